@@ -20,9 +20,9 @@ Paper = Literal["A4", "Letter"]
 class LabelDoc:
     """A carrier's return label, 102 x 152 mm: from the customer to the warehouse of the return (case 78).
 
-    ``tracking`` goes into the Code 128 (printable ASCII; 17 signs fit, 34 if they are digits), ``tracking_text`` is the same
-    in groups for the eye and is derived when empty. ``rma`` goes into the QR code. ``parcel`` is a phrase such as
-    ``1 parcel, 0.9 kg``, ``locale`` a CLDR name such as ``en_GB``.
+    ``tracking`` goes into the Code 128 (printable ASCII; 17 signs fit, 34 if they are digits),
+    ``tracking_text`` is the same in groups for the eye and is derived when empty. ``rma`` goes into the QR
+    code. ``parcel`` is a phrase such as ``1 parcel, 0.9 kg``, ``locale`` a CLDR name such as ``en_GB``.
     """
 
     carrier: str
@@ -42,7 +42,10 @@ class LabelDoc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlipItem:
-    """One line to pack. ``reason`` and ``resolution`` are the words that the customer saw; there is no room for a price."""
+    """One line to pack.
+
+    ``reason`` and ``resolution`` are the words that the customer saw; there is no room for a price.
+    """
 
     name: str
     sku: str
@@ -56,8 +59,8 @@ class SlipItem:
 class SlipDoc:
     """The packing slip that goes into the parcel, A4 (or US Letter).
 
-    ``send_with`` says how to send it ("Northway Post, any counter or locker"), ``contact`` whom to ask. ``steps`` are shown
-    in place of the three shipped ones when given.
+    ``send_with`` says how to send it ("Northway Post, any counter or locker"), ``contact`` whom to ask.
+    ``steps`` are shown in place of the three shipped ones when given.
     """
 
     shop_name: str
@@ -79,8 +82,9 @@ class SlipDoc:
 class Rendered:
     """A drawn document.
 
-    ``missing`` are the characters that no shipped font has: an ellipsis stands in for them on paper, and staff must be told.
-    ``shortened`` are the lines that were cut because even the smallest type could not hold them.
+    ``missing`` are the characters that no shipped font has: an ellipsis stands in for them on paper, and
+    staff must be told. ``shortened`` are the lines that were cut because even the smallest type could not
+    hold them.
     """
 
     pdf: bytes
@@ -96,7 +100,8 @@ class Rendered:
 class Documents(Protocol):
     """Draws the papers of a parcel. Slow (tens of ms): never inside a transaction.
 
-    Raises `portal.errors.Invalid` for a code that cannot be printed and `portal.errors.UpstreamError` when drawing fails.
+    Raises `portal.errors.Invalid` for a code that cannot be printed and `portal.errors.UpstreamError` when
+    drawing fails.
     """
 
     def label_pdf(self, doc: LabelDoc) -> Rendered:
@@ -117,10 +122,16 @@ class Documents(Protocol):
 
 
 class Codes(Protocol):
-    """Draws codes as 1-bit PNG, black on white, quiet zones included. Raises `portal.errors.Invalid` for unprintable text."""
+    """Draws codes as 1-bit PNG, black on white, quiet zones included.
+
+    Raises `portal.errors.Invalid` for unprintable text.
+    """
 
     def qr_png(self, text: str, module_px: int = 6) -> bytes:
-        """A QR code, level M, with 4 clear modules around. On screen a module is at least 6 CSS px (`DESIGN.md` 10)."""
+        """A QR code, level M, with 4 clear modules around.
+
+        On screen a module is at least 6 CSS px (`DESIGN.md` 10).
+        """
         ...
 
     def qr_svg(self, text: str, module_px: int = 6) -> str:

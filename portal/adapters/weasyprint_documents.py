@@ -1,0 +1,343 @@
+"""Papers drawn by WeasyPrint: `portal.labels.documents.Documents`.
+
+In: the frozen documents of the port. Out: PDF bytes from the templates in ``templates/pdf``.
+Invariants: one font configuration in a process, behind a lock (a new one leaks 0.2 MB each time, a shared one without a lock
+corrupts memory); text stays text; codes are bitmaps of whole dots.
+Never: a fetch. The only addresses the renderer may open are the ``data:`` addresses that this module writes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gettext
+import os
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from portal.adapters.noto_fonts import NotoFonts, font_files, shipped_fonts
+from portal.adapters.weasyprint_layout import FROM_WIDTH, TO_WIDTH, lay_out
+from portal.adapters.zxing_codes import ZxingCodes
+from portal.errors import Invalid, UpstreamError
+from portal.ids import group
+from portal.labels.addresses import Address, country_name, postal_lines
+from portal.labels.documents import LabelDoc, Rendered, SlipDoc
+
+_ROOT = Path(__file__).resolve().parents[2]
+FONTS = _ROOT / "static" / "fonts" / "pdf"
+TEMPLATES = _ROOT / "templates" / "pdf"
+
+_FRAME_TOP = 28
+_FRAME_INNER = 754
+_QR_ROOM = 221
+_BAR_MODULE = 3  # dots: 0.375 mm
+_QR_MODULE = 7  # dots: 0.875 mm, the least whole number of dots that is 0.8 mm or more
+_SLIP_QR_MODULE = 10
+_LONGEST_TEXT = 500
+
+_drawing = threading.Lock()
+_Doc = TypeVar("_Doc")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Text set in one row, and its size in dots."""
+
+    text: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    url: str
+    width: int
+
+
+class WeasyprintDocuments:
+    """Draws labels and slips. Cheap to make; WeasyPrint itself is loaded with the first page.
+
+    ``translations`` gives the catalogue for a locale, by default none (English).
+    """
+
+    def __init__(
+        self,
+        translations: Callable[[str], gettext.NullTranslations] = lambda locale: gettext.NullTranslations(),
+        *,
+        fonts: Path = FONTS,
+        templates: Path = TEMPLATES,
+    ) -> None:
+        self._translations = translations
+        self._folder = fonts
+        self._codes = ZxingCodes()
+        self._templates = Environment(
+            loader=FileSystemLoader(templates),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.filters["dots"] = lambda dots: f"{dots * 0.125:g}mm"
+
+    def label_pdf(self, doc: LabelDoc) -> Rendered:
+        """See `Documents.label_pdf`."""
+        fonts = shipped_fonts(self._folder)
+        locale = _locale(doc.locale)
+        barcode = self._barcode("tracking", doc.tracking, _FRAME_INNER)
+        qr = self._qr("rma", doc.rma, _QR_MODULE, _QR_ROOM)
+        words = _words(self._translations(doc.locale))
+        text = _Cleaned(fonts)
+        doc = text.clean(doc)
+        abroad = _abroad(doc.sender, doc.recipient)
+        sender = [line.text for line in postal_lines(doc.sender, country=_country(doc.sender, doc, abroad), joined=True)]
+        recipient = postal_lines(doc.recipient, country=_country(doc.recipient, doc, abroad))
+        code_at = next((at for at, line in enumerate(recipient) if line.has_postcode), -1)
+        layout = lay_out(fonts, sender, [line.text for line in recipient], code_at, _FRAME_TOP)
+        text.shortened += layout.shortened
+        right = 180 if doc.sort_code else 0
+        items = words["ngettext"]("%(num)s item", "%(num)s items", doc.items)
+        order = words["_"]("Order %(order)s, %(items)s", order=doc.order_number, items=items)
+        due = format_skeleton("yMMMd", doc.send_by, locale=locale) if doc.send_by else ""
+        gap = 2
+        tracking = text.row(doc.tracking_text or tracking_groups(doc.tracking), (32, 28, 24, 20), 560, bold=True)
+        html = self._templates.get_template("label.html").render(
+            words,
+            doc=doc,
+            lang=str(locale).replace("_", "-"),
+            layout=layout,
+            from_width=FROM_WIDTH,
+            to_width=TO_WIDTH,
+            carrier=text.row(doc.carrier.upper(), (44, 38, 32, 26, 20), 720 - right, bold=True),
+            service=text.row(doc.service, (24, 20), 720 - right, bold=True),
+            sort_code=text.row(doc.sort_code, (92, 76, 60, 48, 36, 28, 20), 164, bold=True),
+            send_by=text.row(due, (36, 32, 28, 24, 20), 240, bold=True),
+            parcel=text.row(doc.parcel, (24, 20), 240, bold=False),
+            rma=text.row(doc.rma, (60, 48, 40, 32, 26, 20), 500, bold=True),
+            order=text.row(order, (24, 20), 500, bold=False),
+            tracking=tracking,
+            tracking_gap=gap,
+            bars_top=30 if layout.bars > 200 else 22,
+            barcode=barcode,
+            qr=qr,
+        )
+        return Rendered(_draw(html), frozenset(text.missing), tuple(text.shortened))
+
+    def slip_pdf(self, doc: SlipDoc) -> Rendered:
+        """See `Documents.slip_pdf`."""
+        if doc.paper not in ("A4", "Letter"):
+            raise Invalid(f"There is no paper {doc.paper}.", {"paper": "Use A4 or Letter."})
+        fonts = shipped_fonts(self._folder)
+        locale = _locale(doc.locale)
+        barcode = self._barcode("rma", doc.rma, 1400)
+        qr = self._qr("rma", doc.rma, _SLIP_QR_MODULE, 600)
+        words = _words(self._translations(doc.locale))
+        translate = words["_"]
+        text = _Cleaned(fonts)
+        doc = text.clean(doc)
+        doc = replace(doc, contact=text.rows(doc.contact, 26, 1380, 2))
+        abroad = _abroad(doc.sender, doc.recipient)
+        steps = doc.steps or (
+            translate("Keep the tags on. Put the items and this page in one strong bag or box."),
+            translate("Show your QR code at the drop-off, or tape on the label. Cover any old labels."),
+            translate("Keep the receipt until you get your money."),
+        )
+        html = self._templates.get_template("slip.html").render(
+            words,
+            doc=doc,
+            lang=str(locale).replace("_", "-"),
+            count=sum(item.quantity for item in doc.items),
+            number=lambda value: format_decimal(value, locale=locale),
+            booked_on=format_date(doc.booked_on, "long", locale=locale),
+            send_by=_deadline(doc.send_by, locale) if doc.send_by else "",
+            sender=[line.text for line in postal_lines(doc.sender, country=_country(doc.sender, doc, abroad), joined=True)],
+            recipient=[
+                line.text for line in postal_lines(doc.recipient, country=_country(doc.recipient, doc, abroad), joined=True)
+            ],
+            steps=steps,
+            page=Markup('<span class="page"></span>'),
+            pages=Markup('<span class="pages"></span>'),
+            barcode=barcode,
+            qr=qr,
+        )
+        return Rendered(_draw(html), frozenset(text.missing), tuple(text.shortened))
+
+    def missing_glyphs(self, text: str) -> frozenset[str]:
+        """See `Documents.missing_glyphs`."""
+        return shipped_fonts(self._folder).missing(text)
+
+    def check(self) -> list[str]:
+        """See `Documents.check`."""
+        absent = [path.name for path in font_files(self._folder) if not path.is_file()]
+        if absent:
+            return [f"Fonts are missing in {self._folder}: {', '.join(absent)}. Put the shipped files back."]
+        try:
+            from weasyprint.text.ffi import harfbuzz_subset
+        except (ImportError, OSError) as error:
+            return [f"WeasyPrint cannot be loaded ({error}). Install libpango-1.0-0 and libpangoft2-1.0-0."]
+        if not harfbuzz_subset:
+            # WeasyPrint only whispers a DeprecationWarning, and every label takes eight times as long.
+            return ["libharfbuzz-subset0 is missing: labels would take eight times as long. Install it."]
+        return []
+
+    def _barcode(self, field: str, code: str, room: int) -> _Picture:
+        try:
+            width = self._codes.code128_modules(code) * _BAR_MODULE
+        except Invalid as error:
+            raise Invalid(f"`{code}` cannot be printed as a Code 128.", {field: error.fields["text"]}) from error
+        if width > room:
+            raise Invalid(f"`{code}` is too long for the paper's barcode.", {field: "Use a code that is shorter."})
+        # The picture is as high as one dot: the bars are stretched along themselves, where there is nothing to blur.
+        return _Picture(_data_url(self._codes.code128_png(code, _BAR_MODULE, 1)), width)
+
+    def _qr(self, field: str, code: str, module: int, room: int) -> _Picture:
+        try:
+            width = self._codes.qr_modules(code) * module
+        except Invalid as error:
+            raise Invalid(f"`{code}` cannot be printed as a QR code.", {field: error.fields["text"]}) from error
+        if width > room:
+            raise Invalid(f"`{code}` is too long for the paper's QR code.", {field: "Use a code that is shorter."})
+        return _Picture(_data_url(self._codes.qr_png(code, module)), width)
+
+
+class _Cleaned:
+    """Makes the texts of one document printable and remembers what that took."""
+
+    def __init__(self, fonts: NotoFonts) -> None:
+        self._fonts = fonts
+        self.missing: set[str] = set()
+        self.shortened: tuple[str, ...] = ()
+
+    def clean(self, value: _Doc) -> _Doc:
+        """``value`` with every text in it, however deep, made printable."""
+        return self._clean(value)  # type: ignore[no-any-return]
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            printable, missing = self._fonts.printable(value[:_LONGEST_TEXT])
+            self.missing |= missing
+            if len(value) > _LONGEST_TEXT:
+                self.shortened += (value,)
+            return printable
+        if isinstance(value, tuple):
+            return tuple(map(self._clean, value))
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{field.name: self._clean(getattr(value, field.name)) for field in fields(value)})
+        return value
+
+    def row(self, text: str, sizes: tuple[int, ...], width: int, *, bold: bool) -> _Row:
+        """``text`` in one row, at the largest size that fits."""
+        size, cut = self._fonts.one_row(text, sizes, width, bold=bold)
+        return _Row(self._noted(text, cut), size)
+
+    def rows(self, text: str, size: int, width: int, rows: int) -> str:
+        """``text`` in at most so many rows of plain type."""
+        return self._noted(text, self._fonts.cut(text, size, width, rows, bold=False))
+
+    def _noted(self, text: str, cut: str) -> str:
+        if cut != text:
+            self.shortened += (text,)
+        return cut
+
+
+def tracking_groups(code: str) -> str:
+    """A tracking code in groups for the eye: ``NW 7K4Q 92MB GB``, ``RR 123 456 785 GB``."""
+    match = re.fullmatch(r"([A-Z]{2})(\w+)([A-Z]{2})", code)
+    if not match:
+        return group(code)
+    return f"{match[1]} {group(match[2], 3 if len(match[2]) % 4 and len(match[2]) % 3 == 0 else 4)} {match[3]}"
+
+
+@cache
+def _printer() -> tuple[Any, Any, Any]:
+    # Loaded with the first page, because WeasyPrint costs 400 ms and 40 MB that most processes never need. Fontconfig reads
+    # its variable while the configuration is made; it is put back so that no child process is left with our four families.
+    before = os.environ.get("FONTCONFIG_FILE")
+    os.environ["FONTCONFIG_FILE"] = str(FONTS / "fonts.conf")
+    try:
+        from weasyprint import HTML
+        from weasyprint.text.fonts import FontConfiguration
+        from weasyprint.urls import URLFetcher
+
+        fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False, fail_on_errors=True)
+        return HTML, FontConfiguration(), fetcher
+    finally:
+        if before is None:
+            del os.environ["FONTCONFIG_FILE"]
+        else:
+            os.environ["FONTCONFIG_FILE"] = before
+
+
+def _draw(html: str) -> bytes:
+    with _drawing:
+        try:
+            page, fonts, fetcher = _printer()
+            pdf: bytes = page(string=html, url_fetcher=fetcher).write_pdf(font_config=fonts)
+        except Exception as error:
+            raise _failed(error) from error
+        except BaseException as error:
+            # WeasyPrint's refusal to fetch is not an `Exception`: uncaught it would end the worker.
+            if type(error).__name__ != "FatalURLFetchingError":
+                raise
+            raise _failed(error) from error
+    return pdf
+
+
+def _failed(error: BaseException) -> UpstreamError:
+    return UpstreamError(
+        "document_failed",
+        retryable=False,
+        public_message="We couldn't make this document. Your return is safe.",
+        staff_message=f"The document could not be drawn: {type(error).__name__}: {error}",
+    )
+
+
+def _words(catalogue: gettext.NullTranslations) -> dict[str, Any]:
+    def fill(message: str, values: dict[str, object]) -> str:
+        if any(isinstance(value, Markup) for value in values.values()):
+            return escape(message) % values
+        return message % values if values else message
+
+    def translate(message: str, **values: object) -> str:
+        return fill(catalogue.gettext(message), values)
+
+    def count(one: str, many: str, num: int) -> str:
+        return fill(catalogue.ngettext(one, many, num), {"num": num})
+
+    return {"_": translate, "ngettext": count}
+
+
+def _locale(name: str) -> Locale:
+    try:
+        return Locale.parse(name.replace("-", "_"))
+    except (UnknownLocaleError, ValueError, TypeError) as error:
+        raise Invalid(f"There is no locale `{name}`.", {"locale": "Use a name such as en_GB."}) from error
+
+
+def _deadline(day: date, locale: Locale) -> str:
+    # English deadlines are written without CLDR's comma: "Tuesday 1 December 2026".
+    text = format_date(day, "full", locale=locale)
+    return text.replace(", ", " ", 1) if str(locale) == "en_GB" else text
+
+
+def _abroad(sender: Address, recipient: Address) -> bool:
+    here, there = sender.country.strip().upper(), recipient.country.strip().upper()
+    return bool(here and there and here != there)
+
+
+def _country(address: Address, doc: LabelDoc | SlipDoc, abroad: bool) -> str:
+    return country_name(address.country, doc.locale) if abroad else ""
+
+
+def _data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

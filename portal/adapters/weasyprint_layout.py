@@ -1,0 +1,145 @@
+"""Where things stand on the 102 x 152 mm label, in dots of 1/8 mm (203 dpi), as `DESIGN.md` 10 and its picture 12 say.
+
+In: the lines of both addresses. Out: type sizes, row heights and the lines as they will be set.
+Invariants: nothing is smaller than 20 dots, the bars are at least 200 dots (25 mm) high, the rows fill the frame.
+Never: a line of an address over another one or over a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from portal.adapters.noto_fonts import NotoFonts
+
+FROM_WIDTH = 446
+TO_WIDTH = 706
+
+_HEADER = 136
+_FROM, _TO, _CODE = 159, 287, 350
+_WAREHOUSE = 228
+_SPARE = 60  # what the barcode's row can give: 32 dots of its bars and 28 of the white around them
+_FROM_EDGE, _TO_EDGE = 55, 61  # heading and padding of the two cells
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Type size and line height, plain and for the line with the postcode."""
+
+    size: int
+    height: int
+    code_size: int
+    code_height: int
+
+
+_FROM_STEPS = (Step(25, 32, 25, 32), Step(22, 28, 22, 28), Step(20, 26, 20, 26))
+_TO_STEPS = (
+    Step(42, 50, 60, 66),
+    Step(36, 44, 52, 58),
+    Step(32, 40, 46, 52),
+    Step(28, 35, 40, 46),
+    Step(24, 30, 34, 40),
+    Step(20, 26, 28, 34),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An address ready to print. The line at ``code_at`` holds the postcode (-1 when none does)."""
+
+    step: Step
+    lines: tuple[str, ...]
+    code_at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLayout:
+    """Tops of the rows in dots from the page's edge, the height of the bars, and the two addresses.
+
+    ``shortened`` are the lines that were cut or left out, as they were given.
+    """
+
+    from_top: int
+    to_top: int
+    code_top: int
+    warehouse_top: int
+    bars: int
+    sender: Block
+    recipient: Block
+    shortened: tuple[str, ...] = ()
+
+
+def lay_out(
+    fonts: NotoFonts, sender: Sequence[str], recipient: Sequence[str], code_at: int, frame_top: int
+) -> LabelLayout:
+    """The largest type in which both addresses fit; the barcode's row gives way before a line is cut.
+
+    ``code_at`` is the position of the recipient's line with the postcode, or -1.
+    """
+    fits = [
+        (spare, to_at + from_at, to_at, from_at)
+        for (to_at, to), (from_at, small) in product(enumerate(_TO_STEPS), enumerate(_FROM_STEPS))
+        for spare in (0, _SPARE)
+        if _from_height(fonts, Block(small, tuple(sender)))
+        + _to_height(fonts, Block(to, tuple(recipient), code_at))
+        <= _FROM + _TO + spare
+    ]
+    lost: tuple[str, ...] = ()
+    if fits:
+        spare, _, to_at, from_at = min(fits)
+        above = Block(_FROM_STEPS[from_at], tuple(sender))
+        below = Block(_TO_STEPS[to_at], tuple(recipient), code_at)
+    else:
+        # The warehouse's address is the shop's own and may take most of the room; the customer's gets the rest.
+        spare, small, to = _SPARE, _FROM_STEPS[-1], _TO_STEPS[-1]
+        room = _FROM + _TO + _SPARE
+        rows = (room - _FROM - _TO_EDGE - (to.code_height - to.height)) // to.height
+        below, lost_below = _squeeze(fonts, Block(to, tuple(recipient), code_at), TO_WIDTH, rows, bold=True)
+        rows = (room - _to_height(fonts, below) - _FROM_EDGE) // small.height
+        above, lost_above = _squeeze(fonts, Block(small, tuple(sender)), FROM_WIDTH, rows, bold=False)
+        lost = lost_above + lost_below
+    from_top = frame_top + _HEADER
+    return LabelLayout(
+        from_top=from_top,
+        to_top=from_top + _from_height(fonts, above),
+        code_top=from_top + _FROM + _TO + spare,
+        warehouse_top=from_top + _FROM + _TO + _CODE,
+        bars=200 if spare else 232,
+        sender=above,
+        recipient=below,
+        shortened=lost,
+    )
+
+
+def _from_height(fonts: NotoFonts, block: Block) -> int:
+    rows = sum(fonts.rows(line, block.step.size, FROM_WIDTH, bold=False) for line in block.lines)
+    return max(_FROM, rows * block.step.height + _FROM_EDGE)
+
+
+def _to_height(fonts: NotoFonts, block: Block) -> int:
+    height, step = _TO_EDGE, block.step
+    for position, line in enumerate(block.lines):
+        size, high = (step.code_size, step.code_height) if position == block.code_at else (step.size, step.height)
+        height += fonts.rows(line, size, TO_WIDTH, bold=True) * high
+    return height
+
+
+def _squeeze(fonts: NotoFonts, block: Block, width: int, room: int, *, bold: bool) -> tuple[Block, tuple[str, ...]]:
+    """``block`` in ``room`` rows, and the lines that paid for it.
+
+    The longest lines give rows first; then street lines go, the lowest first. The name and the last two lines stay.
+    """
+    # Rows are counted at the larger type, so that the postcode's line is never the one that is too long.
+    size = block.step.code_size
+    rows = {at: fonts.rows(line, size, width, bold=bold) for at, line in enumerate(block.lines)}
+    while sum(rows.values()) > room and (len(rows) > 1 or max(rows.values()) > 1):
+        longest = max(rows, key=rows.__getitem__)
+        if rows[longest] > 1:
+            rows[longest] -= 1
+        else:
+            del rows[sorted(rows)[-3 if len(rows) > 3 else -1]]
+    cut = {at: fonts.cut(block.lines[at], size, width, count, bold=bold) for at, count in rows.items()}
+    code_at = list(cut).index(block.code_at) if block.code_at in cut else -1
+    lost = tuple(line for at, line in enumerate(block.lines) if cut.get(at) != line)
+    return Block(block.step, tuple(cut.values()), code_at), lost
