@@ -18,8 +18,8 @@ from babel.core import get_global
 # ISO 4217 minor units as in CLDR's supplemental data (the digits of the currency, not its cash rounding). Where CLDR shows
 # fewer digits than ISO because nobody uses the coins (HUF, TWD, UAH …), the ISO figure is what payment systems count in.
 _ISO_TWO_WHERE_CLDR_IS_COARSER = frozenset(
-    "AFN ALL AMD COP CRC CZK DKK GYD HUF IDR IRR KPW LAK LBP LUF MMK MNT MRU MUR NOK PKR RSD RUB SEK SLE SLL SOS STN SYP "
-    "TWD TZS UZS YER ZMK".split()
+    "AFN ALL AMD COP CRC CZK DKK GYD HUF IDR IRR KPW LAK LBP LUF MMK MNT MRU MUR NOK PKR RSD RUB SEK SLE SLL SOS STN "
+    "SYP TWD TZS UZS YER ZMK".split()
 )
 _DIGITS = get_global("currency_fractions")
 
@@ -56,9 +56,7 @@ class Money:
     @classmethod
     def parse(cls, text: str) -> Money:
         """``300 GBP`` or ``GBP 3.50`` as money. Raises ValueError with the fix in its sentence."""
-        match = re.fullmatch(
-            r"\s*(?:(?P<c1>[A-Z]{3})\s*)?(?P<n>-?\d+(?:\.\d+)?)(?:\s*(?P<c2>[A-Z]{3}))?\s*", text
-        )
+        match = re.fullmatch(r"\s*(?:(?P<c1>[A-Z]{3})\s*)?(?P<n>-?\d+(?:\.\d+)?)(?:\s*(?P<c2>[A-Z]{3}))?\s*", text)
         if not match or bool(match["c1"]) == bool(match["c2"]):
             raise ValueError(f"`{text}` is no amount; write it like `300 GBP`")
         return cls.from_decimal(match["n"], match["c1"] or match["c2"])

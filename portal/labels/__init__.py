@@ -1,6 +1,6 @@
-"""Parcels and their papers: the label that the carrier scans and the slip that goes into the box.
+"""Labels: how goods travel back.
 
-In: a booked return, a carrier's tracking code, two addresses. Out: PDF pages and codes, as bytes.
-Invariants: the sender is the customer and the recipient the warehouse of the return; codes read back to exactly what went in.
-Never: a price on a slip (the parcel may be a gift), nor anything fetched while a page is drawn.
+In: an authorized return. Out: `Label` with its code and stored PDF; the packing slip.
+Invariants: one label per return; sender is the customer, recipient the warehouse; the code on paper is the code in the row.
+Never: a fetch from anywhere while rendering; a label when the policy says that the customer pays and posts.
 """

@@ -1,0 +1,173 @@
+"""The database: engine, base of all rows, and the one way to write.
+
+In: a database URL. Out: `Database` with `read()` and `transaction()`. SQLite and PostgreSQL from one code.
+Invariants: a write transaction on SQLite begins IMMEDIATE, so that two of them never both decide on stale rows; foreign keys
+are on; times are aware and UTC. Never: a network call, a mail or a PDF inside `transaction()`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from portal import clock
+
+BUSY_TIMEOUT_MS = 15_000
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC moment. SQLite has no zones, so they are put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored moment must be aware of its zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# JSONB on PostgreSQL, text on SQLite; None is stored as SQL NULL, never as the JSON word null.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+# 64 bits everywhere: an amount in a currency of small units outgrows 32. SQLite's own INTEGER already has them.
+BigInt = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Base of every row. Names of constraints are fixed, so that SQLite migrations can drop them later."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {int: BigInt, datetime: UTCDateTime(), dict[str, Any]: Json, list[Any]: Json}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who causes a change: ``kind`` is customer, staff, api, stripe, system; ``name`` is what the timeline shows."""
+
+    kind: str
+    name: str
+    id: int | None = None
+
+
+SYSTEM = Actor("system", "Portal")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that has happened and is being written in this very transaction; ``id`` is its timeline entry."""
+
+    id: int
+    what: str
+    return_id: int | None = None
+    order_id: int | None = None
+    refund_id: int | None = None
+    data: dict[str, Any] | None = None
+
+
+River = Callable[["Tx", Event], None]
+
+
+class Tx:
+    """One command's transaction. Services take it and never commit; what they record flows on through the river."""
+
+    __slots__ = ("_river", "actor", "at", "session")
+
+    def __init__(self, session: Session, actor: Actor, at: datetime, river: River) -> None:
+        self.session = session
+        self.actor = actor
+        self.at = at
+        self._river = river
+
+    def emit(self, happened: Event) -> None:
+        """Let `flow` write, in this transaction, what the event leads to. Called by `timeline.record` alone."""
+        self._river(self, happened)
+
+
+def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own transaction handling is switched off; `begin` below writes BEGIN itself, IMMEDIATE for writers.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA cache_size = -16000")
+    cursor.close()
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("portal_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def make_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine with the portal's rules for ``url`` (``sqlite:///file`` or ``postgresql://…``)."""
+    if url.startswith("postgresql://"):
+        url = "postgresql+psycopg" + url[len("postgresql") :]
+    if url.startswith("sqlite"):
+        engine = create_engine(url, pool_size=pool_size, max_overflow=10, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
+        return engine
+    return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+
+
+class Database:
+    """The engine and the two ways to use it: `read` for pages, `transaction` for commands."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, river: River | None = None) -> None:
+        self.url = url
+        self.engine = make_engine(url, pool_size=pool_size)
+        self.write_engine = self.engine.execution_options(portal_write=True)
+        self.river: River = river or (lambda tx, happened: None)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True when the whole database is one file on this machine."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one consistent state and is always rolled back."""
+        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            try:
+                yield session
+            finally:
+                session.rollback()
+
+    @contextmanager
+    def transaction(self, actor: Actor = SYSTEM, at: datetime | None = None) -> Iterator[Tx]:
+        """One command: everything inside is written, or nothing is."""
+        with Session(self.write_engine, expire_on_commit=False) as session, session.begin():
+            yield Tx(session, actor, at or clock.now(), self.river)
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()

@@ -1,0 +1,160 @@
+"""THE RIVER: what happens next. Read this first.
+
+Every change in the portal is one event on the timeline (`timeline.record`). `RIVER` says, for each event, what is written in
+the same transaction and which jobs are enqueued with it. `JOBS` says which function does a job. Nothing else connects stages:
+upstream only records, downstream is only called from here.
+
+    order -> policy decision -> return -> label -> receipt of goods -> refund -> notice
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from portal import jobs
+from portal.config import Config
+from portal.db import Database, Event, Tx
+from portal.files import Files
+from portal.labels import service as labels
+from portal.labels.documents import Documents
+from portal.notices import service as notices
+from portal.notices.mailer import Mailer
+from portal.refunds import exchange, payout, reconcile, submit, webhooks
+from portal.refunds.gateway import Gateway
+from portal.returns import expiry
+from portal.shop import Shop
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside the program that a stage may need, made once by `bootstrap`."""
+
+    config: Config
+    shop: Shop
+    database: Database
+    gateway: Gateway
+    mailer: Mailer
+    documents: Documents
+    files: Files
+
+
+Step = Callable[[Tx, Event, Shop], None]
+
+
+def tell(kind: str) -> Step:
+    """A step that queues the notice ``kind`` and the job that sends it."""
+
+    def step(tx: Tx, event: Event, shop: Shop) -> None:
+        notice_id = notices.queue(tx, kind, event)
+        if notice_id is not None:
+            jobs.enqueue(tx, "send_notice", {"notice": notice_id}, key=f"{event.id}:notice:{kind}")
+
+    return step
+
+
+def then(job: str, *, after: timedelta = timedelta(0)) -> Step:
+    """A step that enqueues ``job`` for the event's refund or return."""
+
+    def step(tx: Tx, event: Event, shop: Shop) -> None:
+        args = {"return": event.return_id, "refund": event.refund_id, **(event.data or {}).get("job", {})}
+        jobs.enqueue(tx, job, args, key=f"{event.id}:{job}", run_at=tx.at + after)
+
+    return step
+
+
+def pay_when(moment: str) -> Step:
+    """A step that plans the payout if the return's policy pays at this ``moment``."""
+
+    def step(tx: Tx, event: Event, shop: Shop) -> None:
+        if event.return_id is not None:
+            payout.plan_when_due(tx, event.return_id, moment, shop)
+
+    return step
+
+
+def label(tx: Tx, event: Event, shop: Shop) -> None:
+    """Give the return its label, if goods travel on one."""
+    if event.return_id is not None:
+        labels.make_label(tx, event.return_id, shop)
+
+
+def reserve(tx: Tx, event: Event, shop: Shop) -> None:
+    """Hold stock for the exchanges of a booked return; raises `Conflict` when it has gone."""
+    if event.return_id is not None:
+        exchange.reserve(tx, event.return_id)
+
+
+def release(tx: Tx, event: Event, shop: Shop) -> None:
+    """Give held stock back."""
+    if event.return_id is not None:
+        exchange.release(tx, event.return_id)
+
+
+def close_when_settled(tx: Tx, event: Event, shop: Shop) -> None:
+    """Close the return once goods are in and every part of its money has succeeded."""
+    if event.return_id is not None:
+        payout.close_when_settled(tx, event.return_id)
+
+
+RIVER: dict[str, tuple[Step, ...]] = {
+    # a wish becomes a return
+    "return.booked": (reserve,),
+    "return.review_opened": (tell("under_review"),),
+    "return.asked": (tell("asked"),),
+    "return.authorized": (label, tell("booked"), pay_when("authorized")),
+    "return.rejected": (release, tell("refused")),
+    "return.canceled": (release,),
+    "return.expired": (release, tell("expired")),
+    # goods travel and arrive
+    "return.in_transit": (pay_when("in_transit"),),
+    "return.partly_received": (),
+    "return.received": (tell("received"), pay_when("received")),
+    "return.inspected": (pay_when("inspected"),),
+    # money goes back
+    "payout.planned": (close_when_settled,),
+    "credit.issued": (tell("credit_issued"), close_when_settled),
+    "exchange.ordered": (tell("exchange_sent"), close_when_settled),
+    "refund.planned": (then("submit_refund"),),
+    "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
+    "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
+    "refund.succeeded": (tell("refund_sent"), close_when_settled),
+    "refund.failed": (tell("refund_failed"),),
+    "refund.paid_elsewhere": (tell("refund_sent"), close_when_settled),
+    "stripe.event_stored": (then("work_stripe_event"),),
+}
+
+
+def make_river(shop: Shop) -> Callable[[Tx, Event], None]:
+    """The river of one shop, to be given to its `Database`."""
+
+    def run(tx: Tx, event: Event) -> None:
+        for step in RIVER.get(event.what, ()):
+            step(tx, event, shop)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How a job is done. ``give_up_after`` attempts it is buried and staff see it."""
+
+    run: Callable[[Ports, dict[str, Any]], None]
+    give_up_after: int = 20
+
+
+JOBS: dict[str, Work] = {
+    "send_notice": Work(lambda ports, args: notices.send(ports.database, ports.mailer, ports.shop, ports.config, args)),
+    "submit_refund": Work(lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]))),
+    "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
+    "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
+    "render_label": Work(lambda ports, args: labels.render(ports, int(args["return"]))),
+}
+
+# What runs by the clock, whether or not anything has happened: name -> (every, what).
+SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], None]]] = {
+    "reconcile_refunds": (timedelta(minutes=5), lambda ports: reconcile.sweep(ports.database, ports.gateway)),
+    "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
+}

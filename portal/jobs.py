@@ -1,0 +1,244 @@
+"""Jobs: work that leaves the transaction, kept in the shop's own database.
+
+In: `enqueue()` in the caller's own transaction; a rolled back command leaves no job behind. Out: `claim()` for workers.
+Invariants: one job per key, for ever; a job of a worker that fell silent is taken over; a job runs at least once, so every
+handler is safe to run again. Never: a result that somebody waits for in a request.
+"""
+
+from __future__ import annotations
+
+import select as os_select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, String, delete, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from portal import clock
+from portal.db import Base, Database, Tx
+
+SILENT_AFTER = timedelta(seconds=10)
+MAX_DELAY = timedelta(hours=1)
+CHANNEL = "portal_jobs"
+
+
+class Job(Base):
+    """One piece of work. ``state`` is ready, running, done or dead (dead: staff see it, nothing runs it again)."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_due", "state", "run_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(String(60))
+    args: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(10), default="ready")
+    run_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(80))
+    error: Mapped[str | None]
+
+
+class WorkerBeat(Base):
+    """When each worker was last seen alive."""
+
+    __tablename__ = "worker_beat"
+
+    worker: Mapped[str] = mapped_column(String(80), primary_key=True)
+    beat_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job in the hands of one worker. ``attempt`` counts from 1."""
+
+    id: int
+    key: str
+    name: str
+    args: dict[str, Any]
+    attempt: int
+
+
+class Later(Exception):
+    """Raised by a handler that cannot go on now; the job runs again at ``at`` and this does not count as a failure."""
+
+    def __init__(self, at: datetime, why: str = "") -> None:
+        super().__init__(why)
+        self.at = at
+        self.why = why
+
+
+def enqueue(tx: Tx, name: str, args: dict[str, Any], *, key: str, run_at: datetime | None = None) -> None:
+    """Write one job in the caller's transaction; a second job with the same ``key`` is the first one."""
+    make = sqlite.insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    values = {
+        "key": key,
+        "name": name,
+        "args": args,
+        "state": "ready",
+        "run_at": run_at or tx.at,
+        "created_at": tx.at,
+        "attempts": 0,
+    }
+    tx.session.execute(make(Job).values(**values).on_conflict_do_nothing(index_elements=["key"]))
+    if tx.session.get_bind().dialect.name == "postgresql":
+        tx.session.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+def beat(database: Database, worker: str) -> None:
+    """Tell the others that this worker is alive."""
+    with database.transaction() as tx:
+        found = tx.session.execute(update(WorkerBeat).where(WorkerBeat.worker == worker).values(beat_at=tx.at))
+        if not found.rowcount:  # type: ignore[attr-defined]
+            tx.session.execute(insert(WorkerBeat).values(worker=worker, beat_at=tx.at))
+
+
+def last_beat(session: Session) -> datetime | None:
+    """When any worker was last seen alive."""
+    return session.scalar(select(WorkerBeat.beat_at).order_by(WorkerBeat.beat_at.desc()).limit(1))
+
+
+def take_over(database: Database, worker: str) -> int:
+    """Give back what this worker (just restarted) and silent workers hold. Returns how many jobs."""
+    with database.transaction() as tx:
+        alive = select(WorkerBeat.worker).where(WorkerBeat.beat_at > tx.at - SILENT_AFTER, WorkerBeat.worker != worker)
+        result = tx.session.execute(
+            update(Job)
+            .where(Job.state == "running", Job.worker.not_in(alive))
+            .values(state="ready", worker=None, run_at=tx.at)
+        )
+        tx.session.execute(
+            delete(WorkerBeat).where(WorkerBeat.beat_at < tx.at - timedelta(days=1), WorkerBeat.worker != worker)
+        )
+        return result.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def claim(database: Database, worker: str, at: datetime | None = None) -> Claimed | None:
+    """The job that is due longest, now held by ``worker``; None when nothing is due."""
+    with database.read() as session:
+        # A look without the write lock first: an idle worker never stands in a writer's way.
+        moment = at or clock.now()
+        if session.scalar(_due(moment).with_only_columns(Job.id)) is None:
+            return None
+    with database.transaction(at=at) as tx:
+        job = tx.session.scalar(_due(tx.at).with_for_update(skip_locked=True))
+        if job is None:
+            return None
+        job.state, job.worker, job.attempts = "running", worker, job.attempts + 1
+        return Claimed(job.id, job.key, job.name, dict(job.args), job.attempts)
+
+
+def _due(moment: datetime) -> Any:
+    return select(Job).where(Job.state == "ready", Job.run_at <= moment).order_by(Job.run_at, Job.id).limit(1)
+
+
+def finish(database: Database, job: Claimed, worker: str) -> None:
+    """Mark the job done, unless another worker has taken it over meanwhile."""
+    _settle(database, job, worker, {"state": "done", "error": None}, done=True)
+
+
+def postpone(database: Database, job: Claimed, worker: str, at: datetime, why: str) -> None:
+    """Give the job back until ``at``, without counting the attempt."""
+    values = {
+        "state": "ready",
+        "worker": None,
+        "run_at": at,
+        "error": why or None,
+        "attempts": job.attempt - 1,
+    }
+    _settle(database, job, worker, values)
+
+
+def fail(database: Database, job: Claimed, worker: str, error: str, *, give_up_after: int) -> bool:
+    """Give the job back with a growing pause, or bury it after ``give_up_after`` attempts. True when it is dead."""
+    dead = job.attempt >= give_up_after
+    pause = min(timedelta(seconds=2 ** min(job.attempt, 12)), MAX_DELAY)
+    values: dict[str, Any] = {"state": "dead" if dead else "ready", "worker": None, "error": error[:2000]}
+    if not dead:
+        values["run_at"] = clock.now() + pause
+    _settle(database, job, worker, values, done=dead)
+    return dead
+
+
+def _settle(database: Database, job: Claimed, worker: str, values: dict[str, Any], *, done: bool = False) -> None:
+    with database.transaction() as tx:
+        if done:
+            values = values | {"done_at": tx.at}
+        tx.session.execute(
+            update(Job).where(Job.id == job.id, Job.state == "running", Job.worker == worker).values(**values)
+        )
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next job wants to run, past or future."""
+    return session.scalar(select(Job.run_at).where(Job.state == "ready").order_by(Job.run_at).limit(1))
+
+
+def unfinished(session: Session) -> int:
+    """How many jobs are ready or running."""
+    return len(session.scalars(select(Job.id).where(Job.state.in_(("ready", "running")))).all())
+
+
+def prune(tx: Tx, *, keep: timedelta = timedelta(days=30)) -> None:
+    """Forget jobs that were done long ago. Their keys go with them, so ``keep`` is longer than any event is repeated."""
+    tx.session.execute(delete(Job).where(Job.state == "done", Job.done_at < tx.at - keep))
+
+
+class Bell:
+    """Tells a worker that some transaction was committed, within milliseconds and without load on the database.
+
+    SQLite counts foreign commits in ``PRAGMA data_version`` (a read of shared memory, no lock); PostgreSQL sends the
+    NOTIFY that `enqueue` wrote into the transaction.
+    """
+
+    def __init__(self, database: Database, *, step: float = 0.005) -> None:
+        self._step = step
+        self._wait: Callable[[float], bool]
+        self._connection = database.engine.raw_connection()
+        self._driver: Any = self._connection.driver_connection
+        if database.is_sqlite:
+            self._seen = self._version()
+            self._wait = self._wait_sqlite
+        else:
+            self._driver.autocommit = True
+            self._driver.execute(f"LISTEN {CHANNEL}")
+            self._wait = self._wait_postgresql
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until a commit or until ``timeout`` seconds have gone; True when there was a commit."""
+        return self._wait(timeout)
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._connection.invalidate()
+
+    def _version(self) -> int:
+        version: int = self._driver.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def _wait_sqlite(self, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        while True:
+            version = self._version()
+            if version != self._seen:
+                self._seen = version
+                return True
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(self._step, left))
+
+    def _wait_postgresql(self, timeout: float) -> bool:
+        # psycopg hands out notifications that arrived meanwhile; the socket tells about later ones.
+        ready, _, _ = os_select.select([self._driver.fileno()], [], [], timeout)
+        if not ready:
+            return False
+        for _ in self._driver.notifies(timeout=0):
+            pass
+        return True

@@ -1,0 +1,25 @@
+"""Rows of labels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base
+
+
+class Label(Base):
+    """One parcel of a return. ``code`` is what the barcode says; the PDF is rendered on the first need and stored."""
+
+    __tablename__ = "label"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    return_id: Mapped[int] = mapped_column(ForeignKey("return.id"), unique=True)
+    carrier: Mapped[str] = mapped_column(String(60))
+    service: Mapped[str] = mapped_column(String(60))
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    pdf_key: Mapped[str | None] = mapped_column(String(80))
+    slip_key: Mapped[str | None] = mapped_column(String(80))
+    created_at: Mapped[datetime]

@@ -1,0 +1,68 @@
+"""Rate limits that several web processes and a restart share, because they live in the database.
+
+In: a limit such as ``10/15 minutes`` and a key. Out: `hit()` raises `TooManyTries`. Invariant: n processes count as one.
+Never: an address or an order number in clear text; keys are hashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from limits import RateLimitItem, parse
+from sqlalchemy import Index, String, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal import clock
+from portal.db import Base, Database
+from portal.errors import TooManyTries
+
+
+class RateCount(Base):
+    """Tries of one key in one window."""
+
+    __tablename__ = "rate_count"
+    __table_args__ = (Index("ix_rate_count_ends", "ends_at"),)
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tries: Mapped[int]
+    ends_at: Mapped[datetime]
+
+
+def limit(text: str) -> RateLimitItem:
+    """``10/15 minutes`` as a limit."""
+    return parse(text)
+
+
+def hit(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None:
+    """Count one try against every ``(limit, key)``; raise `TooManyTries` when one of them is used up.
+
+    A try that is refused still counts, so that hammering never opens the door earlier.
+    """
+    worst = 0
+    with database.transaction() as tx:
+        seconds = int(tx.at.timestamp())
+        make = sqlite.insert if database.is_sqlite else postgresql.insert
+        for item, key in checks:
+            window = item.get_expiry()
+            start = seconds - seconds % window
+            digest = hashlib.sha256(f"{item}|{key}|{start}".encode()).hexdigest()
+            ends_at = datetime.fromtimestamp(start + window, clock.UTC)
+            statement = (
+                make(RateCount)
+                .values(key=digest, tries=1, ends_at=ends_at)
+                .on_conflict_do_update(index_elements=["key"], set_={"tries": RateCount.tries + 1})
+                .returning(RateCount.tries)
+            )
+            if (tx.session.scalar(statement) or 0) > item.amount:
+                worst = max(worst, start + window - seconds)
+    if worst:
+        raise TooManyTries("Too many tries. Wait and try again.", retry_after=worst)
+
+
+def prune(database: Database) -> None:
+    """Forget windows that have ended."""
+    with database.transaction() as tx:
+        tx.session.execute(delete(RateCount).where(RateCount.ends_at < tx.at))

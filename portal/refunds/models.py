@@ -1,0 +1,126 @@
+"""Rows of money that goes back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base
+
+
+class Refund(Base):
+    """One movement to one payment. ``status``: planned, submitted, unknown, pending, requires_action, succeeded, failed,
+    canceled. ``params`` and ``idempotency_key`` are sent again unchanged on every try."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount"),
+        Index("ix_refund_return", "return_id"),
+        Index("ix_refund_payment", "payment_id"),
+        Index("ix_refund_status", "status", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id"))
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    cause: Mapped[str] = mapped_column(String(20), default="return")
+    """return, retry (after a failure), or elsewhere (made by hand in Stripe, imported)."""
+    amount_minor: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    status: Mapped[str] = mapped_column(String(16))
+    version: Mapped[int] = mapped_column(default=1)
+    idempotency_key: Mapped[str] = mapped_column(String(120), unique=True)
+    params: Mapped[dict[str, Any]]
+    stripe_refund_id: Mapped[str | None] = mapped_column(String(80), unique=True)
+    failure_code: Mapped[str] = mapped_column(String(60), default="")
+    failure_reason: Mapped[str] = mapped_column(default="")
+    """Stripe's own sentence, for staff."""
+    pending_reason: Mapped[str] = mapped_column(String(40), default="")
+    bank_reference: Mapped[str] = mapped_column(String(60), default="")
+    """The acquirer reference number, when Stripe knows it."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    planned_at: Mapped[datetime]
+    first_submitted_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    """When Stripe was last asked about it."""
+    paid_elsewhere_by: Mapped[str] = mapped_column(String(120), default="")
+    paid_elsewhere_note: Mapped[str] = mapped_column(default="")
+
+    __mapper_args__ = {"version_id_col": version}
+
+
+class LedgerEntry(Base):
+    """Money that moved or was promised. Rows are only ever added; a balance is a sum."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        Index("ix_ledger_order", "order_id", "id"),
+        Index("ix_ledger_return", "return_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    order_id: Mapped[int] = mapped_column(ForeignKey("order.id"))
+    return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id"))
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
+    refund_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"))
+    credit_id: Mapped[int | None] = mapped_column(ForeignKey("store_credit.id"))
+    account: Mapped[str] = mapped_column(String(30))
+    """owed (to the customer), reserved (at a payment), refunded, store_credit."""
+    kind: Mapped[str] = mapped_column(String(30))
+    """item, discount, restocking_fee, return_shipping, outbound_shipping, credit_bonus, reserve, release, paid, reversed …"""
+    amount_minor: Mapped[int]
+    """Positive towards the customer; a release or a reversal is negative."""
+    currency: Mapped[str] = mapped_column(String(3))
+    cause: Mapped[str] = mapped_column(String(120))
+    """Who or what caused it, in words."""
+
+
+class StoreCredit(Base):
+    """Money owed as a code to spend in the shop."""
+
+    __tablename__ = "store_credit"
+    __table_args__ = (CheckConstraint("amount_minor > 0", name="amount"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(24), unique=True)
+    return_id: Mapped[int] = mapped_column(ForeignKey("return.id"), unique=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("order.id"))
+    amount_minor: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    issued_at: Mapped[datetime]
+
+
+class Exchange(Base):
+    """Goods sent in place of goods returned. ``status``: reserved, ordered, released."""
+
+    __tablename__ = "exchange"
+    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    return_line_id: Mapped[int] = mapped_column(ForeignKey("return_line.id"), unique=True)
+    sku: Mapped[str] = mapped_column(ForeignKey("variant.sku"))
+    quantity: Mapped[int]
+    status: Mapped[str] = mapped_column(String(10), default="reserved")
+    replacement_order_id: Mapped[int | None] = mapped_column(ForeignKey("order.id"))
+    created_at: Mapped[datetime]
+    ordered_at: Mapped[datetime | None]
+
+
+class StripeEvent(Base):
+    """A webhook message, stored once by its id and worked on later."""
+
+    __tablename__ = "stripe_event"
+
+    event_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    type: Mapped[str] = mapped_column(String(60))
+    object_id: Mapped[str] = mapped_column(String(80), default="")
+    payload: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    worked_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(default="")

@@ -1,0 +1,36 @@
+"""Every table of the portal, imported in one place so that the metadata is whole (migrations, tests)."""
+
+from portal.api import models as api
+from portal.db import Base
+from portal.jobs import Job, WorkerBeat
+from portal.labels import models as labels
+from portal.limiter import RateCount
+from portal.notices import models as notices
+from portal.orders import models as orders
+from portal.policybook import models as policybook
+from portal.receiving import models as receiving
+from portal.refunds import models as refunds
+from portal.returns import models as returns
+from portal.reviews import models as reviews
+from portal.staff import models as staff
+from portal.timeline import models as timeline
+
+metadata = Base.metadata
+
+__all__ = [
+    "Job",
+    "RateCount",
+    "WorkerBeat",
+    "api",
+    "labels",
+    "metadata",
+    "notices",
+    "orders",
+    "policybook",
+    "receiving",
+    "refunds",
+    "returns",
+    "reviews",
+    "staff",
+    "timeline",
+]

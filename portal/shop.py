@@ -1,0 +1,106 @@
+"""The shop: its name, warehouse, carrier and links, as the merchant writes them in ``shop.yaml`` beside the policies.
+
+In: a YAML file. Out: a frozen `Shop`. Invariant: what is missing or misspelled stops the start with one line each.
+Never: a secret; those are settings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from portal.errors import ConfigError
+from portal.money import is_currency
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Warehouse(_Frozen):
+    """Where parcels go."""
+
+    name: str
+    lines: tuple[str, ...]
+    city: str
+    region: str = ""
+    postcode: str
+    country: str = Field(min_length=2, max_length=2)
+
+
+class Carrier(_Frozen):
+    """Who brings parcels back under the shop's own contract."""
+
+    name: str
+    service: str
+    code_prefix: str = Field(min_length=2, max_length=2, pattern="^[A-Z]{2}$")
+    sort_code: str = ""
+    drop_off: str = "drop-off point"
+    find_url: str = ""
+
+
+class Links(_Frozen):
+    """Pages of the shop's own site. An empty one is not shown."""
+
+    shop: str = ""
+    privacy: str = ""
+    contact: str = ""
+    help: str = ""
+
+
+class Shop(_Frozen):
+    """What customers see of the merchant."""
+
+    name: str
+    email: EmailStr
+    timezone: str
+    currency: str
+    country: str = Field(min_length=2, max_length=2)
+    locale: str = "en_GB"
+    order_hint: str = ""
+    """An example of an order number, shown under the look-up field: ``WH-20418``."""
+    accent: str = Field(default="#0B5A6A", pattern="^#[0-9A-Fa-f]{6}$")
+    decide_within_hours: int = Field(default=24, ge=1)
+    """How soon staff answer a review; the queue's deadline."""
+    check_within_days: int = Field(default=2, ge=1)
+    """How soon goods are inspected after arrival, told to customers."""
+    bank_days: int = Field(default=5, ge=1)
+    """How many working days banks take to show a refund, told to customers."""
+    tender_order: Literal["as_paid", "reverse"] = "as_paid"
+    """Which of several payments is paid back first."""
+    warehouse: Warehouse
+    carrier: Carrier
+    links: Links = Links()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"`{value}` is no time zone; write one like `Europe/London`")
+        return value
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, value: str) -> str:
+        if not is_currency(value):
+            raise ValueError(f"`{value}` is no ISO 4217 currency")
+        return value
+
+
+def load(path: Path) -> Shop:
+    """Read ``shop.yaml``. Raises `ConfigError` with one line for each thing that is wrong."""
+    try:
+        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return Shop.model_validate(document or {})
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing; copy policies/shop.yaml of the portal and change it") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise ConfigError("\n".join(lines)) from None

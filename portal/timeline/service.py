@@ -1,0 +1,46 @@
+"""Writing to the timeline, which is also how an event enters the river."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.db import Event, Tx
+from portal.timeline.models import TimelineEntry
+
+
+def record(
+    tx: Tx,
+    what: str,
+    *,
+    return_id: int | None = None,
+    order_id: int | None = None,
+    refund_id: int | None = None,
+    why: str = "",
+    data: dict[str, Any] | None = None,
+) -> TimelineEntry:
+    """Write the entry and let `flow` write what follows from it, in the same transaction."""
+    entry = TimelineEntry(
+        at=tx.at,
+        what=what,
+        return_id=return_id,
+        order_id=order_id,
+        refund_id=refund_id,
+        actor_kind=tx.actor.kind,
+        actor_name=tx.actor.name,
+        actor_id=tx.actor.id,
+        why=why,
+        data=data,
+    )
+    tx.session.add(entry)
+    tx.session.flush()
+    tx.emit(Event(entry.id, what, return_id, order_id, refund_id, data))
+    return entry
+
+
+def entries_for_return(session: Session, return_id: int) -> list[TimelineEntry]:
+    """Everything that happened to one return, oldest first."""
+    query = select(TimelineEntry).where(TimelineEntry.return_id == return_id).order_by(TimelineEntry.id)
+    return list(session.scalars(query))
