@@ -1,0 +1,132 @@
+/* Steps that a script can spare people. Every page works without this file. */
+(function () {
+  "use strict";
+
+  function each(root, selector, act) {
+    Array.prototype.forEach.call(root.querySelectorAll(selector), act);
+  }
+
+  function editable(node) {
+    return Boolean(node && (node.isContentEditable || /^(TEXTAREA|SELECT)$/.test(node.tagName) ||
+      (node.tagName === "INPUT" && !/^(radio|checkbox|button|submit|reset)$/.test(node.type))));
+  }
+
+  /* The summary takes focus when a page comes back with errors; its links go to the control itself. */
+  function errorSummary() {
+    var box = document.querySelector("[data-error-summary]");
+    if (!box) { return; }
+    box.focus();
+    box.addEventListener("click", function (event) {
+      var link = event.target.closest("a[href^='#']");
+      var field = link && document.getElementById(link.getAttribute("href").slice(1));
+      if (!field) { return; }
+      event.preventDefault();
+      var holder = field.closest(".field, .choice, fieldset") || field;
+      holder.scrollIntoView({ block: "start" });
+      field.focus({ preventScroll: true });
+    });
+  }
+
+  /* One submit per page view: the pressed button says what is going on and the second press does nothing. */
+  function singleSubmit() {
+    document.addEventListener("submit", function (event) {
+      var form = event.target;
+      if (event.defaultPrevented || form.method === "get" || form.hasAttribute("data-many")) { return; }
+      if (form.hasAttribute("data-sent")) { event.preventDefault(); return; }
+      form.setAttribute("data-sent", "");
+      var button = event.submitter;
+      if (!button || !button.classList.contains("btn")) { return; }
+      button.setAttribute("aria-disabled", "true");
+      button.classList.add("is-busy");
+      var words = button.querySelector(".btn__text");
+      if (words && button.dataset.busy) {
+        button.dataset.rest = words.textContent;
+        words.textContent = button.dataset.busy;
+      }
+    });
+    window.addEventListener("pageshow", function (event) {
+      if (!event.persisted) { return; }
+      each(document, "form[data-sent]", function (form) { form.removeAttribute("data-sent"); });
+      each(document, ".btn.is-busy", function (button) {
+        button.classList.remove("is-busy");
+        button.removeAttribute("aria-disabled");
+        var words = button.querySelector(".btn__text");
+        if (words && button.dataset.rest) { words.textContent = button.dataset.rest; }
+      });
+    });
+  }
+
+  function autoSubmit() {
+    document.addEventListener("change", function (event) {
+      if (event.target.matches("[data-autosubmit]")) { event.target.form.requestSubmit(); }
+    });
+  }
+
+  /* Counts and previews of what is ticked: data-count says which boxes, data-when-checked which one box. */
+  function selections() {
+    function refresh() {
+      each(document, "[data-when-checked]", function (node) {
+        var box = document.getElementById(node.dataset.whenChecked);
+        node.hidden = !(box && box.checked);
+      });
+      each(document, "[data-count]", function (node) {
+        var count = document.querySelectorAll(node.dataset.count + ":checked").length;
+        var pattern = count === 0 ? node.dataset.zero : count === 1 ? node.dataset.one : node.dataset.other;
+        var words = (pattern || node.dataset.other).replace("{n}", String(count));
+        if (node.textContent !== words) { node.textContent = words; }
+      });
+      each(document, "[data-show-any]", function (node) {
+        node.hidden = !document.querySelector(node.dataset.showAny + ":checked");
+      });
+    }
+    document.addEventListener("change", function (event) {
+      var target = event.target;
+      if (target.dataset.checkAll) {
+        each(document, target.dataset.checkAll, function (box) { if (!box.disabled) { box.checked = target.checked; } });
+      }
+      if (target.matches("select[data-checks]")) {
+        var box = document.getElementById(target.dataset.checks);
+        if (box) { box.checked = true; }
+      }
+      refresh();
+    });
+    window.addEventListener("pageshow", refresh);
+    refresh();
+  }
+
+  /* A chosen file's name is shown beside its button; a form marked for it is sent at once. */
+  function files() {
+    document.addEventListener("change", function (event) {
+      var input = event.target;
+      if (input.type !== "file") { return; }
+      var name = document.getElementById(input.dataset.names || "");
+      if (name) {
+        name.textContent = Array.prototype.map.call(input.files, function (file) { return file.name; }).join(", ");
+      }
+    });
+  }
+
+  /* Single keys: "/" for the search, and a card's own letters while focus is in that card and not in a text. */
+  function keys() {
+    if (document.documentElement.dataset.keys === "off") { return; }
+    document.addEventListener("keydown", function (event) {
+      if (event.ctrlKey || event.metaKey || event.altKey || editable(event.target)) { return; }
+      if (event.key === "/") {
+        var search = document.querySelector("[data-search]");
+        if (search) { event.preventDefault(); search.focus(); }
+        return;
+      }
+      var card = event.target.closest("[data-keys-card]");
+      var choice = card && event.key.length === 1 &&
+        card.querySelector("[data-key='" + CSS.escape(event.key.toLowerCase()) + "']");
+      if (choice) { event.preventDefault(); choice.click(); choice.focus(); }
+    });
+  }
+
+  errorSummary();
+  singleSubmit();
+  autoSubmit();
+  selections();
+  files();
+  keys();
+}());
