@@ -1,0 +1,137 @@
+"""One table from stored status to what people see: tone, glyph and one word.
+
+The tone says who acts next: neutral nobody, blue the customer or the carrier, violet the warehouse, amber a
+person in the shop, green done, red failed or refused. Pages, tables, e-mails and exports all ask this table,
+so that one status is one word everywhere. An unknown status is a programming error and raises ``KeyError``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask_babel import lazy_gettext as _l
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+GLYPHS = {
+    "neutral": "ring",
+    "blue": "arrow",
+    "violet": "square",
+    "amber": "triangle",
+    "green": "tick",
+    "red": "cross",
+}
+"""Glyph of each tone; shape and word carry the meaning where colour cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a status is shown. ``word`` is translated when it is turned into text."""
+
+    tone: str
+    word: Any
+
+    @property
+    def glyph(self) -> str:
+        """Name of the sprite's glyph, without its ``glyph-`` prefix."""
+        return GLYPHS[self.tone]
+
+
+_GOODS = {
+    "requested": Look("neutral", _l("Requested")),
+    "under_review": Look("amber", _l("Reviewing")),
+    "asked": Look("blue", _l("Asked")),
+    "authorized": Look("blue", _l("Approved")),
+    "in_transit": Look("blue", _l("Shipped")),
+    "received": Look("violet", _l("Received")),
+    "inspected": Look("violet", _l("Inspected")),
+    "closed": Look("green", _l("Closed")),
+    "refunded": Look("green", _l("Refunded")),
+    "credited": Look("green", _l("Credited")),
+    "exchanged": Look("green", _l("Exchanged")),
+    "rejected": Look("red", _l("Denied")),
+    "canceled": Look("neutral", _l("Cancelled")),
+    "expired": Look("neutral", _l("Expired")),
+}
+
+# A closed return says what came of it; "Refunded" is the caller's to claim only after the money has gone.
+_OUTCOMES = {
+    "refund": _GOODS["refunded"],
+    "store_credit": _GOODS["credited"],
+    "exchange": _GOODS["exchanged"],
+}
+
+LOOKS: dict[str, dict[str, Look]] = {
+    "return": _GOODS,
+    "line": {
+        **_GOODS,
+        "accepted": _GOODS["authorized"],
+        "review": _GOODS["under_review"],
+        "refused": _GOODS["rejected"],
+    },
+    "refund": {
+        "planned": Look("neutral", _l("Planned")),
+        "submitted": Look("blue", _l("Sending")),
+        "pending": Look("blue", _l("Sending")),
+        "requires_action": Look("amber", _l("Unsure")),
+        "unknown": Look("amber", _l("Unsure")),
+        "succeeded": Look("green", _l("Refunded")),
+        "paid_elsewhere": Look("green", _l("Refunded")),
+        "failed": Look("red", _l("Failed")),
+        "canceled": Look("neutral", _l("Cancelled")),
+    },
+    "credit": {
+        "planned": Look("neutral", _l("Planned")),
+        "issued": Look("green", _l("Credited")),
+        "canceled": Look("neutral", _l("Cancelled")),
+    },
+    "review": {
+        "open": _GOODS["under_review"],
+        "asked": _GOODS["asked"],
+        "approved": _GOODS["authorized"],
+        "refused": _GOODS["rejected"],
+        "settled": Look("green", _l("Settled")),
+    },
+    "policy": {
+        "draft": Look("amber", _l("Draft")),
+        "live": Look("green", _l("Live")),
+        "retired": Look("neutral", _l("Retired")),
+    },
+}
+
+
+def status_of(kind: str, status: object, outcome: object = None) -> Look:
+    """Give the look of ``status``, one of the names stored for ``kind``.
+
+    ``kind`` is return, line, refund, credit, review or policy; ``status`` a string or an enum whose value
+    is one. ``outcome`` (a resolution) replaces "Closed" by what came of it. Raises ``KeyError`` for a
+    status that the table does not know.
+    """
+    name = str(getattr(status, "value", status))
+    if name == "closed" and outcome is not None:
+        return _OUTCOMES[str(getattr(outcome, "value", outcome))]
+    return LOOKS[kind][name]
+
+
+SOON = timedelta(hours=3)
+"""A deadline nearer than this is amber."""
+
+
+def deadline_state(due_at: datetime | None, now: datetime, *, paused: bool = False) -> str:
+    """Give ``overdue``, ``soon``, ``plain`` or ``paused`` for a deadline; both times are aware UTC.
+
+    A deadline is paused while a customer is asked, and when there is none.
+    """
+    if paused or due_at is None:
+        return "paused"
+    if due_at <= now:
+        return "overdue"
+    return "soon" if due_at - now < SOON else "plain"
+
+
+def init_app(app: Flask) -> None:
+    """Make ``status_of`` known to the templates, which is what the ``badge`` macro asks."""
+    app.jinja_env.globals["status_of"] = status_of
