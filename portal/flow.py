@@ -39,6 +39,8 @@ class Ports:
     mailer: Mailer
     documents: Documents
     files: Files
+    schema_head: str
+    """The newest migration of this release, to be compared with what the database has."""
 
 
 Step = Callable[[Tx, Event, Shop], None]

@@ -105,18 +105,31 @@ def last_beat(session: Session) -> datetime | None:
 
 
 def take_over(database: Database, worker: str) -> int:
-    """Give back what this worker (just restarted) and silent workers hold. Returns how many jobs."""
+    """Give back what ``worker`` held before it was restarted. Returns how many jobs."""
     with database.transaction() as tx:
-        alive = select(WorkerBeat.worker).where(WorkerBeat.beat_at > tx.at - SILENT_AFTER, WorkerBeat.worker != worker)
-        result = tx.session.execute(
-            update(Job)
-            .where(Job.state == "running", Job.worker.not_in(alive))
-            .values(state="ready", worker=None, run_at=tx.at)
-        )
-        tx.session.execute(
-            delete(WorkerBeat).where(WorkerBeat.beat_at < tx.at - timedelta(days=1), WorkerBeat.worker != worker)
-        )
-        return result.rowcount  # type: ignore[attr-defined, no-any-return]
+        return _give_back(tx, Job.worker == worker) + _take_over_silent(tx)
+
+
+def take_over_silent(database: Database) -> int:
+    """Give back what workers hold that have not been seen alive for `SILENT_AFTER`. Returns how many jobs."""
+    with database.read() as session:
+        if session.scalar(select(Job.id).where(Job.state == "running").limit(1)) is None:
+            return 0
+    with database.transaction() as tx:
+        return _take_over_silent(tx)
+
+
+def _take_over_silent(tx: Tx) -> int:
+    alive = select(WorkerBeat.worker).where(WorkerBeat.beat_at > tx.at - SILENT_AFTER)
+    tx.session.execute(delete(WorkerBeat).where(WorkerBeat.beat_at < tx.at - timedelta(days=1)))
+    return _give_back(tx, Job.worker.not_in(alive))
+
+
+def _give_back(tx: Tx, whose: Any) -> int:
+    result = tx.session.execute(
+        update(Job).where(Job.state == "running", whose).values(state="ready", worker=None, run_at=tx.at)
+    )
+    return result.rowcount  # type: ignore[attr-defined, no-any-return]
 
 
 def claim(database: Database, worker: str, at: datetime | None = None) -> Claimed | None:

@@ -1,0 +1,134 @@
+"""The composition root: settings become adapters, adapters become `Ports`, ports become the web app or a worker.
+
+In: `Config`. Out: `Ports`, the Flask app. Invariant: only here do vendors' names meet. Never: a rule of the trade.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import cached_property
+
+import structlog
+from apiflask import APIFlask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal import config as settings
+from portal import migrations, shop
+from portal.config import Config
+from portal.db import Database
+from portal.files import Files
+from portal.flow import Ports, make_river
+from portal.labels.documents import Documents, LabelDoc, Rendered, SlipDoc
+from portal.notices.mailer import Mailer
+from portal.refunds.gateway import Gateway
+
+
+class LazyDocuments:
+    """WeasyPrint costs 0.4 s and 40 MB, so a process that prints nothing never loads it."""
+
+    @cached_property
+    def _real(self) -> Documents:
+        from portal.adapters.weasyprint_documents import WeasyprintDocuments
+
+        return WeasyprintDocuments()
+
+    def label_pdf(self, doc: LabelDoc) -> Rendered:
+        """See `labels.documents.Documents`."""
+        return self._real.label_pdf(doc)
+
+    def slip_pdf(self, doc: SlipDoc) -> Rendered:
+        """See `labels.documents.Documents`."""
+        return self._real.slip_pdf(doc)
+
+
+def make_files(config: Config) -> Files:
+    """The folder or the bucket of ``PORTAL_STORAGE_URL``."""
+    if config.storage_url.startswith("s3:"):
+        from portal.adapters.obstore_files import ObstoreFiles
+
+        return ObstoreFiles(config.storage_url)
+    from portal.adapters.folder_files import FolderFiles
+
+    return FolderFiles(config.storage_url.removeprefix("file:"))
+
+
+def make_mailer(config: Config) -> Mailer:
+    """The mail server or the folder of ``PORTAL_MAIL_URL``."""
+    if config.mail_url.startswith("file:"):
+        from portal.adapters.folder_mailer import FolderMailer
+
+        return FolderMailer(config.mail_url.removeprefix("file:"))
+    from portal.adapters.smtp_mailer import SmtpMailer
+
+    return SmtpMailer(config.mail_url)
+
+
+def make_gateway(config: Config) -> Gateway:
+    """Stripe, or its stand-in when ``PORTAL_STRIPE_API_BASE`` points there."""
+    from portal.adapters.stripe_gateway import StripeGateway
+
+    return StripeGateway(config.stripe_api_key, config.stripe_api_base)
+
+
+def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
+    """Everything outside the program, ready to use. Opens no connection yet."""
+    merchant = shop.load(config.policy_dir / "shop.yaml")
+    return Ports(
+        config=config,
+        shop=merchant,
+        database=Database(config.database_url, pool_size=pool_size, river=make_river(merchant)),
+        gateway=make_gateway(config),
+        mailer=make_mailer(config),
+        documents=LazyDocuments(),
+        files=make_files(config),
+        schema_head=migrations.head(),
+    )
+
+
+def set_up_logging(config: Config) -> None:
+    """One line of JSON per event on standard error; on a terminal, coloured words instead."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if not terminal else structlog.processors.StackInfoRenderer(),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[config.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+    logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[config.log_level]))
+
+
+def create_app(config: Config | None = None, ports: Ports | None = None) -> APIFlask:
+    """The web app: customers' and staff's pages, the API and Stripe's hook.
+
+    Raises `ConfigError` when a setting is wrong; `serve` and the command line print its lines and stop.
+    """
+    config = config or (ports.config if ports else settings.load())
+    set_up_logging(config)
+    ports = ports or make_ports(config)
+    from portal import api, cli, web
+
+    app = APIFlask(
+        "portal",
+        title="Returns portal",
+        version="1",
+        spec_path=None,
+        docs_path=None,
+        root_path=str(settings.ROOT),
+        static_folder=str(settings.ROOT / "static"),
+        template_folder=str(settings.ROOT / "templates"),
+    )
+    app.extensions["portal"] = ports
+    app.secret_key = config.secret_key
+    if config.trusted_proxies:
+        hops = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    web.register(app, ports)
+    api.register(app, ports)
+    cli.register(app)
+    return app

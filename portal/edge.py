@@ -1,0 +1,71 @@
+"""The edge: what pages and API share. One transaction per command, rate limits, errors to answers.
+
+In: a command from outside. Out: its effect, or an error of `errors` that the caller turns into a page or a problem document.
+Invariants: one command, one transaction; a collision is a 409, never a 5xx. Never: a rule of the trade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm.exc import StaleDataError
+
+from portal import clock, jobs, limiter
+from portal.db import Actor, Database, Tx, schema_revision
+from portal.errors import Conflict
+
+LOOKUP_LIMIT = limiter.limit("10/15 minutes")
+SIGN_IN_LIMIT = limiter.limit("10/15 minutes")
+WRITE_LIMIT = limiter.limit("60/15 minutes")
+"""Photos and bookings of one address; a family behind one router stays far below."""
+
+
+@contextmanager
+def command(database: Database, actor: Actor) -> Iterator[Tx]:
+    """The one transaction of a command. Somebody else's simultaneous change becomes `Conflict`; nothing is half-written."""
+    try:
+        with database.transaction(actor) as tx:
+            yield tx
+    except StaleDataError:
+        raise Conflict("Somebody changed this at the same moment. Nothing was saved. Look again and repeat.") from None
+    except IntegrityError as error:
+        raise Conflict("This was just done by somebody else. Nothing was saved. Look again.") from error
+    except OperationalError as error:
+        if "locked" in str(error.orig) or "deadlock" in str(error.orig):
+            raise Conflict("The portal is very busy. Nothing was saved. Try again.") from error
+        raise
+
+
+def limit_lookup(database: Database, address: str, number_key: str) -> None:
+    """Count one look-up against the visitor's address and against the order number. Raises `TooManyTries`."""
+    limiter.hit(database, [(LOOKUP_LIMIT, f"lookup-address:{address}"), (LOOKUP_LIMIT, f"lookup-order:{number_key}")])
+
+
+def limit_sign_in(database: Database, address: str, email: str) -> None:
+    """Count one sign-in against the address and the account. Raises `TooManyTries`."""
+    limiter.hit(database, [(SIGN_IN_LIMIT, f"signin-address:{address}"), (SIGN_IN_LIMIT, f"signin-account:{email}")])
+
+
+def limit_writes(database: Database, address: str) -> None:
+    """Count one customer command against the address. Raises `TooManyTries`."""
+    limiter.hit(database, [(WRITE_LIMIT, f"write:{address}")])
+
+
+def readiness(database: Database, schema_head: str) -> dict[str, str]:
+    """What `/readyz` says: ``ok`` or what is wrong, for database, migrations and worker."""
+    found = {"database": "ok", "migrations": "ok", "worker": "ok"}
+    try:
+        with database.read() as session:
+            if schema_revision(session.connection()) != schema_head:
+                found["migrations"] = "behind; run `portal db upgrade`"
+                return found
+            beat = jobs.last_beat(session)
+            if beat is None or beat < clock.now() - timedelta(seconds=30):
+                found["worker"] = "no worker was seen in the last 30 seconds; start `portal worker`"
+    except OperationalError:
+        found["database"] = "cannot be reached"
+        found["migrations"] = found["worker"] = "unknown"
+    return found
