@@ -121,17 +121,17 @@ class Facts:
     def asking(
         self,
         *,
-        reason: str | None | _Unchanged = UNCHANGED,
-        resolution: str | None | _Unchanged = UNCHANGED,
-        quantity: int | None | _Unchanged = UNCHANGED,
-        line_value: Money | None | _Unchanged = UNCHANGED,
-        return_value: Money | None | _Unchanged = UNCHANGED,
-        return_items: int | None | _Unchanged = UNCHANGED,
-        return_is_full: bool | None | _Unchanged = UNCHANGED,
-        answers: Mapping[str, AnswerValue] | None | _Unchanged = UNCHANGED,
-        evidence: int | None | _Unchanged = UNCHANGED,
-        method: str | None | _Unchanged = UNCHANGED,
-        at: datetime | None | _Unchanged = UNCHANGED,
+        reason: str | _Unchanged | None = UNCHANGED,
+        resolution: str | _Unchanged | None = UNCHANGED,
+        quantity: int | _Unchanged | None = UNCHANGED,
+        line_value: Money | _Unchanged | None = UNCHANGED,
+        return_value: Money | _Unchanged | None = UNCHANGED,
+        return_items: int | _Unchanged | None = UNCHANGED,
+        return_is_full: bool | _Unchanged | None = UNCHANGED,
+        answers: Mapping[str, AnswerValue] | _Unchanged | None = UNCHANGED,
+        evidence: int | _Unchanged | None = UNCHANGED,
+        method: str | _Unchanged | None = UNCHANGED,
+        at: datetime | _Unchanged | None = UNCHANGED,
     ) -> Facts:
         """The same line with another question. What is not named stays; order, customer and item are shared, not copied."""
         keep = UNCHANGED

@@ -87,9 +87,7 @@ class QuotePart:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> QuotePart:
-        return cls(
-            data["kind"], data["amount"], data["tax"], data.get("params", {}), data.get("line"), data["into"]
-        )
+        return cls(data["kind"], data["amount"], data["tax"], data.get("params", {}), data.get("line"), data["into"])
 
 
 def _sum(parts: Iterable[QuotePart]) -> int:
@@ -341,13 +339,11 @@ def _label(
         pots.add(line.resolution)
     if not chargeable:
         return []
-    foreign = [terms for terms in chargeable if terms.amount is not None and terms.amount.currency != currency]
+    foreign = [terms.amount for terms in chargeable if terms.amount is not None and terms.amount.currency != currency]
     if foreign:
         # The decision is `review` because of it (cause `fee_currency`); staff see the row and decide.
-        first = foreign[0].amount
-        assert first is not None
         into = REFUND if REFUND in pots else STORE_CREDIT
-        return [QuotePart("return_shipping", 0, 0, {"not_charged": first.to_json()}, None, into)]
+        return [QuotePart("return_shipping", 0, 0, {"not_charged": foreign[0].to_json()}, None, into)]
     full = min(
         terms.amount.minor if terms.amount is not None else share_bp(worth, terms.bp or 0)
         for terms, worth in chargeable.items()

@@ -15,7 +15,12 @@ from typing import Any, TypeAlias
 from portal.money import Money
 
 RESOLUTIONS = ("refund", "exchange", "store_credit")
-METHODS = ("label", "qr", "shop", "own")  # a PDF to print, a code to show, handed in at a shop, posted at one's own cost
+METHODS = (
+    "label",
+    "qr",
+    "shop",
+    "own",
+)  # a PDF to print, a code to show, handed in at a shop, posted at one's own cost
 CONDITIONS = ("as_new", "opened", "used", "damaged", "wrong_item", "missing")
 OUTBOUND = ("never", "full_return", "always")
 REFUND_WHEN = ("authorized", "in_transit", "received", "inspected")

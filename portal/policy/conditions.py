@@ -1,0 +1,351 @@
+"""What a rule may ask: one table of facts, one table of operators per type, and conditions that answer in three values.
+
+In: `Test`, `All`, `Any_`, `Not` trees that `read_conditions` made. Out: a function of `Facts` that returns True, False or `Unknown`.
+Invariants: a missing fact or an amount in another currency is `Unknown`, never a guess; texts are compared without regard
+to case; `all` is False as soon as one part is, `any` True as soon as one part is, whatever else is unknown.
+Never: a date that is not taken in the policy's timezone.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from portal.money import Money
+from portal.policy.facts import Facts
+from portal.policy.reasons import REASONS
+from portal.policy.terms import METHODS, RESOLUTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One fact that could not be used: ``why`` is ``missing`` or ``other_currency`` (then both currencies are known)."""
+
+    fact: str
+    why: str
+    found: str = ""
+    wanted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The third answer of a condition, with everything that stood in the way of the other two."""
+
+    misses: tuple[Miss, ...]
+
+
+Answer: TypeAlias = "bool | Unknown"
+Condition: TypeAlias = "Test | All | Any_ | Not"
+Holds: TypeAlias = Callable[[Facts], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One fact against one value. The value is typed as the fact is (a tuple of such for the operators that take lists)."""
+
+    fact: str
+    op: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any_:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Condition
+
+
+ALWAYS = All(())
+
+# The types a fact can have. The names are those of the messages.
+TEXT, TEXTS, NUMBER, MONEY, YES_NO, SHARE, WEIGHT, DAY = (
+    "text",
+    "list",
+    "number",
+    "amount",
+    "true or false",
+    "percentage",
+    "weight",
+    "date",
+)
+_SIZES = ("is", "over", "under", "at_least", "at_most", "between")
+OPERATORS: Mapping[str, tuple[str, ...]] = {
+    TEXT: ("is", "in", "not_in", "matches"),
+    TEXTS: ("has", "has_any", "has_all"),
+    NUMBER: (*_SIZES, "in", "not_in"),
+    MONEY: _SIZES,
+    YES_NO: ("is",),
+    SHARE: _SIZES,
+    WEIGHT: _SIZES,
+    DAY: ("is", "from", "to", "between"),
+}
+ALL_OPERATORS = tuple(dict.fromkeys(op for ops in OPERATORS.values() for op in ops))
+LIST_OPERATORS = frozenset({"in", "not_in", "has_any", "has_all"})
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """A fact that a rule may ask. ``get`` takes it from `Facts`; ``words`` are the only texts it can be, if there are such."""
+
+    name: str
+    type: str
+    get: Callable[[Facts], Any]
+    words: tuple[str, ...] = ()
+    kind: str = ""  # country | currency | days: how the value is read or compared beyond its type
+
+
+def _group(prefix: str, type_: str, names: str, **renamed: str) -> list[FactSpec]:
+    pairs = [(name, name) for name in names.split()] + list(renamed.items())
+    return [FactSpec(f"{prefix}.{name}", type_, attrgetter(f"{prefix}.{field}")) for name, field in pairs]
+
+
+def _since(field: str) -> Callable[[Facts], Any]:
+    moment = attrgetter(field)
+
+    def span(facts: Facts) -> tuple[datetime, datetime] | None:
+        start, at = moment(facts), facts.at
+        return None if start is None or at is None else (start, at)
+
+    return span
+
+
+FACTS: Mapping[str, FactSpec] = {
+    spec.name: spec
+    for spec in (
+        FactSpec("order.placed", DAY, attrgetter("order.placed_at")),
+        FactSpec("order.shipped", DAY, attrgetter("item.shipped_at")),
+        FactSpec("order.delivered", DAY, attrgetter("item.delivered_at")),
+        FactSpec("days_since.placed", NUMBER, _since("order.placed_at"), kind="days"),
+        FactSpec("days_since.shipped", NUMBER, _since("item.shipped_at"), kind="days"),
+        FactSpec("days_since.delivered", NUMBER, _since("item.delivered_at"), kind="days"),
+        FactSpec("today", DAY, attrgetter("at")),
+        FactSpec("order.country", TEXT, attrgetter("order.country"), kind="country"),
+        FactSpec("order.currency", TEXT, attrgetter("order.currency"), kind="currency"),
+        *_group("order", TEXT, "number region channel payment_method fulfilment"),
+        *_group("order", TEXTS, "tags discount_codes"),
+        *_group("order", MONEY, "total"),
+        *_group("order", SHARE, "", discount_percent="discount_percent_bp"),
+        *_group("order", NUMBER, "returns_so_far"),
+        *_group("order", YES_NO, "is_gift is_business"),
+        *_group("customer", TEXT, "email"),
+        *_group("customer", TEXTS, "tags"),
+        *_group("customer", NUMBER, "orders returns kept_items failed_inspections"),
+        *_group("customer", SHARE, "", return_rate="return_rate_bp"),
+        *_group("customer", MONEY, "refunded_90_days credit_received"),
+        FactSpec("customer.is_consumer", YES_NO, attrgetter("is_consumer")),
+        *_group("item", TEXT, "sku product vendor type category"),
+        *_group("item", TEXTS, "tags"),
+        *_group("item", MONEY, "price paid"),
+        *_group("item", YES_NO, "discounted hazardous is_exchange"),
+        *_group("item", NUMBER, "quantity"),
+        *_group("item", WEIGHT, "", weight="weight_g"),
+        FactSpec("line.value", MONEY, attrgetter("line_value")),
+        FactSpec("line.quantity", NUMBER, attrgetter("quantity")),
+        FactSpec("return.value", MONEY, attrgetter("return_value")),
+        FactSpec("return.items", NUMBER, attrgetter("return_items")),
+        FactSpec("return.is_full", YES_NO, attrgetter("return_is_full")),
+        FactSpec("reason", TEXT, attrgetter("reason"), words=tuple(REASONS)),
+        FactSpec("evidence", NUMBER, attrgetter("evidence")),
+        FactSpec("resolution", TEXT, attrgetter("resolution"), words=RESOLUTIONS),
+        FactSpec("method", TEXT, attrgetter("method"), words=METHODS),
+    )
+}
+ANSWER_PREFIX = "answer."
+
+
+def find_fact(name: str) -> FactSpec | None:
+    """The fact of that name; ``answer.<question>`` is a text for every question."""
+    found = FACTS.get(name)
+    if found is None and name.startswith(ANSWER_PREFIX) and len(name) > len(ANSWER_PREFIX):
+        question = name[len(ANSWER_PREFIX) :]
+
+        def answer(facts: Facts) -> str | None:
+            given = None if facts.answers is None else facts.answers.get(question)
+            if given is None:
+                return None
+            return str(given).lower() if isinstance(given, bool) else str(given)
+
+        return FactSpec(name, TEXT, answer)
+    return found
+
+
+def value_json(value: Any) -> Any:
+    """A test's value as JSON, one spelling for one meaning."""
+    if isinstance(value, tuple):
+        return [value_json(each) for each in value]
+    if isinstance(value, Money):
+        return value.to_json()
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def condition_json(condition: Condition) -> Any:
+    """The condition as JSON, for the content hash and for tools."""
+    match condition:
+        case Test(fact, op, value):
+            return {"fact": fact, "op": op, "value": value_json(value)}
+        case All(parts):
+            return {"all": [condition_json(part) for part in parts]}
+        case Any_(parts):
+            return {"any": [condition_json(part) for part in parts]}
+        case Not(part):
+            return {"not": condition_json(part)}
+
+
+def compile_condition(condition: Condition, zone: ZoneInfo) -> Holds:
+    """The condition as a function. Built once when the policy is loaded; calling it allocates nothing but an `Unknown`."""
+    match condition:
+        case Test():
+            return _compile_test(condition, zone)
+        case Not(part):
+            inner = compile_condition(part, zone)
+
+            def negated(facts: Facts) -> Answer:
+                got = inner(facts)
+                return got if isinstance(got, Unknown) else not got
+
+            return negated
+        case All(parts) | Any_(parts):
+            compiled = tuple(compile_condition(part, zone) for part in parts)
+            if len(compiled) == 1:
+                return compiled[0]
+            # For `all` one False settles it, for `any` one True; an unknown part only counts when nothing settles it.
+            settles = isinstance(condition, Any_)
+
+            def combined(facts: Facts) -> Answer:
+                unknown: list[Unknown] | None = None
+                for part in compiled:
+                    got = part(facts)
+                    if got is settles:
+                        return settles
+                    if got is not (not settles):
+                        unknown = [got] if unknown is None else [*unknown, got]  # type: ignore[list-item]
+                if unknown is None:
+                    return not settles
+                return Unknown(tuple(dict.fromkeys(miss for each in unknown for miss in each.misses)))
+
+            return combined
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "is": operator.eq,
+    "over": operator.gt,
+    "under": operator.lt,
+    "at_least": operator.ge,
+    "at_most": operator.le,
+}
+
+
+def _compile_test(test: Test, zone: ZoneInfo) -> Holds:
+    spec = find_fact(test.fact)
+    if spec is None:
+        raise ValueError(f"`{test.fact}` is no fact")
+    get, missing = spec.get, Unknown((Miss(test.fact, "missing"),))
+    if spec.type == DAY:
+        return _day_test(get, missing, test, zone)
+    if spec.type == MONEY:
+        return _money_test(get, missing, test)
+    if spec.kind == "days":
+        spanned, counted = get, _predicate(spec.type, test)
+
+        def days_hold(facts: Facts) -> Answer:
+            span = spanned(facts)
+            if span is None:
+                return missing
+            start, at = span
+            return counted((at.astimezone(zone).date() - start.astimezone(zone).date()).days)
+
+        return days_hold
+    predicate = _predicate(spec.type, test)
+
+    def holds(facts: Facts) -> Answer:
+        value = get(facts)
+        return missing if value is None else predicate(value)
+
+    return holds
+
+
+def _predicate(type_: str, test: Test) -> Callable[[Any], bool]:
+    op, value = test.op, test.value
+    if type_ == TEXT:
+        return _text_predicate(op, value)
+    if type_ == TEXTS:
+        wanted = frozenset(each.casefold() for each in (value if isinstance(value, tuple) else (value,)))
+        if op == "has_all":
+            return lambda tags: wanted.issubset(tag.casefold() for tag in tags)
+        return lambda tags: any(tag.casefold() in wanted for tag in tags)
+    if op == "between":
+        low, high = value
+        return lambda found: bool(low <= found <= high)
+    if op in ("in", "not_in"):
+        known = frozenset(value)
+        return (lambda found: found in known) if op == "in" else (lambda found: found not in known)
+    compare = _COMPARE[op]
+    return lambda found: compare(found, value)
+
+
+def _text_predicate(op: str, value: Any) -> Callable[[Any], bool]:
+    if op == "matches":
+        fits = re.compile(value, re.IGNORECASE).fullmatch
+        return lambda text: fits(text[:MAX_SUBJECT]) is not None
+    if op == "is":
+        wanted = value.casefold()
+        return lambda text: bool(text.casefold() == wanted)
+    words = frozenset(each.casefold() for each in value)
+    if op == "in":
+        return lambda text: text.casefold() in words
+    return lambda text: text.casefold() not in words
+
+
+# A pattern sees at most so many characters. With the limits on repeats in `schema` this bounds the time of a match.
+MAX_SUBJECT = 200
+
+
+def _money_test(get: Callable[[Facts], Any], missing: Unknown, test: Test) -> Holds:
+    low, high = test.value if test.op == "between" else (test.value, test.value)
+    currency, low_minor, high_minor = low.currency, low.minor, high.minor
+    compare = None if test.op == "between" else _COMPARE[test.op]
+
+    def holds(facts: Facts) -> Answer:
+        amount = get(facts)
+        if amount is None:
+            return missing
+        if amount.currency != currency:
+            return Unknown((Miss(test.fact, "other_currency", amount.currency, currency),))
+        minor = amount.minor
+        return compare(minor, low_minor) if compare is not None else low_minor <= minor <= high_minor
+
+    return holds
+
+
+def _day_test(get: Callable[[Facts], Any], missing: Unknown, test: Test, zone: ZoneInfo) -> Holds:
+    """Days become the two moments between which they lie, so that a test is a comparison and no calendar arithmetic."""
+    first, last = test.value if test.op == "between" else (test.value, test.value)
+    low = None if test.op == "to" else _midnight(first, zone)
+    high = None if test.op == "from" else _midnight(last + timedelta(days=1), zone)
+
+    def holds(facts: Facts) -> Answer:
+        moment = get(facts)
+        if moment is None:
+            return missing
+        return (low is None or moment >= low) and (high is None or moment < high)
+
+    return holds
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment of a day. Where clocks jump over midnight, this is the moment of the jump."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -1,0 +1,226 @@
+"""Decides: `decide(policy, facts) -> Decision`, and which version of a policy binds an order.
+
+In: a loaded `Policy` and `Facts`. Out: a `Decision` with provenance, every cause, and what is still required.
+Invariants: rules are read from the top and the first that matches and sets a term decides it; a rule that cannot be evaluated
+and sets a term that no rule above it has decided makes the answer `review`; same input, same bytes.
+Never: a clock, an exception for a "no", a cause that hides another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from operator import attrgetter
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from portal.policy.conditions import Unknown
+from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Cause, Decision, Term
+from portal.policy.facts import Facts
+from portal.policy.loader import Policy, Rule
+from portal.policy.terms import TERMS, Fee, ReturnShipping, Window
+
+
+class Law(Protocol):
+    """A floor under the terms (see `policies/laws/`): it can only raise them for the customer."""
+
+    name: str
+
+    def raise_terms(self, facts: Facts, terms: dict[str, Term]) -> None:
+        """Replace each term that is below the floor, keeping what was overruled in ``instead_of``."""
+
+
+_START_OF = {
+    "placed": attrgetter("order.placed_at"),
+    "shipped": attrgetter("item.shipped_at"),
+    "delivered": attrgetter("item.delivered_at"),
+}
+_TERM_ORDER = tuple(TERMS)
+
+
+def decide(policy: Policy, facts: Facts, *, laws: Sequence[Law] = ()) -> Decision:
+    """What the policy says about these units, this reason and this wish, at the moment ``facts.at``.
+
+    `review` when a rule or the window could not be evaluated, even if another cause refuses: obeying a refusal next to a broken
+    rule could break a promise. Otherwise `refuse` with every cause, `review` when a rule asks for a person, or `accept`.
+    """
+    terms, unknown = _terms(policy, facts)
+    for law in laws:
+        law.raise_terms(facts, terms)
+    blocked: list[Cause] = []
+    for rule, why, undecided in unknown:
+        for miss in why.misses:
+            params = {"fact": miss.fact, "sets": undecided}
+            if miss.why == "other_currency":
+                blocked.append(
+                    Cause("other_currency", rule.name, {**params, "found": miss.found, "wanted": miss.wanted})
+                )
+            else:
+                blocked.append(Cause("unknown_fact", rule.name, params))
+    refusing: list[Cause] = []
+    reviewing: list[Cause] = []
+    returnable = terms["returnable"]
+    if returnable.value is False:
+        refusing += _not_returnable(policy, returnable)
+    return_by, return_by_on = _window(policy, facts, terms["window"], blocked, refusing, reviewing)
+    _resolution(facts, terms["resolutions"], refusing)
+    review = terms["review"]
+    if review.value == "always":
+        reviewing.append(Cause("review_rule", review.set_by, _say(policy, review.set_by)))
+    _fees(facts, terms, reviewing)
+    if blocked:
+        answer, causes = REVIEW, (*blocked, *refusing, *reviewing)
+    elif refusing:
+        answer, causes = REFUSE, tuple(refusing)
+    elif reviewing:
+        answer, causes = REVIEW, tuple(reviewing)
+    else:
+        answer, causes = ACCEPT, ()
+    return Decision(
+        answer=answer,
+        causes=causes,
+        terms=terms,
+        return_by=return_by,
+        policy_hash=policy.content_hash,
+        policy_name=policy.name,
+        requires=() if answer == REFUSE else _requires(policy, facts, terms["evidence"]),
+        return_by_on=return_by_on,
+    )
+
+
+def _terms(policy: Policy, facts: Facts) -> tuple[dict[str, Term], list[tuple[Rule, Unknown, list[str]]]]:
+    """Every term with its provenance, and the rules that could not be evaluated and would have had a say."""
+    won: dict[str, tuple[Any, str, list[tuple[str, Any]]]] = {}
+    unknown: list[tuple[Rule, Unknown, list[str]]] = []
+    for rule in policy.rules:
+        got = rule.holds(facts)
+        if got is False:
+            continue
+        if got is True:
+            for name, value in rule.sets.items():
+                known = won.get(name)
+                if known is None:
+                    won[name] = (value, rule.name, [])
+                else:
+                    known[2].append((rule.name, value))
+        elif isinstance(got, Unknown):
+            undecided = [name for name in rule.sets if name not in won]
+            if undecided:
+                unknown.append((rule, got, undecided))
+    otherwise, defaults = policy.otherwise, policy.defaults
+    terms: dict[str, Term] = {}
+    for name in _TERM_ORDER:
+        known = won.get(name)
+        if known is not None:
+            value, set_by, instead_of = known
+            if name in otherwise:
+                instead_of.append((OTHERWISE, otherwise[name]))
+            terms[name] = Term(value, set_by, tuple(instead_of))
+        elif name in defaults:
+            terms[name] = defaults[name]
+    return terms, unknown
+
+
+def _say(policy: Policy, rule_name: str) -> dict[str, Any]:
+    rule = policy.rule(rule_name)
+    return {} if rule is None or rule.say is None else {"say": rule.say}
+
+
+def _not_returnable(policy: Policy, returnable: Term) -> list[Cause]:
+    """The rule that refuses, and those below it that would have refused too: each of them would have to yield."""
+    names = [returnable.set_by]
+    for rule_name, value in returnable.instead_of:
+        if value is not False:
+            break
+        if rule_name != OTHERWISE:
+            names.append(rule_name)
+    return [Cause("not_returnable", name, _say(policy, name)) for name in names]
+
+
+def _window(
+    policy: Policy,
+    facts: Facts,
+    term: Term,
+    blocked: list[Cause],
+    refusing: list[Cause],
+    reviewing: list[Cause],
+) -> tuple[datetime | None, date | None]:
+    """The end of the window, and the cause when it has passed or cannot be known."""
+    window: Window = term.value
+    zone, rule = policy.zone, term.set_by
+    start: datetime | None = None
+    if window.until is None:
+        start = _START_OF[window.start](facts)
+        if start is None and isinstance(window.if_undelivered, Window):
+            window = window.if_undelivered
+            start = _START_OF[window.start](facts)
+        if start is None:
+            where = {"from": window.start}
+            if window.if_undelivered == "refuse":
+                refusing.append(Cause("not_delivered", rule, where))
+            else:
+                reviewing.append(Cause("no_start_date", rule, where))
+            return None, None
+    last = window.until or _last_day(start, window.days or 0, zone)
+    if facts.at is None:
+        blocked.append(Cause("unknown_fact", rule, {"fact": "today", "sets": ["window"]}))
+    elif facts.at.astimezone(zone).date() > last:
+        params: dict[str, Any] = {"ended_on": last.isoformat(), **_say(policy, rule)}
+        if start is not None:
+            params |= {
+                "days": window.days,
+                "from": window.start,
+                "started_on": start.astimezone(zone).date().isoformat(),
+            }
+        refusing.append(Cause("window_closed", rule, params))
+    return end_of_day(last, zone), last
+
+
+def _last_day(start: datetime | None, days: int, zone: ZoneInfo) -> date:
+    """The n-th calendar day after the day of ``start`` in the policy's own calendar, whatever clocks did between."""
+    if start is None:
+        raise ValueError("a window of days needs the moment it starts from")
+    return start.astimezone(zone).date() + timedelta(days=days)
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The last second of a day, aware; where clocks go back late in the evening, the second of both 23:59:59."""
+    return datetime.combine(day, time(23, 59, 59, fold=1), tzinfo=zone)
+
+
+def _resolution(facts: Facts, offered: Term, refusing: list[Cause]) -> None:
+    if facts.resolution is not None and facts.resolution not in offered.value:
+        refusing.append(
+            Cause(
+                "resolution_not_offered",
+                offered.set_by,
+                {"resolution": facts.resolution, "offered": list(offered.value)},
+            )
+        )
+
+
+def _fees(facts: Facts, terms: Mapping[str, Term], reviewing: list[Cause]) -> None:
+    """A fee in another currency than the order's cannot be taken off, and is not converted: a person decides."""
+    currency = facts.order.currency
+    shipping: ReturnShipping = terms["return_shipping"].value
+    if shipping.amount is not None and facts.resolution not in shipping.free_for:
+        _fee_currency("return_shipping", terms, shipping.amount.currency, currency, reviewing)
+    fee: Fee = terms["restocking_fee"].value
+    if fee.amount is not None and facts.resolution != "exchange":
+        _fee_currency("restocking_fee", terms, fee.amount.currency, currency, reviewing)
+
+
+def _fee_currency(name: str, terms: Mapping[str, Term], wanted: str, found: str | None, reviewing: list[Cause]) -> None:
+    if found != wanted:
+        params = {"term": name, "wanted": wanted} | ({"found": found} if found is not None else {})
+        reviewing.append(Cause("fee_currency", terms[name].set_by, params))
+
+
+def _requires(policy: Policy, facts: Facts, term: Term) -> tuple[Cause, ...]:
+    given = facts.evidence or 0
+    if given >= term.value.photos:
+        return ()
+    params: dict[str, Any] = {"photos": term.value.photos, "given": given}
+    if term.value.of is not None:
+        params["of"] = term.value.of
+    return (Cause("photo_required", term.set_by, params | _say(policy, term.set_by)),)
