@@ -27,7 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from portal.adapters.noto_fonts import NotoFonts, font_files, shipped_fonts
-from portal.adapters.weasyprint_layout import FROM_WIDTH, TO_WIDTH, lay_out
+from portal.adapters.weasyprint_layout import lay_out
 from portal.adapters.zxing_codes import ZxingCodes
 from portal.errors import Invalid, UpstreamError
 from portal.ids import group
@@ -40,6 +40,7 @@ TEMPLATES = _ROOT / "templates" / "pdf"
 
 _FRAME_TOP = 28
 _FRAME_INNER = 754
+_RULE = 3
 _QR_ROOM = 221
 _BAR_MODULE = 3  # dots: 0.375 mm
 _QR_MODULE = 7  # dots: 0.875 mm, the least whole number of dots that is 0.8 mm or more
@@ -88,7 +89,9 @@ class WeasyprintDocuments:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.filters["dots"] = lambda dots: f"{dots * 0.125:g}mm"
+        self._templates.filters["dots"] = _dots
+        self._templates.globals.update(type=_type, place=_place, span=_span, br="\n")
+        self._label_css = (templates / "label.css").read_text("utf-8")
 
     def label_pdf(self, doc: LabelDoc) -> Rendered:
         """See `Documents.label_pdf`."""
@@ -100,7 +103,9 @@ class WeasyprintDocuments:
         text = _Cleaned(fonts)
         doc = text.clean(doc)
         abroad = _abroad(doc.sender, doc.recipient)
-        sender = [line.text for line in postal_lines(doc.sender, country=_country(doc.sender, doc, abroad), joined=True)]
+        sender = [
+            line.text for line in postal_lines(doc.sender, country=_country(doc.sender, doc, abroad), joined=True)
+        ]
         recipient = postal_lines(doc.recipient, country=_country(doc.recipient, doc, abroad))
         code_at = next((at for at, line in enumerate(recipient) if line.has_postcode), -1)
         layout = lay_out(fonts, sender, [line.text for line in recipient], code_at, _FRAME_TOP)
@@ -109,15 +114,12 @@ class WeasyprintDocuments:
         items = words["ngettext"]("%(num)s item", "%(num)s items", doc.items)
         order = words["_"]("Order %(order)s, %(items)s", order=doc.order_number, items=items)
         due = format_skeleton("yMMMd", doc.send_by, locale=locale) if doc.send_by else ""
-        gap = 2
-        tracking = text.row(doc.tracking_text or tracking_groups(doc.tracking), (32, 28, 24, 20), 560, bold=True)
+        groups = doc.tracking_text or tracking_groups(doc.tracking)
         html = self._templates.get_template("label.html").render(
             words,
             doc=doc,
             lang=str(locale).replace("_", "-"),
             layout=layout,
-            from_width=FROM_WIDTH,
-            to_width=TO_WIDTH,
             carrier=text.row(doc.carrier.upper(), (44, 38, 32, 26, 20), 720 - right, bold=True),
             service=text.row(doc.service, (24, 20), 720 - right, bold=True),
             sort_code=text.row(doc.sort_code, (92, 76, 60, 48, 36, 28, 20), 164, bold=True),
@@ -125,13 +127,12 @@ class WeasyprintDocuments:
             parcel=text.row(doc.parcel, (24, 20), 240, bold=False),
             rma=text.row(doc.rma, (60, 48, 40, 32, 26, 20), 500, bold=True),
             order=text.row(order, (24, 20), 500, bold=False),
-            tracking=tracking,
-            tracking_gap=gap,
+            tracking=text.row(groups, (32, 28, 24, 20), 640, bold=True),
             bars_top=30 if layout.bars > 200 else 22,
             barcode=barcode,
             qr=qr,
         )
-        return Rendered(_draw(html), frozenset(text.missing), tuple(text.shortened))
+        return Rendered(_draw(html, self._label_css), frozenset(text.missing), text.shortened)
 
     def slip_pdf(self, doc: SlipDoc) -> Rendered:
         """See `Documents.slip_pdf`."""
@@ -160,9 +161,12 @@ class WeasyprintDocuments:
             number=lambda value: format_decimal(value, locale=locale),
             booked_on=format_date(doc.booked_on, "long", locale=locale),
             send_by=_deadline(doc.send_by, locale) if doc.send_by else "",
-            sender=[line.text for line in postal_lines(doc.sender, country=_country(doc.sender, doc, abroad), joined=True)],
+            sender=[
+                line.text for line in postal_lines(doc.sender, country=_country(doc.sender, doc, abroad), joined=True)
+            ],
             recipient=[
-                line.text for line in postal_lines(doc.recipient, country=_country(doc.recipient, doc, abroad), joined=True)
+                line.text
+                for line in postal_lines(doc.recipient, country=_country(doc.recipient, doc, abroad), joined=True)
             ],
             steps=steps,
             page=Markup('<span class="page"></span>'),
@@ -170,7 +174,7 @@ class WeasyprintDocuments:
             barcode=barcode,
             qr=qr,
         )
-        return Rendered(_draw(html), frozenset(text.missing), tuple(text.shortened))
+        return Rendered(_draw(html), frozenset(text.missing), text.shortened)
 
     def missing_glyphs(self, text: str) -> frozenset[str]:
         """See `Documents.missing_glyphs`."""
@@ -191,23 +195,20 @@ class WeasyprintDocuments:
         return []
 
     def _barcode(self, field: str, code: str, room: int) -> _Picture:
-        try:
-            width = self._codes.code128_modules(code) * _BAR_MODULE
-        except Invalid as error:
-            raise Invalid(f"`{code}` cannot be printed as a Code 128.", {field: error.fields["text"]}) from error
-        if width > room:
-            raise Invalid(f"`{code}` is too long for the paper's barcode.", {field: "Use a code that is shorter."})
-        # The picture is as high as one dot: the bars are stretched along themselves, where there is nothing to blur.
-        return _Picture(_data_url(self._codes.code128_png(code, _BAR_MODULE, 1)), width)
+        return _picture(self._codes.code128_grey, field, code, _BAR_MODULE, room)
 
     def _qr(self, field: str, code: str, module: int, room: int) -> _Picture:
-        try:
-            width = self._codes.qr_modules(code) * module
-        except Invalid as error:
-            raise Invalid(f"`{code}` cannot be printed as a QR code.", {field: error.fields["text"]}) from error
-        if width > room:
-            raise Invalid(f"`{code}` is too long for the paper's QR code.", {field: "Use a code that is shorter."})
-        return _Picture(_data_url(self._codes.qr_png(code, module)), width)
+        return _picture(self._codes.qr_grey, field, code, module, room)
+
+
+def _picture(draw: Callable[[str, int], tuple[bytes, int]], field: str, code: str, module: int, room: int) -> _Picture:
+    try:
+        png, width = draw(code, module)
+    except Invalid as error:
+        raise Invalid(f"`{code[:60]}` cannot be printed as a code.", {field: error.fields["text"]}) from error
+    if width > room:
+        raise Invalid(f"`{code[:60]}` is too long for a code on this paper.", {field: "Use a shorter one."})
+    return _Picture("data:image/png;base64," + base64.b64encode(png).decode("ascii"), width)
 
 
 class _Cleaned:
@@ -278,11 +279,19 @@ def _printer() -> tuple[Any, Any, Any]:
             os.environ["FONTCONFIG_FILE"] = before
 
 
-def _draw(html: str) -> bytes:
+@cache
+def _sheet(css: str) -> Any:
+    from weasyprint import CSS
+
+    return CSS(string=css, url_fetcher=_printer()[2], font_config=_printer()[1])
+
+
+def _draw(html: str, css: str = "") -> bytes:
     with _drawing:
         try:
             page, fonts, fetcher = _printer()
-            pdf: bytes = page(string=html, url_fetcher=fetcher).write_pdf(font_config=fonts)
+            sheets = [_sheet(css)] if css else []
+            pdf: bytes = page(string=html, url_fetcher=fetcher).write_pdf(stylesheets=sheets, font_config=fonts)
         except Exception as error:
             raise _failed(error) from error
         except BaseException as error:
@@ -300,6 +309,23 @@ def _failed(error: BaseException) -> UpstreamError:
         public_message="We couldn't make this document. Your return is safe.",
         staff_message=f"The document could not be drawn: {type(error).__name__}: {error}",
     )
+
+
+def _dots(dots: int) -> str:
+    return f"{dots * 0.125:g}mm"
+
+
+def _type(size: int, height: int) -> str:
+    return f"font-size: {_dots(size)}; line-height: {_dots(height)}"
+
+
+def _span(row: _Row, height: int) -> Markup:
+    return Markup('<span style="{}">{}</span>').format(_type(row.size, height), row.text)
+
+
+def _place(top: int, end: int) -> str:
+    # Tops are counted from the page's edge, CSS counts from inside the frame's line. Each row ends below the next one's.
+    return f"top: {_dots(top - _FRAME_TOP - _RULE)}; height: {_dots(end - top)}"
 
 
 def _words(catalogue: gettext.NullTranslations) -> dict[str, Any]:
@@ -337,7 +363,3 @@ def _abroad(sender: Address, recipient: Address) -> bool:
 
 def _country(address: Address, doc: LabelDoc | SlipDoc, abroad: bool) -> str:
     return country_name(address.country, doc.locale) if abroad else ""
-
-
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

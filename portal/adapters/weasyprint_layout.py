@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cache
 
 from portal.adapters.noto_fonts import NotoFonts
 
@@ -41,6 +41,16 @@ _TO_STEPS = (
     Step(28, 35, 40, 46),
     Step(24, 30, 34, 40),
     Step(20, 26, 28, 34),
+)
+# Largest type first; the recipient's gives way as readily as the sender's; the barcode's row gives way last.
+_PREFERENCE = sorted(
+    (
+        (spare, to_at, from_at)
+        for spare in (0, _SPARE)
+        for to_at in range(len(_TO_STEPS))
+        for from_at in range(len(_FROM_STEPS))
+    ),
+    key=lambda choice: (choice[0], choice[1] + choice[2], choice[1]),
 )
 
 
@@ -77,27 +87,30 @@ def lay_out(
 
     ``code_at`` is the position of the recipient's line with the postcode, or -1.
     """
-    fits = [
-        (spare, to_at + from_at, to_at, from_at)
-        for (to_at, to), (from_at, small) in product(enumerate(_TO_STEPS), enumerate(_FROM_STEPS))
-        for spare in (0, _SPARE)
-        if _from_height(fonts, Block(small, tuple(sender)))
-        + _to_height(fonts, Block(to, tuple(recipient), code_at))
-        <= _FROM + _TO + spare
-    ]
+    small = [Block(step, tuple(sender)) for step in _FROM_STEPS]
+    large = [Block(step, tuple(recipient), code_at) for step in _TO_STEPS]
+    from_height = cache(lambda at: _from_height(fonts, small[at]))
+    to_height = cache(lambda at: _to_height(fonts, large[at]))
+    fit = next(
+        (
+            (spare, to_at, from_at)
+            for spare, to_at, from_at in _PREFERENCE
+            if from_height(from_at) + to_height(to_at) <= _FROM + _TO + spare
+        ),
+        None,
+    )
     lost: tuple[str, ...] = ()
-    if fits:
-        spare, _, to_at, from_at = min(fits)
-        above = Block(_FROM_STEPS[from_at], tuple(sender))
-        below = Block(_TO_STEPS[to_at], tuple(recipient), code_at)
+    if fit:
+        spare, to_at, from_at = fit
+        above, below = small[from_at], large[to_at]
     else:
         # The warehouse's address is the shop's own and may take most of the room; the customer's gets the rest.
-        spare, small, to = _SPARE, _FROM_STEPS[-1], _TO_STEPS[-1]
-        room = _FROM + _TO + _SPARE
+        spare, room = _SPARE, _FROM + _TO + _SPARE
+        to, step = large[-1].step, small[-1].step
         rows = (room - _FROM - _TO_EDGE - (to.code_height - to.height)) // to.height
-        below, lost_below = _squeeze(fonts, Block(to, tuple(recipient), code_at), TO_WIDTH, rows, bold=True)
-        rows = (room - _to_height(fonts, below) - _FROM_EDGE) // small.height
-        above, lost_above = _squeeze(fonts, Block(small, tuple(sender)), FROM_WIDTH, rows, bold=False)
+        below, lost_below = _squeeze(fonts, large[-1], TO_WIDTH, rows, bold=True)
+        rows = (room - _to_height(fonts, below) - _FROM_EDGE) // step.height
+        above, lost_above = _squeeze(fonts, small[-1], FROM_WIDTH, rows, bold=False)
         lost = lost_above + lost_below
     from_top = frame_top + _HEADER
     return LabelLayout(

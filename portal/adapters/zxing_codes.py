@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Literal
 
 import zxingcpp
 from PIL import Image
@@ -51,13 +52,15 @@ class ZxingCodes:
         """See `Codes.code128_png`."""
         return _png(self._code128(text), module_px, height_px)
 
-    def qr_modules(self, text: str) -> int:
-        """Modules along one side, the quiet zone included."""
-        return self._qr(text).width
+    def qr_grey(self, text: str, module_px: int) -> tuple[bytes, int]:
+        """The QR code for a PDF, and its width in pixels. Eight bits a pixel, as WeasyPrint turns one bit into colour."""
+        modules = self._qr(text)
+        return _png(modules, module_px, module_px, mode="L"), modules.width * module_px
 
-    def code128_modules(self, text: str) -> int:
-        """Modules across, the quiet zones included."""
-        return self._code128(text).width
+    def code128_grey(self, text: str, module_px: int) -> tuple[bytes, int]:
+        """The Code 128 for a PDF, and its width in pixels. One pixel high: stretched along the bars nothing can blur."""
+        modules = self._code128(text)
+        return _png(modules, module_px, 1, mode="L"), modules.width * module_px
 
     def _qr(self, text: str) -> Image.Image:
         if not text:
@@ -100,10 +103,10 @@ def _quiet(modules: Image.Image, across: int, down: int) -> Image.Image:
     return clear
 
 
-def _png(modules: Image.Image, across: int, down: int) -> bytes:
+def _png(modules: Image.Image, across: int, down: int, mode: Literal["1", "L"] = "1") -> bytes:
     if across < 1 or down < 1:
         raise Invalid("A code's module is at least one pixel.", {"module_px": "Give a whole number from 1."})
     size = (modules.width * across, modules.height * down)
     out = io.BytesIO()
-    modules.resize(size, Image.Resampling.NEAREST).convert("1", dither=Image.Dither.NONE).save(out, "PNG")
+    modules.resize(size, Image.Resampling.NEAREST).convert(mode, dither=Image.Dither.NONE).save(out, "PNG")
     return out.getvalue()
