@@ -28,8 +28,9 @@ class NotoFonts:
     """The character maps and advance widths of the eight files in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        self._regular = _advances(folder, "Regular")
-        self._bold = _advances(folder, "Bold")
+        self._regular, tilts = _measure(folder, "Regular")
+        self._bold, _ = _measure(folder, "Bold")
+        self._growth = {sign: abs(tilt - tilts["A"]) for sign, tilt in tilts.items() if tilt != tilts["A"]}
 
     def missing(self, text: str) -> frozenset[str]:
         """The characters of ``text`` that cannot be printed, after compatible forms were tried."""
@@ -74,6 +75,13 @@ class NotoFonts:
         """
         advances = self._bold if bold else self._regular
         return sum(advances.get(sign, 0) for sign in text)
+
+    def growth(self, text: str) -> int:
+        """By how many thousandths of an em a row of ``text`` is higher than the line height says.
+
+        A font whose letters sit lower than Noto Sans moves the base line, and the row grows by as much.
+        """
+        return max((self._growth.get(sign, 0) for sign in text), default=0)
 
     def rows(self, text: str, size: int, width: int, *, bold: bool) -> int:
         """How many rows of ``width`` dots ``text`` needs, broken between words and inside words longer than a row."""
@@ -131,12 +139,17 @@ def _clip(text: str, length: int) -> str:
     return text[:length].rstrip(" ,;\u200c\u200d") + STAND_IN
 
 
-def _advances(folder: Path, face: str) -> dict[str, int]:
+def _measure(folder: Path, face: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Per character: its advance, and half of what its font reaches further up than down, both in thousandths of an em."""
     advances: dict[str, int] = {}
+    tilts: dict[str, int] = {}
     for family in FAMILIES:
         with TTFont(folder / f"{family}-{face}.ttf", lazy=True) as font:
             scale = font["head"].unitsPerEm
+            tilt = (font["hhea"].ascent + font["hhea"].descent) * 500 // scale
             metrics = font["hmtx"].metrics
             for point, glyph in font.getBestCmap().items():
-                advances.setdefault(chr(point), metrics[glyph][0] * 1000 // scale)
-    return advances
+                if chr(point) not in advances:
+                    advances[chr(point)] = metrics[glyph][0] * 1000 // scale
+                    tilts[chr(point)] = tilt
+    return advances, tilts

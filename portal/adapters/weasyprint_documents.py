@@ -122,7 +122,7 @@ class WeasyprintDocuments:
             layout=layout,
             carrier=text.row(doc.carrier.upper(), (44, 38, 32, 26, 20), 720 - right, bold=True),
             service=text.row(doc.service, (24, 20), 720 - right, bold=True),
-            sort_code=text.row(doc.sort_code, (92, 76, 60, 48, 36, 28, 20), 164, bold=True),
+            sort_code=text.row(doc.sort_code, (92, 76, 60, 48, 36, 28, 20), 150, bold=True),
             send_by=text.row(due, (36, 32, 28, 24, 20), 240, bold=True),
             parcel=text.row(doc.parcel, (24, 20), 240, bold=False),
             rma=text.row(doc.rma, (60, 48, 40, 32, 26, 20), 500, bold=True),
