@@ -42,7 +42,7 @@ def set_up(app: Flask, ports: Ports) -> None:
     app.jinja_env.add_extension("jinja2.ext.do")
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    statuses.register(app)
+    statuses.init_app(app)
 
     @app.template_filter("money")
     def money(minor: int, currency: str, signed: bool = False) -> str:
