@@ -78,6 +78,12 @@
       each(document, "[data-show-any]", function (node) {
         node.hidden = !document.querySelector(node.dataset.showAny + ":checked");
       });
+      each(document, "[data-check-all]", function (box) {
+        var all = document.querySelectorAll(box.dataset.checkAll).length;
+        var on = document.querySelectorAll(box.dataset.checkAll + ":checked").length;
+        box.checked = all > 0 && on === all;
+        box.indeterminate = on > 0 && on < all;
+      });
     }
     document.addEventListener("change", function (event) {
       var target = event.target;
