@@ -1,6 +1,6 @@
 """What a rule may ask: one table of facts, one table of operators per type, and conditions that answer in three values.
 
-In: `Test`, `All`, `Any_`, `Not` trees that `read_conditions` made. Out: a function of `Facts` that returns True, False or `Unknown`.
+In: `Test`, `All`, `Any_`, `Not` trees that `read_conditions` made. Out: a function of `Facts`: True, False or `Unknown`.
 Invariants: a missing fact or an amount in another currency is `Unknown`, never a guess; texts are compared without regard
 to case; `all` is False as soon as one part is, `any` True as soon as one part is, whatever else is unknown.
 Never: a date that is not taken in the policy's timezone.
@@ -99,69 +99,62 @@ LIST_OPERATORS = frozenset({"in", "not_in", "has_any", "has_all"})
 
 @dataclass(frozen=True, slots=True)
 class FactSpec:
-    """A fact that a rule may ask. ``get`` takes it from `Facts`; ``words`` are the only texts it can be, if there are such."""
+    """A fact that a rule may ask. ``path`` is where `Facts` keeps it; ``words`` are the only texts it can be, if there are such.
+
+    ``kind`` says how the value is read or compared beyond its type: ``country``, ``currency``, or ``days`` (counted from the
+    moment at ``path`` to the moment of asking).
+    """
 
     name: str
     type: str
-    get: Callable[[Facts], Any]
+    path: str
     words: tuple[str, ...] = ()
-    kind: str = ""  # country | currency | days: how the value is read or compared beyond its type
+    kind: str = ""
 
 
-def _group(prefix: str, type_: str, names: str, **renamed: str) -> list[FactSpec]:
-    pairs = [(name, name) for name in names.split()] + list(renamed.items())
-    return [FactSpec(f"{prefix}.{name}", type_, attrgetter(f"{prefix}.{field}")) for name, field in pairs]
-
-
-def _since(field: str) -> Callable[[Facts], Any]:
-    moment = attrgetter(field)
-
-    def span(facts: Facts) -> tuple[datetime, datetime] | None:
-        start, at = moment(facts), facts.at
-        return None if start is None or at is None else (start, at)
-
-    return span
+def _group(prefix: str, type_: str, names: str) -> list[FactSpec]:
+    return [FactSpec(f"{prefix}.{name}", type_, f"{prefix}.{name}") for name in names.split()]
 
 
 FACTS: Mapping[str, FactSpec] = {
     spec.name: spec
     for spec in (
-        FactSpec("order.placed", DAY, attrgetter("order.placed_at")),
-        FactSpec("order.shipped", DAY, attrgetter("item.shipped_at")),
-        FactSpec("order.delivered", DAY, attrgetter("item.delivered_at")),
-        FactSpec("days_since.placed", NUMBER, _since("order.placed_at"), kind="days"),
-        FactSpec("days_since.shipped", NUMBER, _since("item.shipped_at"), kind="days"),
-        FactSpec("days_since.delivered", NUMBER, _since("item.delivered_at"), kind="days"),
-        FactSpec("today", DAY, attrgetter("at")),
-        FactSpec("order.country", TEXT, attrgetter("order.country"), kind="country"),
-        FactSpec("order.currency", TEXT, attrgetter("order.currency"), kind="currency"),
+        FactSpec("order.placed", DAY, "order.placed_at"),
+        FactSpec("order.shipped", DAY, "item.shipped_at"),
+        FactSpec("order.delivered", DAY, "item.delivered_at"),
+        FactSpec("days_since.placed", NUMBER, "order.placed_at", kind="days"),
+        FactSpec("days_since.shipped", NUMBER, "item.shipped_at", kind="days"),
+        FactSpec("days_since.delivered", NUMBER, "item.delivered_at", kind="days"),
+        FactSpec("today", DAY, "at"),
+        FactSpec("order.country", TEXT, "order.country", kind="country"),
+        FactSpec("order.currency", TEXT, "order.currency", kind="currency"),
         *_group("order", TEXT, "number region channel payment_method fulfilment"),
         *_group("order", TEXTS, "tags discount_codes"),
         *_group("order", MONEY, "total"),
-        *_group("order", SHARE, "", discount_percent="discount_percent_bp"),
+        FactSpec("order.discount_percent", SHARE, "order.discount_percent_bp"),
         *_group("order", NUMBER, "returns_so_far"),
         *_group("order", YES_NO, "is_gift is_business"),
         *_group("customer", TEXT, "email"),
         *_group("customer", TEXTS, "tags"),
         *_group("customer", NUMBER, "orders returns kept_items failed_inspections"),
-        *_group("customer", SHARE, "", return_rate="return_rate_bp"),
+        FactSpec("customer.return_rate", SHARE, "customer.return_rate_bp"),
         *_group("customer", MONEY, "refunded_90_days credit_received"),
-        FactSpec("customer.is_consumer", YES_NO, attrgetter("is_consumer")),
+        FactSpec("customer.is_consumer", YES_NO, "is_consumer"),
         *_group("item", TEXT, "sku product vendor type category"),
         *_group("item", TEXTS, "tags"),
         *_group("item", MONEY, "price paid"),
         *_group("item", YES_NO, "discounted hazardous is_exchange"),
         *_group("item", NUMBER, "quantity"),
-        *_group("item", WEIGHT, "", weight="weight_g"),
-        FactSpec("line.value", MONEY, attrgetter("line_value")),
-        FactSpec("line.quantity", NUMBER, attrgetter("quantity")),
-        FactSpec("return.value", MONEY, attrgetter("return_value")),
-        FactSpec("return.items", NUMBER, attrgetter("return_items")),
-        FactSpec("return.is_full", YES_NO, attrgetter("return_is_full")),
-        FactSpec("reason", TEXT, attrgetter("reason"), words=tuple(REASONS)),
-        FactSpec("evidence", NUMBER, attrgetter("evidence")),
-        FactSpec("resolution", TEXT, attrgetter("resolution"), words=RESOLUTIONS),
-        FactSpec("method", TEXT, attrgetter("method"), words=METHODS),
+        FactSpec("item.weight", WEIGHT, "item.weight_g"),
+        FactSpec("line.value", MONEY, "line_value"),
+        FactSpec("line.quantity", NUMBER, "quantity"),
+        FactSpec("return.value", MONEY, "return_value"),
+        FactSpec("return.items", NUMBER, "return_items"),
+        FactSpec("return.is_full", YES_NO, "return_is_full"),
+        FactSpec("reason", TEXT, "reason", words=tuple(REASONS)),
+        FactSpec("evidence", NUMBER, "evidence"),
+        FactSpec("resolution", TEXT, "resolution", words=RESOLUTIONS),
+        FactSpec("method", TEXT, "method", words=METHODS),
     )
 }
 ANSWER_PREFIX = "answer."
@@ -171,7 +164,13 @@ def find_fact(name: str) -> FactSpec | None:
     """The fact of that name; ``answer.<question>`` is a text for every question."""
     found = FACTS.get(name)
     if found is None and name.startswith(ANSWER_PREFIX) and len(name) > len(ANSWER_PREFIX):
-        question = name[len(ANSWER_PREFIX) :]
+        return FactSpec(name, TEXT, name)
+    return found
+
+
+def _getter(spec: FactSpec) -> Callable[[Facts], Any]:
+    if spec.path.startswith(ANSWER_PREFIX):
+        question = spec.path[len(ANSWER_PREFIX) :]
 
         def answer(facts: Facts) -> str | None:
             given = None if facts.answers is None else facts.answers.get(question)
@@ -179,8 +178,16 @@ def find_fact(name: str) -> FactSpec | None:
                 return None
             return str(given).lower() if isinstance(given, bool) else str(given)
 
-        return FactSpec(name, TEXT, answer)
-    return found
+        return answer
+    moment = attrgetter(spec.path)
+    if spec.kind != "days":
+        return moment
+
+    def span(facts: Facts) -> tuple[datetime, datetime] | None:
+        start, at = moment(facts), facts.at
+        return None if start is None or at is None else (start, at)
+
+    return span
 
 
 def value_json(value: Any) -> Any:
@@ -253,7 +260,7 @@ def _compile_test(test: Test, zone: ZoneInfo) -> Holds:
     spec = find_fact(test.fact)
     if spec is None:
         raise ValueError(f"`{test.fact}` is no fact")
-    get, missing = spec.get, Unknown((Miss(test.fact, "missing"),))
+    get, missing = _getter(spec), Unknown((Miss(test.fact, "missing"),))
     if spec.type == DAY:
         return _day_test(get, missing, test, zone)
     if spec.type == MONEY:

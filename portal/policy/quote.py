@@ -18,6 +18,7 @@ from portal.policy.terms import Fee, ReturnShipping
 
 REFUND, STORE_CREDIT, EXCHANGE = "refund", "store_credit", "exchange"
 FULL_BP = 10_000
+WITHOUT_LABEL = ("shop", "own")
 
 KINDS = (
     "item",  # the price of the units before discounts
@@ -204,17 +205,21 @@ def quote(
     shipping: ShippingPaid = ShippingPaid(),
     full_return: bool = False,
     fee_already_charged: bool = False,
+    ship_with: str | None = None,
 ) -> Quote:
     """What these lines give back, part by part.
 
-    ``shipping`` is what is still refundable of the outbound shipping (pass nothing once it was refunded). ``full_return`` says
-    that after this return nothing of the order stays with the customer. ``fee_already_charged`` says that an earlier
-    return of the order bore the label; it matters to policies that charge ``once_per: order``.
+    ``shipping`` is what is still refundable of the outbound shipping (pass nothing once it was refunded). ``full_return``
+    says that after this return nothing of the order stays with the customer. ``fee_already_charged`` says that an earlier
+    return of the order bore the label; it matters to policies that charge ``once_per: order``. ``ship_with`` is the way
+    chosen; where the shop makes no label (``shop``, ``own``) there is none to pay. Before the choice pass nothing: the
+    label is counted, so that the sum can only rise.
     """
     quoted = tuple(_quote_line(line, currency) for line in lines)
     outbound = _outbound(lines, shipping, full_return)
     parts = list(outbound)
-    parts += _label(lines, quoted, outbound, currency, fee_already_charged)
+    if ship_with not in WITHOUT_LABEL:
+        parts += _label(lines, quoted, outbound, currency, fee_already_charged)
     return Quote(currency, quoted, tuple(parts))
 
 
@@ -226,6 +231,7 @@ def requote(
     shipping: ShippingPaid = ShippingPaid(),
     full_return: bool = False,
     fee_already_charged: bool = False,
+    ship_with: str | None = None,
 ) -> Quote:
     """The quote after inspection: ``worth_bp`` says per line how much of the price is still given (7000 = 70%)."""
     return quote(
@@ -234,6 +240,7 @@ def requote(
         shipping=shipping,
         full_return=full_return,
         fee_already_charged=fee_already_charged,
+        ship_with=ship_with,
     )
 
 

@@ -141,6 +141,11 @@ def _between(
     return c.Test(spec.name, "between", (low, high))
 
 
+def read_value(spec: c.FactSpec, node: Node, findings: Findings) -> Any:
+    """One value of a fact's type, as a case gives it."""
+    return _reader(spec, "is")(node, findings)
+
+
 def _reader(spec: c.FactSpec, op: str) -> Callable[[Node, Findings], Any]:
     if op == "matches":
         return read_pattern

@@ -1,0 +1,85 @@
+"""`portal policy …`: check a policy file, and run the cases beside it. Commands that need the database join the same group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from portal.policy.cases import load_cases, run_case
+from portal.policy.diagnostics import PolicyErrors, render
+from portal.policy.document import MAX_BYTES
+from portal.policy.loader import Policy, load_policy
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def policy() -> None:
+    """Read, try and publish the return policy."""
+
+
+def read_policy_text(path: Path) -> str:
+    """The text of a policy file, not more of it than a policy can have. Raises ClickException with the fix."""
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A cut at the limit may fall inside a letter; then the size is what the loader should complain about.
+        if len(raw) > MAX_BYTES:
+            return raw.decode("utf-8", "replace")
+        raise click.ClickException(f"{path}: not UTF-8 at byte {error.start + 1}; save the file as UTF-8") from None
+
+
+def load_policy_file(path: Path) -> Policy:
+    """The policy of a file. Prints every error as a compiler does and exits with 1 when there is one."""
+    try:
+        return load_policy(read_policy_text(path), str(path))
+    except PolicyErrors as errors:
+        click.echo(errors.rendered(), err=True)
+        count = sum(each.severity == "error" for each in errors.diagnostics)
+        click.echo(f"\n{path}: {count} error{'' if count == 1 else 's'}", err=True)
+        raise click.exceptions.Exit(1) from None
+
+
+@policy.command()
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Say everything that is wrong with FILE. Exits with 1 on an error; warnings alone are no error."""
+    loaded = load_policy_file(file)
+    for warning in loaded.warnings:
+        click.echo(render(warning, loaded.source) + "\n")
+    rules = len(loaded.rules)
+    warned = f", {len(loaded.warnings)} warning{'' if len(loaded.warnings) == 1 else 's'}" if loaded.warnings else ""
+    click.echo(f"{file}: ok, {rules} rule{'' if rules == 1 else 's'}{warned}, {loaded.content_hash[:12]}")
+
+
+def cases_path(file: Path) -> Path:
+    """Where the cases of a policy stand: ``default.yaml`` has ``default.cases.yaml`` beside it."""
+    return file.with_name(f"{file.stem}.cases{file.suffix}")
+
+
+@policy.command()
+@click.argument("file", type=_FILE)
+def test(file: Path) -> None:
+    """Run the cases beside FILE. Exits with 1 when one of them fails."""
+    loaded = load_policy_file(file)
+    beside = cases_path(file)
+    if not beside.is_file():
+        raise click.ClickException(f"{beside} does not exist; write the cases of the policy there")
+    try:
+        cases = load_cases(read_policy_text(beside), loaded, str(beside))
+    except PolicyErrors as errors:
+        click.echo(errors.rendered(), err=True)
+        raise click.exceptions.Exit(1) from None
+    failed = 0
+    for case in cases:
+        differences = run_case(loaded, case)
+        failed += bool(differences)
+        click.echo(f"{'FAIL' if differences else 'ok  '} {case.name}")
+        for difference in differences:
+            click.echo(f"       {beside}:{case.line}: {difference}")
+    click.echo(f"{len(cases) - failed} of {len(cases)} cases hold")
+    if failed:
+        raise click.exceptions.Exit(1)
