@@ -40,7 +40,12 @@ class Return(Base):
     refund_when: Mapped[str] = mapped_column(String(12), default="received")
     policy_version: Mapped[int | None] = mapped_column(ForeignKey("policy_version.number"))
     quote: Mapped[dict[str, Any]]
-    """The frozen `policy.quote.Quote` as JSON: what was shown, what is paid, what is printed."""
+    """The frozen `policy.quote.Quote` as JSON: what was shown, what is paid, what is printed. It is frozen anew only when staff
+    or the receipt of goods change what is owed; ``basis`` then keeps the first one as ``shown``."""
+    basis: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the quote was made of besides the lines: ``shipping`` (amount, tax), ``full_return``, ``fee_charged``, ``timezone``."""
+    message: Mapped[str] = mapped_column(default="")
+    """What staff last told the customer: with an approval, a refusal or a question."""
     booked_at: Mapped[datetime]
     ship_by_on: Mapped[date | None]
     authorized_at: Mapped[datetime | None]
@@ -83,12 +88,22 @@ class ReturnLine(Base):
     """What was charged for exactly these units (cumulative floor over their unit ranges)."""
     tax_minor: Mapped[int]
     exchange_sku: Mapped[str | None] = mapped_column(String(100))
+    amount_minor: Mapped[int | None]
+    """What staff have decided to give for this line instead of the quoted amount."""
     received_quantity: Mapped[int] = mapped_column(default=0)
+    """Units that came; those that were found missing are not among them."""
+    found: Mapped[dict[str, Any] | None]
+    """Condition -> units, as last counted: at arrival, or on inspection once there was one."""
+    restocked_quantity: Mapped[int] = mapped_column(default=0)
+    """Units that raised the stock, so that nothing raises it twice."""
     condition: Mapped[str | None] = mapped_column(String(12))
+    """The worst condition found."""
     disposition: Mapped[str | None] = mapped_column(String(20))
+    """Where those units went."""
 
     return_: Mapped[Return] = relationship(back_populates="lines")
     order_line: Mapped[OrderLine] = relationship()
+    units: Mapped[list[UnitRange]] = relationship(back_populates="return_line", order_by="UnitRange.first")
 
 
 class UnitRange(Base):
@@ -107,6 +122,8 @@ class UnitRange(Base):
     first: Mapped[int]
     last: Mapped[int]
     released_at: Mapped[datetime | None]
+
+    return_line: Mapped[ReturnLine] = relationship(back_populates="units")
 
 
 class Photo(Base):

@@ -1,0 +1,169 @@
+"""Publishing a policy, and the book of all versions as decisions use it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+from portal import timeline
+from portal.db import Tx
+from portal.errors import Invalid, NotFound
+from portal.policy.binding import Bound, Version, bind, decide_bound
+from portal.policy.conditions import All, Any_, Condition, Not, Test
+from portal.policy.decision import Decision
+from portal.policy.facts import Facts
+from portal.policy.loader import Policy, load_policy
+from portal.policybook.models import PolicyVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Every published version, loaded; immutable, so that threads share it."""
+
+    versions: tuple[Version, ...]
+    _asked: dict[int, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
+
+    def bound(self, placed_at: datetime | None) -> Bound:
+        """The version that binds an order of that moment, and later ones that may be offered. Raises `NotFound` if empty."""
+        if not self.versions:
+            raise NotFound("No policy has been published yet. Publish one with `portal policy publish FILE`.")
+        return bind(self.versions, placed_at)
+
+    def binding(self, placed_at: datetime | None) -> tuple[int, Policy]:
+        """Number and policy of the version that binds an order placed at that moment."""
+        version = self.bound(placed_at).version
+        return version.number, version.policy
+
+    def current(self, at: datetime | None = None) -> tuple[int, Policy]:
+        """Number and policy that bind an order placed ``at`` that moment (None: placed after everything published so far)."""
+        moment = at or max((version.effective_at for version in self.versions), default=None)
+        return self.binding(moment)
+
+    def decide(self, bound: Bound, facts: Facts) -> tuple[int, Decision]:
+        """The decision for these facts, and the number of the version that made it (a kinder later one may have)."""
+        version, decision = decide_bound(bound, facts)
+        return version.number, decision
+
+    def asks(self, bound: Bound) -> frozenset[str]:
+        """The names of all facts that some rule of these versions asks, so that nobody gathers what nobody needs."""
+        names: frozenset[str] = frozenset()
+        for version in (bound.version, *bound.later):
+            if version.number not in self._asked:
+                self._asked[version.number] = _facts_asked(version.policy)
+            names |= self._asked[version.number]
+        return names
+
+
+def _facts_asked(policy: Policy) -> frozenset[str]:
+    def walk(condition: Condition) -> frozenset[str]:
+        match condition:
+            case Test(fact=name):
+                return frozenset({name})
+            case Not(part=part):
+                return walk(part)
+            case All(parts=parts) | Any_(parts=parts):
+                return frozenset().union(*(walk(part) for part in parts))
+
+    return frozenset().union(*(walk(rule.when) for rule in policy.rules))
+
+
+_books: dict[tuple[str, int, str], Book] = {}
+_lock = threading.Lock()
+
+
+def load_book(session: Session) -> Book:
+    """The book as of now. Costs one tiny query while nothing new was published; loaded policies are kept per process."""
+    newest = session.execute(
+        select(PolicyVersion.number, PolicyVersion.content_hash).order_by(PolicyVersion.number.desc()).limit(1)
+    ).first()
+    if newest is None:
+        return Book(())
+    # The hash is part of the key, so that a database made anew under the same address is not taken for the old one.
+    key = (_address(session), newest.number, newest.content_hash)
+    book = _books.get(key)
+    if book is None:
+        rows = session.scalars(select(PolicyVersion).order_by(PolicyVersion.number)).all()
+        book = Book(tuple(_load(rows)))
+        with _lock:
+            for old in [old for old in _books if old[0] == key[0]]:
+                del _books[old]
+            _books[key] = book
+    return book
+
+
+def _address(session: Session) -> str:
+    bind_: Engine | Connection = session.get_bind()
+    return str(bind_.engine.url)
+
+
+def _load(rows: Sequence[PolicyVersion]) -> list[Version]:
+    return [Version(row.number, row.effective_at, load_policy(row.source, f"version {row.number}")) for row in rows]
+
+
+def list_versions(session: Session) -> list[PolicyVersion]:
+    """Every version, newest first."""
+    return list(session.scalars(select(PolicyVersion).order_by(PolicyVersion.number.desc())))
+
+
+def get_version(session: Session, number: int) -> PolicyVersion:
+    """One version. Raises `NotFound`."""
+    found = session.get(PolicyVersion, number)
+    if found is None:
+        raise NotFound("There is no such version of the policy.")
+    return found
+
+
+def publish(
+    tx: Tx, text: str, *, filename: str, author: str, note: str = "", effective_at: datetime | None = None
+) -> PolicyVersion:
+    """Publish the policy as the next version; the newest version's very text again changes nothing and gives that version.
+
+    ``effective_at`` (default now) is the moment from which orders are bound by it. Raises `policy.PolicyErrors` when the text
+    is no policy, `Invalid` when it would bind orders that were placed before now, or would come into force before a
+    version that was published earlier.
+    """
+    policy = load_policy(text, filename)
+    newest = tx.session.scalar(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1))
+    if newest is not None and newest.source == text and effective_at is None:
+        return newest
+    starts = effective_at or tx.at
+    if starts < tx.at:
+        raise Invalid(
+            "A policy can't start in the past: orders keep the terms they were placed under.",
+            {"effective_at": "choose a moment from now on"},
+        )
+    if newest is not None and starts < newest.effective_at:
+        raise Invalid(
+            "This would start before a version that is published already.",
+            {"effective_at": f"choose a moment after {newest.effective_at.isoformat()}, when version {newest.number} starts"},
+        )
+    version = PolicyVersion(
+        number=1 if newest is None else newest.number + 1,
+        name=policy.name,
+        content_hash=policy.content_hash,
+        source=text,
+        effective_at=starts,
+        published_at=tx.at,
+        author=author,
+        note=note,
+    )
+    tx.session.add(version)
+    tx.session.flush()
+    timeline.record(
+        tx, "policy.published", why=note, data={"version": version.number, "hash": version.content_hash, "name": version.name}
+    )
+    return version
+
+
+def ensure_first(tx: Tx, path: Path) -> PolicyVersion | None:
+    """Publish the policy of ``path`` when nothing was ever published; None when something was."""
+    if tx.session.scalar(select(PolicyVersion.number).limit(1)) is not None:
+        return None
+    return publish(tx, path.read_text(encoding="utf-8"), filename=path.name, author=tx.actor.name, note="First version")

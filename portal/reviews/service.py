@@ -1,0 +1,148 @@
+"""Opening, assigning and settling a question. The caller records what it means on the timeline.
+
+Who decides a return calls `returns.service`, which settles its reviews; who retries a refund calls `refunds.actions`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import timeline
+from portal.db import Tx
+from portal.errors import Conflict, NotFound
+from portal.reviews.models import Review
+from portal.staff.models import User
+
+POLICY, ASKED_US, RECEIPT = "policy", "asked_us", "receipt"
+REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, OUT_OF_STOCK = "refund_failed", "refund_unknown", "dispute", "out_of_stock"
+KINDS = (POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, RECEIPT, OUT_OF_STOCK)
+
+OPEN, ASKED = "open", "asked"
+APPROVED, REFUSED, SETTLED = "approved", "refused", "settled"
+UNDECIDED = (OPEN, ASKED)
+
+
+def open_review(
+    tx: Tx,
+    *,
+    kind: str,
+    why: str,
+    fact: str = "",
+    return_id: int | None = None,
+    refund_id: int | None = None,
+    data: dict[str, Any] | None = None,
+    due_at: datetime,
+) -> Review:
+    """Put one question to staff; while one of this kind is open for the subject, that one is given back with the new facts.
+
+    ``why`` is a sentence for staff, ``fact`` what tipped it, ``due_at`` the deadline (UTC). The subject is the refund where one is
+    named, else the return.
+    """
+    subject = f"refund:{refund_id}" if refund_id is not None else f"return:{return_id}"
+    key = f"{subject}:{kind}"
+    found = tx.session.scalar(select(Review).where(Review.open_key == key))
+    if found is not None:
+        found.why, found.fact = why, fact or found.fact
+        found.data = {**(found.data or {}), **(data or {})} or None
+        tx.session.flush()
+        return found
+    review = Review(
+        return_id=return_id,
+        refund_id=refund_id,
+        kind=kind,
+        open_key=key,
+        why=why,
+        fact=fact,
+        data=data,
+        status=OPEN,
+        opened_at=tx.at,
+        due_at=due_at,
+    )
+    tx.session.add(review)
+    tx.session.flush()
+    return review
+
+
+def get_review(session: Session, review_id: int) -> Review:
+    """One question. Raises `NotFound`."""
+    found = session.get(Review, review_id)
+    if found is None:
+        raise NotFound("There is no such question.")
+    return found
+
+
+def open_reviews(session: Session, return_id: int, *kinds: str) -> list[Review]:
+    """The undecided questions about a return (of these ``kinds``, or of any), oldest first."""
+    query = select(Review).where(Review.return_id == return_id, Review.status.in_(UNDECIDED)).order_by(Review.id)
+    if kinds:
+        query = query.where(Review.kind.in_(kinds))
+    return list(session.scalars(query))
+
+
+def settle(tx: Tx, review: Review, status: str, message: str = "", note: str = "") -> Review:
+    """Answer a question: ``status`` is approved, refused or settled. Raises `Conflict` when it was answered before."""
+    if review.status not in UNDECIDED:
+        raise Conflict("This question was answered already. Nothing was changed.", state=review.status)
+    review.status = status
+    review.open_key = None
+    review.decided_at = tx.at
+    review.decided_by = tx.actor.name
+    if message:
+        review.message = message
+    if note:
+        review.note = note
+    tx.session.flush()
+    return review
+
+
+def ask(tx: Tx, review: Review, message: str, note: str = "") -> Review:
+    """The customer has to answer first; the deadline stands still until then."""
+    if review.status != OPEN:
+        raise Conflict("This question does not wait for staff. Nothing was changed.", state=review.status)
+    asked = [*(review.data or {}).get("asked", ()), {"at": tx.at.isoformat(), "by": tx.actor.name, "question": message}]
+    review.status = ASKED
+    review.message = message
+    review.note = note or review.note
+    review.data = {**(review.data or {}), "asked": asked}
+    tx.session.flush()
+    return review
+
+
+def answer(tx: Tx, review: Review, text: str) -> Review:
+    """The customer has answered: the question is open again, its deadline later by the time that the answer took."""
+    if review.status != ASKED:
+        raise Conflict("Nothing was asked that still needs an answer.", state=review.status)
+    data = dict(review.data or {})
+    asked = [dict(each) for each in data["asked"]]
+    asked[-1] |= {"answer": text, "answered_at": tx.at.isoformat()}
+    review.data = {**data, "asked": asked}
+    review.due_at += max(tx.at - datetime.fromisoformat(asked[-1]["at"]), timedelta(0))
+    review.status = OPEN
+    tx.session.flush()
+    return review
+
+
+def assign(tx: Tx, review_id: int, owner_id: int | None) -> Review:
+    """Give the question to a member of staff, or to nobody. Raises `NotFound` and `Conflict` when it was answered already."""
+    review = tx.session.get(Review, review_id, with_for_update=True)
+    if review is None:
+        raise NotFound("There is no such question.")
+    if review.status not in UNDECIDED:
+        raise Conflict("This question was answered already. Nothing was changed.", state=review.status)
+    if review.owner_id == owner_id:
+        return review
+    name = ""
+    if owner_id is not None:
+        owner = tx.session.get(User, owner_id)
+        if owner is None or not owner.active:
+            raise NotFound("There is no such member of staff.")
+        name = owner.name or owner.email
+    review.owner_id = owner_id
+    timeline.record(
+        tx, "review.assigned", return_id=review.return_id, refund_id=review.refund_id, data={"owner": owner_id, "to": name}
+    )
+    return review
