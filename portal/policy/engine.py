@@ -63,7 +63,7 @@ def decide(policy: Policy, facts: Facts, *, laws: Sequence[Law] = ()) -> Decisio
     if returnable.value is False:
         refusing += _not_returnable(policy, returnable)
     return_by, return_by_on = _window(policy, facts, terms["window"], blocked, refusing, reviewing)
-    _resolution(facts, terms["resolutions"], refusing)
+    _resolution(policy, facts, terms["resolutions"], refusing)
     review = terms["review"]
     if review.value == "always":
         reviewing.append(Cause("review_rule", review.set_by, _say(policy, review.set_by)))
@@ -188,13 +188,17 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(23, 59, 59, fold=1), tzinfo=zone)
 
 
-def _resolution(facts: Facts, offered: Term, refusing: list[Cause]) -> None:
+def _resolution(policy: Policy, facts: Facts, offered: Term, refusing: list[Cause]) -> None:
     if facts.resolution is not None and facts.resolution not in offered.value:
         refusing.append(
             Cause(
                 "resolution_not_offered",
                 offered.set_by,
-                {"resolution": facts.resolution, "offered": list(offered.value)},
+                {
+                    "resolution": facts.resolution,
+                    "offered": list(offered.value),
+                    **_say(policy, offered.set_by),
+                },
             )
         )
 

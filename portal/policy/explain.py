@@ -60,11 +60,15 @@ def resolution_words(resolution: str, wording: Wording = ENGLISH) -> str:
 
 def cause_message(cause: Cause, wording: Wording = ENGLISH) -> str:
     """What the customer reads: one or two plain sentences. The merchant's own words (``say``) come first."""
+    return " ".join(_sentences(cause, wording))
+
+
+def _sentences(cause: Cause, wording: Wording) -> tuple[str, ...]:
     said = cause.params.get("say")
-    sentence = _customer(cause, wording)
     if said and cause.code in ("not_returnable", "review_rule"):
-        return str(said)
-    return f"{said} {sentence}" if said else sentence
+        return (str(said),)
+    sentence = _customer(cause, wording)
+    return (str(said), sentence) if said else (sentence,)
 
 
 def _customer(cause: Cause, wording: Wording) -> str:
@@ -75,6 +79,8 @@ def _customer(cause: Cause, wording: Wording) -> str:
             return _("This item can’t be returned.")
         case "window_closed":
             return _window_closed(cause, wording)
+        case "not_delivered" if params["from"] == "shipped":
+            return _("It hasn’t been sent yet. You can return it when it has arrived.")
         case "not_delivered":
             return _("It hasn’t been delivered yet. You can return it when it has arrived.")
         case "resolution_not_offered":
@@ -90,6 +96,10 @@ def _customer(cause: Cause, wording: Wording) -> str:
                 "count": params["photos"]
             }
         case "no_start_date":
+            if params["from"] == "placed":
+                return _("We don’t know when it was ordered, so a person checks this first.")
+            if params["from"] == "shipped":
+                return _("We don’t know yet when it was sent, so a person checks this first.")
             return _("We don’t know yet when it was delivered, so a person checks this first.")
         case _other:
             return _("A person in our team checks this before we answer.")
@@ -161,7 +171,8 @@ def rule_words(rule: str, wording: Wording = ENGLISH) -> str:
 
 def customer_summary(decision: Decision, wording: Wording = ENGLISH) -> str:
     """All of the decision's causes as the customer reads them, each sentence once."""
-    return " ".join(dict.fromkeys(cause_message(cause, wording) for cause in decision.causes))
+    sentences = (sentence for cause in decision.causes for sentence in _sentences(cause, wording))
+    return " ".join(dict.fromkeys(sentences))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Tests of what is pure: no database, no network, no clock."""
