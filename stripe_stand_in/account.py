@@ -110,9 +110,21 @@ class Account:
                 raise ApiError(f"{name} cannot be {value!r}.", param=name)
         with self.store.transaction():
             self.settings.update(changes)
-            changed = {name: value for name, value in self.settings.items() if value != self._defaults[name]}
-            self.store.set_meta("settings", changed)
+            self._remember_settings()
         self.wake()
+
+    def take_planned_status(self) -> str | None:
+        """The status that a control call wants the next refund to start as; it counts once."""
+        planned = self.settings["next_refunds"]
+        if not planned:
+            return None
+        self.settings["next_refunds"] = planned[1:]
+        self._remember_settings()
+        return str(planned[0])
+
+    def _remember_settings(self) -> None:
+        changed = {name: value for name, value in self.settings.items() if value != self._defaults[name]}
+        self.store.set_meta("settings", changed)
 
     def reset(self) -> None:
         """An empty account with the start's settings and today's clock. Webhook endpoints are the caller's to restore."""

@@ -75,10 +75,7 @@ def make(account: Account, charge: Obj, params: Obj) -> Obj:
         )
     check_step(amount, currency, "amount")
     token = TOKENS[charge["_token"]]
-    planned = account.settings["next_refunds"]
-    status, later = (planned[0] if planned else token.refund), ""
-    if planned:
-        account.settings["next_refunds"] = planned[1:]
+    status, later = account.take_planned_status() or token.refund, ""
     if status == "late_failure":
         status, later = "succeeded", "failed"
     elif status == "pending":

@@ -39,19 +39,19 @@ class StandInHandle:
         options.setdefault("max_network_retries", 0)
         return stripe.StripeClient(self.key, base_addresses={"api": self.url}, **options)
 
-    def control(self, path: str, method: str | None = None, **body: Any) -> dict[str, Any]:
+    def control(self, call: str, method: str | None = None, /, **body: Any) -> dict[str, Any]:
         """One call under `/_control/`: POST when there is a body, else GET unless ``method`` says otherwise.
 
         Raises ControlRefused with the stand-in's sentence.
         """
         verb = method or ("POST" if body else "GET")
         data = json.dumps(body).encode() if verb == "POST" else None
-        request = urllib.request.Request(f"{self.url}/_control/{path}", data=data, method=verb)
+        request = urllib.request.Request(f"{self.url}/_control/{call}", data=data, method=verb)
         try:
             with urllib.request.urlopen(request, timeout=70) as response:
-                return json.load(response)  # type: ignore[no-any-return]
+                return json.load(response)
         except urllib.error.HTTPError as error:
-            raise ControlRefused(f"{path}: {error.read().decode()}") from None
+            raise ControlRefused(f"{call}: {error.read().decode()}") from None
 
     def pay(self, amount: int, currency: str = "gbp", payment_method: str = "pm_card_visa", **more: Any) -> Any:
         """A confirmed PaymentIntent of ``amount`` minor units with its `latest_charge` expanded."""
@@ -64,9 +64,9 @@ class StandInHandle:
             "expand": ["latest_charge"],
             **more,
         }
-        return self.client().v1.payment_intents.create(params)  # type: ignore[arg-type]
+        return self.client().v1.payment_intents.create(params)
 
-    def fault(self, kind: str, **how: Any) -> dict[str, Any]:
+    def fault(self, kind: str, /, **how: Any) -> dict[str, Any]:
         """Ask for a fault on the next matching request; fields as in the stand-in's README."""
         return self.control("faults", kind=kind, **how)
 
