@@ -65,8 +65,10 @@ class ZxingCodes:
     def _qr(self, text: str) -> Image.Image:
         if not text:
             raise Invalid("A QR code needs a text.", {"text": "Give the text that the code shall hold."})
+        # Outside ASCII the code must say which alphabet it is in, or readers guess differently ("¡" came back as "｡").
+        alphabet = {} if text.isascii() else {"eci": "UTF-8"}
         try:
-            drawn = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
+            drawn = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M", **alphabet)
         except (ValueError, RuntimeError) as error:  # a lone surrogate is a RuntimeError from the C++ side
             raise Invalid(
                 f"This text of {len(text)} signs cannot become a QR code.",
