@@ -1,21 +1,115 @@
-"""What staff do about a refund."""
+"""What staff do about one refund. Each needs a note; each happens once, however often it is clicked.
+
+In: a refund's public id and a note. Out: the row that holds now. Invariants: while nobody knows what became of a refund, nothing is
+sent in its place; a failed one is replaced by a new row with a key of its own. Never: an amount typed by hand.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from portal.db import Tx
+from portal.errors import Conflict, Invalid, NotFound
+from portal.orders.models import Order, Payment
+from portal.refunds import lifecycle, settle
 from portal.refunds.models import Refund
+from portal.refunds.planning import plan_refund
+from portal.refunds.settle import ELSEWHERE
+from portal.refunds.tenders import is_stripe, lock_refund
+from portal.returns.models import Return
+
+KEY_IS_DEAD = timedelta(hours=24)
+"""After that a request that was lost on its way can no longer be replayed by its key."""
+MAX_NOTE = 2000
 
 
 def retry(tx: Tx, public_id: str, note: str) -> Refund:
-    """A new refund in place of one that failed or was canceled."""
-    raise NotImplementedError
+    """Send a new refund in place of one that failed or was canceled. The second click gets the first one's row.
+
+    Raises `Conflict` while the old one may still arrive, or when the payment has less left or is disputed.
+    """
+    note = _note(note)
+    refund, payment = _locked(tx, public_id)
+    if refund.status not in lifecycle.LOST or refund.cause == ELSEWHERE or refund.return_id is None:
+        raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
+    later = _replacement(tx.session, refund)
+    if later is not None:
+        return later
+    if payment.disputed_at is not None:
+        raise _conflict(refund, "The payment is disputed; refunding it now could pay the customer twice.")
+    return_ = tx.session.get_one(Return, refund.return_id)
+    order = tx.session.get_one(Order, return_.order_id)
+    made = plan_refund(tx, return_, order, payment, refund.amount_minor, cause="retry", replaces=refund, why=note)
+    settle.settle_reviews(tx, refund, note)
+    return made
 
 
 def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
-    """Record that the customer was paid by another way."""
-    raise NotImplementedError
+    """Record that the customer got this amount by another way: a bank transfer, the gift card's own system, cash.
+
+    Raises `Conflict` while the refund is at Stripe or may be, or when another was sent in its place.
+    """
+    note = _note(note)
+    refund, payment = _locked(tx, public_id)
+    if refund.paid_elsewhere_by:
+        return refund
+    if refund.cause == ELSEWHERE:
+        raise _conflict(refund, "This refund was made in Stripe by hand; there is nothing to record.")
+    if refund.status not in lifecycle.LOST and refund.status != lifecycle.PLANNED:
+        raise _conflict(refund, "It is at Stripe or may be; paying it by another way could pay the customer twice.")
+    if _replacement(tx.session, refund) is not None:
+        raise _conflict(refund, "Another refund was sent in its place; record it on that one.")
+    if refund.status in lifecycle.LOST and refund.amount_minor > payment.refundable_minor:
+        raise _conflict(refund, "The payment has less left: part of it was refunded by another way already.")
+    settle.paid_elsewhere(tx, refund, payment, note)
+    return refund
 
 
 def declare_unsent(tx: Tx, public_id: str, note: str) -> Refund:
-    """Give up an unknown refund that Stripe does not have, a day after it was sent."""
-    raise NotImplementedError
+    """Give up a refund that was sent and never answered, and is not at Stripe. It then counts as failed and may be retried.
+
+    Raises `Conflict` earlier than a day after it was sent, or before Stripe's list was read since then without finding it.
+    """
+    note = _note(note)
+    refund, payment = _locked(tx, public_id)
+    if refund.failure_code == "never_arrived":
+        return refund
+    begun = refund.first_submitted_at
+    if refund.status != lifecycle.UNKNOWN or begun is None or not is_stripe(payment):
+        raise _conflict(refund, "Only a refund without an answer is declared unsent.")
+    if refund.checked_at is None or refund.checked_at < begun + KEY_IS_DEAD:
+        raise _conflict(refund, "It may still arrive. Wait until Stripe was looked at a day after it was sent.")
+    settle.lose(tx, refund, payment, status=lifecycle.FAILED, code="never_arrived", sentence=note)
+    return refund
+
+
+def find_refund(session: Session, public_id: str) -> Refund:
+    """The refund with this number. Raises `NotFound`."""
+    found = session.scalar(select(Refund).where(Refund.public_id == public_id))
+    if found is None:
+        raise NotFound("There is no such refund.")
+    return found
+
+
+def _locked(tx: Tx, public_id: str) -> tuple[Refund, Payment]:
+    return lock_refund(tx.session, find_refund(tx.session, public_id).id)
+
+
+def _replacement(session: Session, refund: Refund) -> Refund | None:
+    return session.scalar(select(Refund).where(Refund.replaces_id == refund.id))
+
+
+def _note(note: str) -> str:
+    note = note.strip()
+    if not note:
+        raise Invalid("Say why.", {"note": "Write a note for your colleagues."})
+    if len(note) > MAX_NOTE:
+        raise Invalid("The note is too long.", {"note": f"Write at most {MAX_NOTE} characters."})
+    return note
+
+
+def _conflict(refund: Refund, why: str) -> Conflict:
+    return Conflict(f"Refund {refund.public_id} is {refund.status}. {why}", state=refund.status)

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
+from portal.orders.models import Payment
+from portal.returns.models import Return
 
 
 class Refund(Base):
@@ -27,6 +29,8 @@ class Refund(Base):
     public_id: Mapped[str] = mapped_column(String(40), unique=True)
     return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id"))
     payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"), unique=True)
+    """The failed refund in whose place this one is; unique, so that a double click makes one."""
     cause: Mapped[str] = mapped_column(String(20), default="return")
     """return, retry (after a failure), or elsewhere (made by hand in Stripe, imported)."""
     amount_minor: Mapped[int]
@@ -45,6 +49,9 @@ class Refund(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     planned_at: Mapped[datetime]
     first_submitted_at: Mapped[datetime | None]
+    """When the key began to live: the first try whose effect is not known to be none."""
+    submitted_at: Mapped[datetime | None]
+    """The latest try; whoever made it has `submit.LEASE` to come back with the answer."""
     settled_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     """When Stripe was last asked about it."""
@@ -52,6 +59,9 @@ class Refund(Base):
     paid_elsewhere_note: Mapped[str] = mapped_column(default="")
 
     __mapper_args__ = {"version_id_col": version}
+
+    payment: Mapped[Payment] = relationship()
+    return_: Mapped[Return | None] = relationship()
 
 
 class LedgerEntry(Base):
@@ -73,7 +83,8 @@ class LedgerEntry(Base):
     account: Mapped[str] = mapped_column(String(30))
     """owed (to the customer), reserved (at a payment), refunded, store_credit."""
     kind: Mapped[str] = mapped_column(String(30))
-    """item, discount, restocking_fee, return_shipping, outbound_shipping, credit_bonus, reserve, release, paid, reversed …"""
+    """Of owed: the quote's kinds (item, discount, restocking_fee …) and carried (what a service cannot pay in whole steps).
+    Of reserved: reserve, release, paid. Of refunded: paid, paid_elsewhere, reversed, elsewhere. Of store_credit: issued."""
     amount_minor: Mapped[int]
     """Positive towards the customer; a release or a reversal is negative."""
     currency: Mapped[str] = mapped_column(String(3))
@@ -93,6 +104,8 @@ class StoreCredit(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("order.id"))
     amount_minor: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
+    bonus_minor: Mapped[int] = mapped_column(default=0)
+    """The part of the amount that was never paid for: it does not count against what was captured."""
     issued_at: Mapped[datetime]
 
 

@@ -1,21 +1,248 @@
-"""Planning a payout."""
+"""The payout: what a return's frozen quote owes becomes refunds, store credit and replacement goods. Once.
+
+In: a moment of the return's life (authorized, in_transit, received, inspected). Out: committed rows, nothing called.
+Invariants: planned once per return, under the order's lock; the ledger's owed rows are the quote's parts; shares sum to what
+is owed, and what no payment can cover is a question for staff with its exact amount, never silently less.
+Never: a payout while a question about the return is open; a refund that together with credits exceeds what was captured.
+"""
 
 from __future__ import annotations
 
+from sqlalchemy import func, select
+
+from portal import timeline
 from portal.db import Tx
+from portal.money import Money
+from portal.orders.models import Order, Payment
+from portal.policy.quote import Quote
+from portal.refunds import credit, exchange, ledger, lifecycle
+from portal.refunds.allocation import Pot, allocate, step_of
+from portal.refunds.models import Refund
+from portal.refunds.planning import plan_refund
+from portal.refunds.settle import DECIDE_WITHIN
+from portal.refunds.tenders import is_stripe, lock_return, payments_of
+from portal.returns import lifecycle as returns
+from portal.returns.models import Return, ReturnLine
+from portal.returns.payable import COUNTING, keeps_item, payable_quote
+from portal.reviews import service as reviews
 from portal.shop import Shop
+
+MOMENTS = ("authorized", "in_transit", "received", "inspected")
+# Questions about money that is under way already: they hold nothing else back.
+MONEY_KINDS = frozenset({"refund_failed", "refund_unknown", "pay_elsewhere", "balance_low"})
 
 
 def plan_when_due(tx: Tx, return_id: int, moment: str, shop: Shop) -> None:
-    """Write the refunds, credit and replacement that are due at ``moment`` (authorized, in_transit, received, inspected)."""
-    raise NotImplementedError
+    """Write the refunds, credit and replacement order that are due once the return has reached ``moment``.
+
+    Nothing happens while a question about the return is open, before the moment its policy names, or a second time.
+    """
+    known = tx.session.get_one(Return, return_id)
+    if known.payout_planned_at is None and not _is_due(known, moment) and not _goods_are_in(known, moment):
+        # Most returns are paid on receipt: booking one asks nothing further.
+        return
+    return_, chain = lock_return(tx.session, return_id)
+    if return_.status not in returns.HOLDING - returns.UNDECIDED or _is_held_back(tx, return_id):
+        return
+    if exchange.has_held(tx.session, return_id) and _goods_are_in(return_, moment):
+        exchange.order_replacements(tx, return_id)
+    if return_.payout_planned_at is None and _is_due(return_, moment):
+        _plan(tx, return_, chain, shop)
+    close_when_settled(tx, return_id)
 
 
 def resume(tx: Tx, return_id: int, shop: Shop) -> None:
-    """Plan what is due by the return's present status, after a review that held it back was settled."""
-    raise NotImplementedError
+    """Plan what became due while a question about the return was open. Called when such a question is settled."""
+    return_, _chain = lock_return(tx.session, return_id)
+    planned_before = return_.payout_planned_at is not None
+    if return_.status in MOMENTS:
+        plan_when_due(tx, return_id, return_.status, shop)
+    if planned_before:
+        plan_rest(tx, return_id, shop)
+
+
+def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
+    """Send what was owed and could not be sent, for instance because of a dispute that ended well. Empty when there is nothing.
+
+    A refund that failed is not sent again by this: staff retry it, or pay it by another way.
+    """
+    return_, chain = lock_return(tx.session, return_id)
+    if return_.payout_planned_at is None or _is_held_back(tx, return_id):
+        return []
+    sums = ledger.balances(tx.session, return_id)
+    rest = sums[ledger.OWED] - sums[ledger.REFUNDED] - sums[ledger.STORE_CREDIT] - sums[ledger.RESERVED]
+    rest -= _waiting_for_staff(tx, return_id)
+    if rest <= 0:
+        return []
+    for review in reviews.open_reviews(tx.session, return_id, "refund_failed"):
+        if review.refund_id is None:
+            reviews.settle(tx, review, "settled", "", "Sent now, as far as the payments reach.")
+    return _plan_refunds(tx, return_, chain, rest, shop)[0]
+
+
+def _waiting_for_staff(tx: Tx, return_id: int) -> int:
+    """The sum of the return's refunds that ended without money and in whose place there is no other."""
+    later = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))
+    query = select(func.sum(Refund.amount_minor)).where(
+        Refund.return_id == return_id, Refund.status.in_(lifecycle.LOST), Refund.id.not_in(later)
+    )
+    return int(tx.session.scalar(query) or 0)
 
 
 def close_when_settled(tx: Tx, return_id: int) -> None:
-    """Close the return once goods are in and every part of its money has succeeded."""
-    raise NotImplementedError
+    """Close the return once goods are in and all of its money has arrived."""
+    return_ = tx.session.get_one(Return, return_id)
+    if return_.payout_planned_at is None or return_.status not in returns.MOVES[returns.CLOSE]:
+        return
+    if return_.status in returns.TRAVELLING and not _nothing_comes(return_):
+        return
+    if exchange.has_held(tx.session, return_id):
+        return
+    tx.session.flush()
+    sums = ledger.balances(tx.session, return_id)
+    if sums[ledger.RESERVED] or sums[ledger.OWED] != sums[ledger.REFUNDED] + sums[ledger.STORE_CREDIT]:
+        return
+    return_.status = returns.move(return_.status, returns.CLOSE)
+    return_.closed_at = tx.at
+    tx.session.flush()
+    timeline.record(tx, "return.closed", return_id=return_id, order_id=return_.order_id)
+
+
+def _is_held_back(tx: Tx, return_id: int) -> bool:
+    return any(review.kind not in MONEY_KINDS for review in reviews.open_reviews(tx.session, return_id))
+
+
+def _lines(return_: Return) -> list[ReturnLine]:
+    return [line for line in return_.lines if line.status in COUNTING]
+
+
+def _nothing_comes(return_: Return) -> bool:
+    """The customer keeps everything, so no parcel is waited for."""
+    lines = _lines(return_)
+    return bool(lines) and all(keeps_item(line) for line in lines)
+
+
+def _is_due(return_: Return, moment: str) -> bool:
+    return _nothing_comes(return_) or MOMENTS.index(moment) >= MOMENTS.index(return_.refund_when)
+
+
+def _goods_are_in(return_: Return, moment: str) -> bool:
+    """Replacements follow the goods, also where money goes ahead of them; an inspection is waited for."""
+    needed = max(MOMENTS.index(return_.refund_when), MOMENTS.index("received"))
+    return _nothing_comes(return_) or MOMENTS.index(moment) >= needed
+
+
+def _plan(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> None:
+    quote = payable_quote(tx.session, return_)
+    return_.payout_planned_at = tx.at
+    tx.session.flush()
+    _write_owed(tx, return_, quote)
+    # Credit first: it is certain and takes its part of the ceiling.
+    given = _plan_credit(tx, return_, chain, quote)
+    brought = ledger.carried(tx.session, chain[-1])
+    amount = quote.refund_total.minor + brought
+    _refunds, carry = _plan_refunds(tx, return_, chain, max(amount, 0), shop)
+    if brought != carry:
+        ledger.write(
+            tx,
+            ledger.OWED,
+            "carried",
+            brought - carry,
+            return_.currency,
+            order_id=chain[-1],
+            return_id=return_.id,
+        )
+    timeline.record(
+        tx,
+        "payout.planned",
+        return_id=return_.id,
+        order_id=return_.order_id,
+        data={"refund": amount - carry, "credit": given, "currency": return_.currency},
+    )
+
+
+def _write_owed(tx: Tx, return_: Return, quote: Quote) -> None:
+    for part in quote.all_parts():
+        if part.amount_minor:
+            ledger.write(
+                tx,
+                ledger.OWED,
+                part.kind,
+                part.amount_minor,
+                quote.currency,
+                order_id=return_.order_id,
+                return_id=return_.id,
+                cause=f"{return_.rma}, {'line ' + part.line if part.line else 'whole return'}, {part.into}",
+            )
+
+
+def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int:
+    total = quote.credit_total.minor
+    if total <= 0:
+        return 0
+    bonus = sum(part.amount_minor for part in quote.all_parts() if part.kind == "credit_bonus")
+    room = _room(tx, chain, payments_of(tx.session, chain))
+    if total - bonus > room:
+        _ask_about_shortage(tx, return_, total - bonus - room, frozen=False)
+        return 0
+    credit.issue(tx, return_, total, bonus)
+    return total
+
+
+def _room(tx: Tx, chain: list[int], payments: list[Payment]) -> int:
+    """What may still be given back for these orders in any form. Where no payment is known, the order's total counts."""
+    if payments:
+        left = sum(payment.refundable_minor for payment in payments)
+    else:
+        left = tx.session.get_one(Order, chain[-1]).total_minor
+    return max(left - ledger.credited(tx.session, chain), 0)
+
+
+def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: Shop) -> tuple[list[Refund], int]:
+    """Write the refunds of ``amount``. Also gives what has to wait for the order's next payout to make a whole step.
+
+    What can be paid is paid; the rest becomes a question with its amount, because the customer should not wait for the
+    certain part until staff have found the uncertain one.
+    """
+    if amount <= 0:
+        return [], 0
+    payments = payments_of(tx.session, chain)
+    usable = [payment for payment in payments if payment.disputed_at is None and payment.currency == return_.currency]
+    pots = [
+        Pot(
+            payment.id,
+            payment.refundable_minor,
+            step_of(payment.currency) if is_stripe(payment) else 1,
+        )
+        for payment in usable
+    ]
+    possible = min(amount, _room(tx, chain, payments) if payments else 0)
+    shares, left = allocate(possible, pots, shop.tender_order)
+    step = max((pot.step for pot in pots), default=1)
+    # Less than one step is no shortage: it is paid with the order's next return, and with the last one nothing is left.
+    carry = left if possible == amount and left < step else 0
+    by_id = {payment.id: payment for payment in usable}
+    order = tx.session.get_one(Order, return_.order_id)
+    refunds = [plan_refund(tx, return_, order, by_id[share.payment_id], share.amount_minor) for share in shares]
+    short = amount - carry - sum(share.amount_minor for share in shares)
+    if short:
+        _ask_about_shortage(tx, return_, short, frozen=any(payment.disputed_at for payment in payments))
+    return refunds, carry
+
+
+def _ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: bool) -> None:
+    short = Money(short_minor, return_.currency)
+    cause = (
+        "A payment of this order is disputed and nothing can be sent to it."
+        if frozen
+        else "The payments of this order have less left: part of it was refunded elsewhere, or no payment is known."
+    )
+    reviews.open_review(
+        tx,
+        kind="dispute" if frozen else "refund_failed",
+        why=f"{short} of what the customer is owed could not be sent. {cause}",
+        fact="short",
+        return_id=return_.id,
+        data={"short": {"amount": short_minor, "currency": return_.currency}},
+        due_at=tx.at + DECIDE_WITHIN,
+    )

@@ -1,42 +1,238 @@
-"""Comparing with Stripe."""
+"""Holding our refunds against the gateway's, without needing a single webhook.
+
+In: what the gateway shows. Out: rows moved along, refunds made by hand taken in, a `Report` of what differs. Invariants: a
+refund is found by its id or by our number in its metadata; what is at the gateway and not here is taken in; looking twice
+changes nothing. Never: a refund created, a call inside a transaction.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from portal.db import Database
-from portal.refunds.gateway import Gateway
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from portal import clock, jobs
+from portal.db import Database, Tx
+from portal.errors import UpstreamError
+from portal.orders.models import Payment
+from portal.refunds import elsewhere, lifecycle, settle
+from portal.refunds.gateway import Gateway, RefundView
+from portal.refunds.models import Refund
+from portal.refunds.settle import STRIPE
+from portal.refunds.tenders import find_payments, is_stripe, lock_payment, lock_refund
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MAY_STILL_FAIL = timedelta(days=30)
+"""A bank can send a refund back for up to thirty days."""
+AT_ONCE = 1000
+"""How many jobs of a kind one sweep writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that is not the same on both sides."""
+@dataclass(slots=True)
+class Seen:
+    """What one look did: ids of refunds moved and taken in, and those that have to wait for ours to be settled."""
 
-    what: str
-    refund: str
-    payment_intent: str
-    sentence: str
+    moved: list[str] = field(default_factory=list)
+    imported: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a comparison found."""
-
-    refunds: int
-    payments: int
-    differences: tuple[Difference, ...]
+    def __str__(self) -> str:
+        said = [
+            f"{word} {', '.join(ids)}"
+            for word, ids in (("moved", self.moved), ("imported", self.imported), ("waiting", self.waiting))
+            if ids
+        ]
+        return "; ".join(said) or "nothing new"
 
 
 def check(database: Database, gateway: Gateway, refund_id: int) -> None:
-    """Ask the gateway about one refund and take over what it says."""
-    raise NotImplementedError
+    """Ask the gateway about one refund and take over what it says. Raises `jobs.Later` when it cannot be reached now.
+
+    A refund that may still fail is looked at together with everything else on its payment, so that refunds made by hand
+    are found too.
+    """
+    with database.read() as session:
+        refund = session.get_one(Refund, refund_id)
+        payment = session.get_one(Payment, refund.payment_id)
+    if not is_stripe(payment):
+        return
+    try:
+        if refund.stripe_refund_id and refund.status != lifecycle.SUCCEEDED:
+            take_in(database, gateway.read_refund(refund.stripe_refund_id), Seen())
+        else:
+            look(database, gateway, refund_id)
+    except UpstreamError as error:
+        if not error.retryable:
+            raise
+        pause = timedelta(seconds=error.retry_after or 60)
+        raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}") from error
+
+
+def look(database: Database, gateway: Gateway, refund_id: int) -> Seen:
+    """List the refunds of this refund's payment and take over all of them. Raises `UpstreamError`."""
+    with database.read() as session:
+        intent = session.scalar(
+            select(Payment.payment_intent).join(Refund, Refund.payment_id == Payment.id).where(Refund.id == refund_id)
+        )
+    return look_at_payment(database, gateway, intent) if intent else Seen()
+
+
+def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -> Seen:
+    """List the refunds of a payment (every page) and take over all of them. Raises `UpstreamError`."""
+    seen = Seen()
+    with database.read() as session:
+        if not find_payments(session, payment_intent):
+            return seen
+    views = gateway.list_refunds(payment_intent)
+    with database.read() as session:
+        strange = [view for view in views if _match(session, view) is None]
+    if strange:
+        released = _released(strange, gateway.read_payment(payment_intent).released_minor)
+        views = [view for view in views if view is not released]
+    for view in sorted(views, key=lambda view: view.created_at):
+        take_in(database, view, seen)
+    with database.transaction() as tx:
+        ours = select(Payment.id).where(Payment.payment_intent == payment_intent)
+        tx.session.execute(
+            update(Refund)
+            .where(Refund.payment_id.in_(ours))
+            .values(checked_at=tx.at)
+            .execution_options(synchronize_session=False)
+        )
+    return seen
+
+
+def take_in(database: Database, view: RefundView, seen: Seen) -> None:
+    """Take over one refund of the gateway: move our row, or write one for a refund made by hand."""
+    with database.transaction(STRIPE) as tx:
+        found = _match(tx.session, view)
+        if found is not None:
+            refund, payment = lock_refund(tx.session, found)
+            if refund.stripe_refund_id in (None, view.id):
+                if settle.take_over(tx, refund, payment, view) is lifecycle.Step.MOVE:
+                    seen.moved.append(view.id)
+                return
+        _import(tx, view, seen)
+
+
+def _import(tx: Tx, view: RefundView, seen: Seen) -> None:
+    payments = find_payments(tx.session, view.payment_intent)
+    if not payments:
+        return
+    roomy = next((payment for payment in payments if payment.refundable_minor >= view.amount_minor), payments[0])
+    payment = lock_payment(tx.session, roomy.id)
+    if _by_id(tx.session, view.id) is not None:
+        return
+    (seen.imported if elsewhere.take_in(tx, payment, view) else seen.waiting).append(view.id)
+
+
+def is_known(database: Database, view: RefundView) -> bool:
+    """Whether ``view`` is a refund of ours or one that was taken in before."""
+    with database.read() as session:
+        return _match(session, view) is not None
+
+
+def _by_id(session: Session, stripe_refund_id: str) -> int | None:
+    return session.scalar(select(Refund.id).where(Refund.stripe_refund_id == stripe_refund_id))
+
+
+def _match(session: Session, view: RefundView) -> int | None:
+    """The row that ``view`` is about: by its id, else by our number, if that row still waits for its answer."""
+    known = _by_id(session, view.id)
+    number = view.metadata.get("refund")
+    if known is not None or not number:
+        return known
+    query = (
+        select(Refund.id)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(
+            Refund.public_id == number,
+            Refund.stripe_refund_id.is_(None),
+            Refund.status.in_(lifecycle.SENDABLE),
+            Payment.payment_intent == view.payment_intent,
+        )
+    )
+    return session.scalar(query)
+
+
+def _released(strange: Iterable[RefundView], released_minor: int) -> RefundView | None:
+    """The entry that stands for what was authorized and never captured: no money went to anyone with it."""
+    candidates = [view for view in strange if released_minor and view.amount_minor == released_minor]
+    return min(candidates, key=lambda view: view.created_at, default=None)
 
 
 def sweep(database: Database, gateway: Gateway) -> None:
-    """Enqueue a check for every refund that has been silent too long."""
-    raise NotImplementedError
+    """Write a job for every refund that has been silent too long; finds what a webhook or the job engine lost.
+
+    It only writes jobs (one per refund and span of time, however many workers sweep), so it is quick and calls nobody.
+    """
+    del gateway
+    with database.transaction() as tx:
+        for name, every, ids in (
+            ("submit_refund", 10 * MINUTE, _forgotten(tx.session, tx.at)),
+            ("check_refund", 5 * MINUTE, _unsure(tx.session, tx.at)),
+            ("check_refund", HOUR, _under_way(tx.session, tx.at)),
+            ("check_refund", DAY, _may_still_fail(tx.session, tx.at)),
+        ):
+            span = int(tx.at.timestamp() // every.total_seconds())
+            for refund_id in ids:
+                key = f"sweep:{name}:{refund_id}:{every.total_seconds():.0f}:{span}"
+                jobs.enqueue(tx, name, {"refund": refund_id}, key=key)
 
 
-def report(database: Database, gateway: Gateway) -> Report:
-    """Hold every refund against the gateway, both ways."""
-    raise NotImplementedError
+def _forgotten(session: Session, at: datetime) -> list[int]:
+    """Waiting to be sent, and nobody has tried for longer than the longest pause between two tries."""
+    query = (
+        select(Refund.id)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(
+            Refund.status.in_(lifecycle.SENDABLE),
+            Payment.payment_intent.is_not(None),
+            Payment.provider == "stripe",
+            Refund.planned_at < at - 5 * MINUTE,
+            or_(Refund.submitted_at.is_(None), Refund.submitted_at < at - 30 * MINUTE),
+        )
+    )
+    return _first(session, query)
+
+
+def _unsure(session: Session, at: datetime) -> list[int]:
+    query = select(Refund.id).where(
+        Refund.status.in_((lifecycle.UNKNOWN, lifecycle.SUBMITTED)),
+        Refund.submitted_at < at - MINUTE,
+        _silent_since(at - 4 * MINUTE),
+    )
+    return _first(session, query)
+
+
+def _under_way(session: Session, at: datetime) -> list[int]:
+    query = select(Refund.id).where(
+        Refund.status.in_((lifecycle.PENDING, lifecycle.REQUIRES_ACTION)), _silent_since(at - 55 * MINUTE)
+    )
+    return _first(session, query)
+
+
+def _may_still_fail(session: Session, at: datetime) -> list[int]:
+    """One refund per payment: the look at it covers the payment's others."""
+    query = (
+        select(func.min(Refund.id))
+        .where(
+            Refund.status == lifecycle.SUCCEEDED,
+            Refund.settled_at > at - MAY_STILL_FAIL,
+            Refund.paid_elsewhere_by == "",
+            _silent_since(at - 23 * HOUR),
+        )
+        .group_by(Refund.payment_id)
+    )
+    return [refund_id for refund_id in session.scalars(query.limit(AT_ONCE)) if refund_id is not None]
+
+
+def _silent_since(moment: datetime):  # type: ignore[no-untyped-def]
+    return or_(Refund.checked_at.is_(None), Refund.checked_at < moment)
+
+
+def _first(session: Session, query) -> list[int]:  # type: ignore[no-untyped-def]
+    return list(session.scalars(query.order_by(Refund.id).limit(AT_ONCE)))

@@ -1,11 +1,178 @@
-"""Sending one refund."""
+"""Sending one refund to the gateway: claim (short transaction), call, settle (short transaction).
+
+In: the id of a committed row. Out: its row with the answer, or `jobs.Later`. Invariants: the stored parameters and key are
+sent unchanged on every try; two tries never run at once, neither of one refund nor of one payment; killed anywhere, the
+next run ends with one refund. Never: a new key, a call once the key may be forgotten, a call inside a transaction.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import clock, jobs
 from portal.db import Database
-from portal.refunds.gateway import Gateway
+from portal.errors import UpstreamError
+from portal.refunds import lifecycle, reconcile, settle
+from portal.refunds.gateway import Gateway, RefundRequest
+from portal.refunds.models import Refund
+from portal.refunds.settle import STRIPE
+from portal.refunds.tenders import is_stripe, lock_refund
+
+LEASE = timedelta(seconds=30)
+"""Longer than a try can last (3 s to connect, 20 s to answer): after that whoever sent it is dead."""
+KEY_LIFE = timedelta(hours=23)
+"""Stripe keeps a key for at least 24 hours; an hour is left for a clock that is wrong."""
+LONGEST_PAUSE = timedelta(minutes=15)
+WHILE_DISPUTED = timedelta(hours=1)
+
+# "There is not that much left" may mean that this very refund was made: look before believing it.
+LOOK_FIRST = frozenset({"charge_already_refunded", "amount_too_large", "idempotency_error"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A row in the hands of this process. ``before`` is the status in which it was found."""
+
+    request: RefundRequest
+    before: str
+    attempts: int
+    expired: bool
+
+    @property
+    def fresh(self) -> bool:
+        """No earlier try may have had an effect."""
+        return self.before == lifecycle.PLANNED
 
 
 def submit(database: Database, gateway: Gateway, refund_id: int) -> None:
-    """Send the refund once, or raise `jobs.Later`."""
-    raise NotImplementedError
+    """Send the refund, once. Does nothing when it has been answered already.
+
+    Raises `jobs.Later` when it is not its turn or the outcome is not known yet; the same call is then safe to repeat.
+    """
+    claimed = _claim(database, refund_id)
+    if claimed is None:
+        return
+    if claimed.expired:
+        _look_or_ask(database, gateway, refund_id)
+        return
+    try:
+        view = gateway.create_refund(claimed.request)
+    except UpstreamError as error:
+        _settle_error(database, gateway, refund_id, claimed, error)
+        return
+    with database.transaction(STRIPE) as tx:
+        refund, payment = lock_refund(tx.session, refund_id)
+        settle.take_over(tx, refund, payment, view)
+
+
+def _claim(database: Database, refund_id: int) -> _Claimed | None:
+    with database.transaction() as tx:
+        refund, payment = lock_refund(tx.session, refund_id)
+        if refund.status not in lifecycle.SENDABLE or not is_stripe(payment):
+            return None
+        wait = _wait_until(tx.session, refund, payment.disputed_at is not None, tx.at)
+        if wait is None:
+            before = refund.status
+            begun = refund.first_submitted_at
+            expired = begun is not None and tx.at - begun > KEY_LIFE
+            if not expired:
+                refund.status = lifecycle.SUBMITTED
+                refund.submitted_at = tx.at
+                refund.first_submitted_at = begun or tx.at
+                refund.attempts += 1
+            request = RefundRequest.from_params(refund.params, refund.idempotency_key)
+            return _Claimed(request, before, refund.attempts, expired)
+    raise jobs.Later(*wait)
+
+
+def _wait_until(session: Session, refund: Refund, disputed: bool, at: datetime) -> tuple[datetime, str] | None:
+    """When to come back, and why; None when it is this refund's turn."""
+    if refund.status == lifecycle.SUBMITTED and refund.submitted_at and refund.submitted_at > at - LEASE:
+        return refund.submitted_at + LEASE, "another worker is sending it"
+    if disputed and refund.status == lifecycle.PLANNED:
+        return at + WHILE_DISPUTED, "the payment is disputed"
+    busy = session.scalar(
+        select(Refund.submitted_at)
+        .where(
+            Refund.payment_id == refund.payment_id,
+            Refund.id != refund.id,
+            Refund.status == lifecycle.SUBMITTED,
+            Refund.submitted_at > at - LEASE,
+        )
+        .limit(1)
+    )
+    # Stripe locks the charge while it refunds it; queueing here spares both sides a refusal.
+    return (at + timedelta(seconds=1), "another refund of the payment is being sent") if busy else None
+
+
+def _settle_error(
+    database: Database, gateway: Gateway, refund_id: int, claimed: _Claimed, error: UpstreamError
+) -> None:
+    pause = _pause(claimed.attempts, error)
+    if error.code in LOOK_FIRST or (not error.retryable and not claimed.fresh):
+        try:
+            if _found(database, gateway, refund_id):
+                return
+        except UpstreamError as second:
+            # The refusal is not believed before the list was read; the row waits as what it is, a try without answer.
+            error = UpstreamError(
+                error.code,
+                retryable=True,
+                public_message=error.public_message,
+                staff_message=f"{error.staff_message} (and the refunds could not be listed: {second.code})",
+                effect_unknown=True,
+            )
+    with database.transaction(STRIPE) as tx:
+        refund, payment = lock_refund(tx.session, refund_id)
+        if refund.status != lifecycle.SUBMITTED or refund.attempts != claimed.attempts:
+            # Somebody else has brought the answer, or holds the row by now.
+            return
+        words = {"code": error.code, "sentence": error.staff_message}
+        if error.effect_unknown:
+            settle.doubt(tx, refund, payment, first=claimed.before != lifecycle.UNKNOWN, **words)
+            if not error.retryable:
+                settle.ask_staff(
+                    tx, refund, f"Stripe has seen this refund's key with other content: {error.staff_message}"
+                )
+        elif error.retryable:
+            settle.give_back(tx, refund, sure=claimed.fresh, **words)
+        else:
+            settle.lose(tx, refund, payment, status=lifecycle.FAILED, **words)
+            return
+    raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}")
+
+
+def _pause(attempts: int, error: UpstreamError) -> timedelta:
+    if error.retry_after is not None:
+        return timedelta(seconds=max(error.retry_after, 0.5))
+    return min(timedelta(seconds=2.0 ** min(attempts - 1, 12)), LONGEST_PAUSE)
+
+
+def _found(database: Database, gateway: Gateway, refund_id: int) -> bool:
+    """Whether the gateway's list has it; its row has taken that over then."""
+    reconcile.look(database, gateway, refund_id)
+    with database.read() as session:
+        return session.get_one(Refund, refund_id).status not in lifecycle.SENDABLE
+
+
+def _look_or_ask(database: Database, gateway: Gateway, refund_id: int) -> None:
+    """The key may be forgotten: sending again could pay twice. Look, and ask staff if there is nothing to see."""
+    try:
+        if _found(database, gateway, refund_id):
+            return
+    except UpstreamError as error:
+        raise jobs.Later(clock.now() + LONGEST_PAUSE, f"{error.code}: {error.staff_message}") from error
+    with database.transaction() as tx:
+        refund, _payment = lock_refund(tx.session, refund_id)
+        if refund.status in lifecycle.SENDABLE:
+            refund.status = lifecycle.UNKNOWN
+            settle.ask_staff(
+                tx,
+                refund,
+                "A refund was sent a day ago and Stripe never answered. It is not among the payment's refunds. "
+                "Look at the payment in Stripe, then declare it unsent and send a new one, or record how it was paid.",
+            )

@@ -1,0 +1,84 @@
+"""Chargebacks: while one is open or lost, nothing of its payment is refunded, and staff know.
+
+In: a hint that a payment is disputed. Out: the payment frozen or thawed, a question for staff for each open return.
+Invariants: an inquiry freezes nothing; what a dispute held back goes on by itself when it ends well. Never: a refund of a
+payment that the bank has taken back already, which would pay the customer twice.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from portal import timeline
+from portal.db import Database, Tx
+from portal.orders.models import Payment
+from portal.refunds.gateway import Gateway, PaymentView
+from portal.refunds.settle import DECIDE_WITHIN, STRIPE
+from portal.refunds.tenders import find_payments, lock_payment
+from portal.returns import lifecycle as returns
+from portal.returns.models import Return
+from portal.reviews import service as reviews
+from portal.reviews.models import Review
+
+
+def look(database: Database, gateway: Gateway, payment_intent: str) -> str:
+    """Ask the gateway about the payment's disputes and freeze or thaw it. Returns what was done, as a sentence."""
+    with database.read() as session:
+        known = [payment.id for payment in find_payments(session, payment_intent)]
+    if not known:
+        return "no order has this payment"
+    view = gateway.read_payment(payment_intent)
+    changed = False
+    for payment_id in known:
+        with database.transaction(STRIPE) as tx:
+            payment = lock_payment(tx.session, payment_id)
+            if view.frozen and payment.disputed_at is None:
+                _freeze(tx, payment, view)
+                changed = True
+            elif not view.frozen and payment.disputed_at is not None:
+                _thaw(tx, payment, view)
+                changed = True
+    word = "frozen" if view.frozen else "free"
+    return f"{'now' if changed else 'still'} {word} ({view.dispute_status or 'no dispute'})"
+
+
+def _freeze(tx: Tx, payment: Payment, view: PaymentView) -> None:
+    payment.disputed_at = tx.at
+    tx.session.flush()
+    timeline.record(tx, "dispute.opened", order_id=payment.order_id, why=view.dispute_status)
+    for return_id in _open_returns(tx, payment.order_id):
+        reviews.open_review(
+            tx,
+            kind="dispute",
+            why="The customer's bank has taken the payment back. Refunds of this order wait; "
+            "refunding now would pay the customer twice.",
+            fact=view.dispute_status,
+            return_id=return_id,
+            data={"payment_intent": view.payment_intent},
+            due_at=tx.at + DECIDE_WITHIN,
+        )
+
+
+def _thaw(tx: Tx, payment: Payment, view: PaymentView) -> None:
+    payment.disputed_at = None
+    tx.session.flush()
+    note = f"The dispute has ended ({view.dispute_status}); refunds go on."
+    for return_id in _open_returns(tx, payment.order_id):
+        query = select(Review).where(
+            Review.return_id == return_id,
+            Review.kind == "dispute",
+            Review.refund_id.is_(None),
+            Review.status.in_(("open", "asked")),
+        )
+        for review in tx.session.scalars(query).all():
+            reviews.settle(tx, review, "settled", "", note)
+        timeline.record(tx, "dispute.closed", return_id=return_id, order_id=payment.order_id, why=view.dispute_status)
+
+
+def _open_returns(tx: Tx, order_id: int) -> list[int]:
+    query = (
+        select(Return.id)
+        .where(Return.order_id == order_id, Return.status.in_(returns.HOLDING - {returns.CLOSED}))
+        .order_by(Return.id)
+    )
+    return list(tx.session.scalars(query))

@@ -1,0 +1,65 @@
+"""Refunds that somebody made by hand at the gateway: they reduce what is left.
+
+In: a `RefundView` without a row of ours. Out: a row with cause ``elsewhere``. Invariant: known once by the gateway's id, and a
+payment never counts more than it captured. Never: a notice to the customer; whoever made it speaks for it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from portal import timeline
+from portal.db import Tx
+from portal.orders.models import Payment
+from portal.refunds import ledger, lifecycle
+from portal.refunds.gateway import RefundView
+from portal.refunds.models import Refund
+from portal.refunds.settle import ELSEWHERE
+
+
+def take_in(tx: Tx, payment: Payment, view: RefundView) -> bool:
+    """Write the row of ``view``. The caller holds the order's lock and has made sure that there is none yet.
+
+    False when a refund of ours that is still under way has promised the same money: then the gateway will refuse ours
+    (or has done so already), which frees the promise, and this is to be tried again.
+    """
+    status = lifecycle.read_status(view.status)
+    counted = 0 if status in lifecycle.LOST else view.amount_minor
+    if counted > payment.refundable_minor:
+        under_way = tx.session.scalar(
+            select(Refund.id)
+            .where(Refund.payment_id == payment.id, Refund.status.in_(lifecycle.OPEN), Refund.cause != ELSEWHERE)
+            .limit(1)
+        )
+        if under_way is not None:
+            return False
+    refund = Refund(
+        public_id=f"elsewhere-{view.id}"[:40],
+        payment_id=payment.id,
+        cause=ELSEWHERE,
+        amount_minor=view.amount_minor,
+        currency=view.currency,
+        status=status,
+        idempotency_key=f"elsewhere:{view.id}",
+        params={},
+        stripe_refund_id=view.id,
+        failure_code=view.failure_reason[:60],
+        bank_reference=view.bank_reference,
+        planned_at=view.created_at,
+        settled_at=None if status in lifecycle.OPEN else tx.at,
+        checked_at=tx.at,
+    )
+    tx.session.add(refund)
+    # An order imported with less than was captured can have more refunded than we know of; the report says so.
+    payment.refunded_elsewhere_minor += min(counted, payment.refundable_minor)
+    tx.session.flush()
+    if counted:
+        ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, ELSEWHERE, counted)
+    timeline.record(
+        tx,
+        "refund.imported",
+        order_id=payment.order_id,
+        refund_id=refund.id,
+        data={"refund": view.id, "amount": view.amount_minor, "currency": view.currency},
+    )
+    return True

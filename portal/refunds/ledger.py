@@ -1,0 +1,103 @@
+"""The ledger: money that moved or was promised, as rows that are only ever added.
+
+In: one `write` per movement, in the transaction of its cause. Out: sums. Invariants: for every payment the sum of its
+``reserved`` and ``refunded`` rows that the portal caused is its ``refunding_minor``; what a return is owed less what was
+refunded and credited is what is still open. Never: an update or a delete.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.db import Tx
+from portal.refunds.models import LedgerEntry, Refund, StoreCredit
+
+OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
+
+
+def write(
+    tx: Tx,
+    account: str,
+    kind: str,
+    amount_minor: int,
+    currency: str,
+    *,
+    order_id: int,
+    return_id: int | None = None,
+    payment_id: int | None = None,
+    refund_id: int | None = None,
+    credit_id: int | None = None,
+    cause: str = "",
+) -> None:
+    """Add one row; ``amount_minor`` is positive towards the customer. ``cause`` defaults to who acts."""
+    tx.session.add(
+        LedgerEntry(
+            at=tx.at,
+            order_id=order_id,
+            return_id=return_id,
+            payment_id=payment_id,
+            refund_id=refund_id,
+            credit_id=credit_id,
+            account=account,
+            kind=kind,
+            amount_minor=amount_minor,
+            currency=currency,
+            cause=(cause or f"{tx.actor.kind}: {tx.actor.name}")[:120],
+        )
+    )
+
+
+def write_refund(tx: Tx, refund: Refund, order_id: int, account: str, kind: str, amount_minor: int) -> None:
+    """Add one row about ``refund``."""
+    write(
+        tx,
+        account,
+        kind,
+        amount_minor,
+        refund.currency,
+        order_id=order_id,
+        return_id=refund.return_id,
+        payment_id=refund.payment_id,
+        refund_id=refund.id,
+        cause=f"{refund.public_id}, {tx.actor.name}",
+    )
+
+
+def balances(session: Session, return_id: int) -> dict[str, int]:
+    """The sum of each account for one return, in minor units; accounts without rows are 0."""
+    query = (
+        select(LedgerEntry.account, func.sum(LedgerEntry.amount_minor))
+        .where(LedgerEntry.return_id == return_id)
+        .group_by(LedgerEntry.account)
+    )
+    sums = {account: int(total) for account, total in session.execute(query)}
+    return {account: sums.get(account, 0) for account in (OWED, RESERVED, REFUNDED, STORE_CREDIT)}
+
+
+def still_owed(session: Session, return_id: int) -> int:
+    """What the customer of this return has not got yet, under way or not."""
+    sums = balances(session, return_id)
+    return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT]
+
+
+def carried(session: Session, order_id: int) -> int:
+    """What earlier payouts of the order could not pay because the service counts in larger steps; paid with the next one."""
+    query = select(func.sum(LedgerEntry.amount_minor)).where(
+        LedgerEntry.order_id == order_id, LedgerEntry.account == OWED, LedgerEntry.kind == "carried"
+    )
+    return -int(session.scalar(query) or 0)
+
+
+def credited(session: Session, order_ids: list[int]) -> int:
+    """What was given as store credit in place of money for these orders, without bonuses."""
+    query = select(func.sum(StoreCredit.amount_minor - StoreCredit.bonus_minor)).where(
+        StoreCredit.order_id.in_(order_ids)
+    )
+    return int(session.scalar(query) or 0)
+
+
+def entries_of_return(session: Session, return_id: int) -> list[LedgerEntry]:
+    """Every row of one return, oldest first."""
+    query = select(LedgerEntry).where(LedgerEntry.return_id == return_id).order_by(LedgerEntry.id)
+    return list(session.scalars(query))

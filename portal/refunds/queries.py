@@ -1,0 +1,247 @@
+"""What pages, mails and the API show of refunds. Reads only.
+
+In: a return or a filter. Out: `MoneyView` in codes that the wording layer turns into words, and the contract's JSON.
+Invariants: "refunded" is said only of money that arrived; the number of queries does not depend on the number of rows.
+Never: a text for a person; an amount computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from portal.errors import Invalid
+from portal.money import Money
+from portal.orders.models import Payment
+from portal.policy.quote import QuotePart
+from portal.refunds import exchange, ledger, lifecycle
+from portal.refunds.actions import find_refund
+from portal.refunds.credit import find_credit
+from portal.refunds.models import Refund
+from portal.refunds.settle import ELSEWHERE
+from portal.refunds.tenders import is_stripe
+from portal.returns import lifecycle as returns
+from portal.returns.models import Return
+from portal.returns.payable import payable_quote
+
+MAX_PAGE = 100
+
+# What a piece of money is doing, as the customer is told. Words for the codes:
+#   planned "being prepared", sent "sent to your bank", needs_you "waiting for your bank details", unsure "being checked",
+#   by_shop "the shop pays this by hand", held "we are looking after it", arrived "refunded", credited, ordered, reserved
+_STATES = {
+    lifecycle.PLANNED: "planned",
+    lifecycle.SUBMITTED: "planned",
+    lifecycle.UNKNOWN: "unsure",
+    lifecycle.PENDING: "sent",
+    lifecycle.REQUIRES_ACTION: "needs_you",
+    lifecycle.SUCCEEDED: "arrived",
+    lifecycle.FAILED: "held",
+    lifecycle.CANCELED: "held",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One way on which the customer gets something: a refund to one payment, a credit code, or a replacement.
+
+    ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article. ``state`` is
+    one of planned, sent, needs_you, unsure, by_shop, held, arrived, credited, reserved, ordered. ``expected_on`` is when a bank
+    should show it, by the shop's working days. ``status`` and ``reason`` are Stripe's own, for staff.
+    """
+
+    kind: str
+    label: str
+    state: str
+    amount: Money | None = None
+    refund: str = ""
+    status: str = ""
+    reason: str = ""
+    sent_at: datetime | None = None
+    expected_on: date | None = None
+    bank_reference: str = ""
+    order_number: str = ""
+    can_retry: bool = False
+    can_pay_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyView:
+    """The money of one return. ``state`` is:
+
+    nothing (no money moves) · promised (nothing sent yet) · on_its_way · partly_refunded · refunded (all money arrived, credit
+    included) · held (a part failed or is looked at by staff). ``parts`` are the rows of the quote that ``owed`` sums up.
+    """
+
+    currency: str
+    state: str
+    owed: Money
+    refunded: Money
+    credited: Money
+    under_way: Money
+    parts: tuple[QuotePart, ...]
+    pieces: tuple[Piece, ...]
+    tax_minor: int
+    planned_at: datetime | None
+
+    @property
+    def paid(self) -> Money:
+        """What the customer has: arrived refunds and store credit."""
+        return self.refunded + self.credited
+
+    @property
+    def open(self) -> Money:
+        """What the customer has not got yet, under way or not."""
+        return self.owed - self.paid
+
+
+def money_of_return(session: Session, return_id: int, *, bank_days: int = 5) -> MoneyView:
+    """Owed, paid and under way, with each piece; for the status page, the staff page and notices.
+
+    ``bank_days`` is `Shop.bank_days`. Before the payout is planned, what is owed is the frozen quote.
+    """
+    return_ = session.get_one(Return, return_id)
+    quote = payable_quote(session, return_)
+    refunds = refunds_of(session, return_id)
+    sums = ledger.balances(session, return_id)
+    planned = return_.payout_planned_at is not None
+    currency = return_.currency
+    owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
+    replaced = {refund.replaces_id for refund in refunds}
+    pieces = [_piece_of_refund(refund, bank_days) for refund in refunds if refund.id not in replaced]
+    credit = find_credit(session, return_id)
+    if credit is not None:
+        amount = Money(credit.amount_minor, currency)
+        pieces.append(Piece("store_credit", credit.code, "credited", amount, sent_at=credit.issued_at))
+    for held, variant, number in exchange.exchanges_of(session, return_id):
+        if held.status != exchange.RELEASED:
+            label = f"{held.quantity} × {variant.name} {variant.label}".strip()
+            pieces.append(Piece("exchange", label, held.status, sent_at=held.ordered_at, order_number=number or ""))
+    return MoneyView(
+        currency=currency,
+        state=_state(return_, owed, sums, pieces),
+        owed=Money(owed, currency),
+        refunded=Money(sums[ledger.REFUNDED], currency),
+        credited=Money(sums[ledger.STORE_CREDIT], currency),
+        under_way=Money(sums[ledger.RESERVED], currency),
+        parts=quote.all_parts(),
+        pieces=tuple(pieces),
+        tax_minor=quote.tax_minor,
+        planned_at=return_.payout_planned_at,
+    )
+
+
+def _state(return_: Return, owed: int, sums: dict[str, int], pieces: list[Piece]) -> str:
+    if return_.status in returns.ENDED or owed == 0:
+        return "nothing"
+    if return_.payout_planned_at is None:
+        return "promised"
+    paid = sums[ledger.REFUNDED] + sums[ledger.STORE_CREDIT]
+    if paid == owed:
+        return "refunded"
+    if paid:
+        return "partly_refunded"
+    if any(piece.state == "held" for piece in pieces) or not sums[ledger.RESERVED]:
+        return "held"
+    return "on_its_way"
+
+
+def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
+    payment = refund.payment
+    lost = refund.status in lifecycle.LOST
+    state = _STATES[refund.status]
+    if refund.status == lifecycle.PLANNED and not is_stripe(payment):
+        state = "by_shop"
+    sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
+    return Piece(
+        kind="refund",
+        label=payment.method or payment.provider.replace("_", " "),
+        state=state,
+        amount=Money(refund.amount_minor, refund.currency),
+        refund=refund.public_id,
+        status=refund.status,
+        reason=refund.failure_reason or refund.pending_reason,
+        sent_at=refund.settled_at if refund.paid_elsewhere_by else sent,
+        expected_on=add_working_days(sent.date(), bank_days) if sent else None,
+        bank_reference=refund.bank_reference,
+        can_retry=lost and refund.cause != ELSEWHERE and payment.disputed_at is None,
+        can_pay_elsewhere=(lost or refund.status == lifecycle.PLANNED) and refund.cause != ELSEWHERE,
+    )
+
+
+def add_working_days(day: date, days: int) -> date:
+    """``days`` Mondays to Fridays after ``day``; public holidays differ by bank and are not known."""
+    while days > 0:
+        day += timedelta(days=1)
+        if day.weekday() < 5:
+            days -= 1
+    return day
+
+
+def refunds_of(session: Session, return_id: int) -> list[Refund]:
+    """Every refund of a return, oldest first, with payment and return loaded."""
+    query = _loaded().where(Refund.return_id == return_id).order_by(Refund.id)
+    return list(session.scalars(query))
+
+
+def get_refund(session: Session, public_id: str) -> Refund:
+    """One refund. Raises `NotFound`."""
+    return find_refund(session, public_id)
+
+
+def list_refunds(
+    session: Session, *, status: str | None = None, cursor: str | None = None, limit: int = 50
+) -> tuple[list[Refund], str | None]:
+    """A page of refunds, newest first, and the cursor of the next page. Raises `Invalid` naming the parameter."""
+    if status is not None and status not in lifecycle.STATUSES:
+        raise Invalid("There is no such status.", {"status": f"Choose one of {', '.join(lifecycle.STATUSES)}."})
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+        raise Invalid("This cursor is not one of ours.", {"cursor": "Pass `next` of the page before, unchanged."})
+    if not 1 <= limit <= MAX_PAGE:
+        raise Invalid("The page is too large.", {"limit": f"Choose 1 to {MAX_PAGE}."})
+    query = _loaded().order_by(Refund.id.desc()).limit(limit + 1)
+    if status is not None:
+        query = query.where(Refund.status == status)
+    if cursor is not None:
+        query = query.where(Refund.id < int(cursor))
+    rows = list(session.scalars(query))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, str(rows[-1].id) if more else None
+
+
+def _loaded() -> Any:
+    # A refund names its order through the payment and its return; both come with it in one query.
+    return select(Refund).options(
+        joinedload(Refund.payment).joinedload(Payment.order), joinedload(Refund.return_).joinedload(Return.order)
+    )
+
+
+def refund_json(refund: Refund) -> dict[str, Any]:
+    """The contract's shape. Fields are only ever added."""
+    return {
+        "id": refund.public_id,
+        "return": refund.return_.rma if refund.return_ else None,
+        "order": refund.return_.order.number if refund.return_ else refund.payment.order.number,
+        "status": refund.status,
+        "cause": refund.cause,
+        "amount": {"amount": refund.amount_minor, "currency": refund.currency},
+        "provider": refund.payment.provider,
+        "payment_intent": refund.payment.payment_intent,
+        "stripe_refund_id": refund.stripe_refund_id,
+        "failure_code": refund.failure_code if refund.status in lifecycle.LOST else None,
+        "failure_reason": refund.failure_reason if refund.status in lifecycle.LOST else None,
+        "pending_reason": refund.pending_reason or None,
+        "bank_reference": refund.bank_reference or None,
+        "paid_elsewhere": bool(refund.paid_elsewhere_by),
+        "planned_at": _moment(refund.planned_at),
+        "settled_at": _moment(refund.settled_at),
+    }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.isoformat().replace("+00:00", "Z") if value else None

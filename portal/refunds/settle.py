@@ -1,0 +1,212 @@
+"""Taking over what the gateway says about a refund, and what follows for payment, ledger, staff and customer.
+
+In: a locked row and a `RefundView` or a definite refusal. Out: the row moved along `lifecycle`, or left. Invariants: every
+effect happens once, whoever sees the news first (the answer, a webhook or the reconciler); what ended without money frees
+its payment at once. Never: a call; a row paid by another way that is moved by Stripe's news.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from portal import timeline
+from portal.db import Actor, Tx
+from portal.orders.models import Payment
+from portal.refunds import ledger, lifecycle
+from portal.refunds.gateway import RefundView
+from portal.refunds.lifecycle import Step
+from portal.refunds.models import Refund
+from portal.reviews import service as reviews
+from portal.reviews.models import Review
+
+STRIPE = Actor("stripe", "Stripe")
+DECIDE_WITHIN = timedelta(hours=24)
+ELSEWHERE = "elsewhere"
+
+# Stripe's words for why a refund came back, as a sentence for staff.
+FAILURES = {
+    "lost_or_stolen_card": "The card was reported lost or stolen.",
+    "expired_or_canceled_card": "The card has expired or was canceled, and its bank sent the money back.",
+    "charge_for_pending_refund_disputed": "The customer disputed the charge while the refund was under way.",
+    "insufficient_funds": "The Stripe balance stayed too low for too long.",
+    "declined": "The customer's bank declined it.",
+    "merchant_request": "It was canceled on the shop's request.",
+    "unknown": "The bank gave no reason.",
+}
+
+
+def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Step:
+    """Move ``refund`` to what ``view`` shows. The caller holds the order's lock."""
+    refund.checked_at = tx.at
+    if refund.paid_elsewhere_by:
+        return Step.OLD
+    if view.amount_minor != refund.amount_minor or view.currency != refund.currency:
+        _differs(tx, refund, view)
+        return Step.OLD
+    if refund.stripe_refund_id is None:
+        refund.stripe_refund_id = view.id
+    refund.bank_reference = view.bank_reference or refund.bank_reference
+    seen = lifecycle.read_status(view.status)
+    step = lifecycle.observe(refund.status, seen)
+    if step is Step.OLD:
+        return step
+    _note_waiting(tx, refund, view, seen)
+    if step is Step.SAME:
+        return step
+    if seen in lifecycle.LOST:
+        reason = view.failure_reason or seen
+        lose(tx, refund, payment, status=seen, code=reason, sentence=FAILURES.get(reason, f"Stripe says: {reason}."))
+    elif seen == lifecycle.SUCCEEDED:
+        _succeed(tx, refund, payment)
+    else:
+        newly = refund.status not in lifecycle.ACCEPTED
+        refund.status = seen
+        tx.session.flush()
+        if newly and refund.cause != ELSEWHERE:
+            _record(tx, "refund.accepted", refund, payment, why=view.pending_reason)
+    return step
+
+
+def lose(tx: Tx, refund: Refund, payment: Payment, *, status: str, code: str, sentence: str) -> None:
+    """The refund ended without money: free its payment, tell staff and customer. Once; a second call finds it lost."""
+    if refund.status in lifecycle.LOST:
+        return
+    was_paid = refund.status == lifecycle.SUCCEEDED
+    refund.status, refund.failure_code, refund.failure_reason = status, code[:60], sentence
+    refund.pending_reason = ""
+    refund.settled_at = tx.at
+    if refund.cause == ELSEWHERE:
+        # What was known of it may have been less than its amount, see `elsewhere.take_in`.
+        payment.refunded_elsewhere_minor = max(payment.refunded_elsewhere_minor - refund.amount_minor, 0)
+        ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "reversed", -refund.amount_minor)
+        tx.session.flush()
+        return
+    payment.refunding_minor -= refund.amount_minor
+    if was_paid:
+        ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "reversed", -refund.amount_minor)
+    else:
+        ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "release", -refund.amount_minor)
+    tx.session.flush()
+    settle_reviews(tx, refund, "The refund has ended, see the new entry.")
+    disputed = "disputed" in code
+    reviews.open_review(
+        tx,
+        kind="dispute" if disputed else "refund_failed",
+        why=f"A refund did not reach the customer. {sentence}",
+        fact=code,
+        return_id=refund.return_id,
+        refund_id=refund.id,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
+    _record(tx, "refund.failed", refund, payment, why=sentence)
+
+
+def give_back(tx: Tx, refund: Refund, *, sure: bool, code: str, sentence: str) -> None:
+    """The try had no effect. ``sure`` says that no earlier try may have had one: the key has not begun to live then."""
+    refund.status = lifecycle.PLANNED if sure else lifecycle.UNKNOWN
+    if sure:
+        refund.first_submitted_at = None
+    refund.failure_code, refund.failure_reason = code[:60], sentence
+    tx.session.flush()
+
+
+def doubt(tx: Tx, refund: Refund, payment: Payment, *, first: bool, code: str, sentence: str) -> None:
+    """Nobody knows whether the try had an effect. The reserve stays; the ``first`` doubt goes on the timeline."""
+    refund.status = lifecycle.UNKNOWN
+    refund.failure_code, refund.failure_reason = code[:60], sentence
+    tx.session.flush()
+    if first:
+        _record(tx, "refund.unknown", refund, payment, why=sentence)
+
+
+def ask_staff(tx: Tx, refund: Refund, why: str) -> None:
+    """A refund whose fate nobody can find out by machine."""
+    reviews.open_review(
+        tx,
+        kind="refund_unknown",
+        why=why,
+        fact=refund.failure_code,
+        return_id=refund.return_id,
+        refund_id=refund.id,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
+
+
+def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
+    """Staff paid the customer by another way. The payment is charged with it, so that it is never paid a second time."""
+    was_reserved = refund.status not in lifecycle.LOST
+    if was_reserved:
+        ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "paid", -refund.amount_minor)
+    else:
+        payment.refunding_minor += refund.amount_minor
+    ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "paid_elsewhere", refund.amount_minor)
+    refund.status = lifecycle.SUCCEEDED
+    refund.paid_elsewhere_by, refund.paid_elsewhere_note = tx.actor.name, note
+    refund.settled_at = tx.at
+    tx.session.flush()
+    settle_reviews(tx, refund, note)
+    _record(tx, "refund.paid_elsewhere", refund, payment, why=note)
+
+
+def settle_reviews(tx: Tx, refund: Refund, note: str) -> None:
+    """Close the questions that were open about this refund: they have answered themselves."""
+    query = select(Review).where(Review.refund_id == refund.id, Review.status.in_(("open", "asked")))
+    for review in tx.session.scalars(query).all():
+        reviews.settle(tx, review, "settled", "", note)
+
+
+def _succeed(tx: Tx, refund: Refund, payment: Payment) -> None:
+    refund.status = lifecycle.SUCCEEDED
+    refund.failure_code = refund.failure_reason = refund.pending_reason = ""
+    refund.settled_at = tx.at
+    if refund.cause == ELSEWHERE:
+        tx.session.flush()
+        return
+    ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "paid", -refund.amount_minor)
+    ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "paid", refund.amount_minor)
+    tx.session.flush()
+    settle_reviews(tx, refund, "Stripe has paid it meanwhile.")
+    _record(tx, "refund.succeeded", refund, payment)
+
+
+def _note_waiting(tx: Tx, refund: Refund, view: RefundView, seen: str) -> None:
+    """A refund that waits for the shop's balance needs the shop: staff are asked once."""
+    before = refund.pending_reason
+    refund.pending_reason = view.pending_reason[:40] if seen == lifecycle.PENDING else ""
+    low = refund.pending_reason == "insufficient_funds"
+    if low and before != refund.pending_reason and refund.cause != ELSEWHERE:
+        reviews.open_review(
+            tx,
+            kind="balance_low",
+            why="A refund waits because the Stripe balance is too low. Add money in Stripe; it is sent by itself then.",
+            fact=view.pending_reason,
+            return_id=refund.return_id,
+            refund_id=refund.id,
+            data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+            due_at=tx.at + DECIDE_WITHIN,
+        )
+
+
+def _differs(tx: Tx, refund: Refund, view: RefundView) -> None:
+    ask_staff(
+        tx,
+        refund,
+        f"Stripe shows {view.amount_minor} {view.currency} (minor units) for refund {view.id}, "
+        f"which carries our number {refund.public_id} of {refund.amount_minor} {refund.currency}.",
+    )
+
+
+def _record(tx: Tx, what: str, refund: Refund, payment: Payment, *, why: str = "") -> None:
+    timeline.record(
+        tx,
+        what,
+        return_id=refund.return_id,
+        order_id=payment.order_id,
+        refund_id=refund.id,
+        why=why,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+    )

@@ -1,0 +1,95 @@
+"""The payments that a return's money can go back to, and the lock that makes decisions about them one at a time.
+
+In: a return or a refund. Out: its rows, read after the lock. Invariants: whoever changes money of an order holds the order's
+row first, a replacement order's before the one it replaces; so two payouts never read the same "left", and no two wait for
+each other. Never: a payment of another customer's order.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.errors import NotFound
+from portal.orders.models import Order, Payment
+from portal.refunds.models import Refund
+from portal.returns.models import Return
+
+
+def is_stripe(payment: Payment) -> bool:
+    """True when the portal itself can send money back to it."""
+    return payment.provider == "stripe" and bool(payment.payment_intent)
+
+
+def order_chain(session: Session, order_id: int) -> list[int]:
+    """The order and, for a replacement, the orders it goes back to; the last one took the money."""
+    chain = [order_id]
+    while True:
+        query = select(Return.order_id).join(Order, Order.replaces_return_id == Return.id).where(Order.id == chain[-1])
+        parent = session.scalar(query)
+        if parent is None or parent in chain:
+            return chain
+        chain.append(parent)
+
+
+def lock_orders(session: Session, order_ids: list[int]) -> None:
+    """Hold these orders until the transaction ends; newest first, which is the way from replacement to origin.
+
+    What the caller has changed so far is written first, because rows are read anew behind the lock.
+    """
+    session.flush()
+    for order_id in sorted(set(order_ids), reverse=True):
+        session.execute(select(Order.id).where(Order.id == order_id).with_for_update())
+
+
+def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
+    """The return, fresh, with all orders of its money held. Also gives those orders' ids, its own first."""
+    order_id = session.scalar(select(Return.order_id).where(Return.id == return_id))
+    if order_id is None:
+        raise NotFound("There is no such return.")
+    chain = order_chain(session, order_id)
+    lock_orders(session, chain)
+    return session.get_one(Return, return_id, populate_existing=True), chain
+
+
+def lock_refund(session: Session, refund_id: int) -> tuple[Refund, Payment]:
+    """The refund and its payment, fresh, with their orders held."""
+    query = (
+        select(Payment.order_id, Return.order_id)
+        .select_from(Refund)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .outerjoin(Return, Return.id == Refund.return_id)
+        .where(Refund.id == refund_id)
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
+        raise NotFound("There is no such refund.")
+    lock_orders(session, [order_id for order_id in found if order_id is not None])
+    refund = session.get_one(Refund, refund_id, populate_existing=True)
+    return refund, session.get_one(Payment, refund.payment_id, populate_existing=True)
+
+
+def lock_payment(session: Session, payment_id: int) -> Payment:
+    """The payment, fresh, with its order held."""
+    order_id = session.scalar(select(Payment.order_id).where(Payment.id == payment_id))
+    if order_id is None:
+        raise NotFound("There is no such payment.")
+    lock_orders(session, [order_id])
+    return session.get_one(Payment, payment_id, populate_existing=True)
+
+
+def payments_of(session: Session, chain: list[int]) -> list[Payment]:
+    """The payments of these orders, in the order in which they were paid, origin first, read now."""
+    query = (
+        select(Payment)
+        .where(Payment.order_id.in_(chain))
+        .order_by(Payment.order_id, Payment.position)
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(query))
+
+
+def find_payments(session: Session, payment_intent: str) -> list[Payment]:
+    """The payments that stand for this intent; more than one when an order was split by its source."""
+    query = select(Payment).where(Payment.payment_intent == payment_intent).order_by(Payment.id)
+    return list(session.scalars(query))
