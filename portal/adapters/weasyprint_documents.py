@@ -319,8 +319,9 @@ def _type(size: int, height: int) -> str:
     return f"font-size: {_dots(size)}; line-height: {_dots(height)}"
 
 
-def _span(row: _Row, height: int) -> Markup:
-    return Markup('<span style="{}">{}</span>').format(_type(row.size, height), row.text)
+def _span(row: _Row, height: int, end: str = "", tag: str = "span") -> Markup:
+    # A line's end stands inside its element: between two elements it would be a box of its own to lay out.
+    return Markup('<{0} style="{1}">{2}{3}</{0}>').format(tag, _type(row.size, height), row.text, end)
 
 
 def _place(top: int, end: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 
 from portal.adapters.noto_fonts import NotoFonts
 
@@ -62,6 +63,12 @@ class Block:
     step: Step
     lines: tuple[str, ...]
     code_at: int = -1
+
+    @property
+    def parts(self) -> list[tuple[bool, list[str]]]:
+        """The lines in runs of one type: whether the run is the postcode's line, and its lines."""
+        runs = groupby(enumerate(self.lines), key=lambda line: line[0] == self.code_at)
+        return [(code, [text for _, text in run]) for code, run in runs]
 
 
 @dataclass(frozen=True, slots=True)
