@@ -25,6 +25,7 @@ KINDS = (
     "discount",  # their share of all discounts
     "tax",  # tax on top, where prices are shown without it
     "inspection",  # taken off after the goods were looked at
+    "adjustment",  # the difference to an amount that a person of the shop has set
     "restocking_fee",
     "credit_bonus",
     "replacement",  # the worth that goes into the replacement of an exchange

@@ -142,7 +142,9 @@ def publish(
     if newest is not None and starts < newest.effective_at:
         raise Invalid(
             "This would start before a version that is published already.",
-            {"effective_at": f"choose a moment after {newest.effective_at.isoformat()}, when version {newest.number} starts"},
+            {
+                "effective_at": f"choose a moment after {newest.effective_at.isoformat()}, when version {newest.number} starts"
+            },
         )
     version = PolicyVersion(
         number=1 if newest is None else newest.number + 1,
@@ -157,7 +159,10 @@ def publish(
     tx.session.add(version)
     tx.session.flush()
     timeline.record(
-        tx, "policy.published", why=note, data={"version": version.number, "hash": version.content_hash, "name": version.name}
+        tx,
+        "policy.published",
+        why=note,
+        data={"version": version.number, "hash": version.content_hash, "name": version.name},
     )
     return version
 

@@ -22,7 +22,7 @@ class Receipt(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     return_line_id: Mapped[int] = mapped_column(ForeignKey("return_line.id"), index=True)
     command_key: Mapped[str] = mapped_column(String(120))
-    """The form or API call it came with; the same one again adds nothing."""
+    """The form or API call it came with and the count's place in it (``key:0``); the same one again adds nothing."""
     stage: Mapped[str] = mapped_column(String(10))
     quantity: Mapped[int]
     condition: Mapped[str] = mapped_column(String(12))

@@ -1,6 +1,6 @@
 """What a wish would lead to: decision and money per line. Changes nothing; booking runs the very same function.
 
-In: an order, wishes, and the policy book. Out: `Assessment` with the facts, the decision and the units of each line and one quote.
+In: an order, wishes, and the policy book. Out: `Assessment`: facts, decision and units of each line, and one quote for all.
 Invariants: a wish that makes no sense is `Invalid` with a pointer per field; a policy's "no" is a value; the number of queries
 does not depend on the number of lines. Never: a write.
 """

@@ -43,7 +43,7 @@ class Return(Base):
     """The frozen `policy.quote.Quote` as JSON: what was shown, what is paid, what is printed. It is frozen anew only when staff
     or the receipt of goods change what is owed; ``basis`` then keeps the first one as ``shown``."""
     basis: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What the quote was made of besides the lines: ``shipping`` (amount, tax), ``full_return``, ``fee_charged``, ``timezone``."""
+    """What the quote was made of besides the lines: ``shipping``, ``full_return``, ``fee_charged``; and ``timezone``."""
     message: Mapped[str] = mapped_column(default="")
     """What staff last told the customer: with an approval, a refusal or a question."""
     booked_at: Mapped[datetime]

@@ -90,8 +90,9 @@ def queue(
 ) -> Page:
     """The undecided questions, oldest deadline first unless ``sort`` says ``newest`` or ``value``.
 
-    ``me`` is who looks (view ``mine``), ``owner`` a member of staff, ``me`` or ``nobody``, ``value_from``/``value_to`` minor units (both
-    included), ``search`` a part of the return's or order's number, name or e-mail. Raises `Invalid` for words it does not know.
+    ``me`` is who looks (view ``mine``), ``owner`` a member of staff, ``me`` or ``nobody``, ``value_from`` and ``value_to`` minor
+    units (both included), ``search`` a part of the return's or order's number, name, e-mail or of why it is here. Raises
+    `Invalid` for words it does not know.
     """
     wrong = {}
     if view not in VIEWS:
@@ -141,7 +142,9 @@ def reviews_of(session: Session, return_id: int) -> list[Review]:
 
 def neighbours(session: Session, review_id: int) -> tuple[int | None, int | None]:
     """The questions before and after this one in the order of deadlines, for the page's arrows."""
-    ids = list(session.scalars(select(Review.id).where(Review.status.in_(UNDECIDED)).order_by(Review.due_at, Review.id)))
+    ids = list(
+        session.scalars(select(Review.id).where(Review.status.in_(UNDECIDED)).order_by(Review.due_at, Review.id))
+    )
     if review_id not in ids:
         return None, ids[0] if ids else None
     place = ids.index(review_id)

@@ -39,8 +39,8 @@ def open_review(
 ) -> Review:
     """Put one question to staff; while one of this kind is open for the subject, that one is given back with the new facts.
 
-    ``why`` is a sentence for staff, ``fact`` what tipped it, ``due_at`` the deadline (UTC). The subject is the refund where one is
-    named, else the return.
+    ``why`` is a sentence for staff, ``fact`` what tipped it, ``due_at`` the deadline (UTC). The subject is the refund where one
+    is named, else the return.
     """
     subject = f"refund:{refund_id}" if refund_id is not None else f"return:{return_id}"
     key = f"{subject}:{kind}"
@@ -143,6 +143,10 @@ def assign(tx: Tx, review_id: int, owner_id: int | None) -> Review:
         name = owner.name or owner.email
     review.owner_id = owner_id
     timeline.record(
-        tx, "review.assigned", return_id=review.return_id, refund_id=review.refund_id, data={"owner": owner_id, "to": name}
+        tx,
+        "review.assigned",
+        return_id=review.return_id,
+        refund_id=review.refund_id,
+        data={"owner": owner_id, "to": name},
     )
     return review

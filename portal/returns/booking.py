@@ -1,0 +1,304 @@
+"""Booking: a wish becomes a return.
+
+The order row is locked, everything is decided anew inside the transaction, and what is stored is what was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from portal import clock, ids, timeline
+from portal.db import Tx
+from portal.errors import Conflict, Invalid
+from portal.orders.models import Order, Variant
+from portal.policy.decision import ACCEPT, REFUSE, REVIEW
+from portal.policy.explain import cause_message, staff_message
+from portal.policy.quote import EXCHANGE
+from portal.policybook.service import Book
+from portal.returns import texts
+from portal.returns.assess import Assessment, LineAssessment, Wish, assess
+from portal.returns.holding import hold, lock_order
+from portal.returns.lifecycle import AUTHORIZE, REQUESTED, move
+from portal.returns.lifecycle import REVIEW as PUT_TO_REVIEW
+from portal.returns.models import Photo, Return, ReturnLine
+from portal.returns.parcel import parcel
+from portal.returns.payable import basis_json
+from portal.reviews import service as reviews
+
+DECIDE_WITHIN_HOURS = 24
+
+
+class Refused(Invalid):
+    """The policy refuses at least one line. ``assessment`` says which and why; the customer may still ask a person."""
+
+    code = "refused"
+
+    def __init__(self, assessment: Assessment) -> None:
+        fields = {
+            f"/lines/{index}": " ".join(dict.fromkeys(cause_message(cause) for cause in line.decision.causes))
+            for index, line in enumerate(assessment.lines)
+            if line.decision.answer == REFUSE
+        }
+        super().__init__("Some of this can't be returned. You can ask us to look at it.", fields)
+        self.assessment = assessment
+
+
+def book(
+    tx: Tx,
+    policy_book: Book,
+    order_id: int,
+    wishes: Sequence[Wish],
+    *,
+    booking_key: str,
+    email: str = "",
+    note: str = "",
+    ship_with: str | None = None,
+    ask_us: bool = False,
+    photo_keys: Sequence[str] = (),
+    shown_total: int | None = None,
+    locale: str = "",
+    decide_within_hours: int = DECIDE_WITHIN_HOURS,
+) -> Return:
+    """Book a return; the same ``booking_key`` again gives the same return and books nothing.
+
+    When every line is accepted the return is authorized at once, otherwise it waits for staff (``under_review``).
+    ``photo_keys`` are photos of the draft; what counts as evidence is what is stored. ``shown_total`` (minor units) is the
+    total that the customer saw. Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy refuses unless
+    ``ask_us`` puts it to a person, `Conflict` when the total is no longer what was shown.
+    """
+    email, note = texts.note(email, "/email", 320), texts.note(note, "/note")
+    if not 0 < len(booking_key) <= 80 or not texts.readable(booking_key):
+        raise Invalid("The booking has no usable key.", {"/booking_key": "use 1 to 80 characters"})
+    order = lock_order(tx, order_id)
+    booked = tx.session.scalar(select(Return).where(Return.booking_key == booking_key))
+    if booked is not None:
+        if booked.order_id != order.id:
+            raise Conflict("This key has booked a return of another order.", state=booked.status)
+        return booked
+    photos = _photos(tx, photo_keys)
+    wishes = [_wish(index, wish, order, photos) for index, wish in enumerate(wishes)]
+    found = assess(tx.session, policy_book, order, wishes, at=tx.at, ship_with=ship_with or None)
+    _check_exchanges(tx, found)
+    method = _method(found, ship_with)
+    if found.answer == REFUSE and not ask_us:
+        raise Refused(found)
+    _check_evidence(tx, found, ask_us)
+    total = found.quote.total.minor
+    if shown_total is not None and shown_total != total:
+        raise Conflict(
+            "The amount has changed since it was shown. Nothing was booked. Look at the new amount and book again.",
+            state="changed",
+            shown=shown_total,
+            total=found.quote.total.to_json(),
+        )
+    return_ = _write(tx, found, email or order.email, note, method, booking_key, locale or order.locale, photos)
+    timeline.record(
+        tx,
+        "return.booked",
+        return_id=return_.id,
+        order_id=order.id,
+        data={"policy": found.policy_number, "answer": found.answer, "total": total, "units": len(found.lines)},
+    )
+    if found.answer == ACCEPT and not any(line.decision.requires for line in found.lines):
+        _authorize(tx, return_, found)
+    else:
+        _put_to_staff(tx, return_, found, tx.at + timedelta(hours=decide_within_hours))
+    return return_
+
+
+def _wish(index: int, wish: Wish, order: Order, photos: Mapping[int, list[Photo]]) -> Wish:
+    """The wish with its texts checked and the photos that are really there."""
+    texts.note(wish.note, f"/lines/{index}/note")
+    for value in (*wish.answers, *wish.answers.values(), wish.exchange_sku or ""):
+        if isinstance(value, str):
+            texts.note(value, f"/lines/{index}", 500)
+    line_id = next((line.id for line in order.lines if line.ref == wish.line), 0)
+    return Wish(
+        wish.line,
+        wish.quantity,
+        wish.reason,
+        wish.resolution,
+        wish.note.strip(),
+        wish.exchange_sku,
+        len(photos.get(line_id, ())),
+        wish.answers,
+    )
+
+
+def _photos(tx: Tx, keys: Sequence[str]) -> dict[int, list[Photo]]:
+    found: dict[int, list[Photo]] = {}
+    if keys:
+        query = select(Photo).where(Photo.key.in_(keys), Photo.return_line_id.is_(None)).order_by(Photo.id)
+        for photo in tx.session.scalars(query):
+            found.setdefault(photo.order_line_id, []).append(photo)
+    return found
+
+
+def _check_exchanges(tx: Tx, found: Assessment) -> None:
+    """An exchange stays inside the product and its price; whether it is in stock is settled when it is reserved."""
+    wanted = [(index, line) for index, line in enumerate(found.lines) if line.wish.resolution == EXCHANGE]
+    if not wanted:
+        return
+    skus = {line.wish.exchange_sku for _, line in wanted} | {line.order_line.sku for _, line in wanted}
+    known = {
+        variant.sku: variant
+        for variant in tx.session.scalars(select(Variant).where(Variant.sku.in_(skus - {None, ""})))
+    }
+    wrong = {}
+    for index, line in wanted:
+        at = f"/lines/{index}/exchange_sku"
+        bought = line.order_line
+        variant = known.get(line.wish.exchange_sku or "")
+        if not line.wish.exchange_sku:
+            wrong[at] = "choose the article you would like instead"
+        elif variant is None or not bought.product or variant.product != bought.product:
+            wrong[at] = f"`{line.wish.exchange_sku}` is no variant of this product"
+        elif variant.currency != found.order.currency or variant.price_minor != _price(bought.sku, known, line):
+            wrong[at] = f"`{line.wish.exchange_sku}` has another price; choose one of the same price, or a refund"
+    if wrong:
+        raise Invalid("This exchange isn't possible.", wrong)
+
+
+def _price(sku: str, known: Mapping[str, Variant], line: LineAssessment) -> int:
+    """Today's price of what was bought, or what it cost then if it is no longer listed."""
+    return known[sku].price_minor if sku in known else line.order_line.unit_price_minor
+
+
+def _method(found: Assessment, ship_with: str | None) -> str:
+    if not found.travelling:
+        return ""
+    if not found.ship_with:
+        raise Invalid(
+            "These items can't travel in one parcel.", {"/lines": "make one return for each way to send them back"}
+        )
+    if ship_with is None or ship_with == "":
+        return found.ship_with[0]
+    if ship_with not in found.ship_with:
+        raise Invalid(
+            "This way to send it back isn't offered.", {"/ship_with": f"choose one of {', '.join(found.ship_with)}"}
+        )
+    return ship_with
+
+
+def _check_evidence(tx: Tx, found: Assessment, ask_us: bool) -> None:
+    """A customer can add the photo at once and is asked to; what a program books without one goes to a person."""
+    if tx.actor.kind != "customer" or ask_us:
+        return
+    wrong = {
+        f"/lines/{index}/photos": " ".join(cause_message(cause) for cause in line.decision.requires)
+        for index, line in enumerate(found.lines)
+        if line.decision.requires
+    }
+    if wrong:
+        raise Invalid("A photo is missing.", wrong)
+
+
+def _write(
+    tx: Tx,
+    found: Assessment,
+    email: str,
+    note: str,
+    method: str,
+    booking_key: str,
+    locale: str,
+    photos: Mapping[int, list[Photo]],
+) -> Return:
+    order, session = found.order, tx.session
+    return_ = Return(
+        rma=_new_rma(tx),
+        order_id=order.id,
+        order=order,
+        booking_key=booking_key,
+        status=REQUESTED,
+        email=email,
+        email_key=email.casefold(),
+        locale=locale,
+        currency=order.currency,
+        note=note,
+        ship_with=method,
+        refund_when=parcel(line.decision for line in found.lines).refund_when,
+        policy_version=found.policy_number,
+        quote=found.quote.to_json(),
+        basis=basis_json(
+            found.basis.shipping,
+            full_return=found.basis.full_return,
+            fee_charged=found.basis.fee_charged,
+            timezone=found.basis.timezone,
+        ),
+        booked_at=tx.at,
+    )
+    session.add(return_)
+    for position, line in enumerate(found.lines, start=1):
+        answer = line.decision.answer
+        row = ReturnLine(
+            return_=return_,
+            order_line=line.order_line,
+            order_line_id=line.order_line.id,
+            position=position,
+            quantity=line.wish.quantity,
+            reason=line.wish.reason,
+            resolution=line.wish.resolution,
+            note=line.wish.note,
+            status="accepted" if answer == ACCEPT and not line.decision.requires else "review",
+            answer=answer,
+            facts=line.facts.to_json(),
+            decision=line.decision.to_json(),
+            gross_minor=line.gross_minor,
+            tax_minor=line.tax_minor,
+            exchange_sku=line.wish.exchange_sku if line.wish.resolution == EXCHANGE else None,
+        )
+        hold(row, line.units)
+    session.flush()
+    for row in return_.lines:
+        for photo in photos.get(row.order_line_id, ()):
+            photo.return_line_id = row.id
+    return return_
+
+
+def _new_rma(tx: Tx) -> str:
+    while True:
+        rma = ids.new_rma()
+        if tx.session.scalar(select(Return.id).where(Return.rma == rma)) is None:
+            return rma
+
+
+def _authorize(tx: Tx, return_: Return, found: Assessment) -> None:
+    days = parcel(line.decision for line in found.lines).ship_by_days
+    return_.status = move(return_.status, AUTHORIZE)
+    return_.authorized_at = tx.at
+    if days is not None:
+        return_.ship_by_on = clock.local_date(tx.at, found.basis.timezone) + timedelta(days=days)
+    timeline.record(
+        tx,
+        "return.authorized",
+        return_id=return_.id,
+        order_id=return_.order_id,
+        why=f"by the policy, version {found.policy_number}",
+        data={"by": "policy"},
+    )
+
+
+def _put_to_staff(tx: Tx, return_: Return, found: Assessment, due_at: clock.datetime) -> None:
+    """One question for the whole return: the first cause is why it is here, the others are the facts beside it."""
+    return_.status = move(return_.status, PUT_TO_REVIEW)
+    refused = [line for line in found.lines if line.decision.answer == REFUSE]
+    asking = refused or [line for line in found.lines if line.decision.answer == REVIEW or line.decision.requires]
+    causes = [(line, cause) for line in asking for cause in (*line.decision.causes, *line.decision.requires)]
+    sentences = list(dict.fromkeys(staff_message(cause) for _, cause in causes))
+    names = ", ".join(line.order_line.name or line.order_line.sku or line.wish.line for line in asking)
+    if refused:
+        kind, why = reviews.ASKED_US, "The policy refuses, and the customer asks us to look"
+        fact = f"{names}: {' '.join(sentences)}"
+    else:
+        kind, why = reviews.POLICY, sentences[0]
+        fact = f"{names}{': ' + ' '.join(sentences[1:]) if sentences[1:] else ''}"
+    data = {
+        "causes": [{"line": line.wish.line, "code": cause.code, "rule": cause.rule} for line, cause in causes],
+    }
+    reviews.open_review(tx, kind=kind, why=why, fact=fact, return_id=return_.id, data=data, due_at=due_at)
+    timeline.record(
+        tx, "return.review_opened", return_id=return_.id, order_id=return_.order_id, why=why, data={"kind": kind}
+    )

@@ -1,0 +1,218 @@
+"""What is owed for a return: the one place that payout, page and document ask.
+
+`payable_quote(session, return_) -> policy.quote.Quote` is an ordinary `Quote` in the return's currency: ``refund_total`` goes
+back to the payments, ``credit_total`` becomes store credit, ``lines`` and ``parts`` explain both (an ``exchange`` sums to zero).
+It is what `Return.quote` holds: what the customer was shown at booking, frozen anew by `reprice` whenever staff change an amount
+or refuse a line, and whenever goods are missing, graded or refused. A return that was rejected, canceled or has expired owes
+nothing: an empty quote.
+
+Only lines of status ``accepted`` or ``review`` are in it. Parts of kind ``adjustment`` are amounts that staff have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from portal.money import Money
+from portal.policy import quote as money
+from portal.policy.decision import Decision
+from portal.policy.quote import FULL_BP, LineQuote, Quote, QuoteLine, QuotePart, ShippingPaid
+from portal.policy.terms import Grade
+from portal.returns import units
+from portal.returns.lifecycle import ENDED
+from portal.returns.models import Return, ReturnLine
+
+COUNTING = ("accepted", "review")
+NOT_PAID = frozenset({"missing", "wrong_item"})
+"""What did not come is not paid, unless the policy grades it or staff set an amount."""
+
+
+def payable_quote(session: Session, return_: Return) -> Quote:
+    """What is owed for the return now. Costs no query; ``session`` is the return's own."""
+    if return_.status in ENDED:
+        return Quote(return_.currency, ())
+    return Quote.from_json(return_.quote)
+
+
+def goods_outstanding(return_: Return) -> int:
+    """How many units still have to come: announced, not kept by the customer, not yet counted (found missing counts)."""
+    return sum(
+        line.quantity - accounted(line) for line in return_.lines if line.status in COUNTING and not keeps_item(line)
+    )
+
+
+def accounted(line: ReturnLine) -> int:
+    """Units of the line that were counted, present or missing."""
+    return max(sum((line.found or {}).values()), line.received_quantity)
+
+
+def keeps_item(line: ReturnLine) -> bool:
+    """True when the policy lets the customer keep these goods."""
+    return bool(line.decision["terms"]["keep_item"]["value"])
+
+
+def grades(line: ReturnLine) -> Mapping[str, Grade]:
+    """What the policy says about conditions found on inspection; empty when it says nothing."""
+    return Decision.from_json(line.decision).value("on_inspection") or {}
+
+
+def basis_json(shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, timezone: str) -> dict[str, Any]:
+    """`Return.basis` of a booking."""
+    return {
+        "shipping": {"amount": shipping.amount_minor, "tax": shipping.tax_minor},
+        "full_return": full_return,
+        "fee_charged": fee_charged,
+        "timezone": timezone,
+    }
+
+
+def price(return_: Return) -> Quote:
+    """The quote of the return as its lines stand now: without refused lines, for what was found, with staff's amounts."""
+    basis = return_.basis
+    lines: list[QuoteLine] = []
+    whole = bool(basis["full_return"])
+    for line in return_.lines:
+        if line.status not in COUNTING:
+            whole = False
+            continue
+        priced = _groups(line)
+        whole = whole and sum(each.quantity for each in priced) == line.quantity
+        lines += priced
+    quoted = money.quote(
+        lines,
+        return_.currency,
+        shipping=ShippingPaid(basis["shipping"]["amount"], basis["shipping"]["tax"]),
+        full_return=whole,
+        fee_already_charged=bool(basis["fee_charged"]),
+    )
+    priced_lines = _merged(quoted.lines)
+    final = tuple(
+        _adjusted(priced_lines.get(ref) or LineQuote(ref, line.resolution, 0, ()), line)
+        for ref, line in ((line.order_line.ref, line) for line in return_.lines)
+        if ref in priced_lines or (line.status in COUNTING and line.amount_minor)
+    )
+    return replace(quoted, lines=final)
+
+
+def reprice(return_: Return) -> tuple[Money, Money]:
+    """Freeze the quote anew; gives the total before and after. What was shown at booking stays in ``basis``."""
+    was = Quote.from_json(return_.quote)
+    now = price(return_)
+    if now != was:
+        if "shown" not in return_.basis:
+            return_.basis = {**return_.basis, "shown": return_.quote}
+        return_.quote = now.to_json()
+    return was.total, now.total
+
+
+def _groups(line: ReturnLine) -> list[QuoteLine]:
+    """The line as the quote wants it, one entry for each share of the price that is still given."""
+    decision = Decision.from_json(line.decision)
+    worths = {FULL_BP: line.quantity} if not line.found or keeps_item(line) else _worths(line, decision)
+    ranges = _ranges(line)
+    if units.size(ranges) < line.quantity:
+        ranges = ((1, line.quantity),)
+    found = []
+    for bp, count in sorted(worths.items(), reverse=True):
+        taken, ranges = units.take(ranges, count)
+        cost = units.worth(line.order_line, taken)
+        if len(worths) == 1 and count == line.quantity:
+            # The whole line is worth what was frozen when it was booked.
+            cost = replace(cost, gross_minor=line.gross_minor, tax_minor=line.tax_minor)
+            listed = max(cost.list_minor, line.gross_minor)
+            cost = replace(cost, list_minor=listed, discount_minor=listed - line.gross_minor)
+        if count:
+            found.append(
+                QuoteLine(
+                    line.order_line.ref,
+                    count,
+                    cost.gross_minor,
+                    cost.tax_minor,
+                    cost.list_minor,
+                    cost.discount_minor,
+                    line.resolution,
+                    decision.terms,
+                    worth_bp=bp,
+                )
+            )
+    return found
+
+
+def _worths(line: ReturnLine, decision: Decision) -> dict[int, int]:
+    known: Mapping[str, Grade] = decision.value("on_inspection") or {}
+    found: dict[int, int] = {}
+    counted = line.found or {}
+    waiting = line.quantity - sum(counted.values())
+    for condition, count in [*counted.items(), ("as_new", max(waiting, 0))]:
+        if condition in known:
+            bp = known[condition].bp
+        elif condition in NOT_PAID:
+            continue
+        else:
+            bp = FULL_BP
+        found[bp] = found.get(bp, 0) + count
+    return found
+
+
+def _ranges(line: ReturnLine) -> tuple[units.Range, ...]:
+    """The line's units in order; those it held last, if it has given them back."""
+    held = [each for each in line.units if each.released_at is None]
+    if not held:
+        last = max((each.released_at for each in line.units if each.released_at is not None), default=None)
+        held = [each for each in line.units if each.released_at == last]
+    return tuple(sorted((each.first, each.last) for each in held))
+
+
+def _merged(lines: Sequence[LineQuote]) -> dict[str, LineQuote]:
+    """One entry per order line, whatever its units turned out to be worth."""
+    found: dict[str, LineQuote] = {}
+    for line in lines:
+        before = found.get(line.line)
+        if before is None:
+            found[line.line] = line
+        else:
+            found[line.line] = replace(
+                before, quantity=before.quantity + line.quantity, parts=_joined(before.parts, line.parts)
+            )
+    return found
+
+
+def _joined(before: Sequence[QuotePart], more: Sequence[QuotePart]) -> tuple[QuotePart, ...]:
+    parts = list(before)
+    for part in more:
+        for index, known in enumerate(parts):
+            if known.kind == part.kind and part.kind in ("item", "discount", "tax", "replacement"):
+                params = dict(known.params)
+                if "quantity" in params:
+                    params["quantity"] += part.params["quantity"]
+                parts[index] = replace(
+                    known,
+                    amount_minor=known.amount_minor + part.amount_minor,
+                    tax_minor=known.tax_minor + part.tax_minor,
+                    params=params,
+                )
+                break
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _adjusted(quoted: LineQuote, line: ReturnLine) -> LineQuote:
+    if line.amount_minor is None or line.amount_minor == quoted.total_minor:
+        return quoted
+    # The tax in an amount that a person has set is its share of the tax that was charged, half a unit rounded up.
+    gross = line.gross_minor
+    tax = (line.tax_minor * line.amount_minor * 2 + gross) // (gross * 2) if gross else 0
+    part = QuotePart(
+        "adjustment",
+        line.amount_minor - quoted.total_minor,
+        tax - quoted.tax_minor,
+        {"amount_minor": line.amount_minor, "instead_of_minor": quoted.total_minor},
+        quoted.line,
+        money.STORE_CREDIT if line.resolution == money.STORE_CREDIT else money.REFUND,
+    )
+    return replace(quoted, parts=(*quoted.parts, part))

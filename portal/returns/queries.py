@@ -1,0 +1,192 @@
+"""Reading returns: one, many, and as the API's JSON. A fixed number of queries, however many lines there are."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, contains_eager, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
+
+from portal import ids
+from portal.errors import Invalid, NotFound
+from portal.orders.models import Order
+from portal.returns import texts
+from portal.returns.lifecycle import ENDED, STATUSES, UNDECIDED
+from portal.returns.models import Photo, Return, ReturnLine
+from portal.returns.payable import payable_quote
+
+MAX_LIMIT = 200
+_WITH_LABEL = ("label", "qr")
+
+
+def _lines() -> ORMOption:
+    return selectinload(Return.lines).selectinload(ReturnLine.order_line)
+
+
+def get_return(session: Session, rma: str) -> Return:
+    """The return with its order, lines and articles: three queries. Raises `NotFound` for a number that is none or unknown."""
+    number = ids.read_rma(rma)
+    found = None
+    if number is not None:
+        found = session.scalar(
+            select(Return)
+            .join(Return.order)
+            .where(Return.rma == number)
+            .options(contains_eager(Return.order), _lines())
+        )
+    if found is None:
+        raise NotFound("There is no such return.")
+    return found
+
+
+def get_return_by_id(session: Session, return_id: int) -> Return:
+    """The same by its row id. Raises `NotFound`."""
+    found = session.scalar(
+        select(Return).join(Return.order).where(Return.id == return_id).options(contains_eager(Return.order), _lines())
+    )
+    if found is None:
+        raise NotFound("There is no such return.")
+    return found
+
+
+def returns_of_order(session: Session, order_id: int) -> list[Return]:
+    """Every return of an order, the newest first."""
+    query = select(Return).where(Return.order_id == order_id).options(_lines()).order_by(Return.id.desc())
+    return list(session.scalars(query))
+
+
+def photos_of(session: Session, return_: Return) -> dict[int, list[Photo]]:
+    """The photos of a return by return line id: one query."""
+    found: dict[int, list[Photo]] = {}
+    query = select(Photo).where(Photo.return_line_id.in_([line.id for line in return_.lines])).order_by(Photo.id)
+    for photo in session.scalars(query):
+        found.setdefault(photo.return_line_id or 0, []).append(photo)
+    return found
+
+
+def list_returns(
+    session: Session,
+    *,
+    status: str | None = None,
+    order: str | None = None,
+    email: str | None = None,
+    search: str = "",
+    cursor: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Return], str | None]:
+    """Returns, newest first, and the cursor of the next page (None on the last one).
+
+    ``order`` is an order number, ``email`` a whole address, ``search`` a part of a number, name or address. A cursor stays valid
+    while new returns are booked. Raises `Invalid` for an unknown status, a cursor that is none, or a limit out of 1 to 200.
+    """
+    wrong = {}
+    if status is not None and status not in STATUSES:
+        wrong["status"] = f"choose one of {', '.join(STATUSES)}"
+    if not 1 <= limit <= MAX_LIMIT:
+        wrong["limit"] = f"choose from 1 to {MAX_LIMIT}"
+    before = _read_cursor(cursor)
+    if cursor and before is None:
+        wrong["cursor"] = "use the `next` of the page before, unchanged"
+    if wrong:
+        raise Invalid("The list can't be shown like this.", wrong)
+    if not all(texts.readable(each) for each in (order or "", email or "", search)):
+        return [], None
+    query = select(Return).join(Return.order).options(contains_eager(Return.order), _lines())
+    if status is not None:
+        query = query.where(Return.status == status)
+    if order:
+        query = query.where(Order.number_key == _number_key(order))
+    if email:
+        query = query.where(Return.email_key == email.strip().casefold())
+    if words := search.strip()[:100]:
+        like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        columns = (Return.rma, Order.number, Return.email, Order.customer_name)
+        query = query.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
+    if before is not None:
+        query = query.where(Return.id < before)
+    rows = list(session.scalars(query.order_by(Return.id.desc()).limit(limit + 1)))
+    more = len(rows) > limit
+    return rows[:limit], _cursor(rows[limit - 1].id) if more else None
+
+
+def _number_key(text: str) -> str:
+    return "".join(text.split()).upper().lstrip("#")
+
+
+def _cursor(return_id: int) -> str:
+    return base64.urlsafe_b64encode(f"r{return_id}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> int | None:
+    if not cursor or len(cursor) > 40 or not cursor.isascii():
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    digits = text[1:]
+    return int(digits) if text[:1] == "r" and digits.isdigit() and len(digits) <= 18 else None
+
+
+def moment(value: datetime | None) -> str | None:
+    """A moment as the API writes it: ``2026-11-20T10:15:00Z``."""
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def return_json(session: Session, return_: Return) -> dict[str, Any]:
+    """A return in the shape of the contract. ``return_`` comes from `get_return` or `list_returns`; costs no query then."""
+    return {
+        "rma": return_.rma,
+        "status": return_.status,
+        "version": return_.version,
+        "order": return_.order.number,
+        "email": return_.email,
+        "note": return_.note,
+        "message": return_.message,
+        "ship_with": return_.ship_with or None,
+        "ship_by": None if return_.ship_by_on is None else return_.ship_by_on.isoformat(),
+        "refund_when": return_.refund_when,
+        "policy_version": return_.policy_version,
+        "quote": payable_quote(session, return_).to_json(),
+        "lines": [_line_json(line) for line in return_.lines],
+        "label_url": label_url(return_),
+        "booked_at": moment(return_.booked_at),
+        "authorized_at": moment(return_.authorized_at),
+        "received_at": moment(return_.received_at),
+        "inspected_at": moment(return_.inspected_at),
+        "closed_at": moment(return_.closed_at),
+    }
+
+
+def label_url(return_: Return) -> str | None:
+    """Where the label is, when there is one: the return is authorized and goods travel on the shop's own label or code."""
+    if return_.ship_with not in _WITH_LABEL or return_.status in (*UNDECIDED, *ENDED):
+        return None
+    return f"/api/v1/returns/{return_.rma}/label.pdf"
+
+
+def _line_json(line: ReturnLine) -> dict[str, Any]:
+    article = line.order_line
+    decision = line.decision
+    return {
+        "line": article.ref,
+        "sku": article.sku,
+        "name": article.name,
+        "quantity": line.quantity,
+        "reason": line.reason,
+        "resolution": line.resolution,
+        "exchange_sku": line.exchange_sku,
+        "note": line.note,
+        "status": line.status,
+        "answer": line.answer,
+        "causes": [{key: cause[key] for key in ("code", "rule", "message")} for cause in decision["causes"]],
+        "terms": decision["terms"],
+        "received": line.received_quantity,
+        "found": line.found or {},
+        "condition": line.condition,
+        "disposition": line.disposition,
+    }

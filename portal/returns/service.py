@@ -1,0 +1,33 @@
+"""The commands on returns, in one place for pages, API and downstream stages."""
+
+from portal.returns.booking import DECIDE_WITHIN_HOURS, Refused, book
+from portal.returns.decisions import (
+    answer_question,
+    ask,
+    authorize,
+    cancel,
+    change_resolution,
+    close,
+    expire,
+    mark_in_transit,
+    refuse,
+)
+from portal.returns.payable import goods_outstanding, payable_quote, reprice
+
+__all__ = [
+    "DECIDE_WITHIN_HOURS",
+    "Refused",
+    "answer_question",
+    "ask",
+    "authorize",
+    "book",
+    "cancel",
+    "change_resolution",
+    "close",
+    "expire",
+    "goods_outstanding",
+    "mark_in_transit",
+    "payable_quote",
+    "refuse",
+    "reprice",
+]
