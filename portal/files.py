@@ -5,7 +5,16 @@ In: bytes under an unguessable key. Out: the same bytes. Never: a key made of wh
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
+
+_KEY = re.compile(r"[a-z]+/[A-Za-z0-9_-]{8,}\.[a-z0-9]+", re.ASCII)
+
+
+def check_key(key: str) -> None:
+    """Refuse anything but ``<kind>/<unguessable name>.<ext>``. Raises ValueError: such a key is a bug or an attack, no typo."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no key of a file")
 
 
 class Files(Protocol):
