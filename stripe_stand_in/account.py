@@ -15,6 +15,7 @@ from . import API_VERSION
 from .errors import ApiError, Obj, missing_object
 from .store import Store
 
+_LOOK_AGAIN = 0.5
 _LETTERS = string.ascii_letters + string.digits
 
 SETTINGS: Obj = {
@@ -72,7 +73,8 @@ class Account:
     def __init__(self, store: Store, *, key: str, defaults: Obj | None = None) -> None:
         self.store = store
         self.key = key
-        self.changed = threading.Condition()
+        self._changed = threading.Condition()
+        self._changes = 0
         self._defaults = {**SETTINGS, **(defaults or {})}
         self.settings = {**self._defaults, **(store.get_meta("settings") or {})}
         self._offset = float(store.get_meta("clock_offset") or 0)
@@ -94,8 +96,18 @@ class Account:
 
     def wake(self) -> None:
         """Tell the background threads to look again."""
-        with self.changed:
-            self.changed.notify_all()
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    def changes(self) -> int:
+        """How often something changed; read it before looking, so that `wait` misses nothing that comes after."""
+        return self._changes
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Wait for a change after the ``seen``-th, at most so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != seen, min(max(seconds, 0.001), _LOOK_AGAIN))
 
     # -- settings ------------------------------------------------------------------------------------------------
 

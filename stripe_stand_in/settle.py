@@ -8,7 +8,7 @@ import threading
 from . import refunds
 from .account import Account
 
-_LOOK_AGAIN = 0.5
+_LONG = 3600.0
 
 
 def run_due(account: Account) -> int:
@@ -40,11 +40,10 @@ class Ticker(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped:
+            seen = self._account.changes()
             run_due(self._account)
             rows = self._account.store.run("SELECT min(due) FROM transitions")
-            wait = _LOOK_AGAIN if rows[0][0] is None else rows[0][0] - self._account.now()
-            with self._account.changed:
-                self._account.changed.wait(min(max(wait, 0.001), _LOOK_AGAIN))
+            self._account.wait(seen, _LONG if rows[0][0] is None else rows[0][0] - self._account.now())
 
     def stop(self) -> None:
         self._stopped = True

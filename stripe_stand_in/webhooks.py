@@ -18,7 +18,7 @@ from .account import Account, public
 from .errors import ApiError, Obj
 
 TIMEOUT = 20
-_LOOK_AGAIN = 0.5
+_LONG = 3600.0
 _STALE = 3600
 
 
@@ -46,6 +46,7 @@ class Courier(threading.Thread):
     def run(self) -> None:
         store, account = self._account.store, self._account
         while not self._stopped:
+            seen = account.changes()
             with store.lock:
                 rows = store.run(
                     "SELECT seq, event, endpoint, attempts, due FROM deliveries WHERE state = 'queued' ORDER BY due, seq LIMIT 1"
@@ -55,9 +56,7 @@ class Courier(threading.Thread):
             if due:
                 self._deliver(*rows[0][:4])
                 continue
-            wait = rows[0][4] - account.now() if rows else _LOOK_AGAIN
-            with account.changed:
-                account.changed.wait(min(max(wait, 0.001), _LOOK_AGAIN))
+            account.wait(seen, rows[0][4] - account.now() if rows else _LONG)
 
     def stop(self) -> None:
         self._stopped = True
@@ -86,6 +85,8 @@ class Courier(threading.Thread):
         answer = _post(
             endpoint["url"], payload, signature(payload, endpoint["_secrets"], account.settings["webhook_signature"])
         )
+        if self._stopped:
+            return  # the state may be closed by now; the delivery is still queued and the next start sends it again
         attempts += 1
         delivered = answer.isdecimal() and 200 <= int(answer) < 300
         waits = account.settings["webhook_backoff"]
