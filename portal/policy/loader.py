@@ -216,7 +216,9 @@ def _read_rule(node: Node, zone: ZoneInfo, findings: Findings) -> Rule | None:
     name = _read_name(node, given, findings)
     when = read_condition(given["when"], findings) if "when" in given else ALWAYS
     sets: dict[str, Any] | None = None
-    if "set" not in given:
+    if "set" not in given and any(key not in _RULE_KEYS for key in given):
+        pass  # the key that is not known was most likely meant to be this one, and is reported already
+    elif "set" not in given:
         findings.error(node, f"`{name}` sets nothing" if name else "the rule sets nothing", "add `set:` with its terms")
     else:
         sets = read_terms(given["set"], findings)

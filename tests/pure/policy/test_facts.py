@@ -1,0 +1,172 @@
+"""Facts and decisions survive storage without loss, and equal ones are equal bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.money import Money
+from portal.policy.decision import Decision
+from portal.policy.engine import decide
+from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
+from portal.policy.loader import load_policy
+from portal.policy.reasons import REASONS
+from portal.policy.terms import RESOLUTIONS
+from tests.pure.policy.samples import JUMPER, document, shipped, utc
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+MONEY = st.builds(Money, st.integers(0, 10**9), st.sampled_from(["GBP", "INR", "JPY", "USD"]))
+MOMENT = st.datetimes(utc(2000, 1, 1).replace(tzinfo=None), timezones=st.just(UTC))
+TEXTS = st.lists(st.sampled_from(["sale", "final-sale", "socks", "VIP"]) | TEXT, max_size=3).map(tuple)
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+COUNT, YES_NO = st.integers(0, 1000), st.booleans()
+ORDERS = st.builds(
+    OrderFacts,
+    number=maybe(TEXT),
+    placed_at=maybe(MOMENT),
+    country=maybe(st.sampled_from(["GB", "DE", "US"])),
+    currency=maybe(st.sampled_from(["GBP", "INR", "USD"])),
+    total=maybe(MONEY),
+    tags=maybe(TEXTS),
+    discount_codes=maybe(TEXTS),
+    discount_percent_bp=maybe(COUNT),
+    returns_so_far=maybe(COUNT),
+    is_gift=maybe(YES_NO),
+    is_business=maybe(YES_NO),
+)
+CUSTOMERS = st.builds(
+    CustomerFacts, tags=maybe(TEXTS), email=maybe(TEXT), orders=maybe(COUNT), return_rate_bp=maybe(COUNT)
+)
+ITEMS = st.builds(
+    ItemFacts,
+    sku=maybe(TEXT),
+    type=maybe(TEXT),
+    category=maybe(TEXT),
+    tags=maybe(TEXTS),
+    price=maybe(MONEY),
+    paid=maybe(MONEY),
+    weight_g=maybe(COUNT),
+    hazardous=maybe(YES_NO),
+    shipped_at=maybe(MOMENT),
+    delivered_at=maybe(MOMENT),
+)
+FACTS = st.builds(
+    Facts,
+    order=ORDERS,
+    customer=CUSTOMERS,
+    item=ITEMS,
+    quantity=maybe(COUNT),
+    line_value=maybe(MONEY),
+    return_value=maybe(MONEY),
+    return_items=maybe(COUNT),
+    return_is_full=maybe(YES_NO),
+    reason=maybe(st.sampled_from(list(REASONS))),
+    answers=maybe(st.dictionaries(TEXT, TEXT | YES_NO | COUNT, max_size=2)),
+    evidence=maybe(st.integers(0, 5)),
+    resolution=maybe(st.sampled_from(RESOLUTIONS)),
+    method=maybe(TEXT),
+    at=maybe(MOMENT),
+    is_consumer=maybe(YES_NO),
+)
+POLICIES = [shipped(name) for name in ("default", "apparel", "electronics", "gifts")]
+
+
+@given(FACTS)
+def test_facts_come_back_from_json_exactly(facts):
+    stored = json.loads(facts.to_bytes())
+    assert Facts.from_json(stored) == facts
+    assert Facts.from_json(stored).to_bytes() == facts.to_bytes()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(FACTS, st.sampled_from(POLICIES))
+def test_any_facts_are_decided_the_same_twice_and_the_decision_comes_back_from_json(facts, policy):
+    decision = decide(policy, facts)
+    assert decide(policy, facts).to_bytes() == decision.to_bytes()
+    assert decide(load_policy(policy.source), Facts.from_json(facts.to_json())).to_bytes() == decision.to_bytes()
+    again = Decision.from_json(json.loads(decision.to_bytes()))
+    assert again == decision
+    assert again.to_bytes() == decision.to_bytes()
+
+
+@given(FACTS, st.sampled_from(POLICIES))
+def test_an_answer_always_has_its_causes(facts, policy):
+    decision = decide(policy, facts)
+    assert (decision.answer == "accept") == (decision.causes == ())
+    assert set(decision.terms) >= set(policy.otherwise)
+
+
+APART = [
+    "- rule: Gifts\n  when: {order.is_gift: true}\n  set: {returnable: false, evidence: photo}\n  say: No.",
+    "- rule: Two\n  when: {order.is_gift: false, line.quantity: 2}\n  set: {returnable: false, credit_bonus: 5%}\n  say: No.",
+    "- rule: Three\n  when: {order.is_gift: false, line.quantity: 3}\n  set: {review: always, credit_bonus: 7%}",
+    "- rule: Rest\n  when: {order.is_gift: false, line.quantity: {over: 3}}\n  set: {window: {days: 3}}",
+]
+
+
+@given(st.permutations(APART), st.booleans(), st.integers(1, 5))
+def test_shuffling_rules_that_do_not_overlap_changes_no_term_and_no_answer(rules, gift, quantity):
+    facts = JUMPER.asking(quantity=quantity)
+    facts = Facts.from_json({**facts.to_json(), "order": {**facts.to_json()["order"], "is_gift": gift}})
+    usual = decide(USUAL, facts)
+    shuffled = decide(load_policy(document("\n".join(rules))), facts)
+    assert shuffled.answer == usual.answer
+    assert shuffled.causes == usual.causes
+    assert shuffled.terms == usual.terms
+
+
+USUAL = load_policy(document("\n".join(APART)))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"colour": "red"}, "`facts.colour` is no fact"),
+        ({"order": {"colour": "red"}}, "`order.colour` is no fact"),
+        ({"order": "x"}, "`order` is not a mapping"),
+        ({"quantity": "2"}, "`facts.quantity` is not a whole number"),
+        ({"quantity": True}, "`facts.quantity` is not a whole number"),
+        ({"return_is_full": 1}, "`facts.return_is_full` is neither true nor false"),
+        ({"return_value": 300}, "`facts.return_value` is not like"),
+        ({"return_value": {"amount": 1.5, "currency": "GBP"}}, "`facts.return_value` is not a whole number"),
+        ({"at": "2026-01-01T00:00:00"}, "`facts.at` needs a time zone"),
+        ({"at": "yesterday"}, "`facts.at` "),
+        ({"item": {"tags": "sale"}}, "`item.tags` is not a list of texts"),
+        ({"answers": {"a": [1]}}, "`facts.answers` is not a mapping of answers"),
+    ],
+)
+def test_stored_facts_that_make_no_sense_are_named(data, message):
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        Facts.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda moment: Facts(at=moment),
+        lambda moment: OrderFacts(placed_at=moment),
+        lambda moment: ItemFacts(delivered_at=moment),
+        lambda moment: ItemFacts(shipped_at=moment),
+    ],
+)
+def test_a_moment_without_a_timezone_is_refused(make):
+    naive = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+    with pytest.raises(ValueError, match="needs a time zone"):
+        make(naive)
+
+
+def test_asking_changes_what_is_named_and_shares_the_rest():
+    asked = JUMPER.asking(reason="faulty", resolution=None, evidence=2)
+    assert (asked.reason, asked.resolution, asked.evidence) == ("faulty", None, 2)
+    assert asked.order is JUMPER.order
+    assert asked.item is JUMPER.item
+    assert asked.asking(reason=JUMPER.reason, resolution=JUMPER.resolution, evidence=0) == JUMPER
