@@ -56,12 +56,12 @@ def check(database: Database, gateway: Gateway, refund_id: int) -> None:
     """
     with database.read() as session:
         refund = session.get_one(Refund, refund_id)
-        payment = session.get_one(Payment, refund.payment_id)
-    if not is_stripe(payment):
-        return
+        if not is_stripe(session.get_one(Payment, refund.payment_id)):
+            return
+        known = refund.stripe_refund_id if refund.status != lifecycle.SUCCEEDED else None
     try:
-        if refund.stripe_refund_id and refund.status != lifecycle.SUCCEEDED:
-            take_in(database, gateway.read_refund(refund.stripe_refund_id), Seen())
+        if known:
+            take_in(database, gateway.read_refund(known), Seen())
         else:
             look(database, gateway, refund_id)
     except UpstreamError as error:

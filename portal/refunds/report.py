@@ -49,7 +49,8 @@ def compare(database: Database, gateway: Gateway) -> Report:
         views = gateway.list_refunds(intent)
         with database.read() as session:
             rows = _rows(session, intent)
-            unknown = [view for view in views if view.id not in {row.stripe_refund_id for row in rows}]
+            session.expunge_all()
+        unknown = [view for view in views if view.id not in {row.stripe_refund_id for row in rows}]
         released = gateway.read_payment(intent).released_minor if unknown else 0
         differences += _differences(intent, rows, views, released)
         refunds += len(rows)

@@ -88,10 +88,11 @@ def work(database: Database, gateway: Gateway, event_id: str) -> None:
     """Look at Stripe for what the message hints at. Safe to repeat; raises `jobs.Later` when Stripe cannot be reached."""
     with database.read() as session:
         event = session.get(StripeEvent, event_id)
-    if event is None or event.worked_at is not None:
-        return
+        if event is None or event.worked_at is not None:
+            return
+        subject: dict[str, Any] = event.payload["data"]["object"]
     try:
-        outcome = _look(database, gateway, event.payload["data"]["object"])
+        outcome = _look(database, gateway, subject)
     except UpstreamError as error:
         if not error.retryable:
             outcome = f"Stripe refused to show it: {error.code}: {error.staff_message}"
