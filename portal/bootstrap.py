@@ -11,6 +11,7 @@ from functools import cached_property
 
 import structlog
 from apiflask import APIFlask
+from babel.support import Translations
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import config as settings
@@ -31,7 +32,7 @@ class LazyDocuments:
     def _real(self) -> Documents:
         from portal.adapters.weasyprint_documents import WeasyprintDocuments
 
-        return WeasyprintDocuments()
+        return WeasyprintDocuments(catalogue)
 
     def label_pdf(self, doc: LabelDoc) -> Rendered:
         """See `labels.documents.Documents`."""
@@ -40,6 +41,20 @@ class LazyDocuments:
     def slip_pdf(self, doc: SlipDoc) -> Rendered:
         """See `labels.documents.Documents`."""
         return self._real.slip_pdf(doc)
+
+    def missing_glyphs(self, text: str) -> set[str]:
+        """See `labels.documents.Documents`."""
+        return self._real.missing_glyphs(text)
+
+    def check(self) -> list[str]:
+        """See `labels.documents.Documents`."""
+        return self._real.check()
+
+
+def catalogue(locale: str) -> Translations:
+    """The translations of ``locale``; English source text where there are none."""
+    found: Translations = Translations.load(str(settings.ROOT / "translations"), [locale])
+    return found
 
 
 def make_files(config: Config) -> Files:
@@ -119,6 +134,7 @@ def create_app(config: Config | None = None, ports: Ports | None = None) -> APIF
         version="1",
         spec_path=None,
         docs_path=None,
+        json_errors=False,
         root_path=str(settings.ROOT),
         static_folder=str(settings.ROOT / "static"),
         template_folder=str(settings.ROOT / "templates"),
@@ -129,6 +145,7 @@ def create_app(config: Config | None = None, ports: Ports | None = None) -> APIF
         hops = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     web.register(app, ports)
-    api.register(app, ports)
+    for blueprint in api.register(app):
+        web.csrf.exempt(blueprint)
     cli.register(app)
     return app

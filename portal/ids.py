@@ -57,3 +57,8 @@ def group(code: str, size: int = 4) -> str:
 def new_token() -> str:
     """An unguessable token, 256 bits, safe in a URL."""
     return secrets.token_urlsafe(32)
+
+
+def is_text(text: str) -> bool:
+    """True when every database can hold it: no NUL, no lone surrogate."""
+    return "\x00" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)

@@ -103,8 +103,16 @@ def register_errors(app: Flask) -> None:
         known = status if status in (400, 403, 404, 409, 413, 429, 500) else (400 if status < 500 else 500)
         return make_response(render_template(f"errors/{known}.html", **context), status)
 
+    def answered_by_api(error: Exception) -> Response | None:
+        if not request.path.startswith("/api/"):
+            return None
+        answer: Response = app.extensions["portal_api_error"](error)
+        return answer
+
     @app.errorhandler(PortalError)
     def portal_error(error: PortalError) -> Response:
+        if (answer := answered_by_api(error)) is not None:
+            return answer
         g.portal_error = error
         context: dict[str, Any] = {"message": error.message}
         if isinstance(error, TooManyTries):
@@ -120,6 +128,8 @@ def register_errors(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
+        if (answer := answered_by_api(error)) is not None:
+            return answer
         response = page(error.code or 500, message=None)
         if error.code == 405 and getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
@@ -129,5 +139,7 @@ def register_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
+        if (answer := answered_by_api(error)) is not None:
+            return answer
         log.exception("a request broke", path=request.path, method=request.method)
         return page(500)

@@ -1,0 +1,54 @@
+"""What the policy says, without changing anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from portal import clock
+from portal.api.base import answer, api, call, ports
+from portal.api.idempotency import key_of
+from portal.api.orders import readable
+from portal.api.schemas import DecisionIn, DecisionOut, WishIn
+from portal.orders import queries
+from portal.policybook.service import load_book
+from portal.returns.assess import Assessment, Wish, assess
+
+
+def to_wish(wish: WishIn) -> Wish:
+    """A wish as the service takes it."""
+    return Wish(
+        wish.line,
+        wish.quantity,
+        wish.reason,
+        wish.resolution,
+        wish.note,
+        wish.exchange_sku,
+        wish.photos,
+        wish.answers,
+    )
+
+
+def assessment_json(found: Assessment) -> dict[str, Any]:
+    """An assessment in the contract's shape."""
+    lines = []
+    for line in found.lines:
+        decided = line.decision.to_json()
+        quoted = found.quote.line(line.wish.line)
+        decided["line"] = line.wish.line
+        decided["quote"] = quoted.to_json(found.quote.currency)
+        lines.append(decided)
+    return {"lines": lines, "quote": found.quote.to_json(), "policy_version": found.policy_number}
+
+
+@api.post("/decisions")
+@call("decisions:read", body=DecisionIn, answers=DecisionOut)
+def decide(data: DecisionIn) -> Response:
+    """What the policy says to these wishes, with causes, terms and money. Changes nothing."""
+    key_of(request)
+    with ports().database.read() as session:
+        order = queries.get_order(session, readable(data.order))
+        wishes = [to_wish(wish) for wish in data.lines]
+        found = assess(session, load_book(session), order, wishes, at=data.at or clock.now())
+        return answer(assessment_json(found))

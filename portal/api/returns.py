@@ -1,0 +1,204 @@
+"""Returns: opened by programs, worked by programs, with the rules and records of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response
+
+from portal import ids
+from portal.api.base import answer, api, call, caller, perform, ports
+from portal.api.decisions import assessment_json, to_wish
+from portal.api.orders import readable
+from portal.api.schemas import CountsIn, NoteIn, RefundsOut, ReturnIn, ReturnOut, ReturnsOut, ReturnsQuery
+from portal.db import Tx
+from portal.errors import Conflict
+from portal.labels import service as labels
+from portal.orders import queries as orders
+from portal.policybook.service import load_book
+from portal.receiving import service as receiving
+from portal.receiving.service import Count
+from portal.refunds import queries as refunds
+from portal.returns import queries, service
+from portal.returns.models import Return
+from portal.returns.payable import accounted, keeps_item
+
+PDF = "application/pdf"
+
+
+@api.post("/returns")
+@call(
+    "returns:write",
+    body=ReturnIn,
+    answers=ReturnOut,
+    status=201,
+    says="A line that the policy refuses makes the whole call a 422 with the `decision`; nothing is booked then.",
+)
+def open_return(data: ReturnIn) -> Response:
+    """Open a return."""
+
+    def act(tx: Tx) -> tuple[int, dict[str, Any]]:
+        order_id = orders.find_order_id(tx.session, readable(data.order))
+        try:
+            made = service.book(
+                tx,
+                load_book(tx.session),
+                order_id,
+                [to_wish(wish) for wish in data.lines],
+                booking_key=f"api:{caller().token_id}:{ids.new_token()}",
+                email=data.email or "",
+                note=data.note,
+                ship_with=data.ship_with,
+                decide_within_hours=ports().shop.decide_within_hours,
+            )
+        except service.Refused as refused:
+            refused.details = {"decision": assessment_json(refused.assessment)}
+            raise
+        return 201, queries.return_json(tx.session, made)
+
+    return perform(act)
+
+
+@api.get("/returns")
+@call("returns:read", query=ReturnsQuery, answers=ReturnsOut)
+def list_returns(query: ReturnsQuery) -> Response:
+    """Returns, newest first."""
+    with ports().database.read() as session:
+        rows, following = queries.list_returns(
+            session, status=query.status, order=query.order, email=query.email, cursor=query.cursor, limit=query.limit
+        )
+        return answer({"returns": [queries.return_json(session, row) for row in rows], "next": following})
+
+
+@api.get("/returns/<rma>")
+@call("returns:read", answers=ReturnOut)
+def get_return(rma: str) -> Response:
+    """One return."""
+    with ports().database.read() as session:
+        return answer(queries.return_json(session, queries.get_return(session, readable(rma))))
+
+
+def _work(rma: str, act: Callable[[Tx], Return]) -> Response:
+    """Run a command on one return and answer with the return as it then is."""
+
+    def run(tx: Tx) -> tuple[int, dict[str, Any]]:
+        done = act(tx)
+        tx.session.flush()
+        return 200, queries.return_json(tx.session, done)
+
+    readable(rma)
+    return perform(run)
+
+
+@api.post("/returns/<rma>/authorize")
+@call("returns:write", body=NoteIn, answers=ReturnOut)
+def authorize(rma: str, data: NoteIn) -> Response:
+    """Say yes: to a wish under review, or to goods that differ from what was agreed."""
+    return _work(
+        rma, lambda tx: service.authorize(tx, rma, note=data.note, message=data.message, expected=data.expected)
+    )
+
+
+@api.post("/returns/<rma>/refuse")
+@call("returns:write", body=NoteIn, answers=ReturnOut)
+def refuse(rma: str, data: NoteIn) -> Response:
+    """Say no; `message` is what the customer reads."""
+    return _work(rma, lambda tx: service.refuse(tx, rma, note=data.note, message=data.message, expected=data.expected))
+
+
+@api.post("/returns/<rma>/cancel")
+@call("returns:write", body=NoteIn, answers=ReturnOut)
+def cancel(rma: str, data: NoteIn) -> Response:
+    """Call the return off, before any of it has come."""
+    return _work(rma, lambda tx: service.cancel(tx, rma, by="staff", expected=data.expected))
+
+
+@api.post("/returns/<rma>/receive")
+@call("returns:write", body=CountsIn, answers=ReturnOut, says="Several receipts add up to what was announced.")
+def receive(rma: str, data: CountsIn) -> Response:
+    """Count what has arrived. When the policy sends money on receipt, this is enough."""
+
+    def act(tx: Tx) -> Return:
+        return receiving.receive(
+            tx,
+            rma,
+            _counts(tx, rma, data, outstanding=True),
+            note=data.note,
+            command_key=_command_key(),
+            decide_within_hours=ports().shop.decide_within_hours,
+        )
+
+    return _work(rma, act)
+
+
+@api.post("/returns/<rma>/inspect")
+@call("returns:write", body=CountsIn, answers=ReturnOut)
+def inspect(rma: str, data: CountsIn) -> Response:
+    """Say in which condition the received goods really are."""
+
+    def act(tx: Tx) -> Return:
+        return receiving.inspect(
+            tx,
+            rma,
+            _counts(tx, rma, data, outstanding=False),
+            note=data.note,
+            command_key=_command_key(),
+            decide_within_hours=ports().shop.decide_within_hours,
+        )
+
+    return _work(rma, act)
+
+
+def _command_key() -> str:
+    # With an Idempotency-Key the whole answer is remembered already; the receipt's own key only has to be new.
+    return f"api:{ids.new_token()}"
+
+
+def _counts(tx: Tx, rma: str, data: CountsIn, *, outstanding: bool) -> list[Count]:
+    found = queries.get_return(tx.session, rma)
+    if data.expected is not None and data.expected not in (found.status, found.version):
+        raise Conflict("The return has changed meanwhile. Nothing was saved.", state=found.status)
+    if data.lines is not None:
+        return [Count(row.line, row.quantity, row.condition, row.disposition, row.note) for row in data.lines]
+    if not outstanding:
+        return []
+    left = [(line, line.quantity - accounted(line)) for line in found.lines if not keeps_item(line)]
+    return [Count(line.order_line.ref, units, "as_new") for line, units in left if units and line.status == "accepted"]
+
+
+@api.get("/returns/<rma>/label.pdf")
+@call("returns:read", media_type=PDF)
+def label(rma: str) -> Response:
+    """The label, 102 x 152 mm."""
+    found = ports()
+    data = labels.label_pdf(found.database, found.documents, found.files, found.shop, readable(rma))
+    return Response(
+        data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-label.pdf"'}
+    )
+
+
+@api.get("/returns/<rma>/packing-slip.pdf")
+@call("returns:read", media_type=PDF)
+def packing_slip(rma: str) -> Response:
+    """The packing slip, A4."""
+    found = ports()
+    data = labels.slip_pdf(found.database, found.documents, found.files, found.shop, readable(rma))
+    return Response(
+        data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-slip.pdf"'}
+    )
+
+
+def rma_of(text: str) -> str:
+    """The number in its canonical form, fit for a file name."""
+    return ids.read_rma(text) or "return"
+
+
+@api.get("/returns/<rma>/refunds")
+@call("refunds:read", answers=RefundsOut)
+def refunds_of_return(rma: str) -> Response:
+    """The money of one return, with Stripe's ids and status."""
+    with ports().database.read() as session:
+        found = queries.get_return(session, readable(rma))
+        rows = [refunds.refund_json(row) for row in refunds.refunds_of(session, found.id)]
+        return answer({"refunds": rows, "next": None})

@@ -1,0 +1,66 @@
+"""Tokens of programs: made once, stored as a digest, checked at every call."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from portal import ids
+from portal.api.models import ApiToken
+from portal.db import Tx
+from portal.errors import Invalid
+
+RESOURCES = ("orders", "decisions", "returns", "refunds")
+SCOPES = (*(f"{resource}:{access}" for resource in RESOURCES for access in ("read", "write")), "admin")
+PREFIX = "rp_"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The program behind a call."""
+
+    token_id: int
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """``write`` includes ``read`` of the same resource; ``admin`` includes everything."""
+        resource, _, access = scope.partition(":")
+        return bool(self.scopes & {"admin", scope}) or (access == "read" and f"{resource}:write" in self.scopes)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create(tx: Tx, *, name: str, scopes: Iterable[str]) -> str:
+    """Make a token and return it; it cannot be read again later. Raises `Invalid` for an unknown scope or an empty name."""
+    wanted = sorted(set(scopes))
+    if unknown := [scope for scope in wanted if scope not in SCOPES] or (not wanted and ["none"]):
+        raise Invalid(f"Unknown scope {', '.join(unknown)}.", {"scope": f"choose from {', '.join(SCOPES)}"})
+    if not 0 < len(name) <= 120:
+        raise Invalid("A token needs a name.", {"name": "say which program uses it, in at most 120 characters"})
+    token = PREFIX + ids.new_token()
+    tx.session.add(ApiToken(name=name, digest=_digest(token), scopes=wanted, created_at=tx.at))
+    return token
+
+
+def revoke(tx: Tx, *, name: str) -> int:
+    """Revoke every living token of this name; how many there were."""
+    found = tx.session.execute(
+        update(ApiToken).where(ApiToken.name == name, ApiToken.revoked_at.is_(None)).values(revoked_at=tx.at)
+    )
+    return found.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def find_caller(session: Session, token: str) -> Caller | None:
+    """Whose token this is; None for one that is unknown or revoked."""
+    query = select(ApiToken.id, ApiToken.name, ApiToken.scopes).where(
+        ApiToken.digest == _digest(token), ApiToken.revoked_at.is_(None)
+    )
+    row = session.execute(query).first()
+    return None if row is None else Caller(row.id, row.name, frozenset(row.scopes))
