@@ -101,6 +101,12 @@ def close_when_settled(tx: Tx, event: Event, shop: Shop) -> None:
         payout.close_when_settled(tx, event.return_id)
 
 
+def resume(tx: Tx, event: Event, shop: Shop) -> None:
+    """Plan what was due while something held the money back."""
+    if event.return_id is not None:
+        payout.resume(tx, event.return_id, shop)
+
+
 RIVER: dict[str, tuple[Step, ...]] = {
     # a wish becomes a return
     "return.booked": (reserve,),
@@ -125,7 +131,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.succeeded": (tell("refund_sent"), close_when_settled),
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (tell("refund_sent"), close_when_settled),
-    "stripe.event_stored": (then("work_stripe_event"),),
+    # a chargeback held money back and has ended well
+    "dispute.closed": (resume,),
 }
 
 

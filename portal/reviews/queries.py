@@ -17,14 +17,16 @@ from portal.errors import Invalid
 from portal.money import Money
 from portal.orders.models import Order
 from portal.reviews.models import Review
-from portal.reviews.service import ASKED, DISPUTE, KINDS, OPEN, REFUND_FAILED, REFUND_UNKNOWN, UNDECIDED
+from portal.reviews.service import (
+    ASKED, BALANCE_LOW, DISPUTE, KINDS, OPEN, PAY_ELSEWHERE, REFUND_FAILED, REFUND_UNKNOWN, UNDECIDED,
+)  # fmt: skip
 from portal.staff.models import User
 
 VIEWS = ("all", "mine", "overdue", "refund_failed", "waiting")
 SORTS = ("deadline", "newest", "value")
 PER_PAGE = 25
 MAX_PAGE = 100_000
-_REFUND_KINDS = (REFUND_FAILED, REFUND_UNKNOWN, DISPUTE)
+_REFUND_KINDS = (REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW)
 
 
 @dataclass(frozen=True, slots=True)
