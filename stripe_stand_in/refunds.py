@@ -22,6 +22,7 @@ FAILURES = (
     "merchant_request", "unknown",
 )  # fmt: skip
 PENDING_REASONS = ("processing", "insufficient_funds", "charge_pending")
+_PAID: Obj = {"status": "succeeded"}
 _DAYS_TO_ACT = 45
 
 
@@ -85,7 +86,7 @@ def make(account: Account, charge: Obj, params: Obj) -> Obj:
     if short and account.settings["short_balance"] == "refuse":
         raise ApiError("Insufficient funds in your Stripe balance to refund this amount.", code="balance_insufficient")
     if short and token.type == "card":
-        refund.update(status="pending", pending_reason="insufficient_funds", _later=status)
+        refund.update(status="pending", pending_reason="insufficient_funds", _waiting=[status, later])
     elif short:
         refund.update(status="failed", failure_reason="insufficient_funds")
     elif status == "requires_action":
@@ -183,7 +184,7 @@ def change(account: Account, refund: Obj, wanted: Obj) -> Obj:
     refund["status"] = status
     refund.pop("pending_reason", None)
     if status == "pending":
-        refund["pending_reason"] = wanted.get("pending_reason") or "processing"
+        refund["pending_reason"] = wanted.get("pending_reason") or before["pending_reason"] or "processing"
     refund["next_action"] = refund["next_action"] if status == "requires_action" else None
     if before["status"] != status or "reference" in wanted:
         _describe_destination(account, refund, charge, wanted.get("reference"))
@@ -208,8 +209,12 @@ def pay_waiting(account: Account, currency: str) -> None:
     for (id_,) in rows:
         refund = account.get("refund", id_)
         if balance.available(account, currency) >= refund["amount"]:
-            later = refund.pop("_later", "succeeded")
-            change(account, refund, {"status": later if later in ("pending", "succeeded") else "succeeded"})
+            status, later = refund.pop("_waiting", ["succeeded", ""])
+            change(
+                account, refund, {"status": "pending", "pending_reason": "processing"} if status == "pending" else _PAID
+            )
+            if later:
+                schedule(account, refund, {"status": later})
 
 
 def schedule(account: Account, refund: Obj, later: Obj | None) -> None:

@@ -131,6 +131,25 @@ def test_an_empty_balance_keeps_card_refunds_waiting_until_there_is_money(stand_
     assert stand_in.client().v1.balance.retrieve().available[0].amount == 99
 
 
+def test_a_refund_that_waited_for_balance_then_goes_the_way_of_its_card(stand_in: StandInHandle) -> None:
+    stand_in.control("settings", settle_after=60)
+    pending, doomed = (
+        stand_in.pay(500, payment_method="pm_card_pendingRefund"),
+        stand_in.pay(500, payment_method="pm_card_refundFail"),
+    )
+    stand_in.control("balance", currency="gbp", available=0)
+    made = [stand_in.client().v1.refunds.create({"payment_intent": paid.id}) for paid in (pending, doomed)]
+    stand_in.control(f"refunds/{made[0].id}", status="pending")  # asking for what it is changes nothing
+    for advance, expected in [
+        (0, [("pending", "insufficient_funds"), ("pending", "insufficient_funds")]),
+        (0, [("pending", "processing"), ("succeeded", None)]),
+        (61, [("succeeded", None), ("failed", None)]),
+    ]:
+        stand_in.control("clock", seconds=advance)
+        assert [(one["status"], one.get("pending_reason")) for one in stand_in.refunds()] == expected
+        stand_in.control("balance", currency="gbp", available=1000)
+
+
 def test_an_empty_balance_fails_other_refunds_and_may_refuse_at_once(stand_in: StandInHandle) -> None:
     debit, card = stand_in.pay(2000, payment_method="pm_sepa_debit"), stand_in.pay(2000)
     stand_in.control("balance", currency="gbp", available=0)
