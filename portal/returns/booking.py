@@ -6,7 +6,7 @@ The order row is locked, everything is decided anew inside the transaction, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -66,8 +66,8 @@ def book(
 
     When every line is accepted the return is authorized at once, otherwise it waits for staff (``under_review``).
     ``photo_keys`` are photos of the draft; what counts as evidence is what is stored. ``shown_total`` (minor units) is the
-    total that the customer saw. Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy refuses unless
-    ``ask_us`` puts it to a person, `Conflict` when the total is no longer what was shown.
+    total that the customer saw. Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy
+    refuses unless ``ask_us`` puts it to a person, `Conflict` when the total is no longer what was shown.
     """
     email, note = texts.note(email, "/email", 320), texts.note(note, "/note")
     if not 0 < len(booking_key) <= 80 or not texts.readable(booking_key):
@@ -230,11 +230,9 @@ def _write(
         ),
         booked_at=tx.at,
     )
-    session.add(return_)
     for position, line in enumerate(found.lines, start=1):
         answer = line.decision.answer
         row = ReturnLine(
-            return_=return_,
             order_line=line.order_line,
             order_line_id=line.order_line.id,
             position=position,
@@ -251,6 +249,8 @@ def _write(
             exchange_sku=line.wish.exchange_sku if line.wish.resolution == EXCHANGE else None,
         )
         hold(row, line.units)
+        return_.lines.append(row)
+    session.add(return_)
     session.flush()
     for row in return_.lines:
         for photo in photos.get(row.order_line_id, ()):
@@ -281,7 +281,7 @@ def _authorize(tx: Tx, return_: Return, found: Assessment) -> None:
     )
 
 
-def _put_to_staff(tx: Tx, return_: Return, found: Assessment, due_at: clock.datetime) -> None:
+def _put_to_staff(tx: Tx, return_: Return, found: Assessment, due_at: datetime) -> None:
     """One question for the whole return: the first cause is why it is here, the others are the facts beside it."""
     return_.status = move(return_.status, PUT_TO_REVIEW)
     refused = [line for line in found.lines if line.decision.answer == REFUSE]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -18,7 +18,7 @@ GRACE = timedelta(days=7)
 BATCH = 500
 
 
-def expire_due(database: Database, *, at: clock.datetime | None = None) -> int:
+def expire_due(database: Database, *, at: datetime | None = None) -> int:
     """Let every authorized return end whose last day to ship is more than `GRACE` ago; gives how many did.
 
     One transaction each, so that a long list stands in nobody's way. A return whose money was sent in advance is left to staff:

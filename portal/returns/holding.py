@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal import ids
 from portal.db import Tx
@@ -43,11 +44,11 @@ def lock_return(tx: Tx, rma: str) -> Return:
         .options(selectinload(Return.lines).selectinload(ReturnLine.units))
         .execution_options(populate_existing=True)
     ).one()
-    found.order = order
+    set_committed_value(found, "order", order)
     return found
 
 
-def _locked(tx: Tx, query: Select[tuple[Order]]) -> Order:
+def _locked(tx: Tx, query: Select[Order]) -> Order:
     order = tx.session.scalar(query.with_for_update(of=Order).execution_options(populate_existing=True))
     if order is None:
         raise NotFound("There is no such return or order.")

@@ -47,7 +47,8 @@ def goods_outstanding(return_: Return) -> int:
 
 def accounted(line: ReturnLine) -> int:
     """Units of the line that were counted, present or missing."""
-    return max(sum((line.found or {}).values()), line.received_quantity)
+    counted: int = sum((line.found or {}).values())
+    return max(counted, line.received_quantity)
 
 
 def keeps_item(line: ReturnLine) -> bool:

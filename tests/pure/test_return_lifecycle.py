@@ -73,5 +73,5 @@ def test_every_status_can_be_reached_and_every_open_one_can_be_left() -> None:
 
 
 def test_what_has_ended_holds_no_units() -> None:
-    assert lifecycle.HOLDING | lifecycle.ENDED == set(STATUSES)
+    assert set(STATUSES) == lifecycle.HOLDING | lifecycle.ENDED
     assert not lifecycle.HOLDING & lifecycle.ENDED
