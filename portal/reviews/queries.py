@@ -18,8 +18,16 @@ from portal.money import Money
 from portal.orders.models import Order
 from portal.reviews.models import Review
 from portal.reviews.service import (
-    ASKED, BALANCE_LOW, DISPUTE, KINDS, OPEN, PAY_ELSEWHERE, REFUND_FAILED, REFUND_UNKNOWN, UNDECIDED,
-)  # fmt: skip
+    ASKED,
+    BALANCE_LOW,
+    DISPUTE,
+    KINDS,
+    OPEN,
+    PAY_ELSEWHERE,
+    REFUND_FAILED,
+    REFUND_UNKNOWN,
+    UNDECIDED,
+)
 from portal.staff.models import User
 
 VIEWS = ("all", "mine", "overdue", "refund_failed", "waiting")
