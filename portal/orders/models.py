@@ -46,9 +46,12 @@ class Order(Base):
     shipping_minor: Mapped[int] = mapped_column(default=0)
     """Outbound shipping as charged, its tax included."""
     shipping_tax_minor: Mapped[int] = mapped_column(default=0)
+    extras_minor: Mapped[int] = mapped_column(default=0)
+    """Duties, tips and fees charged beside goods and shipping, their tax included; ``facts["extras"]`` names each."""
     rounding_minor: Mapped[int] = mapped_column(default=0)
-    """What the source charged beyond lines and shipping; kept apart, never hidden in a line."""
+    """What the source charged beyond lines, shipping and extras; kept apart, never hidden in a line."""
     total_minor: Mapped[int]
+    """What was charged: lines + shipping + extras + rounding."""
     content_hash: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the normalized incoming order: the same content imported again changes nothing."""
     replaces_return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id", use_alter=True))
@@ -67,7 +70,7 @@ class OrderLine(Base):
     __table_args__ = (
         UniqueConstraint("order_id", "ref"),
         CheckConstraint("quantity > 0", name="quantity"),
-        CheckConstraint("units_held >= 0 AND units_held <= quantity", name="units_held"),
+        CheckConstraint("units_held >= 0 AND units_gone >= 0 AND units_held + units_gone <= quantity", name="units_held"),
         CheckConstraint("gross_minor >= 0 AND tax_minor >= 0 AND tax_minor <= gross_minor", name="amounts"),
     )
 
@@ -93,7 +96,9 @@ class OrderLine(Base):
     list_minor: Mapped[int]
     """All units before discounts, tax included; list_minor - discount_minor = gross_minor."""
     discount_minor: Mapped[int] = mapped_column(default=0)
-    """Line discount plus this line's share of the order discount, tax included."""
+    """Line discount plus this line's share of the order discount, as the source states it."""
+    order_discount_minor: Mapped[int] = mapped_column(default=0)
+    """This line's share of the order discount, contained in ``discount_minor``."""
     gross_minor: Mapped[int]
     tax_minor: Mapped[int] = mapped_column(default=0)
     """The tax inside ``gross_minor``."""
@@ -103,6 +108,13 @@ class OrderLine(Base):
     delivered_at: Mapped[datetime | None]
     units_held: Mapped[int] = mapped_column(default=0)
     """Units in open or finished returns; the database refuses more than were bought."""
+    units_gone: Mapped[int] = mapped_column(default=0)
+    """Units that went back, were refunded or canceled in the shop's own system: the last ones of the line."""
+
+    @property
+    def units_left(self) -> int:
+        """Units that a return may still hold."""
+        return self.quantity - self.units_gone - self.units_held
 
     order: Mapped[Order] = relationship(back_populates="lines")
 

@@ -146,7 +146,7 @@ class _Known:
     at: datetime
 
     def free(self, line: OrderLine) -> list[Range]:
-        return units.free(line.quantity, self.held.get(line.id, ()))
+        return units.free(line.quantity - line.units_gone, self.held.get(line.id, ()))
 
 
 def _know(session: Session, book: Book, order: Order, at: datetime) -> _Known:
@@ -278,7 +278,7 @@ def _check(order: Order, wishes: Sequence[Wish]) -> list[OrderLine]:
             chosen.append(line)
         if line is not None and not 0 < wish.quantity <= MAX_UNITS:
             wrong[f"{at}/quantity"] = "choose at least 1"
-        elif line is not None and wish.quantity > line.quantity - line.units_held:
+        elif line is not None and wish.quantity > line.units_left:
             wrong[f"{at}/quantity"] = _too_many(line)
         if wish.reason not in REASONS:
             wrong[f"{at}/reason"] = f"choose one of {', '.join(REASONS)}"
@@ -290,7 +290,7 @@ def _check(order: Order, wishes: Sequence[Wish]) -> list[OrderLine]:
 
 
 def _too_many(line: OrderLine) -> str:
-    left = line.quantity - line.units_held
+    left = line.units_left
     return f"only {left} of {line.quantity} can still be returned" if left else "all of these are in a return already"
 
 
@@ -307,11 +307,11 @@ def line_options(session: Session, book: Book, order: Order, *, at: datetime) ->
 
 
 def _units_left(order: Order) -> int:
-    return sum(line.quantity - line.units_held for line in order.lines)
+    return sum(line.units_left for line in order.lines)
 
 
 def _options(known: _Known, line: OrderLine, only_one: bool) -> LineOptions:
-    left = line.quantity - line.units_held
+    left = line.units_left
     if left <= 0:
         return LineOptions(line, 0, "already_returned", None, None, (), {}, None)
     ranges, _ = units.take(known.free(line), 1)

@@ -82,7 +82,7 @@ def hold_again(tx: Tx, line: ReturnLine) -> None:
     """
     order_line = line.order_line
     taken = held_ranges(tx.session, [order_line]).get(order_line.id, [])
-    free = units.free(order_line.quantity, taken)
+    free = units.free(order_line.quantity - order_line.units_gone, taken)
     if units.size(free) < line.quantity:
         raise Conflict(f"The units of “{order_line.name or order_line.sku}” are in another return by now.")
     last_time = max((each.released_at for each in line.units if each.released_at is not None), default=None)
