@@ -127,7 +127,9 @@ def main() -> None:
             portal("policy", "publish", "policies/default.yaml", "--note", "First version", env=env)
             for email, name, role in PEOPLE:
                 portal("staff", "add", email, "--role", role, "--name", name, "--password", PASSWORD, env=env)
-            subprocess.run([BIN / "python", "scripts/sample_shop.py", VAR / "sample-orders.jsonl"], cwd=ROOT, check=True)  # noqa: S603
+            subprocess.run(
+                [BIN / "python", "scripts/sample_shop.py", VAR / "sample-orders.jsonl"], cwd=ROOT, check=True
+            )  # noqa: S603
             pay = ["--pay-with-stripe"] if local or chosen["PORTAL_STRIPE_API_KEY"].startswith("sk_test_") else []
             portal("orders", "import", str(VAR / "sample-orders.jsonl"), *pay, env=env)
             (VAR / "sample-shop").touch()

@@ -31,7 +31,8 @@ JUMPER = variants(
 )  # fmt: skip
 SHIRT = variants(
     "brushed-flannel-shirt", 6400,
-    ("WH-FS-M-MOS", "Moss check, size M", 3), ("WH-FS-L-MOS", "Moss check, size L", 8), ("WH-FS-XL-MOS", "Moss check, size XL", 1),
+    ("WH-FS-M-MOS", "Moss check, size M", 3), ("WH-FS-L-MOS", "Moss check, size L", 8),
+    ("WH-FS-XL-MOS", "Moss check, size XL", 1),
 )  # fmt: skip
 
 
