@@ -292,8 +292,8 @@ def _predicate(type_: str, test: Test) -> Callable[[Any], bool]:
     if type_ == TEXTS:
         wanted = frozenset(each.casefold() for each in (value if isinstance(value, tuple) else (value,)))
         if op == "has_all":
-            return lambda tags: wanted.issubset(tag.casefold() for tag in tags)
-        return lambda tags: any(tag.casefold() in wanted for tag in tags)
+            return lambda tags: wanted.issubset(map(str.casefold, tags))
+        return lambda tags: not wanted.isdisjoint(map(str.casefold, tags))
     if op == "between":
         low, high = value
         return lambda found: bool(low <= found <= high)

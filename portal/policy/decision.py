@@ -22,7 +22,7 @@ ACCEPT, REVIEW, REFUSE = "accept", "review", "refuse"
 OTHERWISE = "otherwise"
 
 # What each code does to the answer. `explain` has a sentence for every one of them.
-REFUSING = ("not_returnable", "window_closed", "not_delivered", "resolution_not_offered", "method_not_offered")
+REFUSING = ("not_returnable", "window_closed", "not_delivered", "resolution_not_offered")
 REVIEWING = ("review_rule", "unknown_fact", "other_currency", "no_start_date", "fee_currency")
 REQUIRING = ("photo_required",)
 

@@ -18,7 +18,7 @@ from portal.policy.conditions import Unknown
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Cause, Decision, Term
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, Rule
-from portal.policy.terms import TERMS, Fee, ReturnShipping, Window
+from portal.policy.terms import Fee, ReturnShipping, Window
 
 
 class Law(Protocol):
@@ -35,7 +35,6 @@ _START_OF = {
     "shipped": attrgetter("item.shipped_at"),
     "delivered": attrgetter("item.delivered_at"),
 }
-_TERM_ORDER = tuple(TERMS)
 
 
 def decide(policy: Policy, facts: Facts, *, laws: Sequence[Law] = ()) -> Decision:
@@ -107,23 +106,18 @@ def _terms(policy: Policy, facts: Facts) -> tuple[dict[str, Term], list[tuple[Ru
             undecided = [name for name in rule.sets if name not in won]
             if undecided:
                 unknown.append((rule, got, undecided))
-    otherwise, defaults = policy.otherwise, policy.defaults
-    terms: dict[str, Term] = {}
-    for name in _TERM_ORDER:
-        known = won.get(name)
-        if known is not None:
-            value, set_by, instead_of = known
-            if name in otherwise:
-                instead_of.append((OTHERWISE, otherwise[name]))
-            terms[name] = Term(value, set_by, tuple(instead_of))
-        elif name in defaults:
-            terms[name] = defaults[name]
+    otherwise = policy.otherwise
+    terms = dict(policy.defaults)
+    for name, (value, set_by, instead_of) in won.items():
+        if name in otherwise:
+            instead_of.append((OTHERWISE, otherwise[name]))
+        terms[name] = Term(value, set_by, tuple(instead_of))
     return terms, unknown
 
 
 def _say(policy: Policy, rule_name: str) -> dict[str, Any]:
-    rule = policy.rule(rule_name)
-    return {} if rule is None or rule.say is None else {"say": rule.say}
+    said = policy.says.get(rule_name)
+    return {} if said is None else {"say": said}
 
 
 def _not_returnable(policy: Policy, returnable: Term) -> list[Cause]:

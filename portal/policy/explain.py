@@ -14,7 +14,7 @@ from typing import Any
 
 from portal.money import Money
 from portal.policy.decision import OTHERWISE, Cause, Decision
-from portal.policy.terms import Evidence, Fee, Grade, ReturnShipping, Window, percent
+from portal.policy.terms import TERMS, Evidence, Fee, Grade, ReturnShipping, Window, percent
 
 _MONTHS = ("January February March April May June July August September October November December").split()
 
@@ -200,8 +200,11 @@ def trace(decision: Decision, wording: Wording = ENGLISH) -> tuple[TraceRow, ...
                 if value != term.value
             ),
         )
-        for name, term in decision.terms.items()
+        for name, term in sorted(decision.terms.items(), key=lambda entry: _ORDER[entry[0]])
     )
+
+
+_ORDER = {name: position for position, name in enumerate(TERMS)}
 
 
 def term_label(term: str, wording: Wording = ENGLISH) -> str:

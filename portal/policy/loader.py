@@ -57,6 +57,8 @@ class Policy:
     warnings: tuple[Diagnostic, ...] = ()
     # The terms of `otherwise` as a decision carries them, made once because most decisions take most of them.
     defaults: Mapping[str, Term] = field(default_factory=dict, repr=False, compare=False)
+    # The merchant's sentences by rule.
+    says: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, or None (for `otherwise` and for laws)."""
@@ -136,12 +138,19 @@ def _read_policy(root: Node, text: str, findings: Findings) -> Policy | None:
         content_hash=hashlib.sha256(canonical(draft.meaning())).hexdigest(),
         warnings=tuple(findings.found),
         defaults={term: Term(value, OTHERWISE) for term, value in otherwise.items()},
+        says={rule.name: rule.say for rule in rules if rule.say is not None},
     )
 
 
 def _read_laws(node: Node, findings: Findings) -> tuple[str, ...]:
     items = read_list(node, findings, "a list of laws") if not _is_empty_list(node) else []
     laws = [read_word(item, findings, KNOWN_LAWS, "law") for item in items or []]
+    if laws and None not in laws:
+        findings.warning(
+            node,
+            "the floors of `laws` are not applied by this version",
+            "write what the law asks as rules of your own, above the rules that would go below it",
+        )
     return tuple(dict.fromkeys(law for law in laws if law is not None))
 
 

@@ -1,0 +1,317 @@
+"""What customers and staff read: every cause has words of both kinds, dates and amounts included, and all can be translated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from portal.money import Money
+from portal.policy.decision import REFUSING, REQUIRING, REVIEWING, Cause
+from portal.policy.engine import decide
+from portal.policy.explain import (
+    ENGLISH,
+    Wording,
+    cause_message,
+    customer_summary,
+    staff_message,
+    term_label,
+    trace,
+    value_words,
+)
+from portal.policy.loader import load_policy
+from portal.policy.plain import policy_lines
+from portal.policy.reasons import REASONS
+from portal.policy.survey import survey
+from portal.policy.terms import METHODS, OUTBOUND, REFUND_WHEN, RESOLUTIONS, REVIEW, TERMS
+from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, policy, shipped, utc
+
+CLOSED = {"ended_on": "2026-11-12", "days": 30, "from": "delivered", "started_on": "2026-10-13"}
+
+SENTENCES = [
+    ("not_returnable", {}, "This item can’t be returned.", "“Rule” says that this can’t be returned."),
+    ("not_returnable", {"say": "Socks stay."}, "Socks stay.", "“Rule” says that this can’t be returned."),
+    (
+        "window_closed",
+        CLOSED,
+        "The 30 days ended on 12 November 2026. It was delivered on 13 October 2026.",
+        "“Rule” sets the time limit. The 30 days ended on 12 November 2026. It was delivered on 13 October 2026.",
+    ),
+    (
+        "window_closed",
+        {**CLOSED, "days": 1, "from": "placed"},
+        "The 1 day ended on 12 November 2026. It was ordered on 13 October 2026.",
+        None,
+    ),
+    (
+        "window_closed",
+        {**CLOSED, "from": "shipped"},
+        "The 30 days ended on 12 November 2026. It was sent on 13 October 2026.",
+        None,
+    ),
+    ("window_closed", {"ended_on": "2027-01-31"}, "Returns were open until 31 January 2027.", None),
+    (
+        "window_closed",
+        {**CLOSED, "say": "Final sale."},
+        "Final sale. The 30 days ended on 12 November 2026. It was delivered on 13 October 2026.",
+        None,
+    ),
+    (
+        "not_delivered",
+        {"from": "delivered"},
+        "It hasn’t been delivered yet. You can return it when it has arrived.",
+        "“Rule” refuses as long as nothing was delivered.",
+    ),
+    ("not_delivered", {"from": "shipped"}, "It hasn’t been sent yet. You can return it when it has arrived.", None),
+    (
+        "resolution_not_offered",
+        {"resolution": "refund", "offered": ["exchange", "store_credit"]},
+        "We don’t offer a refund for this item. You can choose an exchange or store credit.",
+        "“Rule” doesn’t offer a refund.",
+    ),
+    (
+        "resolution_not_offered",
+        {"resolution": "store_credit", "offered": ["refund"]},
+        "We don’t offer store credit for this item. You can choose a refund.",
+        None,
+    ),
+    ("photo_required", {"photos": 1, "given": 0}, "Add a photo.", "“Rule” asks for a photo: 1 needed, 0 given."),
+    ("photo_required", {"photos": 3, "given": 1}, "Add 3 photos.", None),
+    (
+        "photo_required",
+        {"photos": 1, "given": 0, "of": "the tags", "say": "Over £75."},
+        "Over £75. Add a photo of the tags.",
+        None,
+    ),
+    ("review_rule", {}, "A person in our team checks this before we answer.", "“Rule” asks for a person to decide."),
+    ("review_rule", {"say": "We call you."}, "We call you.", None),
+    (
+        "unknown_fact",
+        {"fact": "item.price", "sets": []},
+        "A person in our team checks this before we answer.",
+        "“Rule” could not be checked: item.price is not known.",
+    ),
+    (
+        "other_currency",
+        {"fact": "return.value", "sets": [], "found": "INR", "wanted": "GBP"},
+        "A person in our team checks this before we answer.",
+        "“Rule” could not be checked: return.value is in INR, the rule counts in GBP.",
+    ),
+    (
+        "no_start_date",
+        {"from": "delivered"},
+        "We don’t know yet when it was delivered, so a person checks this first.",
+        "“Rule” counts from a day that is not known (delivered).",
+    ),
+    ("no_start_date", {"from": "shipped"}, "We don’t know yet when it was sent, so a person checks this first.", None),
+    ("no_start_date", {"from": "placed"}, "We don’t know when it was ordered, so a person checks this first.", None),
+    (
+        "fee_currency",
+        {"term": "return_shipping", "wanted": "GBP", "found": "USD"},
+        "A person in our team checks this before we answer.",
+        "“Rule” takes a fee in GBP, but the order was charged in another currency.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "params", "customer", "staff"), SENTENCES)
+def test_a_cause_in_words(code, params, customer, staff):
+    cause = Cause(code, "Rule", params)
+    assert cause_message(cause) == customer
+    if staff is not None:
+        assert staff_message(cause) == staff
+
+
+def test_every_code_has_its_sentences():
+    assert {code for code, *_ in SENTENCES} == {*REFUSING, *REVIEWING, *REQUIRING}
+
+
+MARKED = Wording(gettext=lambda text: f"⟦{text}⟧", ngettext=lambda one, many, count: f"⟦{one if count == 1 else many}⟧")
+
+
+@pytest.mark.parametrize(("code", "params"), [case[:2] for case in SENTENCES])
+def test_every_sentence_is_translated_before_its_parameters_are_put_in(code, params):
+    quiet = {key: value for key, value in params.items() if key != "say"}
+    text = cause_message(Cause(code, "R", quiet), MARKED)
+    assert text.startswith("⟦")
+    assert text.endswith("⟧")
+    assert "%(" not in text
+
+
+@pytest.mark.parametrize("name", ["default", "apparel", "electronics", "gifts"])
+def test_every_row_of_the_trace_is_translated(name):
+    rows = trace(decide(shipped(name), JUMPER), MARKED)
+    assert {row.term for row in rows} <= set(TERMS)
+    assert all(row.label.startswith("⟦") for row in rows)
+
+
+def test_the_trace_says_which_rule_set_what_instead_of_what():
+    faulty = item(JUMPER, tags=("final-sale",)).asking(reason="faulty", evidence=2)
+    rows = {row.term: row for row in trace(decide(shipped("default"), faulty))}
+    assert (rows["window"].label, rows["window"].result, rows["window"].set_by) == (
+        "Time limit",
+        "365 days",
+        "Faulty items",
+    )
+    assert rows["window"].instead_of == (("14 days", "Final sale"), ("30 days", "Default"))
+    assert rows["return_shipping"].result == "Free"
+    assert rows["return_shipping"].instead_of == (("3.50 GBP, free for an exchange or store credit", "Label fee"),)
+    assert (rows["review"].result, rows["review"].set_by) == ("A person", "Final-sale faults")
+    assert rows["review"].instead_of == (("Automatic", "Default"),)
+    assert rows["returnable"].instead_of == ()
+
+
+WORDS = {
+    "resolutions": RESOLUTIONS,
+    "ship_with": METHODS,
+    "review": REVIEW,
+    "outbound_shipping": OUTBOUND,
+    "refund_when": REFUND_WHEN,
+}
+
+
+@pytest.mark.parametrize(("term", "word"), [(term, word) for term, words in WORDS.items() for word in words])
+def test_every_word_of_a_term_has_human_words(term, word):
+    value = (word,) if term in ("resolutions", "ship_with") else word
+    assert value_words(term, value) not in (word, "")
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_every_term_has_a_label(term):
+    assert term_label(term)
+
+
+@pytest.mark.parametrize(
+    ("terms", "name", "words"),
+    [
+        ("{window: {until: 2027-01-31}}", "window", "Until 31 January 2027"),
+        ("{window: {days: 1}}", "window", "1 day"),
+        ("{return_shipping: {paid_by: customer}}", "return_shipping", "Customer posts it"),
+        ("{return_shipping: {paid_by: customer, share: 5%}}", "return_shipping", "5%"),
+        ("{restocking_fee: 12.5%}", "restocking_fee", "12.5%"),
+        ("{restocking_fee: 5 GBP}", "restocking_fee", "5.00 GBP"),
+        ("{evidence: {photos: 2, of: the tags}}", "evidence", "Needed, of the tags"),
+        ("{evidence: photo}", "evidence", "Needed"),
+        ("{evidence: none}", "evidence", "Not needed"),
+        ("{credit_bonus: 10%}", "credit_bonus", "10%"),
+        ("{ship_by: 7 days}", "ship_by", "7 days"),
+        ("{keep_item: true}", "keep_item", "Yes"),
+        (
+            "{on_inspection: {used: {refund: 70%, review: always}, missing: 0%}}",
+            "on_inspection",
+            "used: 70% (a person decides), missing: 0%",
+        ),
+        ("{destination: Depot 4}", "destination", "Depot 4"),
+    ],
+)
+def test_values_in_words(terms, name, words):
+    value = load_policy(document(f"- rule: A\n  set: {terms}")).rules[0].sets[name]
+    assert value_words(name, value) == words
+
+
+def test_a_summary_says_each_sentence_once():
+    facts = item(JUMPER, tags=("sale",)).asking(at=utc(2026, 12, 24))
+    decision = decide(shipped("apparel"), replace(facts, order=replace(facts.order, currency="EUR")))
+    text = customer_summary(decision)
+    assert text.count("Sale items can be exchanged") == 1
+
+
+def pounds(amount: Money) -> str:
+    return f"£{amount.decimal}"
+
+
+def test_how_returns_work_here_is_what_the_design_shows():
+    points = policy_lines(shipped("default"), replace(ENGLISH, money=pounds), currency="GBP")
+    assert [(point.title, point.text) for point in points] == [
+        ("30 days to decide", "Counted from the day your parcel was delivered."),
+        (
+            "Free exchanges and store credit",
+            "A refund takes £3.50 off for the return label. Faulty items are always free.",
+        ),
+        ("No printer needed", "Show a QR code at the drop-off point and they print the label."),
+        ("Money back in about 5 working days", "From the day your parcel reaches us."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "point", "title", "text"),
+    [
+        ("", "", 1, "Free returns", "We pay for the way back."),
+        (
+            "paid_by: merchant",
+            "paid_by: customer",
+            1,
+            "You send it back",
+            "You choose the carrier and pay for the way back.",
+        ),
+        (
+            "paid_by: merchant",
+            "paid_by: customer, share: 5%",
+            1,
+            "The return label costs 5%",
+            "It comes off what you get back.",
+        ),
+        (
+            "paid_by: merchant",
+            "paid_by: customer, amount: 2 EUR, free_for: [exchange]",
+            1,
+            "Free exchanges",
+            "A refund takes 2.00 EUR off for the return label.",
+        ),
+        (
+            "restocking_fee: 0%",
+            "restocking_fee: 15%",
+            1,
+            "Free returns",
+            "We pay for the way back. A restocking fee of 15% comes off a refund.",
+        ),
+        (
+            "from: delivered, if_undelivered: review",
+            "from: placed",
+            0,
+            "30 days to decide",
+            "Counted from the day you ordered.",
+        ),
+        (
+            "days: 30, from: delivered, if_undelivered: review",
+            "until: 2027-01-31",
+            0,
+            "Open until 31 January 2027",
+            "The last day counts in full.",
+        ),
+        ("[label, qr]", "[label]", 2, "A label to print", "You get it at once. Put it on the parcel and drop it off."),
+        ("[label, qr]", "[own]", 2, "Send it your way", "Any carrier will do. Keep the receipt."),
+        (
+            "refund_when: received",
+            "refund_when: inspected",
+            3,
+            "Money back in about 5 working days",
+            "From the day we have checked your parcel.",
+        ),
+    ],
+)
+def test_the_points_follow_the_policy(old, new, point, title, text):
+    points = policy_lines(policy(otherwise=OTHERWISE.replace(old, new) if old else OTHERWISE))
+    assert (points[point].title, points[point].text) == (title, text)
+
+
+def test_a_rule_for_some_items_is_no_promise_on_the_page():
+    rules = "- rule: VIP\n  when: {customer.tags: {has: vip}}\n  set: {window: {days: 365}}"
+    assert policy_lines(policy(rules))[0].title == "30 days to decide"
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "open_reasons"),
+    [
+        (JUMPER, "returnable", len(REASONS)),
+        (JUMPER.asking(at=utc(2027, 2, 1)), "only_if_faulty", 4),
+        (item(JUMPER, tags=("socks",)), "only_if_faulty", 4),
+        (JUMPER.asking(at=utc(2028, 2, 1)), "not_returnable", 0),
+        (item(JUMPER, delivered_at=None), "returnable", len(REASONS)),
+    ],
+)
+def test_an_item_is_returnable_only_if_faulty_or_not_at_all(facts, kind, open_reasons):
+    standing = survey(shipped("default"), facts.asking(reason=None, resolution=None))
+    assert (standing.kind, len(standing.open_reasons)) == (kind, open_reasons)
+    assert bool(standing.causes) == (kind != "returnable")
+    assert set(standing.by_reason) == set(REASONS)
