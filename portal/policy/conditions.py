@@ -1,6 +1,6 @@
 """What a rule may ask: one table of facts, one table of operators per type, and conditions that answer in three values.
 
-In: `Test`, `All`, `Any_`, `Not` trees that `read_conditions` made. Out: a function of `Facts`: True, False or `Unknown`.
+In: `Comparison`, `All`, `Any_`, `Not` trees that `read_conditions` made. Out: a function of `Facts`: True, False or `Unknown`.
 Invariants: a missing fact or an amount in another currency is `Unknown`, never a guess; texts are compared without regard
 to case; `all` is False as soon as one part is, `any` True as soon as one part is, whatever else is unknown.
 Never: a date that is not taken in the policy's timezone.
@@ -41,12 +41,12 @@ class Unknown:
 
 
 Answer: TypeAlias = "bool | Unknown"
-Condition: TypeAlias = "Test | All | Any_ | Not"
+Condition: TypeAlias = "Comparison | All | Any_ | Not"
 Holds: TypeAlias = Callable[[Facts], Answer]
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """One fact against one value. The value is typed as the fact is (a tuple of such for the operators that take lists)."""
 
     fact: str
@@ -202,7 +202,7 @@ def value_json(value: Any) -> Any:
 def condition_json(condition: Condition) -> Any:
     """The condition as JSON, for the content hash and for tools."""
     match condition:
-        case Test(fact, op, value):
+        case Comparison(fact, op, value):
             return {"fact": fact, "op": op, "value": value_json(value)}
         case All(parts):
             return {"all": [condition_json(part) for part in parts]}
@@ -215,7 +215,7 @@ def condition_json(condition: Condition) -> Any:
 def compile_condition(condition: Condition, zone: ZoneInfo) -> Holds:
     """The condition as a function. Built once when the policy is loaded; calling it allocates nothing but an `Unknown`."""
     match condition:
-        case Test():
+        case Comparison():
             return _compile_test(condition, zone)
         case Not(part):
             inner = compile_condition(part, zone)
@@ -256,7 +256,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _compile_test(test: Test, zone: ZoneInfo) -> Holds:
+def _compile_test(test: Comparison, zone: ZoneInfo) -> Holds:
     spec = find_fact(test.fact)
     if spec is None:
         raise ValueError(f"`{test.fact}` is no fact")
@@ -285,7 +285,7 @@ def _compile_test(test: Test, zone: ZoneInfo) -> Holds:
     return holds
 
 
-def _predicate(type_: str, test: Test) -> Callable[[Any], bool]:
+def _predicate(type_: str, test: Comparison) -> Callable[[Any], bool]:
     op, value = test.op, test.value
     if type_ == TEXT:
         return _text_predicate(op, value)
@@ -321,7 +321,7 @@ def _text_predicate(op: str, value: Any) -> Callable[[Any], bool]:
 MAX_SUBJECT = 200
 
 
-def _money_test(get: Callable[[Facts], Any], missing: Unknown, test: Test) -> Holds:
+def _money_test(get: Callable[[Facts], Any], missing: Unknown, test: Comparison) -> Holds:
     low, high = test.value if test.op == "between" else (test.value, test.value)
     currency, low_minor, high_minor = low.currency, low.minor, high.minor
     compare = None if test.op == "between" else _COMPARE[test.op]
@@ -338,7 +338,7 @@ def _money_test(get: Callable[[Facts], Any], missing: Unknown, test: Test) -> Ho
     return holds
 
 
-def _day_test(get: Callable[[Facts], Any], missing: Unknown, test: Test, zone: ZoneInfo) -> Holds:
+def _day_test(get: Callable[[Facts], Any], missing: Unknown, test: Comparison, zone: ZoneInfo) -> Holds:
     """Days become the two moments between which they lie, so that a test is a comparison and no calendar arithmetic."""
     first, last = test.value if test.op == "between" else (test.value, test.value)
     low = None if test.op == "to" else _midnight(first, zone)

@@ -29,7 +29,11 @@ def _english_plural(one: str, many: str, count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How a reader is spoken to: translation of message ids, and how dates, amounts and rule names are written."""
+    """How a reader is spoken to: translation of message ids, and how dates and amounts are written.
+
+    ``gettext`` and ``ngettext`` return the message with its named placeholders still in it (as those of
+    `gettext.NullTranslations` do; a function that fills them in at once would not find their values).
+    """
 
     gettext: Callable[[str], str] = str
     ngettext: Callable[[str, str, int], str] = _english_plural

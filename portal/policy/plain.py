@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal.policy.conditions import All, Condition, Test
+from portal.policy.conditions import All, Comparison, Condition
 from portal.policy.explain import ENGLISH, Wording
 from portal.policy.loader import Policy
 from portal.policy.reasons import FAULTS
@@ -59,7 +59,7 @@ def general_terms(policy: Policy, currency: str | None) -> dict[str, Any]:
 
 def _own_currency(when: Condition) -> str | None:
     match when:
-        case Test("order.currency", "is", str(value)):
+        case Comparison("order.currency", "is", str(value)):
             return value
         case _:
             return None
@@ -69,9 +69,9 @@ def _is_general(when: Condition, currency: str | None) -> bool:
     match when:
         case All(()):
             return True
-        case Test("order.currency", "is", value):
+        case Comparison("order.currency", "is", value):
             return bool(value == currency)
-        case Test("order.currency", "in", values):
+        case Comparison("order.currency", "in", values):
             return currency in values
         case _:
             return False
@@ -84,7 +84,7 @@ def _faults_are_free(policy: Policy) -> bool:
         if terms is None:
             continue
         match rule.when:
-            case Test("reason", "is" | "in", value):
+            case Comparison("reason", "is" | "in", value):
                 reasons = value if isinstance(value, tuple) else (value,)
                 return bool("faulty" in reasons and set(reasons) <= set(FAULTS) and terms.paid_by == "merchant")
         return False

@@ -14,7 +14,7 @@ from typing import Any
 
 from portal.money import Money, share_bp
 from portal.policy.decision import Term
-from portal.policy.terms import Fee, ReturnShipping
+from portal.policy.terms import Fee, Grade, ReturnShipping
 
 REFUND, STORE_CREDIT, EXCHANGE = "refund", "store_credit", "exchange"
 FULL_BP = 10_000
@@ -40,7 +40,8 @@ class QuoteLine:
 
     ``gross_minor`` is what was paid after all discounts with tax, ``tax_minor`` the tax in it. ``list_minor`` and
     ``discount_minor`` (not negative) only explain it to the reader; where they do not add up to the gross amount, the tax
-    on top is shown as its own part. ``worth_bp`` is what an inspection left of the price, in basis points.
+    on top is shown as its own part. ``worth_bp`` is what an inspection left of the price, in basis points. Units of one order
+    line that were found in different conditions are several values with the same ``line``.
     """
 
     line: str
@@ -243,6 +244,12 @@ def requote(
         fee_already_charged=fee_already_charged,
         ship_with=ship_with,
     )
+
+
+def grade_of(terms: Mapping[str, Term], condition: str) -> Grade:
+    """What the policy gives for goods found in that condition; the whole price where it says nothing."""
+    found = terms.get("on_inspection")
+    return Grade() if found is None else found.value.get(condition, Grade())
 
 
 def _value(line: QuoteLine, term: str) -> Any:

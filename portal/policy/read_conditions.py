@@ -106,7 +106,7 @@ def _test(spec: c.FactSpec, op: Scalar, operand: Node, findings: Findings) -> c.
     return _operand(spec, op.text, operand, findings)
 
 
-def _operand(spec: c.FactSpec, op: str, operand: Node, findings: Findings) -> c.Test | None:
+def _operand(spec: c.FactSpec, op: str, operand: Node, findings: Findings) -> c.Comparison | None:
     read = _reader(spec, op)
     if op == "between":
         return _between(spec, operand, read, findings)
@@ -116,14 +116,14 @@ def _operand(spec: c.FactSpec, op: str, operand: Node, findings: Findings) -> c.
         if values is None or any(value is None for value in values):
             return None
         # Order and doubles mean nothing in a set of words; one spelling keeps the content hash of a policy steady.
-        return c.Test(spec.name, op, tuple(sorted(set(values))))
+        return c.Comparison(spec.name, op, tuple(sorted(set(values))))
     value = read(operand, findings)
-    return None if value is None else c.Test(spec.name, op, value)
+    return None if value is None else c.Comparison(spec.name, op, value)
 
 
 def _between(
     spec: c.FactSpec, operand: Node, read: Callable[[Node, Findings], Any], findings: Findings
-) -> c.Test | None:
+) -> c.Comparison | None:
     if not isinstance(operand, Listing) or len(operand.items) != 2:
         findings.error(
             operand, "`between` takes two values", "write it like `between: [1, 10]`; both ends are included"
@@ -138,7 +138,7 @@ def _between(
     if high < low:
         findings.error(operand, "`between` holds for nothing: the second value is below the first")
         return None
-    return c.Test(spec.name, "between", (low, high))
+    return c.Comparison(spec.name, "between", (low, high))
 
 
 def read_value(spec: c.FactSpec, node: Node, findings: Findings) -> Any:

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from portal.money import Money
 from portal.policy import conditions as c
-from portal.policy.conditions import MAX_SUBJECT, All, Any_, Miss, Not, Test, Unknown, compile_condition
+from portal.policy.conditions import MAX_SUBJECT, All, Any_, Comparison, Miss, Not, Unknown, compile_condition
 from portal.policy.document import Findings, parse
 from portal.policy.facts import Facts
 from portal.policy.read_conditions import read_condition
 from tests.pure.policy.samples import JUMPER, LONDON, item, utc
 
-YES, NO = Test("order.is_gift", "is", True), Test("order.is_gift", "is", False)
-DARK = Test("order.is_business", "is", True)
-DIM = Test("customer.orders", "over", 3)
+YES, NO = Comparison("order.is_gift", "is", True), Comparison("order.is_gift", "is", False)
+DARK = Comparison("order.is_business", "is", True)
+DIM = Comparison("customer.orders", "over", 3)
 GIFT = replace(JUMPER, order=replace(JUMPER.order, is_gift=True))
 
 
@@ -105,7 +105,7 @@ def test_de_morgan_holds_in_three_values(left, right):
 @pytest.mark.parametrize("currency", ["USD", "JPY"])
 def test_no_operator_compares_two_currencies(op, currency):
     value = Money(100, "GBP")
-    test = Test("return.value", op, (value, value) if op == "between" else value)
+    test = Comparison("return.value", op, (value, value) if op == "between" else value)
     got = compile_condition(test, LONDON)(replace(JUMPER, return_value=Money(100, currency)))
     assert got == Unknown((Miss("return.value", "other_currency", currency, "GBP"),))
 
@@ -123,7 +123,7 @@ SIZES += [("not_in", (5, 7), (5, 7), (6,))]
 
 @pytest.mark.parametrize(("op", "value", "refused", "accepted"), SIZES)
 def test_number_operators_at_their_edges(op, value, refused, accepted):
-    condition = Test("line.quantity", op, value)
+    condition = Comparison("line.quantity", op, value)
     assert [ask(condition, replace(JUMPER, quantity=each)) for each in accepted] == [True] * len(accepted)
     assert [ask(condition, replace(JUMPER, quantity=each)) for each in refused] == [False] * len(refused)
 
@@ -215,7 +215,7 @@ def test_answers_of_a_customer_are_texts():
 
 def test_a_condition_on_nothing_known_to_the_table_is_a_bug_and_raises():
     with pytest.raises(ValueError, match="is no fact"):
-        compile_condition(Test("moon.phase", "is", "full"), LONDON)
+        compile_condition(Comparison("moon.phase", "is", "full"), LONDON)
 
 
 @pytest.mark.parametrize("name", c.FACTS)
@@ -233,5 +233,5 @@ def test_every_fact_is_found_in_facts_and_unknown_when_none(name):
     spec = c.FACTS[name]
     op = c.OPERATORS[spec.type][0]
     value = values[spec.type]
-    holds = compile_condition(Test(name, op, value[0] if op == "has" else value), LONDON)
+    holds = compile_condition(Comparison(name, op, value[0] if op == "has" else value), LONDON)
     assert isinstance(holds(Facts(evidence=None)), Unknown)

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.money import Money, share_bp, units_worth
+from portal.policy.engine import decide
 from portal.policy.facts import canonical
-from portal.policy.quote import Quote, QuoteLine, ShippingPaid, quote, requote
-from portal.policy.terms import OUTBOUND, RESOLUTIONS, Fee, ReturnShipping
-from tests.pure.policy.samples import LABEL_FEE, terms
+from portal.policy.quote import Quote, QuoteLine, ShippingPaid, grade_of, quote, requote
+from portal.policy.terms import OUTBOUND, RESOLUTIONS, Fee, Grade, ReturnShipping
+from tests.pure.policy.samples import JUMPER as SOLD
+from tests.pure.policy.samples import LABEL_FEE, shipped, terms
 
 DEFAULT = terms(return_shipping=LABEL_FEE, credit_bonus=1000)
 FAULTY = terms(outbound_shipping="always", credit_bonus=1000)
@@ -60,6 +62,23 @@ def test_the_shirt_graded_c_is_36_82_and_the_parcel_124_93():
     assert found.refund_total == Money(3682, "GBP")
     assert found.total == Money(12493, "GBP")
     assert found.line("shirt").parts[2].params == {"worth_bp": 7000}
+
+
+def test_the_default_policy_grades_worn_goods_and_never_the_sellers_faults():
+    worn = decide(shipped("default"), SOLD).terms
+    assert grade_of(worn, "used") == Grade(7000, review=True)
+    assert grade_of(worn, "as_new") == Grade()
+    faulty = decide(shipped("default"), SOLD.asking(reason="faulty")).terms
+    assert grade_of(faulty, "used") == Grade()
+    assert grade_of(DEFAULT, "missing") == Grade()
+
+
+def test_units_of_a_line_in_different_conditions_are_graded_apart():
+    whole = QuoteLine("socks", 2, 2000, 0, 2000, 0, "refund", DEFAULT)
+    worn = QuoteLine("socks", 1, 1000, 0, 1000, 0, "refund", DEFAULT, 7000)
+    found = quote([whole, worn], "GBP")
+    assert found.total == Money(2000 + 700 - 350, "GBP")
+    assert Quote.from_json(found.to_json()) == found
 
 
 def test_return_r_48226_pays_72_00_and_63_36_and_no_label():
