@@ -18,7 +18,7 @@ RULES = {
     "something from another host": re.compile(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", re.I),
 }
 # Mails and papers are no pages: mail programs need styles inside, and WeasyPrint reads its own.
-EXEMPT = ("email/", "pdf/")
+EXEMPT = ("email/", "_macros/email.", "pdf/")
 
 
 def problems() -> list[str]:
@@ -45,5 +45,5 @@ def problems() -> list[str]:
 
 if __name__ == "__main__":
     breaches = problems()
-    print("\n".join(breaches) or "templates ok")  # noqa: T201
+    print("\n".join(breaches) or "templates ok")
     sys.exit(bool(breaches))

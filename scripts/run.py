@@ -129,7 +129,7 @@ def main() -> None:
                 portal("staff", "add", email, "--role", role, "--name", name, "--password", PASSWORD, env=env)
             subprocess.run(
                 [BIN / "python", "scripts/sample_shop.py", VAR / "sample-orders.jsonl"], cwd=ROOT, check=True
-            )  # noqa: S603
+            )
             pay = ["--pay-with-stripe"] if local or chosen["PORTAL_STRIPE_API_KEY"].startswith("sk_test_") else []
             portal("orders", "import", str(VAR / "sample-orders.jsonl"), *pay, env=env)
             (VAR / "sample-shop").touch()
