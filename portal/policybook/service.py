@@ -16,7 +16,7 @@ from portal import timeline
 from portal.db import Tx
 from portal.errors import Invalid, NotFound
 from portal.policy.binding import Bound, Version, bind, decide_bound
-from portal.policy.conditions import All, Any_, Condition, Not, Test
+from portal.policy.conditions import All, Any_, Comparison, Condition, Not
 from portal.policy.decision import Decision
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
@@ -64,7 +64,7 @@ class Book:
 def _facts_asked(policy: Policy) -> frozenset[str]:
     def walk(condition: Condition) -> frozenset[str]:
         match condition:
-            case Test(fact=name):
+            case Comparison(fact=name):
                 return frozenset({name})
             case Not(part=part):
                 return walk(part)
