@@ -155,7 +155,8 @@ class Work:
 
 
 JOBS: dict[str, Work] = {
-    "send_notice": Work(lambda ports, args: notices.send(ports.database, ports.mailer, ports.shop, ports.config, args)),
+    # 120 tries are four days, as long as mail servers themselves keep trying.
+    "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
     "submit_refund": Work(lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]))),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),

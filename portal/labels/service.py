@@ -1,0 +1,288 @@
+"""Making a label, and the papers of a parcel on first need.
+
+A paper is drawn outside of any transaction and stored under an unguessable key; a short transaction remembers the key. Two
+processes that draw the same paper at once do no harm: both papers are right, one key stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+from typing import Protocol
+
+from babel.numbers import format_decimal
+from sqlalchemy import select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from portal import clock, i18n, ids, timeline, wording
+from portal.db import Database, Tx
+from portal.errors import NotFound
+from portal.files import Files
+from portal.labels.addresses import Address
+from portal.labels.documents import Documents, LabelDoc, Rendered, SlipDoc, SlipItem
+from portal.labels.models import Label
+from portal.policy.decision import Decision
+from portal.policy.reasons import REASONS
+from portal.policy.terms import ReturnShipping
+from portal.returns.lifecycle import ENDED, UNDECIDED
+from portal.returns.models import Return, ReturnLine
+from portal.returns.queries import get_return, get_return_by_id
+from portal.shop import Shop
+
+ON_A_LABEL = ("label", "qr")
+"""The ways to send a parcel that travel under the shop's own contract."""
+CODE_SIGNS = 8
+
+
+class Printing(Protocol):
+    """What a job needs to print; `flow.Ports` has it."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def documents(self) -> Documents: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def shop(self) -> Shop: ...
+
+
+def make_label(tx: Tx, return_id: int, shop: Shop) -> Label | None:
+    """Give the return its label; the one it has when it has one. None when its goods do not travel on the shop's label.
+
+    The code is the carrier's prefix, eight signs and the shop's country: ``NW7K4Q92MBGB``. The caller has locked the order.
+    """
+    found = find_label(tx.session, return_id)
+    if found is not None:
+        return found
+    return_ = get_return_by_id(tx.session, return_id)
+    if return_.ship_with not in ON_A_LABEL or not _shop_sends_label(travelling(return_)):
+        return None
+    label = Label(
+        return_id=return_id,
+        carrier=shop.carrier.name,
+        service=shop.carrier.service,
+        code=_new_code(tx.session, shop),
+        created_at=tx.at,
+    )
+    tx.session.add(label)
+    tx.session.flush()
+    return label
+
+
+def find_label(session: Session, return_id: int) -> Label | None:
+    """The label of a return, if it has one."""
+    return session.scalar(select(Label).where(Label.return_id == return_id))
+
+
+def short_code(label: Label) -> str:
+    """What a person reads out at the counter: ``7K4Q 92MB`` of ``NW7K4Q92MBGB``."""
+    return ids.group(label.code[2:-2])
+
+
+def travelling(return_: Return) -> list[ReturnLine]:
+    """The approved lines whose goods come back."""
+    return [
+        line
+        for line in return_.lines
+        if line.status == "accepted" and not Decision.from_json(line.decision).value("keep_item")
+    ]
+
+
+def label_pdf(database: Database, documents: Documents, files: Files, shop: Shop, rma: str) -> bytes:
+    """The label, 102 x 152 mm. Raises `NotFound` when there is no such return, none for it, or it is not to be sent any more."""
+
+    def describe(return_: Return, label: Label | None) -> Callable[[], Rendered]:
+        if label is None:
+            raise NotFound("There is no label for this return.")
+        return partial(documents.label_pdf, _label_doc(return_, label, shop))
+
+    return _paper(database, files, rma, "labels", Label.pdf_key, describe)
+
+
+def slip_pdf(database: Database, documents: Documents, files: Files, shop: Shop, rma: str) -> bytes:
+    """The packing slip. Raises `NotFound` when there is no such return or nothing of it is to be sent."""
+
+    def describe(return_: Return, label: Label | None) -> Callable[[], Rendered]:
+        return partial(documents.slip_pdf, _slip_doc(return_, label, shop))
+
+    return _paper(database, files, rma, "slips", Label.slip_key, describe)
+
+
+def render(ports: Printing, return_id: int) -> None:
+    """Job: draw both papers before somebody waits for them. Nothing to do when nothing is sent back."""
+    with ports.database.read() as session:
+        rma = session.scalar(select(Return.rma).where(Return.id == return_id))
+    if rma is None:
+        return
+    for paper in (label_pdf, slip_pdf):
+        with suppress(NotFound):
+            paper(ports.database, ports.documents, ports.files, ports.shop, rma)
+
+
+def _shop_sends_label(lines: Sequence[ReturnLine]) -> bool:
+    """False when nothing travels, or when the policy says of every line that the customer pays the carrier and posts."""
+    terms = [Decision.from_json(line.decision).value("return_shipping") for line in lines]
+    return any(not _customer_posts(each) for each in terms)
+
+
+def _customer_posts(terms: ReturnShipping | None) -> bool:
+    return terms is not None and terms.paid_by == "customer" and terms.amount is None and terms.bp is None
+
+
+def _new_code(session: Session, shop: Shop) -> str:
+    while True:
+        code = f"{shop.carrier.code_prefix}{ids.new_code(CODE_SIGNS)}{shop.country.upper()}"
+        if session.scalar(select(Label.id).where(Label.code == code)) is None:
+            return code
+
+
+def _paper(
+    database: Database,
+    files: Files,
+    rma: str,
+    kind: str,
+    column: InstrumentedAttribute[str | None],
+    describe: Callable[[Return, Label | None], Callable[[], Rendered]],
+) -> bytes:
+    with database.read() as session:
+        return_ = get_return(session, rma)
+        if return_.status in (*UNDECIDED, *ENDED) or not travelling(return_):
+            raise NotFound("Nothing is to be sent for this return.")
+        label = find_label(session, return_.id)
+        key: str | None = getattr(label, column.key) if label is not None else None
+        label_id, return_id, order_id = (label.id if label is not None else None), return_.id, return_.order_id
+        draw = describe(return_, label)
+    if key is not None:
+        # A paper that the storage has lost is drawn again.
+        with suppress(NotFound):
+            return files.get(key)
+    drawn = draw()
+    if label_id is None:
+        return drawn.pdf
+    new_key = f"{kind}/{ids.new_token()}.pdf"
+    files.put(new_key, drawn.pdf)
+    with database.transaction() as tx:
+        mine = tx.session.execute(
+            update(Label).where(Label.id == label_id, column.is_not_distinct_from(key)).values({column.key: new_key})
+        ).rowcount  # type: ignore[attr-defined]
+        if mine and not drawn.complete:
+            what = "label.incomplete" if kind == "labels" else "slip.incomplete"
+            timeline.record(tx, what, return_id=return_id, order_id=order_id, why=_incomplete(drawn))
+    if not mine:
+        files.delete(new_key)
+    return drawn.pdf
+
+
+def _incomplete(drawn: Rendered) -> str:
+    said = []
+    if drawn.missing:
+        said.append(f"These characters could not be printed: {' '.join(sorted(drawn.missing))}.")
+    if drawn.shortened:
+        said.append(f"Shortened to fit: {'; '.join(text[:60] for text in drawn.shortened)}.")
+    return " ".join(said)
+
+
+def customer_address(return_: Return) -> Address:
+    """Where the goods come from: the address that the order was sent to."""
+    to = return_.order.ship_to or {}
+    return Address(
+        name=str(to.get("name") or return_.order.customer_name or return_.email),
+        lines=tuple(str(line) for line in to.get("lines") or ()),
+        city=str(to.get("city") or ""),
+        region=str(to.get("region") or ""),
+        postcode=str(to.get("postcode") or ""),
+        country=str(to.get("country") or ""),
+    )
+
+
+def warehouse_address(shop: Shop) -> Address:
+    """Where the goods go."""
+    to = shop.warehouse
+    return Address(to.name, to.lines, to.city, to.region, to.postcode, to.country)
+
+
+def _label_doc(return_: Return, label: Label, shop: Shop) -> LabelDoc:
+    lines = travelling(return_)
+    # Carrier and warehouse read the label, so it speaks the shop's language; the slip is for the customer.
+    locale = i18n.reader("", shop.locale)
+    return LabelDoc(
+        carrier=label.carrier,
+        service=label.service,
+        sort_code=shop.carrier.sort_code,
+        sender=customer_address(return_),
+        recipient=warehouse_address(shop),
+        send_by=return_.ship_by_on,
+        parcel=_parcel(lines, locale),
+        tracking=label.code,
+        rma=return_.rma,
+        order_number=return_.order.number,
+        items=sum(line.quantity for line in lines),
+        locale=locale,
+    )
+
+
+def _parcel(lines: Sequence[ReturnLine], locale: str) -> str:
+    """``1 parcel, 0.9 kg``; without the weight when it is not known of every article."""
+    _ = i18n.catalogue(locale).gettext
+    weights = [(line.order_line.facts or {}).get("weight_g") for line in lines]
+    if not all(type(weight) is int and weight > 0 for weight in weights):
+        return _("1 parcel")
+    grams = sum(int(weight or 0) * line.quantity for weight, line in zip(weights, lines, strict=True))
+    # Carriers weigh in hundreds of grams and charge for the next one that is begun.
+    tenths = max(1, -(-grams // 100))
+    weight = format_decimal(Decimal(tenths) / 10, "#,##0.0", locale=wording.locale_of(locale))
+    return _("1 parcel, %(weight)s kg") % {"weight": weight}
+
+
+def _slip_doc(return_: Return, label: Label | None, shop: Shop) -> SlipDoc:
+    locale = i18n.reader(return_.locale or return_.order.locale, shop.locale)
+    _ = i18n.catalogue(locale).gettext
+    resolutions = {"refund": _("Refund"), "store_credit": _("Store credit"), "exchange": _("Exchange")}
+    send_with = {
+        "own": _("Any carrier you like, at your own cost"),
+        "shop": _("Hand it in at one of our shops"),
+    }.get(return_.ship_with, shop.carrier.drop_off if label is not None else "")
+    return SlipDoc(
+        shop_name=shop.name,
+        rma=return_.rma,
+        order_number=return_.order.number,
+        booked_on=clock.local_date(return_.booked_at, shop.timezone),
+        sender=customer_address(return_),
+        recipient=warehouse_address(shop),
+        items=tuple(
+            SlipItem(
+                name=line.order_line.name or line.order_line.sku,
+                sku=line.order_line.sku,
+                variant=line.order_line.variant,
+                quantity=line.quantity,
+                reason=_(REASONS.get(line.reason, line.reason)),
+                resolution=resolutions.get(line.resolution, line.resolution),
+            )
+            for line in travelling(return_)
+        ),
+        send_by=return_.ship_by_on,
+        send_with=send_with,
+        contact=_("Questions? Reply to your confirmation e-mail."),
+        steps=() if label is not None else _steps_without_label(return_, _),
+        locale=locale,
+        paper="Letter" if wording.locale_of(locale).territory in _LETTER_LANDS else "A4",
+    )
+
+
+_LETTER_LANDS = frozenset({"US", "CA", "MX", "CL", "CO", "PH"})
+"""Where printers hold Letter paper."""
+
+
+def _steps_without_label(return_: Return, _: Callable[[str], str]) -> tuple[str, ...]:
+    """The slip's own steps speak of a code or a label; these are for parcels that have neither."""
+    pack = _("Keep the tags on. Put the items and this page in one strong bag or box.")
+    if return_.ship_with == "shop":
+        return pack, _("Take it to one of our shops."), _("Keep the receipt until you get your money.")
+    return (
+        pack,
+        _("Write the return number on the parcel and post it to the address above."),
+        _("Keep the receipt until you get your money."),
+    )

@@ -1,0 +1,106 @@
+"""The rows of a quote in words: "Brushed flannel shirt, Moss check, L", "Your share of the discount", "Return label".
+
+In: a frozen quote, the names of its lines, a `Speech`. Out: rows with formatted amounts, one group for each pot.
+Invariants: the rows of a group sum to its total, as frozen; a row of nothing is left out. Never: an amount computed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from portal.money import Money
+from portal.notices.speech import Speech
+from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
+
+POTS = (REFUND, STORE_CREDIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. ``kind`` is empty or ``total``."""
+
+    term: str
+    amount: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one pot, without the row of the total, which the caller words."""
+
+    pot: str
+    rows: tuple[Row, ...]
+    total: Money
+    tax_minor: int
+    items: int
+    """How many different articles are in it."""
+
+
+def groups(quote: Quote, names: Mapping[str, str], speech: Speech) -> list[Group]:
+    """What goes back to payments and what becomes store credit, each with its rows; a pot without rows is left out.
+
+    Lines that are exchanged sum to nothing and have no rows here.
+    """
+    exchanged = {line.line for line in quote.lines if line.resolution == EXCHANGE}
+    found = []
+    for pot in POTS:
+        parts = [part for part in quote.all_parts() if part.into == pot and part.line not in exchanged]
+        rows = tuple(row for part in parts if (row := row_of(part, quote.currency, names, speech)) is not None)
+        if rows:
+            total = Money(sum(part.amount_minor for part in parts), quote.currency)
+            tax = sum(part.tax_minor for part in parts)
+            items = len({part.line for part in parts if part.kind == "item"})
+            found.append(Group(pot, rows, total, tax, items))
+    return found
+
+
+def row_of(part: QuotePart, currency: str, names: Mapping[str, str], speech: Speech) -> Row | None:
+    """One part in words; None for a part that moves nothing."""
+    if not part.amount_minor and part.kind != "item":
+        return None
+    return Row(
+        _term(part, names, speech), speech.money(part.amount_minor, currency, signed=part.kind == "credit_bonus")
+    )
+
+
+def item_name(name: str, variant: str, quantity: int, speech: Speech) -> str:
+    """``Brushed flannel shirt, Moss check, L × 2``."""
+    full = f"{name}, {variant}" if variant and name else name or variant
+    if quantity == 1:
+        return full
+    return speech.gettext("%(name)s × %(count)s") % {"name": full, "count": quantity}
+
+
+def _term(part: QuotePart, names: Mapping[str, str], speech: Speech) -> str:
+    _ = speech.gettext
+    params = part.params
+    match part.kind:
+        case "item":
+            return item_name(names.get(part.line or "", _("Item")), "", int(params.get("quantity", 1)), speech)
+        case "discount":
+            return _("Your share of the discount")
+        case "tax":
+            return _("Tax")
+        case "inspection":
+            kept = speech.percent(10_000 - int(params["worth_bp"])) if "worth_bp" in params else ""
+            return _("Taken off after our check (%(percent)s)") % {"percent": kept} if kept else _("After our check")
+        case "restocking_fee" if params.get("fee_bp"):
+            return _("Restocking fee (%(percent)s)") % {"percent": speech.percent(params["fee_bp"])}
+        case "restocking_fee":
+            return _("Restocking fee")
+        case "credit_bonus" if params.get("bonus_bp"):
+            return _("%(percent)s credit bonus") % {"percent": speech.percent(params["bonus_bp"])}
+        case "credit_bonus":
+            return _("Credit bonus")
+        case "return_shipping":
+            return _("Return label")
+        case "outbound_shipping":
+            return _("Delivery costs you paid")
+        case _adjustment:
+            return _("Changed by our team")
+
+
+def sum_of(found: Sequence[Group], pot: str) -> Money | None:
+    """The total of one pot, if it is among the groups."""
+    return next((group.total for group in found if group.pot == pot), None)

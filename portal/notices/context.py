@@ -1,0 +1,125 @@
+"""Freezing the facts of a moment, so that a mail that goes out late still tells the truth of its event.
+
+In: an event inside its transaction. Out: JSON: amounts in minor units, moments in UTC, days as ISO dates, texts as they were.
+Invariants: rendering reads nothing but this and the shop's settings. Never: a secret, a link with a key, a card number, nor what
+Stripe or staff said among themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.db import Event, Tx
+from portal.labels import service as labels
+from portal.policy.decision import REFUSE
+from portal.refunds.models import Refund
+from portal.refunds.queries import MoneyView, money_of_return
+from portal.returns.models import Return, ReturnLine
+from portal.returns.payable import accounted, keeps_item
+from portal.reviews.models import Review
+
+WITH_MONEY = frozenset({"booked", "received", "refund_sent", "refund_failed", "credit_issued", "exchange_sent"})
+WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
+ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed"})
+# The questions to staff whose deadline a notice tells to the customer.
+_PROMISED_BY = {"under_review": ("policy", "asked_us"), "refund_failed": ("refund_failed", "dispute")}
+
+
+def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
+    """Everything that the notice ``kind`` says about ``return_`` as it is now."""
+    session, order = tx.session, return_.order
+    context: dict[str, Any] = {
+        "at": tx.at.isoformat(),
+        "rma": return_.rma,
+        "order": order.number,
+        "name": (order.customer_name or str((order.ship_to or {}).get("name") or ""))[:120],
+        "currency": return_.currency,
+        "status": return_.status,
+        "refund_when": return_.refund_when,
+        "ship_with": return_.ship_with,
+        "ship_by_on": return_.ship_by_on.isoformat() if return_.ship_by_on else None,
+        "arrived": return_.received_at is not None,
+        "lines": [_line(line) for line in return_.lines],
+    }
+    if kind in WITH_MESSAGE:
+        context["message"] = return_.message
+    if kind in _PROMISED_BY:
+        context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
+    if kind == "booked":
+        context["by_staff"] = (event.data or {}).get("by") == "staff"
+        label = labels.find_label(session, return_.id)
+        if label is not None:
+            context["label"] = {"carrier": label.carrier, "service": label.service, "code": labels.short_code(label)}
+    if kind in WITH_MONEY:
+        context["quote"] = return_.quote
+        context["pieces"] = _pieces(session, money_of_return(session, return_.id), return_)
+    if kind in ABOUT_REFUNDS and event.refund_id is not None:
+        refund = session.get_one(Refund, event.refund_id)
+        context["refund"] = refund.public_id
+        context["another_way"] = bool(refund.paid_elsewhere_by)
+    return context
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _line(line: ReturnLine) -> dict[str, Any]:
+    article = line.order_line
+    frozen: dict[str, Any] = {
+        "line": article.ref,
+        "name": article.name or article.sku or article.ref,
+        "variant": article.variant,
+        "quantity": line.quantity,
+        "resolution": line.resolution,
+        "status": line.status,
+        "keeps_item": keeps_item(line),
+        "counted": accounted(line),
+        "received": line.received_quantity,
+        "condition": line.condition,
+        "say": line.decision["terms"].get("message", {}).get("value") or "",
+    }
+    if line.answer == REFUSE:
+        causes = line.decision["causes"]
+        frozen["causes"] = [
+            {"code": cause["code"], "rule": cause["rule"], "params": cause.get("params", {})} for cause in causes
+        ]
+    return frozen
+
+
+def _deadline(session: Session, return_: Return, event: Event, kinds: tuple[str, ...]) -> datetime | None:
+    query = select(Review.due_at).where(
+        Review.return_id == return_.id, Review.kind.in_(kinds), Review.status.in_(("open", "asked"))
+    )
+    if event.refund_id is not None:
+        query = query.where(Review.refund_id == event.refund_id)
+    return session.scalar(query.order_by(Review.due_at).limit(1))
+
+
+def _pieces(session: Session, money: MoneyView, return_: Return) -> list[dict[str, Any]]:
+    """Each way on which the customer gets something. A refund's ``to`` is the name of the card or account, or empty where only
+    the ``provider`` is known."""
+    refunds = session.scalars(select(Refund).where(Refund.return_id == return_.id)).all()
+    paid_with = {refund.public_id: refund.payment for refund in refunds}
+    found = []
+    for piece in money.pieces:
+        frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state, "label": piece.label}
+        if piece.amount is not None:
+            frozen |= piece.amount.to_json()
+        if piece.refund:
+            payment = paid_with[piece.refund]
+            frozen |= {
+                "refund": piece.refund,
+                "to": payment.method,
+                "provider": payment.provider,
+                "bank_reference": piece.bank_reference,
+            }
+            del frozen["label"]
+        if piece.order_number:
+            frozen["order"] = piece.order_number
+        found.append(frozen)
+    return found

@@ -1,0 +1,196 @@
+"""Queuing a notice with its event, and sending it once.
+
+A notice is queued in the transaction of its event and sent by a job: claim (short transaction) -> draw, render and hand over
+(no transaction) -> settle (short transaction). What is sent stays sent. If the process dies between the server's "accepted" and
+the settling, the job runs again and the same mail goes out with the same Message-ID, which mail servers and programs drop.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import select, update
+
+from portal import clock, ids, timeline
+from portal.config import Config
+from portal.db import Database, Event, Tx
+from portal.errors import PortalError, UpstreamError
+from portal.files import Files
+from portal.labels import service as labels
+from portal.labels.documents import Documents
+from portal.notices import context as facts
+from portal.notices.links import status_link
+from portal.notices.mailer import Attachment, Mailer, OutgoingMail
+from portal.notices.mime import domain_of
+from portal.notices.models import Notice
+from portal.notices.render import render
+from portal.returns.queries import get_return_by_id
+from portal.shop import Shop
+
+log = structlog.get_logger(__name__)
+
+KINDS = (
+    "under_review",
+    "asked",
+    "booked",
+    "refused",
+    "expired",
+    "received",
+    "refund_sent",
+    "refund_failed",
+    "credit_issued",
+    "exchange_sent",
+)
+QUEUED, SENDING, SENT, FAILED = "queued", "sending", "sent", "failed"
+
+
+class Post(Protocol):
+    """What sending needs; `flow.Ports` has it."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def shop(self) -> Shop: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def mailer(self) -> Mailer: ...
+    @property
+    def documents(self) -> Documents: ...
+    @property
+    def files(self) -> Files: ...
+
+
+def queue(tx: Tx, kind: str, event: Event) -> int | None:
+    """Write the notice ``kind`` about ``event`` and freeze its facts; the one that is there when there is one.
+
+    None when nobody can be told: no return, or no e-mail address. Raises ValueError for a kind that does not exist.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"there is no notice {kind!r}")
+    if event.return_id is None:
+        return None
+    key = f"{event.id}:{kind}"
+    found = tx.session.scalar(select(Notice.id).where(Notice.key == key))
+    if found is not None:
+        return found
+    return_ = get_return_by_id(tx.session, event.return_id)
+    to = (return_.email or return_.order.email).strip()
+    if not to:
+        return None
+    notice = Notice(
+        key=key,
+        kind=kind,
+        return_id=return_.id,
+        refund_id=event.refund_id,
+        to=to,
+        locale=return_.locale or return_.order.locale,
+        context=facts.freeze(tx, kind, event, return_),
+        # Only the settings know the domain; it is added at the first try and stays.
+        message_id=ids.new_token(),
+        queued_at=tx.at,
+    )
+    tx.session.add(notice)
+    tx.session.flush()
+    return notice.id
+
+
+def send(post: Post, notice_id: int) -> None:
+    """Job: send one notice, unless it was sent or refused for good before.
+
+    Raises `UpstreamError` (retryable) when the mail server is away or wants it later. What it refuses for good (no such mailbox)
+    makes the notice ``failed``, which the timeline shows to staff.
+    """
+    notice = _claim(post, notice_id)
+    if notice is None:
+        return
+    try:
+        mail = _compose(post, notice)
+        post.mailer.send(mail)
+    except UpstreamError as error:
+        if error.retryable:
+            _settle(post.database, notice, QUEUED, error=f"{error.code}: {error.staff_message}")
+            raise
+        _settle(post.database, notice, FAILED, error=f"{error.code}: {error.staff_message}")
+        return
+    _settle(post.database, notice, SENT, subject=mail.subject)
+
+
+def _claim(post: Post, notice_id: int) -> Notice | None:
+    """The notice, ours to send. One that is ``sending`` was left by a process that died: jobs have one holder at a time."""
+    with post.database.transaction() as tx:
+        notice = tx.session.get(Notice, notice_id, with_for_update=True)
+        if notice is None or notice.status in (SENT, FAILED):
+            return None
+        notice.status = SENDING
+        if "@" not in notice.message_id:
+            notice.message_id = f"<{notice.message_id}@{domain_of(post.config.mail_from)}>"
+        tx.session.flush()
+    return notice
+
+
+def _settle(database: Database, notice: Notice, status: str, *, subject: str = "", error: str = "") -> None:
+    with database.transaction() as tx:
+        values: dict[str, Any] = {"status": status, "error": error[:2000]}
+        if status == SENT:
+            values |= {"subject": subject, "sent_at": tx.at}
+        changed = tx.session.execute(
+            update(Notice).where(Notice.id == notice.id, Notice.status == SENDING).values(**values)
+        ).rowcount  # type: ignore[attr-defined]
+        if changed and status != QUEUED:
+            timeline.record(
+                tx,
+                f"notice.{status}",
+                return_id=notice.return_id,
+                refund_id=notice.refund_id,
+                why=error[:500],
+                data={"kind": notice.kind, "notice": notice.id},
+            )
+
+
+def _compose(post: Post, notice: Notice) -> OutgoingMail:
+    rma = str(notice.context["rma"])
+    attached = _label(post, notice)
+    text = render(
+        notice.kind,
+        notice.context,
+        shop=post.shop,
+        wanted_locale=notice.locale,
+        base_url=post.config.base_url,
+        link=status_link(post.config, rma),
+        label_attached=bool(attached),
+        now=clock.now(),
+    )
+    domain = notice.message_id.rpartition("@")[2]
+    return OutgoingMail(
+        to=notice.to,
+        from_=post.config.mail_from,
+        reply_to=post.shop.email,
+        subject=text.subject,
+        text=text.text,
+        html=text.html,
+        message_id=notice.message_id,
+        thread=f"<{rma}@{domain}",
+        language=text.language,
+        at=clock.now(),
+        attachments=attached,
+    )
+
+
+def _label(post: Post, notice: Notice) -> tuple[Attachment, ...]:
+    if notice.kind != "booked" or "label" not in notice.context:
+        return ()
+    rma = str(notice.context["rma"])
+    try:
+        pdf = labels.label_pdf(post.database, post.documents, post.files, post.shop, rma)
+    except UpstreamError as error:
+        if error.retryable:
+            raise
+        log.warning("a label could not be drawn; the mail goes without it", rma=rma, error=error.staff_message)
+        return ()
+    except PortalError as error:
+        # Canceled meanwhile, or an address that cannot be printed: the page of the return says more.
+        log.info("a mail goes without its label", rma=rma, error=error.message)
+        return ()
+    return (Attachment(f"return-label-{rma}.pdf", "application/pdf", pdf),)

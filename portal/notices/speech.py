@@ -1,0 +1,56 @@
+"""How one reader is spoken to: language, amounts, shares, days.
+
+In: a locale and the shop's zone. Out: text. Invariant: words and figures of one text are in one language.
+Never: a sentence of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.numbers import format_percent
+
+from portal import i18n, wording
+from portal.policy.explain import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How one reader is spoken to: their language, and the shop's zone."""
+
+    locale: str
+    zone: str
+    gettext: Callable[[str], str]
+    ngettext: Callable[[str, str, int], str]
+
+    @classmethod
+    def of(cls, locale: str, zone: str) -> Speech:
+        """The speech for a locale that `i18n.reader` gave."""
+        words = i18n.catalogue(locale)
+        return cls(locale, zone, words.gettext, words.ngettext)
+
+    def money(self, minor: int, currency: str, *, signed: bool = False) -> str:
+        """``−£3.50``; ``signed`` also writes the plus."""
+        return wording.money(minor, currency, self.locale, signed=signed)
+
+    def percent(self, basis_points: int) -> str:
+        """``10%`` of 1000 basis points."""
+        share = Decimal(basis_points) / 10_000
+        return format_percent(share, locale=wording.locale_of(self.locale), decimal_quantization=False)
+
+    def local_day(self, moment: datetime) -> date:
+        """The day of ``moment`` in the shop's calendar."""
+        return moment.astimezone(ZoneInfo(self.zone)).date()
+
+    def wording(self) -> Wording:
+        """The same for the sentences of `policy.explain`."""
+        return Wording(
+            self.gettext,
+            self.ngettext,
+            lambda day: wording.day(day, self.locale),
+            lambda money: self.money(money.minor, money.currency),
+        )
