@@ -66,7 +66,7 @@ def settings(port: int, stripe_port: int) -> dict[str, str]:
 
 def portal(*arguments: str, env: dict[str, str]) -> str:
     """Run one command of the portal to its end; its output. Stops the start with that output when it fails."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [BIN / "portal", *arguments], env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     if done.returncode:
@@ -102,7 +102,7 @@ def main() -> None:
     def start(name: str, *command: str) -> subprocess.Popen[bytes]:
         log = (VAR / "log" / f"{name}.log").open("ab")
         # A group of its own: Ctrl-C reaches this script alone, which then stops the others in order.
-        process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         running.append((name, process))
         return process
 

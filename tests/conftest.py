@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from portal import rows
 from portal.db import Database
+from tests.live import LivePortal
 
 _names = itertools.count(1)
 
@@ -69,3 +70,11 @@ def any_database(request: pytest.FixtureRequest) -> Database:
     name = "database" if request.param == "sqlite" else "pg_database"
     found: Database = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePortal]:
+    """One portal for the whole run, with the sample shop of `make run`: real processes, real HTTP, real payments at the stand-in."""
+    with LivePortal(tmp_path_factory.mktemp("live")) as portal:
+        portal.import_sample_shop()
+        yield portal
