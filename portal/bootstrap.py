@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from functools import cached_property
+from gettext import NullTranslations
 
 import structlog
 from apiflask import APIFlask
@@ -42,7 +43,7 @@ class LazyDocuments:
         """See `labels.documents.Documents`."""
         return self._real.slip_pdf(doc)
 
-    def missing_glyphs(self, text: str) -> set[str]:
+    def missing_glyphs(self, text: str) -> frozenset[str]:
         """See `labels.documents.Documents`."""
         return self._real.missing_glyphs(text)
 
@@ -51,10 +52,9 @@ class LazyDocuments:
         return self._real.check()
 
 
-def catalogue(locale: str) -> Translations:
+def catalogue(locale: str) -> NullTranslations:
     """The translations of ``locale``; English source text where there are none."""
-    found: Translations = Translations.load(str(settings.ROOT / "translations"), [locale])
-    return found
+    return Translations.load(str(settings.ROOT / "translations"), [locale])
 
 
 def make_files(config: Config) -> Files:

@@ -164,7 +164,7 @@ JOBS: dict[str, Work] = {
 }
 
 # What runs by the clock, whether or not anything has happened: name -> (every, what).
-SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], None]]] = {
+SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     "reconcile_refunds": (timedelta(minutes=5), lambda ports: reconcile.sweep(ports.database, ports.gateway)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
 }

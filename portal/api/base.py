@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from apiflask import APIBlueprint
+from apiflask.schemas import FileSchema
 from flask import Response, current_app, g, json, request
 from pydantic import BaseModel
 
@@ -62,7 +63,8 @@ def call(
         if answers is not None:
             made = api.output(answers, status_code=status)(made)
         elif media_type:
-            made = api.output({"type": "string", "format": "binary"}, status_code=200, content_type=media_type)(made)
+            binary = FileSchema(type="string", format="binary")
+            made = api.output(binary, status_code=200, content_type=media_type)(made)
         errors = {code: text for code, text in _SAID.items() if code not in (409, 413) or body is not None}
         responses = {code: {"description": text, "content": _PROBLEM} for code, text in errors.items()}
         for code, text in (also or {}).items():
