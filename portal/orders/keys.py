@@ -1,0 +1,37 @@
+"""What look-up compares: the same text for every way in which people type the same thing.
+
+In: text as typed. Out: a key. Invariant: stored keys and asked keys are made by the same functions. Never: an error; text that
+makes no sense becomes a key that nothing has.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+MAX_NUMBER_KEY, MAX_EMAIL_KEY, MAX_POSTCODE_KEY = 64, 320, 32
+
+
+def _without_blanks(text: str) -> str:
+    # NFKC folds the full-width digits and the hard spaces that come with a copied number. Signs that nobody sees (zero-width
+    # space, direction marks, the byte order mark) are category Cf, control characters Cc.
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(sign for sign in folded if not sign.isspace() and unicodedata.category(sign) not in ("Cc", "Cf", "Cs"))
+
+
+def number_key(text: str) -> str:
+    """An order number without spaces, case and leading ``#``; empty when nothing is left."""
+    if text.isascii() and text.isalnum():
+        return text.upper()
+    return _without_blanks(text).lstrip("#").upper()
+
+
+def email_key(text: str) -> str:
+    """An e-mail address without outer and inner blanks and without case."""
+    if text.isascii() and text.isprintable():
+        return text.replace(" ", "").lower()[:MAX_EMAIL_KEY]
+    return _without_blanks(text).lower()[:MAX_EMAIL_KEY]
+
+
+def postcode_key(text: str) -> str:
+    """A postcode without spaces, hyphens and case."""
+    return "".join(sign for sign in _without_blanks(text).upper() if sign.isalnum())[:MAX_POSTCODE_KEY]

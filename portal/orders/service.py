@@ -1,0 +1,127 @@
+"""Writing orders: one by one for the API, a thousand at a time for an import, by the same rules.
+
+In: incoming orders in the command's transaction. Out: `PutResult` or the reason why not, for each. Invariants: an order is known by
+its number's key; the same content changes nothing; the number of statements does not grow with unchanged or new orders of a batch.
+Never: an order of another source overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Table, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal.db import Tx
+from portal.errors import Conflict, PortalError
+from portal.orders import stock
+from portal.orders.changes import change_orders
+from portal.orders.incoming import IncomingOrder
+from portal.orders.models import Order, OrderLine, Payment
+from portal.orders.prepare import Prepared, line_columns, order_columns, payment_columns, prepare
+
+CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+
+
+class PutResult(NamedTuple):
+    """What happened to one order: ``created``, ``updated`` or ``unchanged``."""
+
+    order_id: int
+    number: str
+    outcome: str
+
+
+def put_order(tx: Tx, incoming: IncomingOrder) -> PutResult:
+    """Create or update one order. Raises `Invalid` (pointers) or `Conflict` when what is known forbids the change."""
+    found = put_many(tx, [prepare(incoming)])[0]
+    if isinstance(found, PortalError):
+        raise found
+    return found
+
+
+def put_many(tx: Tx, batch: Sequence[Prepared]) -> list[PutResult | PortalError]:
+    """Create or update orders of different numbers; one answer each, in their order. What is refused changes nothing."""
+    known = _known(tx, batch)
+    new = [ready for ready in batch if ready.key not in known]
+    made = _create(tx, new)
+    if len(made) < len(new):
+        # Somebody else created some of them at this very moment; they are waited for, and then they are known.
+        known |= _known(tx, [ready for ready in new if ready.key not in made])
+    answers: dict[str, PutResult | PortalError] = {}
+    changed: list[tuple[int, Prepared]] = []
+    for ready in batch:
+        if ready.key in made:
+            answers[ready.key] = PutResult(made[ready.key], ready.order.number, CREATED)
+            continue
+        order_id, digest, source, replaces = known[ready.key]
+        if digest == ready.digest:
+            answers[ready.key] = PutResult(order_id, ready.order.number, UNCHANGED)
+        elif replaces is not None:
+            answers[ready.key] = Conflict(f"{ready.order.number} is a replacement order of this portal", state="replacement")
+        elif source != ready.order.source:
+            answers[ready.key] = Conflict(
+                f"{ready.order.number} is known from `{source}` already and is not overwritten from `{ready.order.source}`",
+                state=source,
+            )
+        else:
+            changed.append((order_id, ready))
+    for (order_id, ready), outcome in zip(changed, change_orders(tx, changed), strict=True):
+        if isinstance(outcome, PortalError):
+            answers[ready.key] = outcome
+        else:
+            answers[ready.key] = PutResult(order_id, ready.order.number, UPDATED if outcome else UNCHANGED)
+    stock.list_with_orders(tx, [ready.order for ready in batch if _wrote(answers[ready.key])])
+    return [answers[ready.key] for ready in batch]
+
+
+def known_keys(tx_or_session: Any, keys: Sequence[str]) -> set[str]:
+    """Those of the number keys that an order has."""
+    return set(tx_or_session.scalars(select(Order.number_key).where(Order.number_key.in_(keys))))
+
+
+def _wrote(answer: PutResult | PortalError) -> bool:
+    return isinstance(answer, PutResult) and answer.outcome != UNCHANGED
+
+
+def _known(tx: Tx, batch: Sequence[Prepared]) -> dict[str, tuple[int, str, str, int | None]]:
+    columns = (Order.number_key, Order.id, Order.content_hash, Order.source, Order.replaces_return_id)
+    query = select(*columns).where(Order.number_key.in_([ready.key for ready in batch]))
+    return {key: (order_id, digest, source, replaces) for key, order_id, digest, source, replaces in tx.session.execute(query)}
+
+
+def _create(tx: Tx, new: Sequence[Prepared]) -> dict[str, int]:
+    """Insert what is new. Gives the ids of those that were really new, by key."""
+    if not new:
+        return {}
+    connection = tx.session.connection()
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = (
+        make(_table(Order)).on_conflict_do_nothing(index_elements=["number_key"]).returning(Order.id, Order.number_key)
+    )
+    once = {"content_hash": "", "replaces_return_id": None, "imported_at": tx.at, "updated_at": tx.at}
+    rows = [{**order_columns(ready), **once, "content_hash": ready.digest} for ready in new]
+    made = {key: order_id for order_id, key in connection.execute(statement, rows)}
+    lines: list[dict[str, Any]] = []
+    payments: list[dict[str, Any]] = []
+    for ready in new:
+        if ready.key not in made:
+            continue
+        owner = {"order_id": made[ready.key]}
+        for position, (line, amounts) in enumerate(zip(ready.order.lines, ready.frozen.lines, strict=True), start=1):
+            lines.append({**owner, "units_held": 0, **line_columns(line, amounts, position)})
+        for position, payment in enumerate(ready.order.payments, start=1):
+            columns = payment_columns(payment, position, ready.order.currency)
+            payments.append({**owner, "refunding_minor": 0, "disputed_at": None, **columns})
+    if lines:
+        connection.execute(insert(_table(OrderLine)), lines)
+    if payments:
+        connection.execute(insert(_table(Payment)), payments)
+    return made
+
+
+def _table(model: type[Order] | type[OrderLine] | type[Payment]) -> Table:
+    return cast(Table, model.__table__)
+
+
+__all__ = ["CREATED", "UNCHANGED", "UPDATED", "PutResult", "known_keys", "put_many", "put_order"]
