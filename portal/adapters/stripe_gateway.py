@@ -148,7 +148,8 @@ def _unknown(code: str, sentence: str, retry_after: float | None = None) -> Upst
 def _upstream(error: stripe.StripeError) -> UpstreamError:
     """Stripe's failure as ours, by class, status and code; never by the wording of its message."""
     sentence = error.user_message or str(error)
-    status, code = error.http_status, error.code or ""
+    # The SDK copies the code onto some of its classes only; the error body has it always.
+    status, code = error.http_status, error.code or getattr(error.error, "code", None) or ""
     retry_after = _retry_after(error)
     if isinstance(error, stripe.APIConnectionError):
         found = _unknown("no_answer", "Stripe did not answer in time or the connection broke.")

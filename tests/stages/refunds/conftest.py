@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from portal import rows
 from portal.db import Database
 from tests.stages.refunds.world import World
 from tests.stand_in_fixture import StandInHandle, running_stand_in
@@ -25,10 +27,28 @@ def stripe_side(stand_in: StandInHandle) -> StandInHandle:
     return stand_in
 
 
+@pytest.fixture(scope="session")
+def one_pg(pg_server: str) -> Iterator[Database]:
+    """One PostgreSQL database for all these tests: emptying it is ten times faster than making one."""
+    admin = create_engine(pg_server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE portal_refunds"))
+    made = Database(pg_server.replace("/postgres?", "/portal_refunds?"), pool_size=25)
+    rows.metadata.create_all(made.engine)
+    yield made
+    made.dispose()
+    with admin.connect() as connection:
+        connection.execute(text("DROP DATABASE portal_refunds WITH (FORCE)"))
+    admin.dispose()
+
+
 @pytest.fixture
-def world(any_database: Database, stripe_side: StandInHandle) -> World:
-    """On both databases."""
-    return World(any_database, stripe_side)
+def pg_world(one_pg: Database, stripe_side: StandInHandle) -> World:
+    """On PostgreSQL alone, for races."""
+    names = ", ".join(f'"{table.name}"' for table in rows.metadata.sorted_tables)
+    with one_pg.write_engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    return World(one_pg, stripe_side)
 
 
 @pytest.fixture
@@ -37,7 +57,8 @@ def quick_world(database: Database, stripe_side: StandInHandle) -> World:
     return World(database, stripe_side)
 
 
-@pytest.fixture
-def pg_world(pg_database: Database, stripe_side: StandInHandle) -> World:
-    """On PostgreSQL alone, for races."""
-    return World(pg_database, stripe_side)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest) -> World:
+    """On both databases."""
+    found: World = request.getfixturevalue("quick_world" if request.param == "sqlite" else "pg_world")
+    return found

@@ -26,7 +26,8 @@ def test_a_payout_becomes_one_refund_with_our_numbers_in_it(world: World) -> Non
     world.check_books()
 
 
-def test_submitting_again_after_the_answer_asks_stripe_nothing(world: World) -> None:
+def test_submitting_again_after_the_answer_asks_stripe_nothing(quick_world: World) -> None:
+    world = quick_world
     _return_id, refund_id = world.paid_return(2000)
     world.work()
     world.stripe.control("requests", "DELETE")
@@ -101,7 +102,8 @@ def test_a_500_without_effect_is_never_answered_with_a_new_key(world: World) -> 
 
 
 @pytest.mark.parametrize("before", ["unknown", "submitted"])
-def test_past_the_keys_life_it_looks_and_adopts_what_it_finds(world: World, before: str) -> None:
+def test_past_the_keys_life_it_looks_and_adopts_what_it_finds(quick_world: World, before: str) -> None:
+    world = quick_world
     _return_id, refund_id = world.paid_return(2500)
     world.stripe.fault("timeout_after", method="POST", path="/v1/refunds")
     world.submit(refund_id)
@@ -144,7 +146,10 @@ def test_past_the_keys_life_and_nothing_found_staff_are_asked_and_may_start_anew
     [
         ({"kind": "rate_limit", "retry_after": 7}, 7),
         ({"kind": "rate_limit", "reason": ""}, 1),
-        ({"kind": "answer", "status": 401, "error": {"type": "invalid_request_error", "message": "Invalid API Key"}}, 1),
+        (
+            {"kind": "answer", "status": 401, "error": {"type": "invalid_request_error", "message": "Invalid API Key"}},
+            1,
+        ),
         ({"kind": "answer", "status": 403, "error": {"type": "invalid_request_error", "message": "No permission"}}, 1),
     ],
     ids=["429", "429-lock", "401", "403"],
@@ -169,7 +174,8 @@ def test_a_refusal_to_listen_has_no_effect_and_starts_no_keys_life(
     assert world.at_stripe() == [(2500, "succeeded")]
 
 
-def test_no_effect_after_a_doubt_leaves_the_doubt(world: World) -> None:
+def test_no_effect_after_a_doubt_leaves_the_doubt(quick_world: World) -> None:
+    world = quick_world
     _return_id, refund_id = world.paid_return(2500)
     world.stripe.fault("timeout_after", method="POST", path="/v1/refunds")
     world.stripe.fault("rate_limit", method="POST", path="/v1/refunds")
@@ -184,7 +190,8 @@ def test_no_effect_after_a_doubt_leaves_the_doubt(world: World) -> None:
     assert refund.first_submitted_at < begun
 
 
-def test_without_a_key_nothing_is_lost_and_the_reason_is_shown(world: World) -> None:
+def test_without_a_key_nothing_is_lost_and_the_reason_is_shown(quick_world: World) -> None:
+    world = quick_world
     from portal.adapters.stripe_gateway import StripeGateway
 
     _return_id, refund_id = world.paid_return(2500)
@@ -196,7 +203,8 @@ def test_without_a_key_nothing_is_lost_and_the_reason_is_shown(world: World) -> 
     assert world.at_stripe() == [(2500, "succeeded")]
 
 
-def test_parameters_and_key_are_the_stored_ones_however_the_order_changes(world: World) -> None:
+def test_parameters_and_key_are_the_stored_ones_however_the_order_changes(quick_world: World) -> None:
+    world = quick_world
     from portal.orders.models import Order
 
     _return_id, refund_id = world.paid_return(2500)
@@ -221,7 +229,8 @@ def test_two_refunds_of_one_payment_wait_for_each_other(world: World) -> None:
     assert world.submit(second) is None, "whoever held the first is dead"
 
 
-def test_a_planned_refund_of_a_disputed_payment_waits(world: World) -> None:
+def test_a_planned_refund_of_a_disputed_payment_waits(quick_world: World) -> None:
+    world = quick_world
     _return_id, refund_id = world.paid_return(2000)
     world.stripe.control("disputes", payment_intent=world.intent(1))
     disputes.look(world.database, world.gateway, world.intent(1))

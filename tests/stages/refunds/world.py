@@ -264,7 +264,9 @@ class World:
             for payment in session.scalars(select(Payment)).all():
                 refunds = session.scalars(select(Refund).where(Refund.payment_id == payment.id)).all()
                 ours = sum(r.amount_minor for r in refunds if r.cause != "elsewhere" and r.status in lifecycle.HOLDING)
-                theirs = sum(r.amount_minor for r in refunds if r.cause == "elsewhere" and r.status in lifecycle.HOLDING)
+                theirs = sum(
+                    r.amount_minor for r in refunds if r.cause == "elsewhere" and r.status in lifecycle.HOLDING
+                )
                 assert payment.refunding_minor == ours
                 assert payment.refunded_elsewhere_minor == theirs
                 assert ours + theirs <= payment.captured_minor

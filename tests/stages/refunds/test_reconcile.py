@@ -1,0 +1,215 @@
+"""No webhook is needed; the report says "0 differences", or which; every refusal of Stripe is read by its code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.errors import UpstreamError
+from portal.refunds import reconcile
+from portal.refunds.gateway import RefundRequest
+from portal.refunds.models import Refund
+from portal.refunds.report import compare
+from tests.stages.refunds.world import World
+
+
+def test_without_any_webhook_every_refund_reaches_its_end(world: World) -> None:
+    order_id = world.order(9000, card="pm_card_pendingRefund", quantity=3)
+    ids = [world.pay(world.return_(order_id, amount))[0] for amount in (1000, 2000, 3000)]
+    world.work()
+    made = world.stripe.refunds()
+    for refund, status in zip(made, ("succeeded", "failed", "canceled"), strict=True):
+        world.stripe.control(f"refunds/{refund['id']}", status=status)
+    world.later(hours=2)
+    world.sweep()
+    assert [world.refund(refund_id).status for refund_id in ids] == ["succeeded", "failed", "canceled"]
+    assert compare(world.database, world.gateway).differences == ()
+    world.check_books()
+
+
+def test_a_sweep_finds_a_job_that_the_engine_lost(quick_world: World) -> None:
+    from portal.jobs import Job
+
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    with world.database.transaction() as tx:
+        tx.session.query(Job).delete()
+    world.work()
+    assert world.refund(refund_id).status == "planned"
+    world.later(minutes=10)
+    world.sweep()
+    assert world.refund(refund_id).status == "succeeded"
+
+
+def test_sweeps_of_several_workers_write_each_job_once(quick_world: World) -> None:
+    world = quick_world
+    world.paid_return(5000, card="pm_card_pendingRefund")
+    world.work()
+    world.later(hours=2)
+    for _ in range(3):
+        reconcile.sweep(world.database, world.gateway)
+    world.stripe.control("requests", "DELETE")
+    world.work()
+    assert len(world.stripe.requests("GET")) == 1
+
+
+def test_a_refund_by_hand_is_found_by_the_daily_look(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    world.pay(world.return_(order_id, 1000))
+    world.work()
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    assert [found.what for found in compare(world.database, world.gateway).differences] == ["unknown_here"]
+    world.later(days=1)
+    world.sweep()
+    assert world.refundable(order_id) == [3300]
+    assert compare(world.database, world.gateway).differences == ()
+
+
+def test_looking_twice_changes_nothing(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    (refund_id,) = world.pay(world.return_(order_id, 1000))
+    world.work()
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    assert str(reconcile.look(world.database, world.gateway, refund_id)).startswith("imported")
+    assert str(reconcile.look(world.database, world.gateway, refund_id)) == "nothing new"
+
+
+def test_the_banks_reference_is_taken_over(quick_world: World) -> None:
+    world = quick_world
+    return_id, refund_id = world.paid_return(5000)
+    world.work()
+    world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", reference="74212345678901234567890")
+    reconcile.check(world.database, world.gateway, refund_id)
+    assert world.money(return_id).pieces[0].bank_reference == "74212345678901234567890"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"status": "failed"}, "status"),
+        ({"amount_minor": 4000}, "amount"),
+        ({"stripe_refund_id": "re_gone"}, "missing_there"),
+        ({"stripe_refund_id": None}, "no_id"),
+        ({"stripe_refund_id": None, "status": "unknown"}, "unsure"),
+    ],
+)
+def test_every_kind_of_difference_is_reported(quick_world: World, change: dict[str, Any], what: str) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    world.work()
+    assert compare(world.database, world.gateway).differences == ()
+    with world.database.transaction() as tx:
+        for name, value in change.items():
+            setattr(tx.session.get_one(Refund, refund_id), name, value)
+    found = compare(world.database, world.gateway)
+    assert found.refunds == 1
+    assert what in {difference.what for difference in found.differences}
+
+
+def test_one_number_twice_at_stripe_is_a_difference(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    (refund_id,) = world.pay(world.return_(order_id, 1000))
+    world.work()
+    number = {"refund": world.refund(refund_id).public_id}
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=1000, metadata=number)
+    found = {difference.what for difference in compare(world.database, world.gateway).differences}
+    assert found == {"twice", "unknown_here"}
+    reconcile.look(world.database, world.gateway, refund_id)
+    assert world.refundable(order_id) == [3000], "money that left counts, whoever sent it"
+
+
+def _request(world: World, **changed: Any) -> RefundRequest:
+    intent = changed.pop("intent", None) or world.stripe.pay(5000).id
+    return RefundRequest(intent, changed.pop("amount", 1000), "GBP", changed.pop("key", "k-1"), {"refund": "rf_1"})
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "retryable", "unknown"),
+    [
+        ({"kind": "drop_before"}, "no_answer", True, True),
+        ({"kind": "error"}, "http_500", True, True),
+        ({"kind": "gateway", "status": 503}, "http_503", True, True),
+        ({"kind": "malformed"}, "http_200", True, True),
+        ({"kind": "conflict"}, "idempotency_key_in_use", True, True),
+        ({"kind": "rate_limit", "retry_after": 3, "reason": ""}, "lock_timeout", True, False),
+        ({"kind": "answer", "status": 401, "error": {"message": "no"}}, "authentication", True, False),
+        ({"kind": "answer", "status": 403, "error": {"message": "no"}}, "permission", True, False),
+        (
+            {"kind": "answer", "status": 400, "error": {"type": "idempotency_error", "message": "other parameters"}},
+            "idempotency_error",
+            False,
+            True,
+        ),
+        (
+            {
+                "kind": "answer",
+                "status": 402,
+                "error": {"type": "card_error", "code": "card_declined", "message": "no"},
+            },
+            "card_declined",
+            False,
+            False,
+        ),
+        (
+            {"kind": "answer", "status": 400, "error": {"type": "invalid_request_error", "message": "what"}},
+            "refused",
+            False,
+            False,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_every_answer_is_read_by_class_and_code(
+    quick_world: World, fault: dict[str, Any], code: str, retryable: bool, unknown: bool
+) -> None:
+    request = _request(quick_world)
+    quick_world.stripe.fault(fault.pop("kind"), method="POST", path="/v1/refunds", **fault)
+    with pytest.raises(UpstreamError) as refused:
+        quick_world.gateway.create_refund(request)
+    error = refused.value
+    assert (error.code, error.retryable, error.effect_unknown) == (code, retryable, unknown)
+    assert error.staff_message
+    assert "sk_test" not in error.public_message
+
+
+def test_refusals_of_the_charge_itself(quick_world: World) -> None:
+    world = quick_world
+
+    def code(**changed: Any) -> str:
+        with pytest.raises(UpstreamError) as refused:
+            world.gateway.create_refund(_request(world, **changed))
+        assert not refused.value.retryable
+        assert not refused.value.effect_unknown
+        return refused.value.code
+
+    assert code(amount=5001) == "amount_too_large"
+    assert code(intent="pi_nobody", key="k-2") == "resource_missing"
+    spent = world.stripe.pay(1000).id
+    world.gateway.create_refund(_request(world, intent=spent, key="k-3"))
+    assert code(intent=spent, key="k-4") == "charge_already_refunded"
+    disputed = world.stripe.pay(1000).id
+    world.stripe.control("disputes", payment_intent=disputed)
+    assert code(intent=disputed, key="k-5") == "charge_disputed"
+
+
+@pytest.mark.parametrize("ending", ["warning_needs_response", "warning_closed", "needs_response", "won", "lost"])
+def test_a_payment_is_frozen_by_a_chargeback_that_is_open_or_lost_alone(quick_world: World, ending: str) -> None:
+    world = quick_world
+    intent = world.stripe.pay(1000).id
+    inquiry = ending.startswith("warning")
+    first = "warning_needs_response" if inquiry else "needs_response"
+    dispute = world.stripe.control("disputes", payment_intent=intent, status=first)
+    if ending != first:
+        world.stripe.control(f"disputes/{dispute['id']}", status=ending)
+    view = world.gateway.read_payment(intent)
+    assert view.frozen is (ending in ("needs_response", "lost"))
+    assert view.method == "Visa ending 4242"
+    assert view.captured_minor == 1000
+
+
+def test_doctors_call_names_the_mode(quick_world: World) -> None:
+    assert quick_world.gateway.check() == "Stripe answers, test mode"
