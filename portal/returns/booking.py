@@ -13,6 +13,7 @@ from sqlalchemy import select
 from portal import clock, ids, timeline
 from portal.db import Tx
 from portal.errors import Conflict, Invalid
+from portal.orders.keys import email_key
 from portal.orders.models import Order, Variant
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.explain import cause_message, staff_message
@@ -214,7 +215,7 @@ def _write(
         booking_key=booking_key,
         status=REQUESTED,
         email=email,
-        email_key=email.casefold(),
+        email_key=email_key(email),
         locale=locale,
         currency=order.currency,
         note=note,

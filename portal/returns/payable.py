@@ -121,11 +121,9 @@ def _groups(line: ReturnLine) -> list[QuoteLine]:
     for bp, count in sorted(worths.items(), reverse=True):
         taken, ranges = units.take(ranges, count)
         cost = units.worth(line.order_line, taken)
-        if len(worths) == 1 and count == line.quantity:
+        if count == line.quantity:
             # The whole line is worth what was frozen when it was booked.
-            cost = replace(cost, gross_minor=line.gross_minor, tax_minor=line.tax_minor)
-            listed = max(cost.list_minor, line.gross_minor)
-            cost = replace(cost, list_minor=listed, discount_minor=listed - line.gross_minor)
+            cost = units.worth(line.order_line, taken, gross=line.gross_minor, tax=line.tax_minor)
         if count:
             found.append(
                 QuoteLine(

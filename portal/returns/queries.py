@@ -13,6 +13,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from portal import ids
 from portal.errors import Invalid, NotFound
+from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order
 from portal.returns import texts
 from portal.returns.lifecycle import ENDED, STATUSES, UNDECIDED
@@ -99,9 +100,9 @@ def list_returns(
     if status is not None:
         query = query.where(Return.status == status)
     if order:
-        query = query.where(Order.number_key == _number_key(order))
+        query = query.where(Order.number_key == number_key(order))
     if email:
-        query = query.where(Return.email_key == email.strip().casefold())
+        query = query.where(Return.email_key == email_key(email))
     if words := search.strip()[:100]:
         like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         columns = (Return.rma, Order.number, Return.email, Order.customer_name)
@@ -111,10 +112,6 @@ def list_returns(
     rows = list(session.scalars(query.order_by(Return.id.desc()).limit(limit + 1)))
     more = len(rows) > limit
     return rows[:limit], _cursor(rows[limit - 1].id) if more else None
-
-
-def _number_key(text: str) -> str:
-    return "".join(text.split()).upper().lstrip("#")
 
 
 def _cursor(return_id: int) -> str:

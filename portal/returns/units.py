@@ -27,11 +27,17 @@ class Line(Protocol):
     def tax_minor(self) -> int: ...
     @property
     def list_minor(self) -> int: ...
+    @property
+    def tax_included(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What some units cost: ``list_minor - discount_minor = gross_minor``, which includes ``tax_minor``."""
+    """What some units cost: ``gross_minor``, which includes ``tax_minor``.
+
+    ``list_minor - discount_minor`` is the gross amount where the shop shows prices with tax, and the gross amount without its
+    tax where it shows them without.
+    """
 
     gross_minor: int
     tax_minor: int
@@ -73,13 +79,19 @@ def size(ranges: Iterable[Range]) -> int:
     return sum(last - first + 1 for first, last in ranges)
 
 
-def worth(line: Line, ranges: Sequence[Range]) -> Worth:
-    """What these units cost, by cumulative floor (`money.units_worth`). Tax and discount are read, never recomputed."""
+def worth(line: Line, ranges: Sequence[Range], *, gross: int | None = None, tax: int | None = None) -> Worth:
+    """What these units cost, by cumulative floor (`money.units_worth`). Tax and discount are read, never recomputed.
+
+    ``gross`` and ``tax`` are given where they were frozen before.
+    """
 
     def part(amount: int) -> int:
         return sum(units_worth(amount, line.quantity, first, last) for first, last in ranges)
 
-    gross, tax, listed = part(line.gross_minor), part(line.tax_minor), part(line.list_minor)
+    gross = part(line.gross_minor) if gross is None else gross
+    tax = part(line.tax_minor) if tax is None else tax
+    on_top = 0 if line.tax_included else tax
+    listed = part(line.list_minor if line.tax_included else max(line.list_minor - line.tax_minor, 0))
     # Only a list price that its units do not divide can fall below the gross amount by the floor; no discount is shown then.
-    listed = max(listed, gross)
-    return Worth(gross, tax, listed, listed - gross)
+    listed = max(listed, gross - on_top)
+    return Worth(gross, tax, listed, listed - (gross - on_top))

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from portal import rows as tables
 from portal.db import Database
@@ -39,6 +40,7 @@ class Line:
     gross_minor: int
     tax_minor: int = 0
     list_minor: int = 0
+    tax_included: bool = True
 
 
 @pytest.mark.parametrize(
@@ -84,12 +86,13 @@ def test_singles_are_worth_what_the_cumulative_floor_says(
     quantity=st.integers(1, 60),
     gross=st.integers(0, 10**7),
     discount=st.integers(0, 10**5),
+    included=st.booleans(),
     cut=st.lists(st.integers(1, 20)),
 )
 def test_any_partition_of_a_line_sums_to_what_was_paid(
-    quantity: int, gross: int, discount: int, cut: list[int]
+    quantity: int, gross: int, discount: int, included: bool, cut: list[int]
 ) -> None:
-    line = Line(quantity, gross, gross // 6, gross + discount)
+    line = Line(quantity, gross, gross // 6, gross + discount, included)
     left: tuple[units.Range, ...] = ((1, quantity),)
     parts = []
     for count in cut:
@@ -101,9 +104,27 @@ def test_any_partition_of_a_line_sums_to_what_was_paid(
     assert sum(part.gross_minor for part in parts) == gross
     assert sum(part.tax_minor for part in parts) == line.tax_minor
     for part in parts:
-        assert part.list_minor - part.discount_minor == part.gross_minor
+        shown = part.gross_minor if included else part.gross_minor - part.tax_minor
+        assert part.list_minor - part.discount_minor == shown
         assert part.discount_minor >= 0
         assert 0 <= part.tax_minor <= part.gross_minor
+
+
+def test_prices_without_tax_show_the_tax_as_a_row_of_its_own(database: Database) -> None:
+    """Case 30: net 100.00, 20.00 off, 25% tax on what is left: 100.00 was paid and goes back."""
+    from tests.stages.returns.trade import OrderLine
+
+    shop = open_shop(database)
+    order = add_order(database, [Item(gross=100_00, tax=20_00, listed=120_00)])
+    with database.transaction() as tx:
+        tx.session.scalars(select(OrderLine)).one().tax_included = False
+    quote = Quote.from_json(look(database, book_return(database, shop, order)).quote)
+    assert [(part.kind, part.amount_minor) for part in quote.all_parts()] == [
+        ("item", 100_00),
+        ("discount", -20_00),
+        ("tax", 20_00),
+    ]
+    assert quote.tax_minor == 20_00
 
 
 class TestMoneyOfPartialReturns:

@@ -1,0 +1,44 @@
+"""Port: making a safe picture of what somebody uploaded.
+
+In: the bytes and the name of an upload. Out: an `Encoded` picture that this program wrote itself, or `Invalid` with what to do.
+Invariants: nothing of the upload but its pixels survives: no place, no camera, no second file hidden behind the first; turned
+upright; no side longer than `MAX_SIDE`. Never: trust in a name, an ending or a declared type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from portal.errors import Invalid
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PER_LINE = 3
+MAX_SIDE = 2000
+MAX_PIXELS = 64_000_000
+"""More than any phone takes in one photo of 10 MB; decoding it costs 200 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A picture ready to be stored and shown. ``media_type`` is always ``image/jpeg``."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+class Photos(Protocol):
+    """Reads JPEG, PNG, WebP and HEIC."""
+
+    def reencode(self, data: bytes, file_name: str) -> Encoded:
+        """The picture in ``data``, written anew. Raises `Invalid`; its message names the file and the way out."""
+        ...
+
+
+def check_count(present: int, added: int) -> None:
+    """Refuse more than `MAX_PER_LINE` photos for one item. Raises `Invalid`."""
+    if present + added > MAX_PER_LINE:
+        message = f"You can add up to {MAX_PER_LINE} photos for each item"
+        raise Invalid(message, {"photos": message})
