@@ -69,7 +69,7 @@ def render(
 class _Missing(StrictUndefined):
     """A misspelled name breaks the mail instead of leaving a hole in it; asking whether something is there is fine."""
 
-    __bool__ = Undefined.__bool__
+    __bool__ = Undefined.__bool__  # type: ignore[assignment]
 
 
 @lru_cache(maxsize=32)
