@@ -1,0 +1,99 @@
+"""Photos by Pillow and libheif: `portal.returns.photos.Photos`.
+
+In: an upload. Out: a JPEG of our own. Invariants: only four decoders are ever tried; the size is judged before a pixel is
+decoded. Never: a byte of metadata passed on.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from pathlib import PurePosixPath
+
+import pillow_heif
+from flask_babel import gettext as _
+from PIL import Image, ImageCms, ImageOps
+
+from portal.errors import Invalid
+from portal.returns.photos import MAX_BYTES, MAX_PIXELS, MAX_SIDE, Encoded
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
+QUALITY = 85
+_SRGB = ImageCms.createProfile("sRGB")
+
+pillow_heif.register_heif_opener(thumbnails=False)
+
+# A decoded photo takes up to 200 MB: two at a time in one process are enough.
+_decoding = threading.BoundedSemaphore(2)
+
+
+class PillowPhotos:
+    """See `Photos`."""
+
+    def reencode(self, data: bytes, file_name: str) -> Encoded:
+        """See `Photos.reencode`."""
+        name = short_name(file_name)
+        if len(data) > MAX_BYTES:
+            raise _invalid(_("%(name)s is larger than 10 MB. Choose a smaller photo", name=name))
+        if not data:
+            raise _invalid(_("%(name)s is empty. Choose another photo", name=name))
+        with _decoding:
+            try:
+                return _encode(data, name)
+            except Invalid:
+                raise
+            except Exception as error:
+                # Decoders answer a broken file with a dozen kinds of error, MemoryError and struct.error among them.
+                message = _("%(name)s can’t be read as a photo. Choose a JPEG, PNG, WebP or HEIC file", name=name)
+                raise _invalid(message) from error
+
+
+def short_name(file_name: str) -> str:
+    """The last part of a file's name without anything that could confuse a page; ``photo`` when nothing is left."""
+    last = PurePosixPath(file_name.replace("\\", "/")).name
+    clean = re.sub(r"[^\w .()-]|[\x00-\x1f\x7f]", "", last).strip(" .") or "photo"
+    return clean if len(clean) <= 60 else f"{clean[:45]}…{clean[-12:]}"
+
+
+def _encode(data: bytes, name: str) -> Encoded:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            message = _("%(name)s has too many pixels. Choose a smaller photo", name=name)
+            raise _invalid(message)
+        if image.format == "JPEG":
+            # The decoder itself halves the picture as often as it can: a quarter of the memory and time.
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        plain = _srgb(upright)
+    plain.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    # A fresh picture holds pixels and nothing else, whatever a decoder has kept in `info`.
+    clean = Image.new("RGB", plain.size, "white")
+    clean.paste(plain)
+    out = io.BytesIO()
+    clean.save(out, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return Encoded(out.getvalue(), "image/jpeg", clean.width, clean.height)
+
+
+def _srgb(image: Image.Image) -> Image.Image:
+    """The picture in sRGB on white. Phones save wider colours, and "it's the wrong colour" is a reason to send something back."""
+    profile = image.info.get("icc_profile")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        ground = Image.new("RGB", layered.size, "white")
+        ground.paste(layered, mask=layered.getchannel("A"))
+        return ground
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            turned = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            turned = None  # a broken profile only says how to colour the pixels, which are fine
+        if turned is not None:
+            return turned
+    return image.convert("RGB")
+
+
+def _invalid(message: str) -> Invalid:
+    return Invalid(message, {"photos": message})

@@ -1,0 +1,244 @@
+"""A customer's photo keeps its pixels and loses everything else; whatever is no photo is refused with a way out."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+
+import pillow_heif
+import pytest
+from PIL import Image, ImageCms
+
+from portal.adapters.pillow_photos import PillowPhotos, short_name
+from portal.errors import Invalid
+from portal.returns.photos import MAX_BYTES, MAX_SIDE, Encoded, check_count
+
+PHOTOS = PillowPhotos()
+ORIENTATION, GPS = 0x0112, 0x8825
+UNREADABLE = "can’t be read as a photo. Choose a JPEG, PNG, WebP or HEIC file"
+
+
+def picture(width: int = 60, height: int = 40, mode: str = "RGB") -> Image.Image:
+    """Red above, blue below."""
+    image = Image.new("RGB", (width, height), (220, 20, 20))
+    image.paste((20, 20, 220), (0, height // 2, width, height))
+    return image.convert(mode)
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def with_gps(orientation: int = 1) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    exif[0x010F] = "Leaky Camera"
+    exif.get_ifd(GPS).update({1: "N", 2: (51.0, 27.0, 14.0), 3: "W", 4: (2.0, 35.0, 0.0)})
+    return exif
+
+
+def heic(image: Image.Image, **options: object) -> bytes:
+    out = io.BytesIO()
+    pillow_heif.from_pillow(image).save(out, quality=80, **options)
+    return out.getvalue()
+
+
+def opened(found: Encoded) -> Image.Image:
+    image = Image.open(io.BytesIO(found.data))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda image: saved(image, "JPEG"),
+        lambda image: saved(image, "PNG"),
+        lambda image: saved(image, "WEBP"),
+        heic,
+    ],
+    ids=["jpeg", "png", "webp", "heic"],
+)
+def test_the_four_formats_of_phones_become_a_jpeg_of_the_same_picture(make: Callable[[Image.Image], bytes]) -> None:
+    found = PHOTOS.reencode(make(picture()), "tags.any")
+    image = opened(found)
+    assert (found.media_type, image.format, found.width, found.height) == ("image/jpeg", "JPEG", 60, 40)
+    above, below = image.getpixel((30, 5)), image.getpixel((30, 35))
+    assert above[0] > 180 > above[2]
+    assert below[2] > 180 > below[0]
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "CMYK", "1", "I;16"])
+def test_every_way_to_store_colours_is_understood(mode: str) -> None:
+    image = picture(mode="L").convert("I").convert("I;16") if mode == "I;16" else picture(mode=mode)
+    assert PHOTOS.reencode(saved(image, "JPEG" if mode == "CMYK" else "PNG"), "tags").width == 60
+
+
+def test_what_is_transparent_turns_white_not_black() -> None:
+    clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    assert opened(PHOTOS.reencode(saved(clear, "PNG"), "logo.png")).getpixel((10, 10)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(picture(), "JPEG", exif=with_gps(), comment=b"home address"),
+        saved(picture(), "PNG", exif=with_gps()),
+        saved(picture(), "WEBP", exif=with_gps()),
+        heic(picture(), exif=with_gps().tobytes()),
+    ],
+    ids=["jpeg", "png", "webp", "heic"],
+)
+def test_place_camera_and_comments_are_gone(data: bytes) -> None:
+    assert b"Leaky Camera" in data
+    found = PHOTOS.reencode(data, "tags.jpg")
+    image = opened(found)
+    assert dict(image.getexif()) == {}
+    assert not {"exif", "comment", "xmp", "icc_profile"} & set(image.info)
+    assert b"Leaky Camera" not in found.data
+    assert b"home address" not in found.data
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_taken_sideways_stands_upright(orientation: int) -> None:
+    upright = picture(60, 40)
+    undo = {
+        2: [Image.Transpose.FLIP_LEFT_RIGHT], 3: [Image.Transpose.ROTATE_180], 4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE], 6: [Image.Transpose.ROTATE_90], 7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }  # fmt: skip
+    stored = upright
+    for step in undo.get(orientation, []):
+        stored = stored.transpose(step)
+    found = PHOTOS.reencode(saved(stored, "JPEG", exif=with_gps(orientation)), "tags.jpg")
+    assert (found.width, found.height) == (60, 40)
+    above, below = opened(found).getpixel((30, 5)), opened(found).getpixel((30, 35))
+    assert above[0] > above[2]
+    assert below[2] > below[0]
+
+
+def test_a_large_photo_is_made_small_and_keeps_its_shape() -> None:
+    found = PHOTOS.reencode(saved(picture(4000, 3000), "JPEG"), "tags.jpg")
+    assert (found.width, found.height) == (MAX_SIDE, 1500)
+
+
+def test_a_colour_profile_is_applied_and_dropped_and_a_broken_one_stops_no_photo() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for data in (profile, b"no profile at all"):
+        found = PHOTOS.reencode(saved(picture(), "JPEG", icc_profile=data), "tags.jpg")
+        assert opened(found).getpixel((30, 5))[0] > 180
+        assert "icc_profile" not in opened(found).info
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few kilobytes that says it is gigantic."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = zlib.compress(b"\0" * 1_000_000, 9)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (9_000, 8_000), (65_000, 65_000)])
+def test_a_picture_that_would_fill_the_memory_is_refused_undecoded(width: int, height: int) -> None:
+    data = bomb(width, height)
+    assert len(data) < 10_000
+    with pytest.raises(Invalid) as caught:
+        PHOTOS.reencode(data, "bomb.png")
+    assert "bomb.png" in caught.value.message
+
+
+def test_more_than_ten_megabytes_are_refused_in_the_words_of_the_form() -> None:
+    with pytest.raises(Invalid) as caught:
+        PHOTOS.reencode(b"\xff\xd8" + b"x" * MAX_BYTES, "tags.heic")
+    assert caught.value.message == "tags.heic is larger than 10 MB. Choose a smaller photo"
+    assert caught.value.fields == {"photos": caught.value.message}
+
+
+JPEG = saved(picture(200, 200), "JPEG")
+WHOLE_HEIC = heic(picture(200, 200))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+        b"<!doctype html><script>alert(1)</script>",
+        b"%PDF-1.7\n",
+        b"GIF89a" + b"\0" * 50,
+        b"BM" + b"\0" * 100,
+        b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        saved(picture(), "TIFF"),
+        saved(picture(), "GIF"),
+        JPEG[: len(JPEG) // 2],
+        JPEG[:20],
+        WHOLE_HEIC[: len(WHOLE_HEIC) // 2],
+        saved(picture(200, 200), "PNG")[:150],
+        saved(picture(200, 200), "WEBP")[:60],
+        b"\x89PNG\r\n\x1a\n",
+        b"RIFF\x10\x00\x00\x00WEBP",
+        b"\0" * 1000,
+    ],
+    ids=["svg", "html", "pdf", "gif head", "bmp", "postscript", "tiff", "gif", "half a jpeg", "a jpeg's head", "half a heic",
+         "half a png", "half a webp", "png magic", "webp magic", "zeros"],
+)  # fmt: skip
+def test_what_is_no_whole_photo_is_refused_whatever_it_is_called(data: bytes) -> None:
+    with pytest.raises(Invalid) as caught:
+        PHOTOS.reencode(data, "tags.jpg")
+    assert caught.value.message == f"tags.jpg {UNREADABLE}"
+
+
+def test_an_empty_file_says_so() -> None:
+    with pytest.raises(Invalid, match=r"tags.jpg is empty. Choose another photo"):
+        PHOTOS.reencode(b"", "tags.jpg")
+
+
+def test_a_second_file_hidden_behind_a_photo_is_not_kept() -> None:
+    hidden = b"<script>alert(1)</script>PK\x03\x04 a zip"
+    found = PHOTOS.reencode(JPEG + hidden, "tags.jpg")
+    assert b"<script>" not in found.data
+    assert b"PK\x03\x04" not in found.data
+    assert found.data.endswith(b"\xff\xd9")
+
+
+def test_a_damaged_photo_is_read_or_refused_and_never_breaks_the_portal() -> None:
+    draw = random.Random(20418)
+    for _ in range(150):
+        data = bytearray(draw.choice([JPEG, WHOLE_HEIC, saved(picture(), "PNG"), saved(picture(), "WEBP")]))
+        for _flip in range(draw.randint(1, 30)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        with suppress(Invalid):
+            assert PHOTOS.reencode(bytes(data), "tags.jpg").media_type == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("tags.heic", "tags.heic"),
+        ("C:\\fakepath\\tags.jpg", "tags.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("<img src=x onerror=alert(1)>.png", "img srcx onerroralert(1).png"),
+        ("a\r\nb\0.jpg", "ab.jpg"),
+        ("", "photo"),
+        ("///", "photo"),
+        ("фото.jpg", "фото.jpg"),
+        ("x" * 300 + ".jpeg", "x" * 45 + "…" + "xxxxxxx.jpeg"),
+    ],
+)
+def test_a_file_s_name_is_shown_without_anything_that_could_confuse(given: str, shown: str) -> None:
+    assert short_name(given) == shown
+
+
+def test_three_photos_for_an_item_are_enough() -> None:
+    check_count(0, 3)
+    check_count(2, 1)
+    with pytest.raises(Invalid, match="up to 3 photos"):
+        check_count(2, 2)
