@@ -21,9 +21,10 @@ from portal.config import Config
 from portal.db import Database
 from portal.files import Files
 from portal.flow import Ports, make_river
-from portal.labels.documents import Documents, LabelDoc, Rendered, SlipDoc
+from portal.labels.documents import Codes, Documents, LabelDoc, Rendered, SlipDoc
 from portal.notices.mailer import Mailer
 from portal.refunds.gateway import Gateway
+from portal.returns.photos import Encoded, Photos
 
 
 class LazyDocuments:
@@ -50,6 +51,42 @@ class LazyDocuments:
     def check(self) -> list[str]:
         """See `labels.documents.Documents`."""
         return self._real.check()
+
+
+class LazyCodes:
+    """Codes are drawn for customers' pages only; a worker never loads the library for them."""
+
+    @cached_property
+    def _real(self) -> Codes:
+        from portal.adapters.zxing_codes import ZxingCodes
+
+        return ZxingCodes()
+
+    def qr_png(self, text: str, module_px: int = 6) -> bytes:
+        """See `labels.documents.Codes`."""
+        return self._real.qr_png(text, module_px)
+
+    def qr_svg(self, text: str, module_px: int = 6) -> str:
+        """See `labels.documents.Codes`."""
+        return self._real.qr_svg(text, module_px)
+
+    def code128_png(self, text: str, module_px: int = 3, height_px: int = 200) -> bytes:
+        """See `labels.documents.Codes`."""
+        return self._real.code128_png(text, module_px, height_px)
+
+
+class LazyPhotos:
+    """Decoders of photos are loaded with the first upload."""
+
+    @cached_property
+    def _real(self) -> Photos:
+        from portal.adapters.pillow_photos import PillowPhotos
+
+        return PillowPhotos()
+
+    def reencode(self, data: bytes, file_name: str) -> Encoded:
+        """See `returns.photos.Photos`."""
+        return self._real.reencode(data, file_name)
 
 
 def catalogue(locale: str) -> NullTranslations:
@@ -96,6 +133,8 @@ def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
         gateway=make_gateway(config),
         mailer=make_mailer(config),
         documents=LazyDocuments(),
+        codes=LazyCodes(),
+        photos=LazyPhotos(),
         files=make_files(config),
         schema_head=migrations.head(),
     )

@@ -19,12 +19,13 @@ from portal.config import Config
 from portal.db import Database, Event, Tx
 from portal.files import Files
 from portal.labels import service as labels
-from portal.labels.documents import Documents
+from portal.labels.documents import Codes, Documents
 from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.refunds import exchange, payout, reconcile, submit, webhooks
 from portal.refunds.gateway import Gateway
 from portal.returns import expiry
+from portal.returns.photos import Photos
 from portal.shop import Shop
 
 
@@ -38,6 +39,8 @@ class Ports:
     gateway: Gateway
     mailer: Mailer
     documents: Documents
+    codes: Codes
+    photos: Photos
     files: Files
     schema_head: str
     """The newest migration of this release, to be compared with what the database has."""
