@@ -1,8 +1,9 @@
 """What a later import of a known order may change.
 
-In: known orders with their new content. Out: for each, whether anything changed, or why it must not. Invariants: a line with units in
-returns keeps its quantity and amounts, because those returns were cut from them; nothing falls below what is held or refunded;
-a delivery or a payment that is known is never forgotten because a later file does not repeat it. Never: half a change.
+In: known orders with their new content. Out: for each, whether anything changed, or why it must not.
+Invariants: a line with units in returns keeps its quantity and amounts, because those returns were cut from them; nothing falls
+below what is held or refunded; a delivery or a payment that is known is never forgotten because a later file does not repeat it.
+Never: half a change.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from portal.orders.incoming import IncomingPayment
 from portal.orders.models import Order, OrderLine, Payment
 from portal.orders.prepare import Prepared, line_columns, order_columns, payment_columns
 
-_AMOUNTS = ("quantity", "list_minor", "discount_minor", "order_discount_minor", "gross_minor", "tax_minor", "tax_included")
+_AMOUNTS = (
+    "quantity",
+    "list_minor",
+    "discount_minor",
+    "order_discount_minor",
+    "gross_minor",
+    "tax_minor",
+    "tax_included",
+)
 _KEPT_WHEN_NOT_SAID = ("shipped_at", "delivered_at")
 
 
@@ -54,7 +63,9 @@ def change_orders(tx: Tx, batch: Sequence[tuple[int, Prepared]]) -> list[bool | 
             sentence = "; ".join(f"{pointer} {message}" for pointer, message in wrong.items())
             outcomes.append(Invalid(sentence, wrong))
         elif ready.order.currency != order.currency:
-            outcomes.append(Conflict(f"{order.number} was charged in {order.currency}; that cannot change", state=order.currency))
+            outcomes.append(
+                Conflict(f"{order.number} was charged in {order.currency}; that cannot change", state=order.currency)
+            )
         else:
             outcomes.append(_change(tx, order, ready))
     tx.session.flush()
@@ -91,13 +102,13 @@ def _forbidden(order: Order, ready: Prepared, named: frozenset[int]) -> dict[str
         back = known.refunding_minor + known.refunded_elsewhere_minor
         if payment.captured_minor < back:
             given = Money(back, order.currency)
-            wrong[f"/payments/{index}/captured"] = f"cannot be {payment.captured_minor}: {given} of it went back or is promised"
+            wrong[f"/payments/{index}/captured"] = (
+                f"cannot be {payment.captured_minor}: {given} of it went back or is promised"
+            )
     return wrong
 
 
-def _match(
-    order: Order, payments: Sequence[IncomingPayment]
-) -> list[tuple[IncomingPayment, Payment | None]]:
+def _match(order: Order, payments: Sequence[IncomingPayment]) -> list[tuple[IncomingPayment, Payment | None]]:
     """Each incoming payment with the known one: by Stripe's id, else by its place."""
     free = list(order.payments)
     by_intent = {known.payment_intent: known for known in free if known.payment_intent}

@@ -1,8 +1,8 @@
 """An order as it comes in from any system, and the freezing of what was charged. Pure.
 
 In: amounts as the source states them, integers of the currency's minor unit. Out: `Frozen`, the amounts that are kept for good.
-Invariants: lines + shipping + extras + rounding = total charged; an order discount is spread by largest remainder (weights: a line's
-amount after its own discount; ties by position); tax and discounts are read, never recomputed. Never: a float, a guess.
+Invariants: lines + shipping + extras + rounding = total charged; an order discount is spread by largest remainder (weights: a
+line's amount after its own discount; ties by position); tax and discounts are read, never recomputed. Never: a float, a guess.
 Source of the rules: the house's money rules, "Amounts".
 """
 

@@ -15,7 +15,9 @@ def _without_blanks(text: str) -> str:
     # NFKC folds the full-width digits and the hard spaces that come with a copied number. Signs that nobody sees (zero-width
     # space, direction marks, the byte order mark) are category Cf, control characters Cc.
     folded = unicodedata.normalize("NFKC", text)
-    return "".join(sign for sign in folded if not sign.isspace() and unicodedata.category(sign) not in ("Cc", "Cf", "Cs"))
+    return "".join(
+        sign for sign in folded if not sign.isspace() and unicodedata.category(sign) not in ("Cc", "Cf", "Cs")
+    )
 
 
 def number_key(text: str) -> str:

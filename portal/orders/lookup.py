@@ -1,7 +1,8 @@
 """Finding an order by what its customer knows.
 
-In: a number and a proof (e-mail or postcode), as typed. Out: the order, or None. Invariants: a wrong number and a wrong proof take the
-same query and the same comparisons; an empty proof matches nothing. Never: a word on which of the two was wrong.
+In: a number and a proof (e-mail or postcode), as typed. Out: the order, or None.
+Invariants: a wrong number and a wrong proof take the same query and the same comparisons; an empty proof matches nothing.
+Never: a word on which of the two was wrong.
 """
 
 from __future__ import annotations

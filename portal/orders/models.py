@@ -70,7 +70,9 @@ class OrderLine(Base):
     __table_args__ = (
         UniqueConstraint("order_id", "ref"),
         CheckConstraint("quantity > 0", name="quantity"),
-        CheckConstraint("units_held >= 0 AND units_gone >= 0 AND units_held + units_gone <= quantity", name="units_held"),
+        CheckConstraint(
+            "units_held >= 0 AND units_gone >= 0 AND units_held + units_gone <= quantity", name="units_held"
+        ),
         CheckConstraint("gross_minor >= 0 AND tax_minor >= 0 AND tax_minor <= gross_minor", name="amounts"),
     )
 

@@ -17,7 +17,7 @@ from portal.orders.keys import number_key
 from portal.orders.models import Order, OrderLine, Payment
 
 
-def with_everything(query: Select[tuple[Order]]) -> Select[tuple[Order]]:
+def with_everything(query: Select[Order]) -> Select[Order]:
     """``query`` with lines and payments loaded, one query each for all orders together."""
     return query.options(selectinload(Order.lines), selectinload(Order.payments))
 
@@ -73,7 +73,7 @@ def _line(line: OrderLine) -> dict[str, Any]:
         "tags": list(line.tags),
         "quantity": line.quantity,
         "unit_price": line.unit_price_minor,
-        "charged": line.list_minor - on_top - own_discount,
+        "charged": line.list_minor - on_top,
         "discount": own_discount,
         "tax": line.tax_minor,
         "tax_included": line.tax_included,

@@ -1,7 +1,8 @@
 """Writing orders: one by one for the API, a thousand at a time for an import, by the same rules.
 
-In: incoming orders in the command's transaction. Out: `PutResult` or the reason why not, for each. Invariants: an order is known by
-its number's key; the same content changes nothing; the number of statements does not grow with unchanged or new orders of a batch.
+In: incoming orders in the command's transaction. Out: `PutResult` or the reason why not, for each.
+Invariants: an order is known by its number's key; the same content changes nothing; the number of statements does not grow with
+the unchanged and new orders of a batch.
 Never: an order of another source overwritten.
 """
 
@@ -58,7 +59,9 @@ def put_many(tx: Tx, batch: Sequence[Prepared]) -> list[PutResult | PortalError]
         if digest == ready.digest:
             answers[ready.key] = PutResult(order_id, ready.order.number, UNCHANGED)
         elif replaces is not None:
-            answers[ready.key] = Conflict(f"{ready.order.number} is a replacement order of this portal", state="replacement")
+            answers[ready.key] = Conflict(
+                f"{ready.order.number} is a replacement order of this portal", state="replacement"
+            )
         elif source != ready.order.source:
             answers[ready.key] = Conflict(
                 f"{ready.order.number} is known from `{source}` already and is not overwritten from `{ready.order.source}`",
@@ -87,7 +90,10 @@ def _wrote(answer: PutResult | PortalError) -> bool:
 def _known(tx: Tx, batch: Sequence[Prepared]) -> dict[str, tuple[int, str, str, int | None]]:
     columns = (Order.number_key, Order.id, Order.content_hash, Order.source, Order.replaces_return_id)
     query = select(*columns).where(Order.number_key.in_([ready.key for ready in batch]))
-    return {key: (order_id, digest, source, replaces) for key, order_id, digest, source, replaces in tx.session.execute(query)}
+    return {
+        key: (order_id, digest, source, replaces)
+        for key, order_id, digest, source, replaces in tx.session.execute(query)
+    }
 
 
 def _create(tx: Tx, new: Sequence[Prepared]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Articles that can be sent in exchange, and how many there are.
 
-In: variants by API, or listed with an order's lines. Out: `Variant` rows; the siblings of what was bought. Invariants: stock is never
-below what booked exchanges hold; an order lists an article but does not recount the stock of one that is known (an order is old
-the day after; the count comes by API). Never: a unit given away; that is `refunds.exchange`.
+In: variants by API, or listed with an order's lines. Out: `Variant` rows; the siblings of what was bought.
+Invariants: stock is never below what booked exchanges hold; an order lists an article but does not recount the stock of one
+that is known (an order is old the day after; the count comes by API). Never: a unit given away; that is `refunds.exchange`.
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ def list_with_orders(tx: Tx, orders: Sequence[IncomingOrder]) -> None:
     rows = [listed[sku] for sku in sorted(listed)]
     connection.execute(make(table).on_conflict_do_nothing(index_elements=["sku"]), rows)
     follow = ("product", "name", "label", "price_minor", "currency")
-    known = connection.execute(
-        select(table.c.sku, *(table.c[name] for name in follow)).where(table.c.sku.in_(listed))
-    )
+    known = connection.execute(select(table.c.sku, *(table.c[name] for name in follow)).where(table.c.sku.in_(listed)))
     stale = [
         {"at_sku": row.sku, "updated_at": tx.at, **{name: listed[row.sku][name] for name in follow}}
         for row in known
