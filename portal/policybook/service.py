@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, select
 from sqlalchemy.engine import Connection
@@ -16,10 +17,11 @@ from portal import timeline
 from portal.db import Tx
 from portal.errors import Invalid, NotFound
 from portal.policy.binding import Bound, Version, bind, decide_bound
-from portal.policy.conditions import All, Any_, Comparison, Condition, Not
+from portal.policy.conditions import All, Any_, Comparison, Condition, Not, compile_condition
 from portal.policy.decision import Decision
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
+from portal.policy.reasons import REASONS
 from portal.policybook.models import PolicyVersion
 
 
@@ -29,6 +31,7 @@ class Book:
 
     versions: tuple[Version, ...]
     _asked: dict[int, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
+    _alike: dict[tuple[int, ...], dict[str, str]] = field(default_factory=dict, repr=False, compare=False)
 
     def bound(self, placed_at: datetime | None) -> Bound:
         """The version that binds an order of that moment, and later ones that may be offered. Raises `NotFound` if empty."""
@@ -56,22 +59,47 @@ class Book:
         names: frozenset[str] = frozenset()
         for version in (bound.version, *bound.later):
             if version.number not in self._asked:
-                self._asked[version.number] = _facts_asked(version.policy)
+                self._asked[version.number] = frozenset(each.fact for each in _comparisons(version.policy))
             names |= self._asked[version.number]
         return names
 
+    def decide_each_reason(self, bound: Bound, facts: Facts) -> dict[str, Decision]:
+        """The decision for every reason. Reasons that no rule tells apart share theirs, which is why a long order is quick."""
+        key = (bound.version.number, *(version.number for version in bound.later))
+        alike = self._alike.get(key)
+        if alike is None:
+            alike = self._alike[key] = _alike_reasons([bound.version.policy, *(each.policy for each in bound.later)])
+        found: dict[str, Decision] = {}
+        for reason, first in alike.items():
+            found[reason] = found[first] if first in found else self.decide(bound, facts.asking(reason=reason))[1]
+        return found
 
-def _facts_asked(policy: Policy) -> frozenset[str]:
-    def walk(condition: Condition) -> frozenset[str]:
+
+def _comparisons(policy: Policy) -> Iterator[Comparison]:
+    def walk(condition: Condition) -> Iterator[Comparison]:
         match condition:
-            case Comparison(fact=name):
-                return frozenset({name})
+            case Comparison():
+                yield condition
             case Not(part=part):
-                return walk(part)
+                yield from walk(part)
             case All(parts=parts) | Any_(parts=parts):
-                return frozenset().union(*(walk(part) for part in parts))
+                for part in parts:
+                    yield from walk(part)
 
-    return frozenset().union(*(walk(rule.when) for rule in policy.rules))
+    for rule in policy.rules:
+        yield from walk(rule.when)
+
+
+def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:
+    """For each reason the first one that every comparison of these policies answers in the same way."""
+    tests = [
+        compile_condition(each, policy.zone)
+        for policy in policies
+        for each in _comparisons(policy)
+        if each.fact == "reason"
+    ]
+    first: dict[tuple[Any, ...], str] = {}
+    return {reason: first.setdefault(tuple(test(Facts(reason=reason)) for test in tests), reason) for reason in REASONS}
 
 
 _books: dict[tuple[str, int, str], Book] = {}

@@ -330,7 +330,7 @@ def _options(known: _Known, line: OrderLine, only_one: bool) -> LineOptions:
         at=known.at,
         is_consumer=known.is_consumer,
     )
-    by_reason = {reason: known.book.decide(known.bound, asked.asking(reason=reason))[1] for reason in REASONS}
+    by_reason = known.book.decide_each_reason(known.bound, asked)
     plain = by_reason[CHANGED_MIND]
     if any(not decision.refused for reason, decision in by_reason.items() if reason not in FAULTS):
         state = "returnable"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from portal import clock, ids, timeline
 from portal.db import Tx
@@ -21,8 +21,8 @@ from portal.policy.quote import EXCHANGE
 from portal.policybook.service import Book
 from portal.returns import texts
 from portal.returns.assess import Assessment, LineAssessment, Wish, assess
-from portal.returns.holding import hold, lock_order
-from portal.returns.lifecycle import AUTHORIZE, REQUESTED, move
+from portal.returns.holding import hold_new, lock_order
+from portal.returns.lifecycle import AUTHORIZE, AUTHORIZED, REQUESTED, move
 from portal.returns.lifecycle import REVIEW as PUT_TO_REVIEW
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.parcel import parcel
@@ -74,7 +74,7 @@ def book(
     if not 0 < len(booking_key) <= 80 or not texts.readable(booking_key):
         raise Invalid("The booking has no usable key.", {"/booking_key": "use 1 to 80 characters"})
     order = lock_order(tx, order_id)
-    booked = tx.session.scalar(select(Return).where(Return.booking_key == booking_key))
+    rma, booked = _number(tx, booking_key)
     if booked is not None:
         if booked.order_id != order.id:
             raise Conflict("This key has booked a return of another order.", state=booked.status)
@@ -95,7 +95,17 @@ def book(
             shown=shown_total,
             total=found.quote.total.to_json(),
         )
-    return_ = _write(tx, found, email or order.email, note, method, booking_key, locale or order.locale, photos)
+    accepted = found.answer == ACCEPT and not any(line.decision.requires for line in found.lines)
+    return_ = Return(
+        rma=rma,
+        booking_key=booking_key,
+        status=move(REQUESTED, AUTHORIZE if accepted else PUT_TO_REVIEW),
+        email=email or order.email,
+        note=note,
+        locale=locale or order.locale,
+        ship_with=method,
+    )
+    _write(tx, return_, found, photos)
     timeline.record(
         tx,
         "return.booked",
@@ -103,8 +113,15 @@ def book(
         order_id=order.id,
         data={"policy": found.policy_number, "answer": found.answer, "total": total, "units": len(found.lines)},
     )
-    if found.answer == ACCEPT and not any(line.decision.requires for line in found.lines):
-        _authorize(tx, return_, found)
+    if accepted:
+        timeline.record(
+            tx,
+            "return.authorized",
+            return_id=return_.id,
+            order_id=order.id,
+            why=f"by the policy, version {found.policy_number}",
+            data={"by": "policy"},
+        )
     else:
         _put_to_staff(tx, return_, found, tx.at + timedelta(hours=decide_within_hours))
     return return_
@@ -197,40 +214,39 @@ def _check_evidence(tx: Tx, found: Assessment, ask_us: bool) -> None:
         raise Invalid("A photo is missing.", wrong)
 
 
-def _write(
-    tx: Tx,
-    found: Assessment,
-    email: str,
-    note: str,
-    method: str,
-    booking_key: str,
-    locale: str,
-    photos: Mapping[int, list[Photo]],
-) -> Return:
+def _number(tx: Tx, booking_key: str) -> tuple[str, Return | None]:
+    """A number that no return has, and the return that this key has booked already: one query in the usual case."""
+    while True:
+        rma = ids.new_rma()
+        query = select(Return).where(or_(Return.booking_key == booking_key, Return.rma == rma))
+        taken = tx.session.scalars(query).all()
+        booked = next((each for each in taken if each.booking_key == booking_key), None)
+        if booked is not None or not taken:
+            return rma, booked
+
+
+def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list[Photo]]) -> None:
+    """Freeze what was assessed and hold the units."""
     order, session = found.order, tx.session
-    return_ = Return(
-        rma=_new_rma(tx),
-        order_id=order.id,
-        order=order,
-        booking_key=booking_key,
-        status=REQUESTED,
-        email=email,
-        email_key=email_key(email),
-        locale=locale,
-        currency=order.currency,
-        note=note,
-        ship_with=method,
-        refund_when=parcel(line.decision for line in found.lines).refund_when,
-        policy_version=found.policy_number,
-        quote=found.quote.to_json(),
-        basis=basis_json(
-            found.basis.shipping,
-            full_return=found.basis.full_return,
-            fee_charged=found.basis.fee_charged,
-            timezone=found.basis.timezone,
-        ),
-        booked_at=tx.at,
+    one = parcel(line.decision for line in found.lines)
+    return_.order_id, return_.order = order.id, order
+    return_.email_key = email_key(return_.email)
+    return_.currency = order.currency
+    return_.refund_when = one.refund_when
+    return_.policy_version = found.policy_number
+    return_.quote = found.quote.to_json()
+    return_.basis = basis_json(
+        found.basis.shipping,
+        full_return=found.basis.full_return,
+        fee_charged=found.basis.fee_charged,
+        timezone=found.basis.timezone,
     )
+    return_.booked_at = tx.at
+    if return_.status == AUTHORIZED:
+        return_.authorized_at = tx.at
+        if one.ship_by_days is not None:
+            today = clock.local_date(tx.at, found.basis.timezone)
+            return_.ship_by_on = today + timedelta(days=one.ship_by_days)
     for position, line in enumerate(found.lines, start=1):
         answer = line.decision.answer
         row = ReturnLine(
@@ -249,42 +265,17 @@ def _write(
             tax_minor=line.tax_minor,
             exchange_sku=line.wish.exchange_sku if line.wish.resolution == EXCHANGE else None,
         )
-        hold(row, line.units)
         return_.lines.append(row)
     session.add(return_)
     session.flush()
+    hold_new(tx, [(row, line.units) for row, line in zip(return_.lines, found.lines, strict=True)])
     for row in return_.lines:
         for photo in photos.get(row.order_line_id, ()):
             photo.return_line_id = row.id
-    return return_
-
-
-def _new_rma(tx: Tx) -> str:
-    while True:
-        rma = ids.new_rma()
-        if tx.session.scalar(select(Return.id).where(Return.rma == rma)) is None:
-            return rma
-
-
-def _authorize(tx: Tx, return_: Return, found: Assessment) -> None:
-    days = parcel(line.decision for line in found.lines).ship_by_days
-    return_.status = move(return_.status, AUTHORIZE)
-    return_.authorized_at = tx.at
-    if days is not None:
-        return_.ship_by_on = clock.local_date(tx.at, found.basis.timezone) + timedelta(days=days)
-    timeline.record(
-        tx,
-        "return.authorized",
-        return_id=return_.id,
-        order_id=return_.order_id,
-        why=f"by the policy, version {found.policy_number}",
-        data={"by": "policy"},
-    )
 
 
 def _put_to_staff(tx: Tx, return_: Return, found: Assessment, due_at: datetime) -> None:
     """One question for the whole return: the first cause is why it is here, the others are the facts beside it."""
-    return_.status = move(return_.status, PUT_TO_REVIEW)
     refused = [line for line in found.lines if line.decision.answer == REFUSE]
     asking = refused or [line for line in found.lines if line.decision.answer == REVIEW or line.decision.requires]
     causes = [(line, cause) for line in asking for cause in (*line.decision.causes, *line.decision.requires)]

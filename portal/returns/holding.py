@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from portal import ids
 from portal.db import Tx
 from portal.errors import Conflict, NotFound
-from portal.orders.models import Order
+from portal.orders.models import Order, OrderLine
 from portal.returns import units
 from portal.returns.assess import held_ranges
 from portal.returns.models import Return, ReturnLine, UnitRange
@@ -25,8 +25,7 @@ from portal.returns.units import Range
 
 def lock_order(tx: Tx, order_id: int) -> Order:
     """The order with its lines, locked for this command and read anew. Raises `NotFound`."""
-    query = select(Order).where(Order.id == order_id).options(selectinload(Order.lines))
-    return _locked(tx, query)
+    return _locked(tx, select(Order).where(Order.id == order_id))
 
 
 def lock_return(tx: Tx, rma: str) -> Return:
@@ -35,7 +34,7 @@ def lock_return(tx: Tx, rma: str) -> Return:
     if number is None:
         raise NotFound("There is no such return.")
     query = select(Order).join(Return, Return.order_id == Order.id).where(Return.rma == number)
-    order = _locked(tx, query.options(selectinload(Order.lines)))
+    order = _locked(tx, query)
     # The lines' articles are the order's, which are in the session by now; only return lines and their units are read here.
     # Naming the order on the return keeps it, and them, from being forgotten and read once more for each line.
     found = tx.session.scalars(
@@ -52,6 +51,9 @@ def _locked(tx: Tx, query: Select[Order]) -> Order:
     order = tx.session.scalar(query.with_for_update(of=Order).execution_options(populate_existing=True))
     if order is None:
         raise NotFound("There is no such return or order.")
+    lines = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.position)
+    found = tx.session.scalars(lines.execution_options(populate_existing=True)).all()
+    set_committed_value(order, "lines", list(found))
     return order
 
 
@@ -60,6 +62,18 @@ def hold(line: ReturnLine, ranges: Sequence[Range]) -> None:
     line.order_line.units_held += units.size(ranges)
     for first, last in ranges:
         line.units.append(UnitRange(order_line_id=line.order_line_id, first=first, last=last))
+
+
+def hold_new(tx: Tx, lines: Sequence[tuple[ReturnLine, Sequence[Range]]]) -> None:
+    """Let return lines that have just been written hold these units: two statements for all of them."""
+    written = []
+    for line, ranges in lines:
+        line.order_line.units_held += units.size(ranges)
+        for first, last in ranges:
+            written.append(
+                {"return_line_id": line.id, "order_line_id": line.order_line_id, "first": first, "last": last}
+            )
+    tx.session.execute(insert(UnitRange), written)
 
 
 def held(line: ReturnLine) -> tuple[Range, ...]:
