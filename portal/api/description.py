@@ -54,15 +54,20 @@ def register(app: APIFlask) -> tuple[Blueprint, ...]:
     @app.doc(hide=True)
     def openapi() -> Response:
         if not described:
+            # APIFlask asks every blueprint whether it is described; only its own kind knows the answer.
+            for blueprint in app.blueprints.values():
+                vars(blueprint).setdefault("enable_openapi", False)
             described.append(json.dumps(app.spec))
         return Response(described[0], content_type="application/json")
 
-    @app.error_processor
     def refused(error: HTTPError) -> Response:
         cause = error.__cause__
         if isinstance(cause, ValidationError):
             return problems.from_validation(cause.errors(include_input=False, include_url=False, include_context=False))
         return problems.problem(error.status_code, str(error.message))
+
+    # Set directly: the decorator `error_processor` would also answer the pages' own 404 with JSON.
+    app.error_callback = refused
 
     def answer_error(error: Exception) -> Response:
         if isinstance(error, PortalError):

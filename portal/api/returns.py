@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response
+from sqlalchemy import select
 
 from portal import ids
 from portal.api.base import answer, api, call, caller, perform, ports
@@ -13,9 +14,10 @@ from portal.api.decisions import assessment_json, to_wish
 from portal.api.orders import readable
 from portal.api.schemas import CountsIn, NoteIn, RefundsOut, ReturnIn, ReturnOut, ReturnsOut, ReturnsQuery
 from portal.db import Tx
-from portal.errors import Conflict
+from portal.errors import Conflict, NotFound
 from portal.labels import service as labels
-from portal.orders import queries as orders
+from portal.orders.keys import number_key
+from portal.orders.models import Order
 from portal.policybook.service import load_book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
@@ -39,7 +41,9 @@ def open_return(data: ReturnIn) -> Response:
     """Open a return."""
 
     def act(tx: Tx) -> tuple[int, dict[str, Any]]:
-        order_id = orders.find_order_id(tx.session, readable(data.order))
+        order_id = tx.session.scalar(select(Order.id).where(Order.number_key == number_key(readable(data.order))))
+        if order_id is None:
+            raise NotFound("There is no such order.")
         try:
             made = service.book(
                 tx,
