@@ -5,6 +5,7 @@ Reviews stand above returns and refunds in the river and import neither; their r
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,6 +139,13 @@ def queue(
     return Page(rows, counts(session, me=me, at=at), total, page, per_page)
 
 
+def rows_of(session: Session, review_ids: Collection[int]) -> list[QueueRow]:
+    """These questions as the queue shows them, as far as they are undecided, the oldest deadline first: one query."""
+    tables = _Tables()
+    query = tables.joined(select(*tables.columns())).where(Review.id.in_(review_ids), Review.status.in_(UNDECIDED))
+    return [_row(each) for each in session.execute(query.order_by(Review.due_at, Review.id))]
+
+
 def counts(session: Session, *, at: datetime, me: int | None = None) -> dict[str, int]:
     """How many undecided questions each view has: one query."""
     columns = [func.count(Review.id).filter(and_(True, *_view(view, me, at))).label(view) for view in VIEWS]
@@ -152,13 +160,14 @@ def reviews_of(session: Session, return_id: int) -> list[Review]:
 
 def neighbours(session: Session, review_id: int) -> tuple[int | None, int | None]:
     """The questions before and after this one in the order of deadlines, for the page's arrows."""
-    ids = list(
-        session.scalars(select(Review.id).where(Review.status.in_(UNDECIDED)).order_by(Review.due_at, Review.id))
-    )
-    if review_id not in ids:
-        return None, ids[0] if ids else None
-    place = ids.index(review_id)
-    return ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None
+    here = session.get(Review, review_id)
+    query = select(Review.id).where(Review.status.in_(UNDECIDED)).limit(1)
+    if here is None or here.status not in UNDECIDED:
+        return None, session.scalar(query.order_by(Review.due_at, Review.id))
+    due, same = Review.due_at, Review.due_at == here.due_at
+    before = query.where(or_(due < here.due_at, and_(same, Review.id < here.id))).order_by(due.desc(), Review.id.desc())
+    after = query.where(or_(due > here.due_at, and_(same, Review.id > here.id))).order_by(due, Review.id)
+    return session.scalar(before), session.scalar(after)
 
 
 def _view(view: str, me: int | None, at: datetime) -> list[ColumnElement[bool]]:
@@ -223,7 +232,10 @@ class _Tables:
     def filters(self, search: str, value_from: int | None, value_to: int | None) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         words = search.strip()[:100]
-        if words:
+        if words and not words.isprintable():
+            # A NUL or half of a surrogate pair is no text to any database, and nothing contains it.
+            found.append(Review.id.is_(None))
+        elif words:
             like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
             columns = (self.returns.c.rma, Order.number, Order.customer_name, Order.email, Review.why, Review.fact)
             found.append(or_(*(column.ilike(like, escape="\\") for column in columns)))

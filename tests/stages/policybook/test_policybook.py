@@ -1,0 +1,170 @@
+"""The policy book: versions are numbered without gaps, never change, and bind what was bought under them."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from portal import edge
+from portal.db import SYSTEM, Actor, Database
+from portal.errors import Conflict, Invalid, NotFound
+from portal.policy.diagnostics import PolicyErrors
+from portal.policy.facts import Facts
+from portal.policy.reasons import REASONS
+from portal.policybook import service
+from portal.policybook.models import PolicyVersion
+from portal.policybook.service import Book, load_book
+from portal.timeline import TimelineEntry
+from tests.stages.returns.trade import BOOKED, POLICY, PUBLISHED, counting, later, open_shop, rows
+
+MAYA = Actor("staff", "Maya Okafor", 1)
+
+
+def publish(database: Database, text: str = POLICY, at=BOOKED, **more) -> int:
+    with database.transaction(MAYA, at=at) as tx:
+        return service.publish(tx, text, filename="x.yaml", author="Maya Okafor", **more).number
+
+
+def load(database: Database) -> Book:
+    with database.read() as session:
+        return load_book(session)
+
+
+def named(name: str) -> str:
+    return POLICY.replace("Test shop", name)
+
+
+def test_a_version_is_kept_as_it_was_written(database: Database) -> None:
+    publish(database, POLICY, note="The beginning")
+    (row,) = rows(database, select(PolicyVersion))
+    assert (row.number, row.name, row.source, row.author, row.note) == (
+        1,
+        "Test shop",
+        POLICY,
+        "Maya Okafor",
+        "The beginning",
+    )
+    number, policy = load(database).current()
+    assert (number, policy.content_hash) == (1, row.content_hash)
+    (entry,) = rows(database, select(TimelineEntry))
+    assert (entry.what, entry.why, entry.data["version"]) == ("policy.published", "The beginning", 1)
+
+
+def test_numbers_have_no_gaps_and_the_same_text_again_is_no_version(database: Database) -> None:
+    assert [publish(database, named(name)) for name in ("A", "A", "B", "A")] == [1, 1, 2, 3]
+    with database.read() as session:
+        assert [row.number for row in service.list_versions(session)] == [3, 2, 1]
+        assert service.get_version(session, 2).name == "B"
+        with pytest.raises(NotFound):
+            service.get_version(session, 4)
+
+
+def test_a_broken_text_publishes_nothing(database: Database) -> None:
+    with pytest.raises(PolicyErrors):
+        publish(database, POLICY.replace("window:", "windw:"))
+    assert rows(database, select(PolicyVersion)) == []
+
+
+def test_an_order_is_bound_by_the_version_of_its_day(database: Database) -> None:
+    publish(database, named("A"), at=PUBLISHED)
+    publish(database, named("B"), at=BOOKED, effective_at=later(days=10))
+    book = load(database)
+    assert [book.binding(moment)[1].name for moment in (PUBLISHED - timedelta(days=99), later(days=9), None)] == [
+        "A",
+        "A",
+        "A",
+    ]
+    assert book.binding(later(days=10))[1].name == "B"
+    assert book.current(BOOKED)[0] == 1
+    assert book.current()[0] == 2
+
+
+def test_a_version_reaches_neither_into_the_past_nor_under_a_later_one(database: Database) -> None:
+    publish(database, named("A"))
+    with pytest.raises(Invalid):
+        publish(database, named("B"), effective_at=BOOKED - timedelta(seconds=1))
+    publish(database, named("B"), effective_at=later(days=10))
+    with pytest.raises(Invalid) as refused:
+        publish(database, named("C"), at=later(1))
+    assert "version 2 starts" in refused.value.fields["effective_at"]
+
+
+def test_a_loaded_book_costs_one_small_query(database: Database) -> None:
+    open_shop(database)
+    with database.read() as session:
+        first = load_book(session)
+        with counting(database) as statements:
+            assert load_book(session) is first
+    assert len(statements) == 1
+
+
+def test_a_new_version_is_seen_at_once_and_every_database_has_its_own(
+    database: Database,
+    make_pg,
+    tmp_path: Path,
+) -> None:
+    publish(database, named("A"))
+    assert load(database).current()[1].name == "A"
+    publish(database, named("B"))
+    assert load(database).current()[1].name == "B"
+    from portal import rows as tables
+
+    other = Database(f"sqlite:///{tmp_path / 'other.sqlite3'}")
+    tables.metadata.create_all(other.write_engine)
+    assert load(other).versions == ()
+    publish(other, named("C"))
+    publish(other, named("D"))
+    assert load(other).current()[1].name == "D"
+    assert load(database).current()[1].name == "B"
+    other.dispose()
+
+
+def test_an_empty_book_says_what_to_do(database: Database) -> None:
+    with pytest.raises(NotFound, match="portal policy publish"):
+        load(database).current()
+
+
+def test_the_first_policy_is_published_once(database: Database) -> None:
+    path = Path(__file__).resolve().parents[3] / "policies" / "default.yaml"
+    for _ in range(2):
+        with database.transaction(SYSTEM, at=PUBLISHED) as tx:
+            service.ensure_first(tx, path)
+    assert [row.number for row in rows(database, select(PolicyVersion))] == [1]
+
+
+def test_two_publishers_at_once_make_two_numbers_or_one_conflict(pg_database: Database) -> None:
+    gate, outcome = threading.Barrier(6), []
+
+    def one(index: int) -> None:
+        gate.wait()
+        try:
+            with edge.command(pg_database, MAYA) as tx:
+                outcome.append(service.publish(tx, named(f"N{index}"), filename="x", author="M").number)
+        except (Conflict, Invalid) as error:
+            outcome.append(error)
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    numbers = sorted(each for each in outcome if isinstance(each, int))
+    assert len(outcome) == 6
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("file", ["default", "apparel", "electronics", "gifts"])
+def test_reasons_that_no_rule_tells_apart_really_share_their_decision(database: Database, file: str) -> None:
+    text = (Path(__file__).resolve().parents[3] / "policies" / f"{file}.yaml").read_text(encoding="utf-8")
+    book = open_shop(database, text)
+    bound = book.bound(None)
+    for facts in (Facts(at=BOOKED), Facts(at=BOOKED, resolution="exchange")):
+        shared = book.decide_each_reason(bound, facts)
+        assert list(shared) == list(REASONS)
+        for reason in REASONS:
+            assert shared[reason].to_bytes() == book.decide(bound, facts.asking(reason=reason))[1].to_bytes()
+    assert len({id(decision) for decision in shared.values()}) < len(REASONS)
