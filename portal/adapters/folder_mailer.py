@@ -31,13 +31,15 @@ class FolderMailer:
         partial = self.folder / f".{new_token()}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            try:
+                with partial.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise UpstreamError(
                 "mail_folder",
                 retryable=True,
