@@ -119,6 +119,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.rejected": (release, tell("refused")),
     "return.canceled": (release,),
     "return.expired": (release, tell("expired")),
+    "return.reinstated": (reserve,),
+    "return.resolution_changed": (resume,),
     # goods travel and arrive
     "return.in_transit": (pay_when("in_transit"),),
     "return.partly_received": (),

@@ -110,9 +110,11 @@ def receive(
         # Money that would go on receipt now waits for a person, which is what an inspection is.
         return_.refund_when = "inspected"
     tx.session.flush()
+    # The question stands before the event moves money or a replacement.
+    why = _ask_staff(tx, return_, was, now, decide_within_hours) if asks else ""
     timeline.record(tx, "return.received", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
     if asks:
-        _ask_staff(tx, return_, was, now, decide_within_hours)
+        _record_question(tx, return_, why)
     return return_
 
 
@@ -163,7 +165,7 @@ def inspect(
     tx.session.flush()
     if return_.payout_planned_at is None and return_.refund_when in _ON_RECEIPT and _has_question(return_):
         timeline.record(tx, "return.questioned", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
-        _ask_staff(tx, return_, was, now, decide_within_hours)
+        _record_question(tx, return_, _ask_staff(tx, return_, was, now, decide_within_hours))
         return return_
     for review in reviews.open_reviews(tx.session, return_.id, reviews.RECEIPT):
         reviews.settle(tx, review, reviews.SETTLED, note=note)
@@ -277,7 +279,7 @@ _WHY = {
 }
 
 
-def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hours: int) -> None:
+def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hours: int) -> str:
     asking = [
         line
         for line in return_.lines
@@ -301,6 +303,10 @@ def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_ho
         data={"lines": [line.order_line.ref for line in asking], "was": was.to_json(), "now": now.to_json()},
         due_at=tx.at + timedelta(hours=decide_within_hours),
     )
+    return why
+
+
+def _record_question(tx: Tx, return_: Return, why: str) -> None:
     timeline.record(
         tx, "review.opened", return_id=return_.id, order_id=return_.order_id, why=why, data={"kind": reviews.RECEIPT}
     )

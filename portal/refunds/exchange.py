@@ -35,8 +35,9 @@ def reserve(tx: Tx, return_id: int) -> None:
         for line in _lines(tx.session, return_id)
         if line.resolution == EXCHANGE and line.exchange_sku and line.status in COUNTING
     ]
-    held = _exchanges(tx.session, return_id)
-    missing = [line for line in lines if line.id not in {each.return_line_id for each in held}]
+    known = {each.return_line_id: each for each in _exchanges(tx.session, return_id)}
+    # A return that had ended and was taken back holds its goods anew.
+    missing = [line for line in lines if line.id not in known or known[line.id].status == RELEASED]
     variants = _lock_variants(tx.session, [line.exchange_sku or "" for line in missing])
     for line in missing:
         variant = variants.get(line.exchange_sku or "")
@@ -51,6 +52,10 @@ def reserve(tx: Tx, return_id: int) -> None:
                 available=free,
             )
         variant.reserved += line.quantity
+        again = known.get(line.id)
+        if again is not None:
+            again.status, again.quantity = RESERVED, line.quantity
+            continue
         tx.session.add(
             Exchange(return_line_id=line.id, sku=variant.sku, quantity=line.quantity, status=RESERVED, created_at=tx.at)
         )

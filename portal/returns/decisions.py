@@ -277,6 +277,8 @@ def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str
     if found.resolution == resolution:
         return return_
     before, found.resolution = found.resolution, resolution
+    for review in reviews.open_reviews(tx.session, return_.id, reviews.OUT_OF_STOCK):
+        reviews.settle(tx, review, reviews.SETTLED, note=note)
     was, now = reprice(return_)
     _touch(return_)
     tx.session.flush()
