@@ -7,6 +7,7 @@ line; the text part says what the HTML part says. Never: a query, a fetch, a pic
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -30,8 +31,8 @@ from portal.refunds.queries import add_working_days
 from portal.shop import Shop
 
 TEMPLATES = ROOT / "templates"
+LONGEST_NAME = 30
 _STRONG = Markup('<strong style="font-weight:650">{}</strong>')
-_GIVEN_NAME = re.compile(r"[^\W\d_]{2,30}(?:[’'-][^\W\d_]{1,30})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +230,13 @@ def _as_described(line: Mapping[str, Any]) -> bool:
 def _hello(name: str, speech: Speech) -> str:
     """The first word of the name, where it can be nothing but a name: mail programs make links of anything like an address."""
     first = name.split()[0] if name.split() else ""
-    if not _GIVEN_NAME.fullmatch(first):
+    if not 2 <= len(first) <= LONGEST_NAME or not all(_is_of_a_name(sign) for sign in first):
         return speech.gettext("Hello,")
     return speech.gettext("Hi %(name)s,") % {"name": first}
+
+
+def _is_of_a_name(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "LM" or sign in "’'-"
 
 
 def _because(kind: str, order: str, speech: Speech) -> str:

@@ -1,0 +1,363 @@
+"""Every notice says its facts in both parts, escapes what people typed, and keeps its subject on one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.config import ROOT
+from portal.notices import breakdown
+from portal.notices.colour import INK, READABLE, WHITE, contrast, on_accent
+from portal.notices.render import Text, render
+from portal.notices.service import KINDS
+from portal.notices.speech import Speech
+from portal.policy.quote import Quote
+from portal.shop import Shop
+from tests.stages.notices.contexts import BASE, CONTEXTS, CREDIT, QUOTE, REFUND, REPLACEMENT, context
+
+LINK = "https://returns.example/returns/R-7K4Q92M?key=signed"
+NAUGHTY: list[str] = json.loads((Path(__file__).parents[2] / "data/print/naughty-strings.json").read_text("utf-8"))
+EVIL = "<img src=x onerror=alert(1)> \"quoted\" & 'single' {{ 7*7 }} %(x)s\r\nBcc: evil@example.com"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class Page(HTMLParser):
+    """The text that a reader sees, and the tags around it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "br", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] not in (["style"], ["title"]):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def shop(sample_shop: Shop) -> Shop:
+    return sample_shop
+
+
+def say(kind: str, facts: dict[str, Any], shop: Shop, now: datetime = NOON, **more: Any) -> Text:
+    options: dict[str, Any] = {"wanted_locale": "en-GB", "label_attached": True} | more
+    return render(kind, facts, shop=shop, base_url="https://returns.example", link=LINK, now=now, **options)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_every_kind_has_its_facts_here() -> None:
+    assert set(KINDS) == set(CONTEXTS)
+
+
+# What each notice must say, in its text and in its HTML.
+SAID = {
+    "under_review": ["You’ll hear from us by Wednesday 25 November 2026", "Please keep the items", "Merino crew jumper, Navy, M"],
+    "asked": ["Is the zip broken?", "Answer the question"],
+    "booked": ["Drop it off by Tuesday 1 December 2026", "7K4Q 92MB", "any Northway Post counter or locker", "You get £142.21."],
+    "refused": ["The jumper has been worn outdoors.", "Nothing was refunded.", "order WH-20418"],
+    "expired": ["by Tuesday 1 December 2026, so we closed it. Nothing was refunded."],
+    "received": ["arrived on 24 November 2026", "You’ll hear from us by Thursday 26 November 2026"],
+    "refund_sent": [
+        "We sent £54.10 to Visa ending 4242 today.", "Expect it by Tuesday 1 December 2026", "Banks take 3 to 5 working days.",
+        "give your bank this reference: 7461 2043 8877", "Brushed flannel shirt, Moss check, L", "£64.00", "−£6.40", "−£3.50",
+        "Refund to Visa ending 4242", "£54.10", "The price includes £9.60 VAT.", "10% credit bonus", "+£8.01",
+        "Store credit, code WHC-4KP2-90XN", "£88.11",
+    ],
+    "refund_failed": ["we tried to send £54.10 to Visa ending 4242", "We still owe it to you.", "by Wednesday 25 November 2026"],
+    "credit_issued": ["£88.11", "WHC-4KP2-90XN", "Your refund of £54.10 comes separately."],
+    "exchange_sent": ["1 × Merino crew jumper Navy, size L", "Order WH-20418-X1"],
+}  # fmt: skip
+SUBJECTS = {
+    "under_review": "We’re checking your return R-7K4Q92M",
+    "asked": "A question about your return R-7K4Q92M",
+    "booked": "Your return R-7K4Q92M is booked",
+    "refused": "We can’t accept your return R-7K4Q92M",
+    "expired": "Your return R-7K4Q92M has expired",
+    "received": "We have your parcel for return R-7K4Q92M",
+    "refund_sent": "Your £54.10 refund is on its way",
+    "refund_failed": "Your £54.10 refund hasn’t reached you yet",
+    "credit_issued": "Your £88.11 store credit is ready",
+    "exchange_sent": "Your replacement for order WH-20418 is ordered",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_parts_say_the_facts_and_the_subject_states_one(kind: str, shop: Shop) -> None:
+    found = say(kind, context(kind), shop)
+    page = Page(found.html)
+    assert found.subject == SUBJECTS[kind]
+    for fact in [*SAID[kind], "Hi Priya,", "Wren & Harbour"]:
+        assert fact in flat(found.text), fact
+        assert fact in page.text, fact
+    assert found.language == "en-GB"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_button_leads_to_the_return_and_nothing_is_loaded_from_anywhere(kind: str, shop: Shop) -> None:
+    found = say(kind, context(kind), shop)
+    page = Page(found.html)
+    links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert links == [LINK, "https://returns.example/policy"]
+    assert found.text.count(LINK) == 1
+    assert not [tag for tag, attrs in page.tags if tag in ("img", "script", "link", "iframe") or "src" in attrs]
+    assert "url(" not in found.html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layout_tables_are_no_tables_to_those_who_listen_and_data_tables_have_headings(kind: str, shop: Shop) -> None:
+    html = say(kind, context(kind), shop).html
+    for table in re.findall(r"<table[^>]*>(?:(?!<table).)*", html, re.S):
+        assert 'role="presentation"' in table or ("<caption" in table and 'scope="row"' in table), table[:200]
+    assert html.count("<h1") == 1
+    assert '<html lang="en-GB"' in html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_people_typed_is_escaped_everywhere_and_ends_no_line_of_the_subject(kind: str, shop: Shop) -> None:
+    facts = context(kind, name=EVIL, order=EVIL, message=EVIL)
+    for line in facts["lines"]:
+        line |= {"name": EVIL, "variant": EVIL, "say": EVIL, "status": "accepted"}
+    facts["lines"].append(facts["lines"][0] | {"status": "refused", "line": "9"})
+    for piece in facts.get("pieces", ()):
+        piece |= {key: EVIL for key in ("to", "label", "order", "bank_reference") if key in piece}
+    if "label" in facts:
+        facts["label"] = dict.fromkeys(facts["label"], EVIL)
+    found = say(kind, facts, shop)
+    page = Page(found.html)
+    assert not [tag for tag, attrs in page.tags if tag == "img" or "onerror" in attrs]
+    assert "<img" not in found.html
+    assert "49" not in re.sub(r"[\d#]{3,}|£[\d.]+", "", page.text.replace("7*7", ""))
+    assert len(found.subject.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", NAUGHTY[::11], ids=ascii)
+def test_naughty_strings_change_neither_the_shape_of_a_mail_nor_its_links(text: str, shop: Shop) -> None:
+    for kind in ("booked", "refused", "refund_sent"):
+        facts = context(kind, name=text, order=text, message=text)
+        facts["lines"][0] |= {"name": text, "variant": text}
+        found = say(kind, facts, shop)
+        usual = Page(say(kind, context(kind, message="x"), shop).html)
+        page = Page(found.html)
+        tags = [tag for tag, _ in page.tags if tag != "br"]
+        if text.strip():
+            assert tags == [tag for tag, _ in usual.tags if tag != "br"]
+        assert [attrs["href"] for tag, attrs in page.tags if tag == "a"] == [LINK, "https://returns.example/policy"]
+        assert len(found.subject.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "hello"),
+    [
+        ("Priya Nair", "Hi Priya,"), ("Jean-Luc", "Hi Jean-Luc,"), ("O’Brien Kate", "Hi O’Brien,"), ("Žofie", "Hi Žofie,"),
+        ("", "Hello,"), ("  ", "Hello,"), ("J. Smith", "Hello,"), ("http://evil.example win", "Hello,"),
+        ("evil.example", "Hello,"), ("ప్రియ నాయర్", "Hi ప్రియ,"), ("Олена", "Hi Олена,"), ("A", "Hello,"),
+        ("@evil", "Hello,"), ("12345", "Hello,"), ("X" * 80, "Hello,"), ("www.evil.example", "Hello,"),
+    ],
+)  # fmt: skip
+def test_a_greeting_uses_only_what_can_be_nothing_but_a_name(name: str, hello: str, shop: Shop) -> None:
+    assert f"\n{hello} " in say("expired", context("expired", name=name), shop).text
+
+
+def test_a_late_mail_names_the_day_of_its_event(shop: Shop) -> None:
+    late = say("refund_sent", context("refund_sent"), shop, now=datetime(2026, 11, 26, tzinfo=UTC))
+    assert "to Visa ending 4242 on 24 November 2026." in late.text
+    assert "Expect it by Tuesday 1 December 2026" in late.text
+
+
+def test_today_is_the_shop_s_day(shop: Shop) -> None:
+    # 23:30 UTC in July is half past midnight in London.
+    facts = context("refund_sent", at="2026-07-01T23:30:00+00:00")
+    assert "today" in say("refund_sent", facts, shop, now=datetime(2026, 7, 2, 12, tzinfo=UTC)).text
+    assert "on 2 July 2026" in say("refund_sent", facts, shop, now=datetime(2026, 7, 3, 12, tzinfo=UTC)).text
+
+
+def test_a_refund_to_several_payments_names_this_part_and_what_is_still_to_come(shop: Shop) -> None:
+    parts = [
+        REFUND | {"refund": "RF-1", "amount": 3000},
+        REFUND | {"refund": "RF-2", "amount": 1410, "to": "Mastercard ending 4444", "state": "sent"},
+        REFUND | {"refund": "RF-3", "amount": 1000, "to": "", "provider": "gift_card", "state": "by_shop"},
+    ]
+    found = say("refund_sent", context("refund_sent", pieces=parts), shop)
+    assert found.subject == "Your £30.00 refund is on its way"
+    for part in (found.text, Page(found.html).text):
+        assert "Visa ending 4242 (sent now)" in part
+        assert "Mastercard ending 4444 (sent, not confirmed yet)" in part
+        assert "your gift card (still to come)" in part
+        assert "Refund to Visa" not in part
+    assert "Mastercard ending 4444 (sent, not confirmed yet): £14.10" in found.text
+
+
+def test_money_that_staff_sent_by_hand_is_not_said_to_be_on_the_card(shop: Shop) -> None:
+    found = say("refund_sent", context("refund_sent", another_way=True, pieces=[REFUND]), shop)
+    assert "we sent £54.10 to you another way than you paid." in found.text
+    assert "reference" not in found.text
+    assert "should reach Visa" not in found.html
+
+
+def test_goods_that_were_not_as_described_are_not_praised(shop: Shop) -> None:
+    facts = context("refund_sent")
+    assert "everything was as you described" in say("refund_sent", facts, shop).text
+    facts["lines"][0] |= {"condition": "damaged"}
+    assert "as you described" not in say("refund_sent", facts, shop).text
+
+
+def test_an_unknown_card_is_not_called_by_its_provider(shop: Shop) -> None:
+    found = say("refund_sent", context("refund_sent", pieces=[REFUND | {"to": "", "bank_reference": ""}]), shop)
+    assert "to the card or account you paid with today." in found.text
+    assert "stripe" not in (found.text + found.html).lower()
+    assert "If you don’t see it by then, reply to this e-mail." in found.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "attached", "said"),
+    [
+        ({"ship_with": "label"}, True, "Your label is attached. Print it"),
+        ({"ship_with": "label"}, False, "Open your return to print the label."),
+        ({"ship_with": "qr"}, True, "read out the code below"),
+        ({"ship_with": "shop", "label": None}, False, "Take the items and this e-mail to one of our shops."),
+        ({"ship_with": "own", "label": None}, False,
+         "Address: Wren & Harbour Returns, Unit 7, Kestrel Way, Avonmouth, Bristol BS11 8AZ"),
+        ({"ship_with": "", "label": None}, False, "You don’t need to send anything back."),
+        ({"ship_with": "qr", "ship_by_on": None}, True, "Drop it off\n"),
+        ({"refund_when": "authorized"}, True, "You get £142.21. We’re sending it now."),
+        ({"refund_when": "in_transit"}, True, "as soon as the parcel is on its way"),
+        ({"refund_when": "received"}, True, "when the parcel has arrived"),
+        ({"pieces": [REPLACEMENT | {"state": "reserved"}]}, True, "In exchange you get: 1 × Merino crew jumper Navy, size L."),
+    ],
+)  # fmt: skip
+def test_a_booked_return_says_how_to_send_it_and_when_the_money_comes(
+    changes: dict[str, Any], attached: bool, said: str, shop: Shop
+) -> None:
+    assert said in say("booked", context("booked", **changes), shop, label_attached=attached).text
+
+
+def test_an_approval_by_staff_says_so_with_their_words_and_what_stays_out(shop: Shop) -> None:
+    facts = context("booked", by_staff=True, message="We make an exception this time.")
+    facts["lines"][1] |= {"status": "refused"}
+    found = say("booked", facts, shop)
+    assert found.subject == "Your return R-7K4Q92M is approved"
+    for part in (flat(found.text), Page(found.html).text):
+        assert "From our team We make an exception this time." in part
+        assert "Not part of this return: Brushed flannel shirt, Moss check, L. Please keep them." in part
+
+
+def test_what_the_policy_wants_done_before_sending_is_said_at_its_item(shop: Shop) -> None:
+    facts = context("booked")
+    facts["lines"][0] |= {"say": "Delete your data and sign out of your accounts."}
+    found = say("booked", facts, shop)
+    assert "Merino crew jumper, Navy, M\nDelete your data and sign out of your accounts." in found.text
+
+
+def test_a_refusal_by_the_policy_gives_its_reason_and_its_date(shop: Shop) -> None:
+    facts = context("refused", message="")
+    facts["lines"][0] |= {
+        "status": "refused",
+        "causes": [
+            {
+                "code": "window_closed",
+                "rule": "otherwise",
+                "params": {"from": "delivered", "days": 30, "started_on": "2026-10-13", "ended_on": "2026-11-12"},
+            }
+        ],
+    }
+    found = say("refused", facts, shop)
+    assert "Merino crew jumper, Navy, M\nThe 30 days ended on 12 November 2026." in found.text
+    assert "Why" not in found.text
+
+
+def test_refused_goods_that_are_here_are_not_asked_to_be_kept(shop: Shop) -> None:
+    found = say("refused", context("refused", arrived=True), shop)
+    assert "Please keep the items" not in found.text
+    assert "We have the items here" in found.text
+
+
+def test_a_parcel_that_lacked_something_says_what(shop: Shop) -> None:
+    facts = context("received")
+    facts["lines"][0] |= {"quantity": 3, "received": 2}
+    found = say("received", facts, shop)
+    assert "Merino crew jumper, Navy, M × 3: 2 of 3 arrived" in found.text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [([], "We’ll write again when your money is on its way"), ([REFUND], "You don’t need to do anything")],
+)
+def test_money_that_has_gone_already_is_not_promised_again(pieces: list[Any], said: str, shop: Shop) -> None:
+    found = say("received", context("received", refund_when="received", pieces=pieces), shop)
+    assert said in found.text
+    assert ("when your money is on its way" in found.text) is (not pieces)
+
+
+def test_a_credit_after_the_refund_does_not_announce_the_refund(shop: Shop) -> None:
+    assert "comes separately" not in say("credit_issued", context("credit_issued", pieces=[CREDIT, REFUND]), shop).text
+
+
+@pytest.mark.parametrize("wanted", ["", "xx-YY", "te-IN", "de_DE", "en", "nonsense!"])
+def test_a_language_that_is_not_shipped_gets_the_shop_s_own_whole(wanted: str, shop: Shop) -> None:
+    found = say("refund_sent", context("refund_sent"), shop, wanted_locale=wanted)
+    assert found.language == "en-GB"
+    assert "Tuesday 1 December 2026" in found.text
+
+
+def test_the_text_part_has_no_ragged_blanks_and_a_signature(shop: Shop) -> None:
+    for kind in KINDS:
+        text = say(kind, context(kind), shop).text
+        assert "\n\n\n" not in text
+        assert "\n-- \nWren & Harbour\n" in text
+        assert not [line for line in text.splitlines() if line != line.rstrip() and line != "-- "]
+
+
+def test_the_rows_of_a_pot_sum_to_what_is_said_below_them() -> None:
+    quote = Quote.from_json(QUOTE)
+    found = breakdown.groups(quote, {"1": "Jumper", "2": "Shirt"}, Speech.of("en_GB", "Europe/London"))
+    assert [(group.pot, group.total.minor, group.tax_minor) for group in found] == [
+        ("refund", 5410, 960),
+        ("store_credit", 8811, 1335),
+    ]
+    assert sum(group.total.minor for group in found) == quote.total.minor
+
+
+@pytest.mark.parametrize(
+    "accent", ["#0b5a6a", "#ffd23f", "#ffffff", "#000000", "#777777", "#8a8a00", "#e4572e", "#00a0a0"]
+)
+def test_words_on_the_button_can_be_read_on_any_accent(accent: str) -> None:
+    shade, words = on_accent(accent)
+    assert contrast(shade, words) >= READABLE
+    assert words in (WHITE, INK)
+
+
+def test_templates_hold_every_notice_and_no_other() -> None:
+    folder = ROOT / "templates" / "email"
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == set(KINDS)
+    for kind in KINDS:
+        assert {path.name for path in (folder / kind).iterdir()} == {"subject.txt", "body.txt", "body.html"}
+
+
+def test_facts_are_plain_json() -> None:
+    for kind in KINDS:
+        assert json.loads(json.dumps(context(kind))) == context(kind)
+    assert BASE["lines"][0]["received"] == 0
