@@ -83,3 +83,7 @@ def test(file: Path) -> None:
     click.echo(f"{len(cases) - failed} of {len(cases)} cases hold")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+# `publish` and `explain` need the database; importing them hangs them on the group.
+import portal.cli.policy_book  # noqa: E402, F401
