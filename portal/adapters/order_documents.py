@@ -18,6 +18,8 @@ from portal.orders.source import BadRow, FoundOrder, Reading, UnreadableFile, op
 
 MAX_DOCUMENT = 256 * 1024 * 1024
 """A document is parsed in memory; beyond this size it has to come as JSON Lines."""
+LOOKED_AT = 20
+"""How many lines are tried to tell JSON Lines from one document."""
 _BLANK = " \t\r\n"
 
 Document = tuple[int, Any]
@@ -68,12 +70,14 @@ def read_orders(
     ``what`` names the format in messages.
     Raises `UnreadableFile` when the file is no JSON or holds something else.
     """
-    lines = _count_json_lines(path)
-    documents = _lines(path) if lines is not None else iter(_document(path, keys, what, telling))
-    if lines is None:
-        documents = iter(held := list(documents))
-        lines = len(held)
-    reading = Reading(rows=lines, items=iter(()))
+    lines, whole = _survey(path)
+    if lines > 1 and whole > lines // 2:
+        reading = Reading(rows=lines, items=iter(()))
+        documents = _lines(path)
+    else:
+        held = list(_document(path, keys, what, telling))
+        reading = Reading(rows=len(held), items=iter(()))
+        documents = iter(held)
     reading.items = _convert(path, documents, keys, convert, reading)
     return reading
 
@@ -111,20 +115,21 @@ def _unwrap(value: Any, keys: Sequence[str]) -> list[Any]:
     return [value]
 
 
-def _count_json_lines(path: Path) -> int | None:
-    """How many lines hold something, if this is JSON Lines: the first line is a whole object. None for a document.
+def _survey(path: Path) -> tuple[int, int]:
+    """How many lines hold something, and how many of the first ones are whole objects: in JSON Lines most of them are.
 
-    The whole file is run through once, so that a damaged one is refused before anything is written.
+    The whole file is run through, so that a damaged one is refused before anything is written. Of a long file the first
+    lines are enough to tell; their share is scaled up.
     """
-    count = 0
-    whole = False
+    count = tried = whole = 0
     with open_text(path) as file:
         for line in file:
             if line.strip(_BLANK):
                 count += 1
-                if count <= 2 and not whole:
-                    whole = _is_object(line)
-    return count if whole and count > 1 else None
+                if tried < LOOKED_AT:
+                    tried += 1
+                    whole += _is_object(line)
+    return count, whole * count // max(tried, 1)
 
 
 def _is_object(line: str) -> bool:

@@ -3,7 +3,7 @@
 In: CSV, one row per invoice line. Out: one order for each purchase invoice.
 Invariants: an invoice with a bad row is no order; what is no goods or no purchase is counted by kind; the rows of an invoice may
 lie apart, and only those that do are held in memory.
-Never: a guess. A credit (C) or bad debt (A) changes no order, a postage row is no shipping, a place that is no country has no code.
+Never: a guess. A credit (C) or bad debt (A) changes no order, a postage row is no shipping, a place without a code has none.
 Source of the columns: D. Chen, "Online Retail", doi 10.1057/dbm.2012.17.
 """
 
@@ -13,7 +13,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 
+from portal.adapters.order_amounts import half_up
 from portal.money import exponent
 from portal.orders.incoming import IncomingLine, IncomingOrder, IncomingPayment
 from portal.orders.source import BadRow, FoundOrder, Reading, UnreadableFile, open_text
@@ -82,11 +83,6 @@ def _price(text: str) -> Decimal:
     if not price.is_finite() or abs(price) > 10**12:
         raise ValueError(f"UnitPrice `{text[:40]}` is no amount")
     return price
-
-
-def round_half_up(minor: Decimal) -> int:
-    """Minor units with a fraction as a whole number, as shops do: a half counts up."""
-    return int(minor.quantize(Decimal(1), ROUND_HALF_UP))
 
 
 @lru_cache(maxsize=4096)
@@ -264,13 +260,13 @@ class _Reader:
         charged = int(amount)
         if charged != amount or price % 1:
             self._reading.notes[ROUNDED] += 1
-            charged = round_half_up(amount)
+            charged = half_up(amount)
         return IncomingLine(
             ref=str(position),
             sku=code,
             name=clean(fields[2], 300) or code,
             quantity=quantity,
-            unit_price_minor=round_half_up(price) if price % 1 else int(price),
+            unit_price_minor=half_up(price) if price % 1 else int(price),
             list_minor=charged,
         )
 

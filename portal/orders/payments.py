@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from portal.errors import ConfigError
 from portal.orders.incoming import IncomingOrder, IncomingPayment
 from portal.orders.prepare import Prepared
 
@@ -30,6 +31,11 @@ class PaymentMaker(Protocol):
     def pay(self, amount_minor: int, currency: str, order_number: str, *, key: str) -> Paid:
         """Pay ``amount_minor``. The same ``key`` pays once. Raises `UpstreamError` when it was refused."""
         ...
+
+
+def no_payment_maker() -> PaymentMaker:
+    """What stands in where none is set up. Raises `ConfigError`."""
+    raise ConfigError("this installation cannot make test payments")
 
 
 def pay_order(maker: PaymentMaker, ready: Prepared) -> Prepared:

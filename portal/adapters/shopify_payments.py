@@ -1,0 +1,93 @@
+"""What was paid for a Shopify order, and what went back.
+
+In: an order's JSON; its ``transactions`` when they were exported with it, else its financial status. Out: payments.
+Invariants: without transactions nothing is said about which gateway took how much; a refunded order has nothing left.
+Never: more refunded than captured.
+Source: shopify.dev/docs/api/admin-rest, resources Transaction (kind, status, parent_id) and Order (financial_status).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from portal.adapters.order_amounts import minor, objects, part, wrong
+from portal.orders.incoming import IncomingPayment
+from portal.orders.texts import clean
+
+_PAID = frozenset({"paid", "partially_refunded", "refunded"})
+Json = Mapping[str, Any]
+
+
+def payments_of(data: Json, currency: str, total_minor: int) -> tuple[IncomingPayment, ...]:
+    """The order's payments in minor units of ``currency``. Raises `Invalid` for one in another currency."""
+    known = [each for each in objects(data, "transactions") if each.get("status") == "success"]
+    taken = [each for each in known if each.get("kind") in ("sale", "capture")]
+    went_back = [each for each in known if each.get("kind") == "refund"]
+    ids = {each.get("id") for each in went_back}
+    for refund in objects(data, "refunds"):
+        went_back += [
+            each
+            for each in objects(refund, "transactions")
+            if each.get("kind") == "refund" and each.get("status") == "success" and each.get("id") not in ids
+        ]
+    if not taken:
+        return _by_status(data, currency, total_minor, sum(_amount(each, currency) for each in went_back))
+    payments = [_payment(each, currency) for each in taken]
+    own = [{str(each.get("id")), str(each.get("parent_id"))} for each in taken]
+    for refund in went_back:
+        _give_back(payments, own, refund, _amount(refund, currency))
+    return tuple(payments)
+
+
+def _amount(transaction: Json, currency: str) -> int:
+    given = transaction.get("currency")
+    if given is not None and given != currency:
+        raise wrong("/transactions/currency", f"is {given}, and the order was charged in {currency}")
+    return max(minor(transaction.get("amount"), currency, "/transactions/amount"), 0)
+
+
+def _payment(transaction: Json, currency: str) -> IncomingPayment:
+    receipt, card = part(transaction, "receipt"), part(transaction, "payment_details")
+    candidates = (receipt.get("payment_intent_id"), receipt.get("payment_intent"), transaction.get("authorization"))
+    intent = next((str(each) for each in candidates if isinstance(each, str) and each.startswith("pi_")), None)
+    brand, digits = clean(card.get("credit_card_company"), 30), clean(card.get("credit_card_number"), 30)[-4:]
+    gateway = clean(transaction.get("gateway"), 20)
+    return IncomingPayment(
+        provider="stripe" if intent else gateway or "external",
+        captured_minor=_amount(transaction, currency),
+        payment_intent=intent[:80] if intent else None,
+        reference=clean(transaction.get("id"), 120),
+        method=f"{brand} ending {digits}" if brand and digits.isdigit() else gateway,
+    )
+
+
+def _give_back(payments: list[IncomingPayment], own: list[set[str]], refund: Json, amount: int) -> None:
+    """Count a refund against the payment it names, else against the same gateway's, else against any with room."""
+    parent, gateway = str(refund.get("parent_id")), clean(refund.get("gateway"), 20)
+    order = sorted(
+        range(len(payments)),
+        key=lambda at: (parent not in own[at], gateway not in (payments[at].provider, payments[at].method), at),
+    )
+    for at in order:
+        room = payments[at].captured_minor - payments[at].refunded_minor
+        share = min(room, amount)
+        payments[at] = replace(payments[at], refunded_minor=payments[at].refunded_minor + share)
+        amount -= share
+
+
+def _by_status(data: Json, currency: str, total_minor: int, back: int) -> tuple[IncomingPayment, ...]:
+    status = data.get("financial_status")
+    if status in _PAID:
+        captured = total_minor
+    elif status == "partially_paid":
+        captured = max(total_minor - minor(data.get("total_outstanding"), currency, "/total_outstanding"), 0)
+    else:
+        captured = 0
+    if not captured:
+        return ()
+    names = [clean(name, 40) for name in data.get("payment_gateway_names") or [data.get("gateway")] if name]
+    refunded = captured if status == "refunded" else min(back, captured)
+    provider = names[0][:20] if len(names) == 1 else "external"
+    return (IncomingPayment(provider, captured, method=clean(", ".join(names), 60), refunded_minor=refunded),)
