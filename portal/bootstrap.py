@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from gettext import NullTranslations
 
 import structlog
@@ -23,6 +23,8 @@ from portal.files import Files
 from portal.flow import Ports, make_river
 from portal.labels.documents import Codes, Documents, LabelDoc, Rendered, SlipDoc
 from portal.notices.mailer import Mailer
+from portal.orders.payments import PaymentMaker
+from portal.orders.source import OrderSource
 from portal.refunds.gateway import Gateway
 from portal.returns.photos import Encoded, Photos
 
@@ -123,6 +125,24 @@ def make_gateway(config: Config) -> Gateway:
     return StripeGateway(config.stripe_api_key, config.stripe_api_base)
 
 
+def make_order_sources() -> dict[str, OrderSource]:
+    """The formats that orders can be imported from, in the order in which an unnamed file is tried."""
+    from portal.adapters.portal_orders import PortalOrders
+    from portal.adapters.retail_csv_orders import RetailCsvOrders
+    from portal.adapters.shopify_orders import ShopifyOrders
+    from portal.adapters.woocommerce_orders import WooCommerceOrders
+
+    sources: tuple[OrderSource, ...] = (PortalOrders(), ShopifyOrders(), WooCommerceOrders(), RetailCsvOrders())
+    return {source.name: source for source in sources}
+
+
+def make_payment_maker(config: Config) -> PaymentMaker:
+    """Stripe's test card, for imported orders. Raises `ConfigError` unless the key is a test key."""
+    from portal.adapters.stripe_payments import StripePayments
+
+    return StripePayments(config.stripe_api_key, config.stripe_api_base)
+
+
 def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
     """Everything outside the program, ready to use. Opens no connection yet."""
     merchant = shop.load(config.policy_dir / "shop.yaml")
@@ -137,6 +157,8 @@ def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
         photos=LazyPhotos(),
         files=make_files(config),
         schema_head=migrations.head(),
+        order_sources=make_order_sources(),
+        payment_maker=partial(make_payment_maker, config),
     )
 
 

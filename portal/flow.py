@@ -9,8 +9,8 @@ upstream only records, downstream is only called from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,8 @@ from portal.labels import service as labels
 from portal.labels.documents import Codes, Documents
 from portal.notices import service as notices
 from portal.notices.mailer import Mailer
+from portal.orders.payments import PaymentMaker, no_payment_maker
+from portal.orders.source import OrderSource
 from portal.refunds import exchange, payout, reconcile, submit, webhooks
 from portal.refunds.gateway import Gateway
 from portal.returns import expiry
@@ -44,6 +46,10 @@ class Ports:
     files: Files
     schema_head: str
     """The newest migration of this release, to be compared with what the database has."""
+    order_sources: Mapping[str, OrderSource] = field(default_factory=dict)
+    """The formats that orders can be imported from, by name."""
+    payment_maker: Callable[[], PaymentMaker] = no_payment_maker
+    """Makes what pays imported orders with test money; raises `ConfigError` without a test key."""
 
 
 Step = Callable[[Tx, Event, Shop], None]
