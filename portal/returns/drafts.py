@@ -6,7 +6,6 @@ A draft holds wishes and nothing personal; it is nothing but a proposal until `b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -16,9 +15,6 @@ from portal import ids
 from portal.db import Tx
 from portal.errors import Conflict, NotFound
 from portal.returns.models import Draft, Photo, Return
-
-KEEP = timedelta(days=30)
-"""A draft that nobody touched for so long can no longer be opened."""
 
 
 def create(tx: Tx, order_id: int, data: Mapping[str, Any] | None = None) -> Draft:

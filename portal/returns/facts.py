@@ -37,16 +37,14 @@ class Earlier:
     fee_charged: bool = False
 
 
-def earlier(session: Session, order: Order, *, besides: int | None = None) -> Earlier:
+def earlier(session: Session, order: Order) -> Earlier:
     """Look at the order's other returns: one query, none when no unit of the order is held by any return."""
     if not any(line.units_held for line in order.lines):
         return Earlier()
-    query = select(Return.id, Return.quote).where(Return.order_id == order.id, Return.status.not_in(ENDED))
+    query = select(Return.quote).where(Return.order_id == order.id, Return.status.not_in(ENDED))
     count = shipping = tax = 0
     fee = False
-    for return_id, quote in session.execute(query):
-        if return_id == besides:
-            continue
+    for quote in session.scalars(query):
         count += 1
         for part in quote["parts"]:
             if part["kind"] == "outbound_shipping":
@@ -143,10 +141,10 @@ def customer_facts(session: Session, order: Order, asked: Iterable[str], at: dat
     ).one()
     returns = refunded = credit = failed = 0
     since = at - timedelta(days=90)
-    query = select(
-        Return.status, Return.quote, Return.currency, Return.payout_planned_at, Return.received_at, Return.booked_at
-    ).where(Return.order_id.in_(orders))
-    for status, quote, currency, planned_at, received_at, _booked_at in session.execute(query):
+    query = select(Return.status, Return.quote, Return.currency, Return.payout_planned_at, Return.received_at).where(
+        Return.order_id.in_(orders)
+    )
+    for status, quote, currency, planned_at, received_at in session.execute(query):
         failed += status == REJECTED and received_at is not None
         if status in ENDED:
             continue

@@ -7,9 +7,10 @@ import binascii
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import inspect, or_, select
 from sqlalchemy.orm import Session, contains_eager, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.orm.util import identity_key
 
 from portal import ids
 from portal.errors import Invalid, NotFound
@@ -45,13 +46,23 @@ def get_return(session: Session, rma: str) -> Return:
 
 
 def get_return_by_id(session: Session, return_id: int) -> Return:
-    """The same by its row id. Raises `NotFound`."""
+    """The same by its row id; no query when this session has the whole of it already. Raises `NotFound`."""
+    known = session.identity_map.get(identity_key(Return, return_id))
+    if known is not None and _is_whole(known):
+        return known
     found = session.scalar(
         select(Return).join(Return.order).where(Return.id == return_id).options(contains_eager(Return.order), _lines())
     )
     if found is None:
         raise NotFound("There is no such return.")
     return found
+
+
+def _is_whole(return_: Return) -> bool:
+    # The steps of one event each ask for the return that the command has just written; none of them reads it again.
+    if inspect(return_).unloaded & {"order", "lines", "status"}:
+        return False
+    return not any(inspect(line).unloaded & {"order_line", "status"} for line in return_.lines)
 
 
 def returns_of_order(session: Session, order_id: int) -> list[Return]:

@@ -1,6 +1,6 @@
 """The exceptions queue as a page shows it: a fixed number of queries, however long the queue is.
 
-Reviews stand above returns and refunds in the river and import neither; their rows are reached by the names of their tables.
+Reviews import neither orders nor anything further down the river; those rows are reached by the names of their tables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from portal.db import Base
 from portal.errors import Invalid
 from portal.money import Money
-from portal.orders.models import Order
 from portal.reviews.models import Review
 from portal.reviews.service import (
     ASKED,
@@ -184,10 +183,11 @@ def _view(view: str, me: int | None, at: datetime) -> list[ColumnElement[bool]]:
 
 
 class _Tables:
-    """The tables of stages further down, by name."""
+    """The tables of other stages, by name."""
 
     def __init__(self) -> None:
         known = Base.metadata.tables
+        self.orders: FromClause = known["order"]
         self.returns: FromClause = known["return"]
         self.lines: FromClause = known["return_line"]
         self.refunds: FromClause = known["refund"]
@@ -209,13 +209,13 @@ class _Tables:
             self.returns.c.status.label("return_status"),
             self.returns.c.version,
             Review.refund_id,
-            Order.number,
-            Order.customer_name,
-            Order.email,
-            Order.ship_to,
+            self.orders.c.number,
+            self.orders.c.customer_name,
+            self.orders.c.email,
+            self.orders.c.ship_to,
             items.label("items"),
             self.value.label("value"),
-            Order.currency,
+            self.orders.c.currency,
         ]
 
     def joined(self, query: Select[Any]) -> Select[Any]:
@@ -225,7 +225,7 @@ class _Tables:
             query.select_from(Review)
             .outerjoin(self.refunds, self.refunds.c.id == Review.refund_id)
             .outerjoin(self.returns, self.returns.c.id == subject)
-            .outerjoin(Order, Order.id == self.returns.c.order_id)
+            .outerjoin(self.orders, self.orders.c.id == self.returns.c.order_id)
             .outerjoin(User, User.id == Review.owner_id)
         )
 
@@ -237,7 +237,14 @@ class _Tables:
             found.append(Review.id.is_(None))
         elif words:
             like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            columns = (self.returns.c.rma, Order.number, Order.customer_name, Order.email, Review.why, Review.fact)
+            columns = (
+                self.returns.c.rma,
+                self.orders.c.number,
+                self.orders.c.customer_name,
+                self.orders.c.email,
+                Review.why,
+                Review.fact,
+            )
             found.append(or_(*(column.ilike(like, escape="\\") for column in columns)))
         if value_from is not None:
             found.append(self.value >= value_from)

@@ -1,0 +1,169 @@
+"""The same commands with the whole river behind them: money flows when it should, waits when a person is asked, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from portal import flow
+from portal import shop as merchant
+from portal.db import Database
+from portal.errors import Conflict
+from portal.jobs import Job
+from portal.orders.models import Payment, Variant
+from portal.policybook.service import Book
+from portal.receiving import service as receiving
+from portal.receiving.service import Count
+from portal.refunds.models import Exchange, Refund
+from portal.returns import service as returns
+from tests.stages.returns.trade import (
+    BENCH,
+    MAYA,
+    POLICY,
+    Item,
+    add_order,
+    add_variant,
+    book_return,
+    later,
+    look,
+    open_shop,
+    rows,
+    wish,
+)
+
+SHOP = merchant.load(Path(__file__).resolve().parents[3] / "policies" / "shop.yaml")
+
+
+@pytest.fixture
+def shop(database: Database) -> Book:
+    database.river = flow.make_river(SHOP)
+    return open_shop(database, POLICY)
+
+
+def paid_order(database: Database, *items: Item) -> int:
+    order = add_order(database, items)
+    with database.transaction() as tx:
+        tx.session.add(
+            Payment(
+                order_id=order,
+                position=1,
+                provider="stripe",
+                payment_intent=f"pi_{order}",
+                captured_minor=sum(item.gross for item in items),
+                currency="GBP",
+            )
+        )
+    return order
+
+
+def receive(database: Database, rma: str, *counts: Count, key: str = "scan") -> None:
+    with database.transaction(BENCH, at=later(24)) as tx:
+        receiving.receive(tx, rma, counts, command_key=key)
+
+
+def planned(database: Database) -> list[int]:
+    return [refund.amount_minor for refund in rows(database, select(Refund).order_by(Refund.id))]
+
+
+def test_case_66_each_unit_is_paid_once_when_all_have_come(database: Database, shop: Book) -> None:
+    rma = book_return(database, shop, paid_order(database, Item(3, 100_00)), wish(quantity=3))
+    receive(database, rma, Count("1", 1, "as_new"), key="monday")
+    assert planned(database) == []
+    for _ in range(2):
+        receive(database, rma, Count("1", 2, "as_new"), key="tuesday")
+    assert planned(database) == [100_00]
+    assert [job.name for job in rows(database, select(Job).where(Job.name == "submit_refund"))] == ["submit_refund"]
+
+
+def test_goods_that_differ_are_paid_after_the_decision_and_as_decided(database: Database, shop: Book) -> None:
+    rma = book_return(database, shop, paid_order(database, Item(gross=64_00)))
+    receive(database, rma, Count("1", 1, "damaged"))
+    assert planned(database) == []
+    with database.transaction(MAYA, at=later(30)) as tx:
+        returns.authorize(tx, rma, amounts={"1": 44_80}, note="Worn")
+    assert planned(database) == [44_80]
+
+
+def test_case_70_rejected_goods_are_not_paid_until_the_decision_is_taken_back(database: Database, shop: Book) -> None:
+    rma = book_return(database, shop, paid_order(database, Item(gross=64_00)))
+    receive(database, rma, Count("1", 1, "used"))
+    with database.transaction(MAYA, at=later(30)) as tx:
+        returns.refuse(tx, rma, message="It was worn.")
+    assert planned(database) == []
+    with database.transaction(MAYA, at=later(31)) as tx:
+        returns.authorize(tx, rma, note="The marks were ours")
+    assert planned(database) == [64_00]
+
+
+def test_an_inspection_that_settles_the_question_pays_what_it_found(database: Database, shop: Book) -> None:
+    rma = book_return(database, shop, paid_order(database, Item(gross=64_00, tags=("delicate",))))
+    receive(database, rma, Count("1", 1, "as_new"))
+    assert planned(database) == []
+    with database.transaction(BENCH, at=later(48)) as tx:
+        receiving.inspect(tx, rma, [Count("1", 1, "used")], command_key="look")
+    assert planned(database) == [44_80]
+
+
+def test_money_in_transit_does_not_need_the_carriers_scan(database: Database) -> None:
+    database.river = flow.make_river(SHOP)
+    shop = open_shop(database, POLICY.replace("refund_when: received", "refund_when: in_transit"))
+    rma = book_return(database, shop, paid_order(database, Item()))
+    receive(database, rma, Count("1", 1, "as_new"))
+    assert planned(database) == [10_00]
+
+
+def test_what_is_kept_is_paid_at_once(database: Database, shop: Book) -> None:
+    book_return(database, shop, paid_order(database, Item(tags=("keep",))))
+    assert planned(database) == [10_00]
+
+
+class TestExchange:
+    def reserved(self, database: Database) -> int:
+        (variant,) = rows(database, select(Variant).where(Variant.sku == "B"))
+        return int(variant.reserved)
+
+    def book(self, database: Database, shop: Book, **more: object) -> str:
+        add_variant(database, "B", stock=1, price=400_00)
+        order = paid_order(database, Item(gross=400_00, product="shirt"))
+        return book_return(database, shop, order, wish(resolution="exchange", exchange_sku="B"))
+
+    def test_case_72_what_has_gone_is_not_promised(self, database: Database, shop: Book) -> None:
+        self.book(database, shop)
+        order = paid_order(database, Item(gross=400_00, product="shirt"))
+        with pytest.raises(Conflict):
+            book_return(database, shop, order, wish(resolution="exchange", exchange_sku="B"))
+        assert planned(database) == []
+
+    def test_a_return_taken_back_holds_its_goods_again(self, database: Database, shop: Book) -> None:
+        rma = self.book(database, shop)
+        assert self.reserved(database) == 1
+        with database.transaction(MAYA, at=later(1)) as tx:
+            returns.refuse(tx, rma)
+        assert self.reserved(database) == 0
+        with database.transaction(MAYA, at=later(2)) as tx:
+            returns.authorize(tx, rma)
+        assert self.reserved(database) == 1
+        assert [each.status for each in rows(database, select(Exchange))] == ["reserved"]
+
+    def test_nothing_is_sent_for_goods_in_question(self, database: Database, shop: Book) -> None:
+        rma = self.book(database, shop)
+        with database.transaction(MAYA, at=later(1)) as tx:
+            returns.authorize(tx, rma)
+        receive(database, rma, Count("1", 1, "damaged"))
+        assert [each.status for each in rows(database, select(Exchange))] == ["reserved"]
+        with database.transaction(MAYA, at=later(30)) as tx:
+            returns.authorize(tx, rma)
+        assert [each.status for each in rows(database, select(Exchange))] == ["ordered"]
+        assert look(database, rma).status == "closed"
+
+    def test_money_in_its_place_is_paid_when_the_goods_are_in(self, database: Database, shop: Book) -> None:
+        rma = self.book(database, shop)
+        with database.transaction(MAYA, at=later(1)) as tx:
+            returns.authorize(tx, rma)
+            returns.change_resolution(tx, rma, line="1", resolution="refund", note="Sold out")
+        assert planned(database) == []
+        receive(database, rma, Count("1", 1, "as_new"))
+        assert planned(database) == [400_00]
+        assert self.reserved(database) == 0
