@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 import pillow_heif
 from flask_babel import gettext as _
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from portal.errors import Invalid
 from portal.returns.photos import MAX_BYTES, MAX_PIXELS, MAX_SIDE, Encoded
@@ -64,6 +64,8 @@ def _encode(data: bytes, name: str) -> Encoded:
         if image.format == "JPEG":
             # The decoder itself halves the picture as often as it can: a quarter of the memory and time.
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        # WeasyPrint, once loaded, tells Pillow to show half a picture as a whole one, for the entire process.
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
         image.load()
         upright = ImageOps.exif_transpose(image)
         plain = _srgb(upright)

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from portal.adapters.pillow_photos import PillowPhotos, short_name
 from portal.errors import Invalid
@@ -194,6 +194,13 @@ def test_what_is_no_whole_photo_is_refused_whatever_it_is_called(data: bytes) ->
     with pytest.raises(Invalid) as caught:
         PHOTOS.reencode(data, "tags.jpg")
     assert caught.value.message == f"tags.jpg {UNREADABLE}"
+
+
+def test_half_a_photo_is_refused_also_where_papers_were_drawn_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What importing WeasyPrint does to the whole process.
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(Invalid, match="can’t be read"):
+        PHOTOS.reencode(JPEG[: len(JPEG) // 2], "tags.jpg")
 
 
 def test_an_empty_file_says_so() -> None:
