@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from babel.numbers import format_decimal
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal import clock, i18n, ids, timeline, wording
@@ -57,7 +57,7 @@ def make_label(tx: Tx, return_id: int, shop: Shop) -> Label | None:
     found = find_label(tx.session, return_id)
     if found is not None:
         return found
-    return_ = get_return_by_id(tx.session, return_id)
+    return_ = return_in_hand(tx.session, return_id)
     if return_.ship_with not in ON_A_LABEL or not _shop_sends_label(travelling(return_)):
         return None
     label = Label(
@@ -70,6 +70,14 @@ def make_label(tx: Tx, return_id: int, shop: Shop) -> Label | None:
     tx.session.add(label)
     tx.session.flush()
     return label
+
+
+def return_in_hand(session: Session, return_id: int) -> Return:
+    """The return with its lines: the very one that the command works on, without a query, else loaded. Raises `NotFound`."""
+    found = session.get(Return, return_id)
+    if found is not None and not {"lines"} & inspect(found).unloaded:
+        return found
+    return get_return_by_id(session, return_id)
 
 
 def find_label(session: Session, return_id: int) -> Label | None:
