@@ -103,8 +103,12 @@ def _deadline(session: Session, return_: Return, event: Event, kinds: tuple[str,
 def _pieces(session: Session, money: MoneyView, return_: Return) -> list[dict[str, Any]]:
     """Each way on which the customer gets something. A refund's ``to`` is the name of the card or account, or empty where only
     the ``provider`` is known."""
-    refunds = session.scalars(select(Refund).where(Refund.return_id == return_.id)).all()
-    paid_with = {refund.public_id: refund.payment for refund in refunds}
+    if not money.pieces:
+        return []
+    paid_with = {}
+    if any(piece.refund for piece in money.pieces):
+        query = select(Refund).where(Refund.return_id == return_.id)
+        paid_with = {refund.public_id: refund.payment for refund in session.scalars(query)}
     found = []
     for piece in money.pieces:
         frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state, "label": piece.label}

@@ -25,7 +25,6 @@ from portal.notices.mailer import Attachment, Mailer, OutgoingMail
 from portal.notices.mime import domain_of
 from portal.notices.models import Notice
 from portal.notices.render import render
-from portal.returns.queries import get_return_by_id
 from portal.shop import Shop
 
 log = structlog.get_logger(__name__)
@@ -75,7 +74,7 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
     found = tx.session.scalar(select(Notice.id).where(Notice.key == key))
     if found is not None:
         return found
-    return_ = get_return_by_id(tx.session, event.return_id)
+    return_ = labels.return_in_hand(tx.session, event.return_id)
     to = (return_.email or return_.order.email).strip()
     if not to:
         return None
