@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from portal import clock, ids, jobs
 from portal.adapters.stripe_gateway import StripeGateway
@@ -79,7 +80,7 @@ class World:
 
     def order_with(self, payments: list[Payment], total: int, currency: str = "GBP", quantity: int = 1) -> int:
         """An order with these payment rows and one line of ``quantity`` units over ``total``."""
-        number = f"WH-{next(_numbers)}"
+        number = f"WH-{os.getpid()}-{next(_numbers)}"
         line = OrderLine(
             position=1, ref="1", sku="JUMPER", name="Jumper", product="jumper", quantity=quantity,
             unit_price_minor=total // quantity, list_minor=total, gross_minor=total,
@@ -182,15 +183,15 @@ class World:
                 jobs.finish(self.database, job, "worker")
         raise AssertionError("the jobs do not come to an end")
 
-    def later(self, **by: float) -> None:
-        """Let time pass for refunds and jobs (the stand-in's clock is moved with ``stripe.control``)."""
+    def later(self, only: int | None = None, /, **by: float) -> None:
+        """Let time pass for refunds (all, or those of one return) and jobs; the stand-in's clock is moved by its control."""
         span = timedelta(**by)
+        columns = ("planned_at", "first_submitted_at", "submitted_at", "settled_at", "checked_at")
         with self.database.transaction() as tx:
-            columns = ("planned_at", "first_submitted_at", "submitted_at", "settled_at", "checked_at")
-            for refund in tx.session.scalars(select(Refund)).all():
+            for refund in tx.session.scalars(select(Refund).where(or_(only is None, Refund.return_id == only))).all():
                 moved = {name: getattr(refund, name) - span for name in columns if getattr(refund, name) is not None}
                 tx.session.execute(update(Refund).where(Refund.id == refund.id).values(**moved))
-            for job in tx.session.scalars(select(jobs.Job)).all():
+            for job in tx.session.scalars(select(jobs.Job).where(jobs.Job.state == "ready")).all():
                 job.run_at -= span
 
     def sweep(self) -> None:
