@@ -54,8 +54,9 @@ class Order(Base):
     """What was charged: lines + shipping + extras + rounding."""
     content_hash: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the normalized incoming order: the same content imported again changes nothing."""
-    replaces_return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id", use_alter=True))
-    """Set on a replacement order: the return whose exchange it sends out."""
+    replaces_return_id: Mapped[int | None] = mapped_column(index=True)
+    """Set on a replacement order: the return whose exchange it sends out. No foreign key: returns name their order, and two
+    tables that name each other could be made and dropped in no order; `Exchange.replacement_order_id` holds the link."""
     imported_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

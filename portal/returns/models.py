@@ -157,4 +157,4 @@ class Draft(Base):
     """{"lines": [{"line", "quantity", "reason", "resolution", "note", "exchange_sku"}], "ship_with": …}"""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id", use_alter=True))
+    return_id: Mapped[int | None] = mapped_column(ForeignKey("return.id"))
