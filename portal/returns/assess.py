@@ -30,6 +30,7 @@ from portal.returns import units
 from portal.returns.models import UnitRange
 from portal.returns.units import Range, Worth
 
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 MAX_UNITS = 1_000_000_000
 """More than any line has; keeps a number that a client sends inside what the database can hold."""
 
@@ -190,6 +191,11 @@ def assess(
     """Decide and quote the wishes at the moment ``at``. Raises `Invalid` with JSON pointers for what makes no sense."""
     if ship_with is not None and ship_with not in METHODS:
         raise Invalid("This way to send it is not known.", {"/ship_with": f"choose one of {', '.join(METHODS)}"})
+    if at.tzinfo is None or not EARLIEST_YEAR <= at.year <= LATEST_YEAR:
+        raise Invalid(
+            "This moment can't be asked about.",
+            {"/at": f"give a time zone and a year from {EARLIEST_YEAR} to {LATEST_YEAR}"},
+        )
     chosen = _check(order, wishes)
     known = _know(session, book, order, at)
     taken = [_take(known, index, wish, line) for index, (wish, line) in enumerate(zip(wishes, chosen, strict=True))]

@@ -34,6 +34,7 @@ VIEWS = ("all", "mine", "overdue", "refund_failed", "waiting")
 SORTS = ("deadline", "newest", "value")
 PER_PAGE = 25
 MAX_PAGE = 100_000
+MAX_NUMBER = 2**53
 _REFUND_KINDS = (REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW)
 
 
@@ -113,6 +114,9 @@ def queue(
         wrong["sort"] = f"choose one of {', '.join(SORTS)}"
     if isinstance(owner, str) and owner not in ("me", "nobody"):
         wrong["owner"] = "choose a member of staff, `me` or `nobody`"
+    for name, number in (("value_from", value_from), ("value_to", value_to), ("owner", owner)):
+        if isinstance(number, int) and abs(number) > MAX_NUMBER:
+            wrong[name] = "choose a smaller number"
     if wrong:
         raise Invalid("The queue can't be shown like this.", wrong)
     page = min(max(page, 1), MAX_PAGE)

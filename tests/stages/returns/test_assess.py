@@ -3,12 +3,13 @@ not depend on the number of lines."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from portal.db import Database
+from portal.errors import Invalid
 from portal.money import Money
 from portal.orders.models import Order
 from portal.policy.reasons import REASONS
@@ -181,6 +182,20 @@ def test_the_ways_to_send_are_those_that_all_lines_share(database: Database) -> 
     assert ask(database, shop, order, wish("1"), wish("2")).ship_with == ("label",)
     assert ask(database, shop, order, wish("1"), wish("3")).ship_with == ()
     assert ask(database, shop, order, wish("4")).ship_with == ()
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC), datetime(2026, 1, 1)]
+)  # noqa: DTZ001
+def test_a_moment_beyond_the_calendar_is_no_question(database: Database, moment: datetime) -> None:
+    shop = open_shop(database)
+    order = add_order(database)
+    with database.read() as session:
+        found = session.get(Order, order)
+        assert found is not None
+        with pytest.raises(Invalid) as refused:
+            assess(session, shop, found, [wish()], at=moment)
+    assert set(refused.value.fields) == {"/at"}
 
 
 def _big(database: Database, lines: int) -> int:

@@ -118,7 +118,9 @@ def test_text_that_is_no_text_finds_nothing(database: Database, shop: Book) -> N
         assert show(database, search=search).rows == ()
 
 
-@pytest.mark.parametrize("words", [{"view": "x"}, {"kind": "x"}, {"sort": "x"}, {"owner": "x"}])
+@pytest.mark.parametrize(
+    "words", [{"view": "x"}, {"kind": "x"}, {"sort": "x"}, {"owner": "x"}, {"value_from": 10**30}, {"owner": 10**30}]
+)
 def test_unknown_words_are_named(database: Database, words: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as refused:
         show(database, **words)
