@@ -1,0 +1,218 @@
+"""The rows of a quote as the customer's pages show them. The quote is the one that is booked and paid.
+
+In: quotes and the names of their lines. Out: rows of words and formatted amounts. Invariant: the rows above a total sum to it.
+Never: an amount computed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from portal.notices.breakdown import item_name
+from portal.orders.models import Order
+from portal.policy.decision import Decision
+from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
+from portal.policy.terms import ReturnShipping
+from portal.web.customer.base import money, ports, speech
+from portal.web.customer.words import _
+
+_PRICE = ("item", "discount", "tax")
+_NO_VAT = frozenset({"US", "CA", "AU", "NZ", "SG", "IN", "JP", "HK", "MY", "BR"})
+"""Countries whose tax on sales goes by another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. ``kind`` is empty, ``gain``, ``total`` or ``note``."""
+
+    term: str
+    amount: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pot:
+    """What goes to one place: the rows and their total."""
+
+    pot: str
+    title: str
+    rows: tuple[Row, ...]
+    total_minor: int
+
+    def with_total(self, currency: str) -> list[Row]:
+        """The rows and the total below them."""
+        return [*self.rows, Row(self.title, money(self.total_minor, currency), "total")]
+
+
+def tax_words() -> str:
+    """How the shop's country calls the tax in a price."""
+    return _("tax") if ports().shop.country in _NO_VAT else _("VAT")
+
+
+def _includes() -> str:
+    return _("Includes %(tax)s", tax=tax_words())
+
+
+def pay_to(order: Order) -> str:
+    """Where a refund goes: ``Visa ending 4242``; several ways are named together, an unknown one in plain words."""
+    known = list(dict.fromkeys(payment.method for payment in order.payments if payment.method))
+    if not known:
+        return _("the way you paid")
+    return known[0] if len(known) == 1 else _("%(first)s and %(last)s", first=", ".join(known[:-1]), last=known[-1])
+
+
+def item_rows(quote: Quote, decision: Decision, resolution: str) -> list[Row]:
+    """How the amount for one item was worked out: price, discount, fees, bonus, total, then the tax in it."""
+    currency = quote.currency
+    rows = [
+        Row(_term(part, currency), money(part.amount_minor, currency, signed=_gains(part)), _kind(part))
+        for part in quote.all_parts()
+        if part.amount_minor or part.kind == "item"
+    ]
+    if resolution == STORE_CREDIT and label_is_free(decision, resolution):
+        label = Row(_("Return label (free with store credit)"), money(0, currency))
+        at = next((index for index, row in enumerate(rows) if row.kind == "gain"), len(rows))
+        rows.insert(at, label)
+    title = _("Store credit") if resolution == STORE_CREDIT else _("Refund")
+    rows.append(Row(title, money(quote.total.minor, currency), "total"))
+    if quote.tax_minor:
+        rows.append(Row(_includes(), money(quote.tax_minor, currency), "note"))
+    return rows
+
+
+def label_is_free(decision: Decision, resolution: str) -> bool:
+    """True when others pay for the label and this outcome does not."""
+    terms: ReturnShipping | None = decision.value("return_shipping")
+    charged = terms is not None and terms.paid_by == "customer" and (terms.amount or terms.bp)
+    return bool(charged and terms is not None and (resolution in terms.free_for or resolution == EXCHANGE))
+
+
+def _gains(part: QuotePart) -> bool:
+    return part.kind in ("credit_bonus", "outbound_shipping")
+
+
+def _kind(part: QuotePart) -> str:
+    return "gain" if part.kind == "credit_bonus" else ""
+
+
+def _term(part: QuotePart, currency: str) -> str:
+    params = part.params
+    match part.kind:
+        case "item":
+            quantity = int(params.get("quantity", 1))
+            return _("Item price") if quantity == 1 else _("Price of %(count)s", count=quantity)
+        case "discount":
+            return _("Your share of the discount")
+        case "tax":
+            return _("Tax")
+        case "restocking_fee" if params.get("fee_bp"):
+            return _("Restocking fee (%(percent)s)", percent=speech().percent(int(params["fee_bp"])))
+        case "restocking_fee":
+            return _("Restocking fee")
+        case "credit_bonus" if params.get("bonus_bp"):
+            return _(
+                "%(percent)s bonus on %(amount)s",
+                percent=speech().percent(int(params["bonus_bp"])),
+                amount=money(int(params.get("of_minor", 0)), currency),
+            )
+        case "credit_bonus":
+            return _("Bonus")
+        case "return_shipping":
+            return _("Return label")
+        case "outbound_shipping":
+            return _("Delivery costs you paid")
+        case _other:
+            return _("Changed by our team")
+
+
+def pots(quote: Quote, names: Mapping[str, str], refund_to: str) -> list[Pot]:
+    """The two groups of a whole return: each item with what it is worth after discounts, then fees and bonus."""
+    found = []
+    for pot, title in ((STORE_CREDIT, _("Store credit")), (REFUND, _("Refund to %(method)s", method=refund_to))):
+        rows: list[Row] = []
+        for line in quote.lines:
+            if line.resolution == EXCHANGE:
+                continue
+            parts = [part for part in line.parts if part.into == pot]
+            worth = sum(part.amount_minor for part in parts if part.kind in _PRICE)
+            if parts:
+                name = item_name(names.get(line.line, _("Item")), "", line.quantity, speech())
+                rows.append(Row(name, money(worth, quote.currency)))
+                rows += _rest(parts, quote.currency)
+        rows += _rest([part for part in quote.parts if part.into == pot], quote.currency)
+        if rows:
+            total = quote.credit_total if pot == STORE_CREDIT else quote.refund_total
+            found.append(Pot(pot, title, tuple(rows), total.minor))
+    return found
+
+
+def _rest(parts: Iterable[QuotePart], currency: str) -> list[Row]:
+    rows = []
+    for part in parts:
+        if part.kind not in _PRICE and part.kind != "replacement" and part.amount_minor:
+            bonus = part.kind == "credit_bonus" and part.params.get("bonus_bp")
+            percent = speech().percent(int(part.params["bonus_bp"])) if bonus else ""
+            term = _("%(percent)s credit bonus", percent=percent) if bonus else _term(part, currency)
+            rows.append(Row(term, money(part.amount_minor, currency, signed=_gains(part)), _kind(part)))
+    return rows
+
+
+def tax_note(quote: Quote) -> str:
+    """``Prices are after your discount and include £22.95 VAT.``"""
+    discounted = any(part.kind == "discount" for part in quote.all_parts())
+    if not quote.tax_minor:
+        return _("Prices are after your discount.") if discounted else ""
+    params = {"amount": money(quote.tax_minor, quote.currency), "tax": tax_words()}
+    if discounted:
+        return _("Prices are after your discount and include %(amount)s %(tax)s.", **params)
+    return _("Prices include %(amount)s %(tax)s.", **params)
+
+
+def line_total(quote: Quote, line: str) -> int:
+    """What one line gives; what the whole return bears is taken off where no other line shares it."""
+    mine = quote.line(line)
+    pot = STORE_CREDIT if mine.resolution == STORE_CREDIT else REFUND
+    sharing = [each for each in quote.lines if each.resolution == mine.resolution]
+    shared = sum(part.amount_minor for part in quote.parts if part.into == pot) if len(sharing) == 1 else 0
+    return mine.total_minor + (shared if mine.resolution != EXCHANGE else 0)
+
+
+def compared(offers: Sequence[tuple[str, Quote, Decision]]) -> list[tuple[str, list[str], str]]:
+    """The rows of the table that lays outcomes side by side: name, one cell per outcome, class of the row."""
+    kinds = (
+        (_("Item price"), ("item",)),
+        (_("Discount"), ("discount",)),
+        (_("Tax"), ("tax",)),
+        (_("Restocking fee"), ("restocking_fee",)),
+        (_("Return label"), ("return_shipping",)),
+        (_("Delivery costs"), ("outbound_shipping",)),
+        (_("Bonus"), ("credit_bonus",)),
+    )
+    rows = []
+    for name, wanted in kinds:
+        cells, moved = [], False
+        for resolution, quote, decision in offers:
+            amount = sum(part.amount_minor for part in quote.all_parts() if part.kind in wanted)
+            gains = wanted[0] in ("credit_bonus", "outbound_shipping")
+            if amount:
+                cells.append(money(amount, quote.currency, signed=gains))
+            elif wanted[0] == "return_shipping":
+                cells.append(_("Free") if not decision.value("keep_item") else "—")
+            else:
+                cells.append("—")
+            moved = moved or bool(amount) or (wanted[0] == "return_shipping" and label_is_free(decision, resolution))
+        if moved:
+            rows.append((name, cells, ""))
+    total = [
+        _("Exchange") if resolution == EXCHANGE else money(quote.total.minor, quote.currency)
+        for resolution, quote, _decision in offers
+    ]
+    rows.append((_("You get"), total, "is-total"))
+    if any(quote.tax_minor for _resolution, quote, _decision in offers):
+        taxes = [
+            money(quote.tax_minor, quote.currency) if quote.tax_minor and resolution != EXCHANGE else "—"
+            for resolution, quote, _decision in offers
+        ]
+        rows.append((_includes(), taxes, "is-note"))
+    return rows

@@ -1,0 +1,176 @@
+"""The confirmation of a booking, and taking it back until the parcel is dropped off."""
+
+from __future__ import annotations
+
+from flask import flash, url_for
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock
+from portal.errors import Conflict
+from portal.labels import service as labels
+from portal.labels.models import Label
+from portal.orders.queries import get_order
+from portal.policy.quote import REFUND, STORE_CREDIT, Quote
+from portal.returns import lifecycle, service
+from portal.returns.models import Return
+from portal.returns.payable import COUNTING, accounted, keeps_item, payable_quote
+from portal.reviews.service import open_reviews
+from portal.web.customer import grants
+from portal.web.customer.amounts import pay_to
+from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see
+from portal.web.customer.lookup import track_page
+from portal.web.customer.papers import find_own
+from portal.web.customer.review import shown_email
+from portal.web.customer.words import _, ngettext
+
+Answer = Response | tuple[str, int]
+
+
+@pages.get("/returns/<rma>/booked")
+def booked(rma: str) -> Answer:
+    """Reference, code, deadline, next steps. A reload shows it again and books nothing."""
+    with read() as session:
+        return_ = find_own(session, rma)
+        if return_ is None:
+            return track_page(rma[:20], "")
+        if return_.status not in (lifecycle.REQUESTED, lifecycle.UNDER_REVIEW, lifecycle.AUTHORIZED):
+            return see("status", rma=return_.rma)
+        return _show(session, return_)
+
+
+def can_cancel(return_: Return) -> bool:
+    """True until the parcel is on its way, any of it has arrived, or money was sent in advance."""
+    moves = lifecycle.step(return_.status, lifecycle.CANCEL).effect is lifecycle.Effect.MOVE
+    return moves and return_.payout_planned_at is None and not any(accounted(line) for line in return_.lines)
+
+
+@pages.get("/returns/<rma>/cancel")
+def cancel(rma: str) -> Answer:
+    """Ask once more before it is cancelled."""
+    with read() as session:
+        return_ = find_own(session, rma)
+        if return_ is None:
+            return track_page(rma[:20], "")
+        if not can_cancel(return_):
+            return see("status", rma=return_.rma)
+        return page("cancel", return_=return_, lines=[line for line in return_.lines if line.status in COUNTING])
+
+
+@pages.post("/returns/<rma>/cancel")
+def cancel_it(rma: str) -> Answer:
+    """Cancel; twice is once. After the drop-off this is a 409 that says so."""
+    limit_writes()
+    with read() as session:
+        return_ = find_own(session, rma)
+        if return_ is None:
+            return track_page(rma[:20], "")
+        number, name = return_.rma, return_.order.customer_name
+    try:
+        with command(name) as tx:
+            service.cancel(tx, number, by="customer")
+    except Conflict as error:
+        raise Conflict(
+            _("Your parcel is on its way or has arrived, so this return can’t be cancelled any more."), error.state
+        ) from error
+    flash(_("Your return is cancelled."), "green")
+    return see("status", rma=number)
+
+
+def _show(session: Session, return_: Return) -> tuple[str, int]:
+    shop = ports().shop
+    label = labels.find_label(session, return_.id)
+    order = get_order(session, return_.order.number)
+    quote = payable_quote(session, return_)
+    review = return_.status != lifecycle.AUTHORIZED
+    travelling = [line for line in return_.lines if line.status in COUNTING and not keeps_item(line)]
+    grant = grants.order_grant(order.number)
+    due = min((each.due_at for each in open_reviews(session, return_.id)), default=None)
+    today = clock.local_date(clock.now(), shop.timezone)
+    return page(
+        "booked",
+        return_=return_,
+        order=order,
+        label=label,
+        code=labels.short_code(label) if label is not None else return_.rma,
+        review=review,
+        answer_by=clock.local_date(due, shop.timezone) if due else None,
+        hours=shop.decide_within_hours,
+        email=shown_email(return_.email, bool(grant and grant.by_email)),
+        carrier=shop.carrier,
+        warehouse=shop.warehouse,
+        by=return_.ship_by_on,
+        days_left=(return_.ship_by_on - today).days if return_.ship_by_on else 0,
+        travels=bool(travelling) and bool(return_.ship_with),
+        steps=_steps(return_, label, quote, pay_to(order), sum(line.quantity for line in travelling), len(travelling)),
+        can_cancel=can_cancel(return_),
+        owner=grant is not None,
+    )
+
+
+def _steps(
+    return_: Return, label: Label | None, quote: Quote, to: str, units: int, kinds: int
+) -> list[tuple[str, str | Markup]]:
+    shop = ports().shop
+    steps: list[tuple[str, str | Markup]] = []
+    if units and return_.ship_with:
+        steps.append(_pack(return_, units))
+        steps.append(_send(return_, label))
+        within = ngettext(
+            "It usually reaches us in 2 to 4 working days, and we check it within %(num)s.",
+            "It usually reaches us in 2 to 4 working days, and we check it within %(num)s.",
+            shop.check_within_days,
+        )
+        if return_.ship_with == "shop":
+            within = _("In the shop, while you wait.")
+        steps.append((_("We check it"), within))
+    else:
+        steps.append((_("Keep the items"), _("You don’t need to send anything back.")))
+    steps.append(_get(quote, to))
+    return steps
+
+
+def _pack(return_: Return, units: int) -> tuple[str, str | Markup]:
+    what = _("Pack it well") if units == 1 else _("Pack all %(count)s items in one parcel", count=units)
+    if return_.ship_with == "shop":
+        return what, _("Keep the tags on. A bag will do.")
+    slip = url_for("customer.packing_slip", rma=return_.rma)
+    text = Markup('{} <a href="{}">{}</a>').format(
+        _("Keep the tags on. Any strong bag or box will do."), slip, _("Packing slip to put in")
+    )
+    return what, text
+
+
+def _send(return_: Return, label: Label | None) -> tuple[str, str | Markup]:
+    shop = ports().shop
+    if return_.ship_with == "shop":
+        return _("Bring it to one of our shops"), _("Show this page or say your return number.")
+    if label is None:
+        to = shop.warehouse
+        address = ", ".join(part for part in (to.name, *to.lines, to.city, to.postcode, to.country) if part)
+        return _("Send it to us and keep the receipt"), address
+    where: str | Markup = _("At any %(place)s counter or locker.", place=shop.carrier.drop_off)
+    if shop.carrier.find_url:
+        where = Markup('{} <a href="{}">{}</a>').format(where, shop.carrier.find_url, _("Find one near you"))
+    return _("Drop it off and get a receipt"), where
+
+
+def _get(quote: Quote, to: str) -> tuple[str, str]:
+    currency, shop = quote.currency, ports().shop
+    credit, refund = quote.credit_total.minor, quote.refund_total.minor
+    parts = []
+    if credit:
+        parts.append(_("%(amount)s store credit by e-mail.", amount=money(credit, currency)))
+    if refund:
+        parts.append(_("%(amount)s to %(to)s.", amount=money(refund, currency), to=to))
+        parts.append(
+            ngettext(
+                "Banks can take %(num)s working day.", "Banks can take up to %(num)s working days.", shop.bank_days
+            )
+        )
+    if any(line.resolution not in (REFUND, STORE_CREDIT) for line in quote.lines):
+        parts.append(_("We send your exchange with its own e-mail."))
+    amount = money(quote.total.minor, currency)
+    title = _("You get %(amount)s", amount=amount) if quote.total.minor else _("You get your exchange")
+    return title, " ".join(parts)

@@ -1,0 +1,203 @@
+"""Which items come back: every line of the order, what can and what can't, each with its date and reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from flask import request
+from werkzeug.wrappers import Response
+
+from portal import clock
+from portal.orders.models import OrderLine
+from portal.policy.explain import Wording, cause_message
+from portal.returns.assess import LineOptions, line_options
+from portal.returns.queries import returns_of_order
+from portal.web.customer.base import Errors, money, page, pages, ports, read, see, speech
+from portal.web.customer.basket import Basket, booked_as, open_basket, save
+from portal.web.customer.plan import Choice, Plan
+from portal.web.customer.words import _, ngettext
+
+MOST_IN_A_LIST = 20
+"""Quantities up to here are chosen from a list, larger ones are typed."""
+MOST_IN_THE_ASIDE = 40
+Answer = Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line as the page shows it. ``bold`` is the reason of a refusal, ``more`` the sentences after it."""
+
+    line: OrderLine
+    name: str
+    about: str
+    price: str
+    units_left: int
+    selected: bool
+    quantity: int
+    sold: str = ""
+    hint: str = ""
+    bold: str = ""
+    more: str = ""
+    may_report: bool = False
+    may_ask: bool = False
+    included: bool = False
+    """It can't simply come back, but is in the return as a fault or as a question to a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that may come back until the same day; ``until`` is None when a person decides."""
+
+    until: date | None
+    days_left: int
+    lines: tuple[Shown, ...]
+
+
+@pages.get("/order/<path:number>/items")
+def items(number: str) -> Answer:
+    """Choose what comes back."""
+    with read() as session:
+        basket = fresh(open_basket(session, number))
+        return _show(basket, basket.plan)
+
+
+@pages.post("/order/<path:number>/items")
+def choose_items(number: str) -> Answer:
+    """Keep what was ticked, and go on to the first item that has no answers yet."""
+    with read() as session:
+        basket = fresh(open_basket(session, number))
+        plan, errors = _read(basket)
+        if errors:
+            return _show(basket, plan, errors)
+        save(basket, plan)
+        wanted = _position(request.form.get("report", "") or request.form.get("ask", ""))
+        if wanted is not None:
+            return see("item", number=basket.number, position=wanted)
+        return next_page(basket, plan)
+
+
+def fresh(basket: Basket) -> Basket:
+    """The basket as it is before anything is chosen, when its draft has become a return: the next return starts anew."""
+    return replace(basket, draft=None, plan=Plan(), photos={}) if booked_as(basket) else basket
+
+
+def next_page(basket: Basket, plan: Plan, after: str = "") -> Response:
+    """The first item without answers behind the one just done, else any other, else how to send it, else the review."""
+    refs = [choice.line for choice in plan.choices]
+    start = refs.index(after) + 1 if after in refs else 0
+    waiting = [choice for choice in (*plan.choices[start:], *plan.choices[:start]) if not choice.answered]
+    if waiting:
+        return see("item", number=basket.number, position=basket.line(waiting[0].line).position)
+    return see("review" if plan.ship_with else "send", number=basket.number)
+
+
+def _position(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _read(basket: Basket) -> tuple[Plan, Errors]:
+    ticked = {_position(value) for value in request.form.getlist("line")}
+    reported, asked = _position(request.form.get("report", "")), _position(request.form.get("ask", ""))
+    choices: list[Choice] = []
+    errors: Errors = []
+    for line in basket.order.lines:
+        if line.units_left <= 0 or line.position not in ticked | {reported, asked}:
+            continue
+        before = basket.plan.find(line.ref) or Choice(line.ref, reason=basket.grant.reason)
+        if line.position in (reported, asked):
+            before = replace(
+                before, ask=line.position == asked, fault=line.position == reported, reason="", resolution=""
+            )
+        text = request.form.get(f"quantity-{line.position}", "1").strip()
+        quantity = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        if not 1 <= quantity <= line.units_left:
+            message = _("%(name)s: choose from 1 to %(most)s", name=name_of(line), most=line.units_left)
+            errors.append((f"quantity-{line.position}", message))
+            quantity = before.quantity
+        choices.append(replace(before, quantity=quantity))
+    if not choices:
+        first = next((line.position for line in basket.order.lines if line.units_left > 0), 0)
+        errors.append((f"line-{first}" if first else "", _("Select at least one item")))
+    return replace(basket.plan, choices=tuple(choices)), errors
+
+
+def name_of(line: OrderLine) -> str:
+    """What the customer calls it."""
+    return line.name or line.variant or line.sku or _("Item %(number)s", number=line.position)
+
+
+def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str, int]:
+    at = clock.now()
+    options = line_options(basket.session, basket.book, basket.order, at=at) if basket.book.versions else []
+    today = clock.local_date(at, ports().shop.timezone)
+    can: dict[date | None, list[Shown]] = {}
+    cannot: list[Shown] = []
+    for each in options:
+        shown = _shown(basket, plan, each)
+        if each.state == "returnable":
+            can.setdefault(each.return_by_on, []).append(shown)
+        else:
+            cannot.append(shown)
+    groups = [
+        Group(until, (until - today).days if until else 0, tuple(lines))
+        for until, lines in sorted(can.items(), key=lambda item: item[0] or date.max)
+    ]
+    earlier = returns_of_order(basket.session, basket.order.id) if any(x.units_held for x in basket.order.lines) else []
+    chosen = [shown for group in groups for shown in group.lines]
+    return page(
+        "items",
+        errors,
+        order=basket.order,
+        groups=groups,
+        cannot=cannot,
+        faults=any(shown.may_report for shown in cannot),
+        several=len({each.line.delivered_at for each in chosen if each.line.delivered_at}) > 1,
+        chosen=chosen if len(chosen) <= MOST_IN_THE_ASIDE else [],
+        count=len(plan.choices),
+        most_in_a_list=MOST_IN_A_LIST,
+        earlier=earlier,
+    )
+
+
+def _shown(basket: Basket, plan: Plan, options: LineOptions) -> Shown:
+    line, words = options.order_line, speech().wording()
+    choice = plan.find(line.ref)
+    about = line.variant
+    price = money(line.unit_price_minor, basket.order.currency)
+    if line.quantity > 1:
+        each = _("%(price)s each", price=price)
+        about = f"{about}. {each}" if about else each
+    bold, more = _reason(options, words)
+    causes = options.causes
+    gone = line.quantity - options.units_left
+    return Shown(
+        line=line,
+        name=name_of(line),
+        about=about,
+        price=price,
+        units_left=options.units_left,
+        selected=choice is not None and options.state == "returnable",
+        quantity=choice.quantity if choice else 1,
+        sold=ngettext(
+            "%(num)s of %(all)s is back with us or on its way.", "%(num)s of %(all)s are back with us or on their way.",
+            gone, all=line.quantity,
+        ) if gone and options.units_left else "",
+        hint=" ".join(dict.fromkeys(cause_message(cause, words) for cause in causes)) if options.state == "returnable" else "",
+        bold=bold,
+        more=more,
+        included=choice is not None and options.state != "returnable",
+        may_report=options.state == "only_faulty",
+        may_ask=options.state in ("no", "only_faulty") and bool(causes),
+    )  # fmt: skip
+
+
+def _reason(options: LineOptions, words: Wording) -> tuple[str, str]:
+    """Why it can't come back: the first sentence stands out, the date it turned is in it or follows."""
+    if options.state == "returnable":
+        return "", ""
+    if options.state == "already_returned":
+        return _("Already returned."), _("Every one of these is in a return.")
+    text = " ".join(dict.fromkeys(cause_message(cause, words) for cause in options.causes))
+    first, dot, rest = text.partition(". ")
+    return (first + ".", rest) if dot else (text, "")

@@ -1,0 +1,139 @@
+"""Finding an order or a return: the start page, tracking, and the entry for a withdrawal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import flash, request
+from werkzeug.wrappers import Response
+
+from portal import clock, edge, ids
+from portal.errors import NotFound
+from portal.orders.keys import email_key, number_key
+from portal.orders.lookup import find_order
+from portal.policy.plain import Point, policy_lines
+from portal.policy.reasons import CHANGED_MIND
+from portal.policybook.service import load_book
+from portal.returns.queries import get_return
+from portal.web.customer import grants
+from portal.web.customer.base import Errors, page, pages, ports, read, see, speech
+from portal.web.customer.words import _
+
+LONGEST = 320
+BOTH = "lookup"
+"""The id of the two fields together: a look-up that fails never says which of them was wrong."""
+Answer = Response | tuple[str, int]
+Again = Callable[[str, str, Errors], tuple[str, int]]
+"""Shows the same page once more, with what was typed and what is wrong."""
+
+
+@pages.get("/")
+def lookup() -> Answer:
+    """The start; ``?order=`` in a link from the shop fills the number in."""
+    return _lookup_page(request.args.get("order", "")[:LONGEST], "")
+
+
+@pages.post("/")
+def find() -> Answer:
+    """Look the order up and go to its items."""
+    return _find_order(_lookup_page, reason="")
+
+
+@pages.get("/withdraw")
+def withdraw() -> Answer:
+    """How to withdraw from the contract."""
+    return _withdraw_page(request.args.get("order", "")[:LONGEST], "")
+
+
+@pages.post("/withdraw")
+def find_to_withdraw() -> Answer:
+    """The same look-up; the reason is then given already, because a withdrawal needs none."""
+    return _find_order(_withdraw_page, reason=CHANGED_MIND)
+
+
+@pages.get("/track")
+def track() -> Answer:
+    """Where is my return?"""
+    return track_page(request.args.get("return", "")[:LONGEST], "")
+
+
+@pages.post("/track")
+def find_return() -> Answer:
+    """Look a return up by its number and the proof of its order."""
+    number, proof = _typed("return_number"), _typed("proof")
+    errors: Errors = []
+    if not number.strip():
+        errors.append(("return_number", _("Enter your return number")))
+    if not proof.strip():
+        errors.append(("proof", _("Enter the e-mail address or postcode on the order")))
+    if errors:
+        return track_page(number, proof, errors)
+    rma = ids.read_rma(number) or ""
+    edge.limit_lookup(ports().database, request.remote_addr or "", f"return:{rma or number_key(number)}")
+    with read() as session:
+        order_number = ""
+        if rma:
+            try:
+                order_number = get_return(session, rma).order.number
+            except NotFound:
+                order_number = ""
+        # The order is asked for either way, so that an unknown return takes the steps of a wrong proof.
+        matched = find_order(session, order_number or "\x00", proof) is not None
+    if not matched:
+        message = _(
+            "We couldn’t find a return with these details. Check the return number and the e-mail address or postcode"
+        )
+        return track_page(number, proof, [(BOTH, message)])
+    grants.grant_return(rma)
+    return see("status", rma=rma)
+
+
+def track_page(number: str, proof: str, errors: Errors | None = None) -> tuple[str, int]:
+    """The page that asks for a return's number and its proof."""
+    return page("track", errors, number=number, proof=proof)
+
+
+def _find_order(again: Again, *, reason: str) -> Answer:
+    number, proof = _typed("order_number"), _typed("proof")
+    errors: Errors = []
+    if not number.strip():
+        errors.append(("order_number", _("Enter your order number")))
+    if not proof.strip():
+        errors.append(("proof", _("Enter the e-mail address or postcode on the order")))
+    if errors:
+        return again(number, proof, errors)
+    edge.limit_lookup(ports().database, request.remote_addr or "", number_key(number))
+    with read() as session:
+        order = find_order(session, number, proof)
+        found = (order.number, order.email_key) if order is not None else None
+    if found is None:
+        message = _("We couldn’t find an order with these details. Check the number and the e-mail address or postcode")
+        return again(number, proof, [(BOTH, message)])
+    grants.grant_order(found[0], by_email=email_key(proof) == found[1], reason=reason)
+    if reason:
+        flash(_("Select everything you withdraw from. You don’t need to give a reason."), "blue")
+    return see("items", number=found[0])
+
+
+def _typed(name: str) -> str:
+    """What was typed, unchanged, so that the page shows it again as it was."""
+    return request.form.get(name, "")[:LONGEST]
+
+
+def _lookup_page(number: str, proof: str, errors: Errors | None = None) -> tuple[str, int]:
+    return page("lookup", errors, number=number, proof=proof, points=points() if not errors else ())
+
+
+def _withdraw_page(number: str, proof: str, errors: Errors | None = None) -> tuple[str, int]:
+    return page("withdraw", errors, number=number, proof=proof)
+
+
+def points() -> tuple[Point, ...]:
+    """How returns work here, by the policy that binds an order placed now; nothing before one is published."""
+    shop = ports().shop
+    with read() as session:
+        book = load_book(session)
+    if not book.versions:
+        return ()
+    _number, policy = book.current(clock.now())
+    return policy_lines(policy, speech().wording(), currency=shop.currency, refund_days=shop.bank_days)

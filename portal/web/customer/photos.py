@@ -1,0 +1,116 @@
+"""Photos of an item: given with a form, written anew, kept under unguessable names, shown to their owner alone."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+
+from portal import ids
+from portal.errors import NotFound
+from portal.orders.models import Order, OrderLine
+from portal.returns.models import Draft, Photo, Return, ReturnLine
+from portal.returns.photos import MAX_BYTES, check_count
+from portal.web.customer import grants
+from portal.web.customer.base import command, limit_writes, pages, ports, read
+
+_KIND = "photos"
+
+
+def uploads() -> list[FileStorage]:
+    """The photos that came with this form; an empty file field sends one without a name."""
+    return [file for file in request.files.getlist("photo") if file.filename]
+
+
+def add(token: str, line: OrderLine, files: list[FileStorage]) -> None:
+    """Keep the photos for the line, all or none. Raises `Invalid` naming the file and the way out.
+
+    Pictures are read and stored before the transaction; what was stored for nothing is deleted again.
+    """
+    limit_writes()
+    with read() as session:
+        check_count(_count(session, token, line), len(files))
+    made = []
+    for file in files:
+        # One byte more than allowed is enough to know that there is too much.
+        encoded = ports().photos.reencode(file.stream.read(MAX_BYTES + 1), file.filename or "")
+        made.append((f"{_KIND}/{ids.new_token()}.jpg", encoded, _name(file.filename or "")))
+    kept = []
+    try:
+        for key, encoded, _file_name in made:
+            ports().files.put(key, encoded.data)
+            kept.append(key)
+        with command() as tx:
+            draft = tx.session.scalar(select(Draft).where(Draft.token == token).with_for_update())
+            if draft is None or draft.return_id is not None:
+                raise NotFound("There is no such draft.")
+            check_count(_count(tx.session, token, line), len(made))
+            for key, encoded, file_name in made:
+                tx.session.add(
+                    Photo(
+                        key=key, draft_id=draft.id, order_line_id=line.id, file_name=file_name, added_at=tx.at,
+                        media_type=encoded.media_type, width=encoded.width, height=encoded.height, bytes=len(encoded.data),
+                    )
+                )  # fmt: skip
+    except BaseException:
+        for key in kept:
+            ports().files.delete(key)
+        raise
+
+
+def remove(token: str, line: OrderLine, photo_id: int) -> None:
+    """Take a photo out of the draft. One that is not there is gone already."""
+    with command() as tx:
+        photo = tx.session.scalar(
+            select(Photo)
+            .join(Draft, Draft.id == Photo.draft_id)
+            .where(Photo.id == photo_id, Photo.order_line_id == line.id, Draft.token == token)
+            .where(Photo.return_line_id.is_(None))
+        )
+        if photo is None:
+            return
+        key = photo.key
+        tx.session.delete(photo)
+    ports().files.delete(key)
+
+
+def url_name(photo: Photo) -> str:
+    """The photo's name in its address."""
+    return photo.key.removeprefix(f"{_KIND}/")
+
+
+@pages.get("/photo/<name>")
+def photo(name: str) -> Response:
+    """One photo, for the session that gave it or that may see its return; for everybody else there is none."""
+    query = (
+        select(Photo.key, Photo.media_type, Draft.token, Return.rma, Order.number)
+        .select_from(Photo)
+        .outerjoin(Draft, Draft.id == Photo.draft_id)
+        .outerjoin(ReturnLine, ReturnLine.id == Photo.return_line_id)
+        .outerjoin(Return, Return.id == ReturnLine.return_id)
+        .outerjoin(Order, Order.id == Return.order_id)
+        .where(Photo.key == f"{_KIND}/{name[:100]}")
+    )
+    with read() as session:
+        found = session.execute(query).one_or_none()
+    if found is None:
+        raise NotFound("There is no such photo.")
+    key, media_type, token, rma, number = found
+    if not (token in grants.draft_tokens() or (rma and grants.may_see_return(rma, number))):
+        raise NotFound("There is no such photo.")
+    response = Response(ports().files.get(key), mimetype=media_type)
+    response.headers["Content-Disposition"] = "inline"
+    return response
+
+
+def _count(session: Session, token: str, line: OrderLine) -> int:
+    query = select(func.count(Photo.id)).join(Draft, Draft.id == Photo.draft_id)
+    return session.scalar(query.where(Draft.token == token, Photo.order_line_id == line.id)) or 0
+
+
+def _name(file_name: str) -> str:
+    """The file's own name for the customer's eyes, without a path."""
+    last = file_name.replace("\\", "/").rpartition("/")[2]
+    clean = "".join(sign for sign in last if sign.isprintable()).strip()
+    return clean[-60:] or "photo"

@@ -1,0 +1,228 @@
+"""The page of one return: where it is, what is owed, what to do. Opened by the mailed link, by its number, or after booking."""
+
+from __future__ import annotations
+
+from flask import flash, request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock, ids
+from portal.errors import Conflict, Invalid
+from portal.labels import service as labels
+from portal.money import Money
+from portal.notices.links import read_status_key
+from portal.orders.queries import get_order
+from portal.policy.decision import REFUSE, Decision
+from portal.policy.explain import customer_summary
+from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
+from portal.refunds.queries import MoneyView, money_of_return
+from portal.returns import lifecycle, service
+from portal.returns.models import Return, ReturnLine
+from portal.returns.payable import accounted, payable_quote
+from portal.returns.queries import returns_of_order
+from portal.reviews.models import Review
+from portal.reviews.service import ASKED, open_reviews
+from portal.timeline import entries_for_return
+from portal.web.customer import grants
+from portal.web.customer.amounts import pay_to, pots, tax_note
+from portal.web.customer.base import (
+    Errors,
+    LookupNeeded,
+    command,
+    limit_writes,
+    money,
+    page,
+    pages,
+    ports,
+    read,
+    see,
+    speech,
+    typed,
+)
+from portal.web.customer.booked import can_cancel
+from portal.web.customer.items import name_of
+from portal.web.customer.lookup import track_page
+from portal.web.customer.papers import find_own
+from portal.web.customer.story import promise_words, state_words, tell
+from portal.web.customer.words import _
+
+LONGEST_ANSWER = 4_000
+Answer = Response | tuple[str, int]
+
+
+@pages.get("/returns/<rma>")
+def status(rma: str) -> Answer:
+    """The return's page. A mailed key opens it for this session and then leaves the address, so that nobody passes it on."""
+    if "key" in request.args:
+        number = ids.read_rma(rma) or ""
+        if number and read_status_key(ports().config, number, request.args["key"]):
+            grants.grant_return(number)
+            return see("status", rma=number)
+    with read() as session:
+        return_ = find_own(session, rma)
+        # A number that does not exist and one that is somebody else's get the very same page.
+        return track_page(rma[:20], "") if return_ is None else _show(session, return_)
+
+
+@pages.post("/returns/<rma>/answer")
+def answer(rma: str) -> Answer:
+    """The customer's answer to a question of the shop's."""
+    limit_writes()
+    text = typed("answer", LONGEST_ANSWER)
+    with read() as session:
+        return_ = find_own(session, rma)
+        if return_ is None:
+            return track_page(rma[:20], "")
+        if not text:
+            return _show(session, return_, [("answer", _("Write your answer"))])
+        number, name = return_.rma, return_.order.customer_name
+    try:
+        with command(name) as tx:
+            service.answer_question(tx, number, text)
+    except Invalid as error:
+        with read() as session:
+            again = find_own(session, rma)
+            if again is None:
+                raise
+            return _show(session, again, [("answer", next(iter(error.fields.values()), error.message))])
+    except Conflict:
+        flash(_("We have your answer already. Thank you."), "green")
+        return see("status", rma=number)
+    flash(_("Thank you. We have your answer and go on."), "green")
+    return see("status", rma=number)
+
+
+@pages.get("/order/<path:number>/returns")
+def returns(number: str) -> Answer:
+    """Every return of an order."""
+    grant = grants.order_grant(number)
+    if grant is None:
+        raise LookupNeeded
+    with read() as session:
+        order = get_order(session, grant.key)
+        found = returns_of_order(session, order.id)
+        return page("returns", order=order, returns=[(each, _outcome(each), _names(each)) for each in found])
+
+
+def _show(session: Session, return_: Return, errors: Errors | None = None) -> tuple[str, int]:
+    shop = ports().shop
+    order = get_order(session, return_.order.number)
+    view = money_of_return(session, return_.id, bank_days=shop.bank_days)
+    reviews = open_reviews(session, return_.id)
+    entries = entries_for_return(session, return_.id)
+    asked = next((review for review in reviews if review.status == ASKED), None)
+    label = labels.find_label(session, return_.id)
+    quote = payable_quote(session, return_)
+    to = pay_to(order)
+    told = tell(return_, view, entries, reviews, shop, clock.now(), to)
+    names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
+    return page(
+        "status",
+        errors,
+        return_=return_,
+        order=order,
+        story=told,
+        outcome=_outcome(return_),
+        badge="asked" if asked and return_.status not in lifecycle.ENDED else return_.status,
+        money=view,
+        owed_words=_owed_words(return_, view),
+        facts=_facts(return_, view, quote, to),
+        credit_codes=[piece.label for piece in view.pieces if piece.kind == "store_credit"],
+        pots=[(pot, pot.with_total(quote.currency)) for pot in pots(quote, names, to)],
+        note=tax_note(quote),
+        changed=_changed(return_, quote),
+        lines=[
+            (line, name_of(line.order_line), _line_words(line), *_line_badge(return_, line)) for line in return_.lines
+        ],
+        refusals=_refusals(return_),
+        question=_question(asked),
+        answer=typed("answer", LONGEST_ANSWER),
+        has_code=label is not None and return_.status == lifecycle.AUTHORIZED,
+        can_cancel=can_cancel(return_),
+        owner=grants.order_grant(order.number) is not None,
+    )
+
+
+def _outcome(return_: Return) -> str | None:
+    """What came of a finished return, for its badge: money first, as that is what people wait for."""
+    if return_.status != lifecycle.CLOSED:
+        return None
+    wanted = {line.resolution for line in return_.lines if line.status not in ("refused", "canceled")}
+    return next((name for name in (REFUND, STORE_CREDIT, EXCHANGE) if name in wanted), None)
+
+
+def _names(return_: Return) -> str:
+    return ", ".join(name_of(line.order_line) for line in return_.lines)
+
+
+def _owed_words(return_: Return, view: MoneyView) -> str:
+    if view.state == "refunded":
+        return _("You’ve got")
+    if return_.status in lifecycle.UNDECIDED:
+        return _("You get, if we say yes")
+    return _("You’re owed")
+
+
+def _facts(return_: Return, view: MoneyView, quote: Quote, to: str) -> list[tuple[str, str, str]]:
+    """Each part of the money: name, what it is doing, amount."""
+    currency = view.currency
+    if view.planned_at is not None:
+        found = []
+        for piece in view.pieces:
+            amount = money(piece.amount.minor, currency) if piece.amount is not None else _("Exchange")
+            name = {
+                "store_credit": _("Store credit"),
+                "exchange": piece.label,
+            }.get(piece.kind, _("Refund to %(method)s", method=piece.label))
+            found.append((name, state_words(piece), amount))
+        return found
+    when = promise_words(return_.refund_when)
+    rows: list[tuple[str, str, str]] = []
+    if quote.credit_total.minor:
+        rows.append((_("Store credit"), when, money(quote.credit_total.minor, currency)))
+    if quote.refund_total.minor:
+        rows.append((_("Refund to %(method)s", method=to), when, money(quote.refund_total.minor, currency)))
+    rows += [(piece.label, state_words(piece), _("Exchange")) for piece in view.pieces if piece.kind == "exchange"]
+    return rows
+
+
+def _changed(return_: Return, quote: Quote) -> str:
+    """The amount that was shown at booking, if it is another one now."""
+    before = return_.basis.get("shown")
+    if not before or return_.status in lifecycle.ENDED:
+        return ""
+    was = Money(before["total"]["amount"], before["total"]["currency"])
+    return money(was.minor, was.currency) if was != quote.total else ""
+
+
+def _line_words(line: ReturnLine) -> str:
+    """``Moss check, size L × 1. Refund``."""
+    article = line.order_line
+    resolution = {REFUND: _("Refund"), STORE_CREDIT: _("Store credit"), EXCHANGE: _("Exchange")}[line.resolution]
+    many = f" × {line.quantity}" if line.quantity > 1 or article.quantity > 1 else ""
+    return f"{article.variant}{many}. {resolution}" if article.variant or many else resolution
+
+
+def _line_badge(return_: Return, line: ReturnLine) -> tuple[str, str | None]:
+    """The line's word: its own end, else what the whole return has reached."""
+    if line.status in ("refused", "canceled"):
+        return line.status, None
+    if line.status == "review" and return_.status in lifecycle.UNDECIDED:
+        return "review", None
+    if return_.status == lifecycle.IN_TRANSIT and accounted(line):
+        return lifecycle.RECEIVED, None
+    return return_.status, line.resolution if return_.status == lifecycle.CLOSED else None
+
+
+def _refusals(return_: Return) -> list[tuple[str, str]]:
+    """Why items were refused, in the policy's words; where the shop has written its own, that message stands alone."""
+    words = speech().wording()
+    return [
+        (name_of(line.order_line), customer_summary(Decision.from_json(line.decision), words))
+        for line in return_.lines
+        if line.status == "refused" and line.answer == REFUSE
+    ]
+
+
+def _question(asked: Review | None) -> str:
+    return asked.message if asked is not None else ""

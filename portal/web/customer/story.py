@@ -1,0 +1,359 @@
+"""The return as a story: one sentence that is the answer, who acts next, and what happened when.
+
+In: a return, its money, its timeline and open questions. Out: `Story`. Invariants: "refunded" is said only of money that arrived;
+a deadline that has passed is said first. Never: a word about staff, rules or providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from markupsafe import Markup, escape
+
+from portal import clock, wording
+from portal.refunds.queries import MoneyView, Piece, add_working_days
+from portal.returns import lifecycle as life
+from portal.returns.models import Return
+from portal.returns.payable import COUNTING, accounted, keeps_item
+from portal.reviews.models import Review
+from portal.reviews.service import ASKED
+from portal.shop import Shop
+from portal.timeline import TimelineEntry
+from portal.web.customer.base import money as words_of
+from portal.web.customer.base import speech
+from portal.web.customer.words import _, ngettext
+
+DONE, NOW, NEXT = "done", "now", "next"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the progress."""
+
+    state: str
+    what: str
+    when: str = ""
+    when_iso: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """``late`` is the day that we named and missed."""
+
+    headline: str
+    lead: Markup
+    steps: tuple[Step, ...]
+    late: date | None = None
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Everything the sentences are made of."""
+
+    return_: Return
+    money: MoneyView
+    when: Mapping[str, datetime]
+    reviews: Sequence[Review]
+    shop: Shop
+    today: date
+    pay_to: str
+
+    @property
+    def travels(self) -> bool:
+        return bool(self.return_.ship_with)
+
+    @property
+    def asked(self) -> bool:
+        return any(review.status == ASKED for review in self.reviews)
+
+    @property
+    def hear_by(self) -> date | None:
+        """The day by which we said to have checked the goods."""
+        arrived = self.return_.received_at
+        if arrived is None:
+            return None
+        return add_working_days(clock.local_date(arrived, self.shop.timezone), self.shop.check_within_days)
+
+
+def tell(
+    return_: Return,
+    money: MoneyView,
+    entries: Sequence[TimelineEntry],
+    reviews: Sequence[Review],
+    shop: Shop,
+    at: datetime,
+    pay_to: str,
+) -> Story:
+    """The story as it stands at the moment ``at``."""
+    when: dict[str, datetime] = {}
+    for entry in entries:
+        when.setdefault(entry.what, entry.at)
+    told = _Told(return_, money, when, reviews, shop, clock.local_date(at, shop.timezone), pay_to)
+    headline, lead = _headline(told)
+    late = None
+    if return_.status in (life.RECEIVED, life.INSPECTED) and money.planned_at is None and told.hear_by is not None:
+        late = told.hear_by if told.today > told.hear_by else None
+    if late is not None:
+        lead = _strong(
+            _("It is taking longer than the day we named. You’ll hear from us by %(day)s."),
+            day=_weekday(add_working_days(told.today, 1)),
+        )
+    return Story(headline, lead, tuple(_steps(told)), late)
+
+
+def _strong(text: str, **values: str) -> Markup:
+    """A sentence with its values in bold."""
+    return escape(text) % {name: Markup("<b>{}</b>").format(value) for name, value in values.items()}
+
+
+def _weekday(day: date) -> str:
+    return wording.weekday(day, speech().locale)
+
+
+def _short_day(day: date) -> str:
+    return wording.short_day(day, speech().locale)
+
+
+def _headline(told: _Told) -> tuple[str, Markup]:
+    return_, money = told.return_, told.money
+    calm = escape(_("You don’t need to do anything."))
+    if told.asked and return_.status not in life.ENDED:
+        return _("We have a question for you"), escape(_("Once you’ve answered, we go on."))
+    match return_.status:
+        case life.REQUESTED | life.UNDER_REVIEW:
+            due = min((review.due_at for review in told.reviews), default=None)
+            if due is None or clock.local_date(due, told.shop.timezone) < told.today:
+                return _("We’re looking at your return"), escape(_("You hear from us soon. Send nothing before that."))
+            by = _weekday(clock.local_date(due, told.shop.timezone))
+            return _("We’re looking at your return"), _strong(
+                _("You’ll hear from us by %(day)s. Send nothing before that."), day=by
+            )
+        case life.REJECTED:
+            return _("We couldn’t accept this return"), escape(_("Nothing is refunded for it. Below you find why."))
+        case life.CANCELED:
+            return _("This return is cancelled"), escape(_("The items stay with you. You can start again at any time."))
+        case life.EXPIRED:
+            return _("This return has expired"), escape(
+                _("Nothing reached us in time. If you’ve sent it, message us with the receipt.")
+            )
+    if money.planned_at is not None and money.state != "nothing":
+        return _about_money(told)
+    match return_.status:
+        case life.AUTHORIZED if told.travels and return_.ship_by_on:
+            return _("Your return is booked"), _strong(_("Send it by %(day)s."), day=_weekday(return_.ship_by_on))
+        case life.AUTHORIZED:
+            return _("Your return is approved"), calm
+        case life.IN_TRANSIT:
+            return _("Your parcel is on its way to us"), calm
+        case life.RECEIVED:
+            return _("We have your parcel and we’re checking it"), _hear(told)
+        case life.INSPECTED:
+            return _("We’ve checked your parcel"), _hear(told)
+        case _closed:
+            return _closed_headline(told)
+
+
+def _hear(told: _Told) -> Markup:
+    by = told.hear_by or told.today
+    return _strong(_("You’ll hear from us by %(day)s. You don’t need to do anything."), day=_weekday(by))
+
+
+def _about_money(told: _Told) -> tuple[str, Markup]:
+    money = told.money
+    amount = words_of(money.owed.minor, money.currency)
+    match money.state:
+        case "refunded" if money.credited.minor == money.owed.minor:
+            return _("Your store credit is ready"), _strong(
+                _("%(amount)s, ready to spend. Your code is below."), amount=amount
+            )
+        case "refunded":
+            return _("Your refund is complete"), _strong(
+                _("We’ve sent %(amount)s. Your bank may take some days to show it."), amount=amount
+            )
+        case "held":
+            return _("Your refund is delayed"), escape(_("We’re looking into it. You don’t need to do anything."))
+        case _under_way:
+            if any(piece.state == "needs_you" for piece in money.pieces):
+                return _("Your bank details are needed"), escape(_("We’ve sent you an e-mail that says what to do."))
+            if any(piece.state == "held" for piece in money.pieces):
+                return _("A part of your refund is delayed"), escape(
+                    _("We’re looking into it. You don’t need to do anything.")
+                )
+            return _("Your money is on its way"), escape(_("You don’t need to do anything."))
+
+
+def _closed_headline(told: _Told) -> tuple[str, Markup]:
+    if any(piece.kind == "exchange" and piece.state == "ordered" for piece in told.money.pieces):
+        return _("Your exchange is on its way"), escape(_("We’ve sent you its order number by e-mail."))
+    return _("This return is complete"), escape(_("You don’t need to do anything."))
+
+
+def _moment(at: datetime) -> tuple[str, str]:
+    return wording.moment(at, speech().zone, speech().locale), at.isoformat()
+
+
+def _done(what: str, at: datetime, detail: str = "") -> Step:
+    when, iso = _moment(at)
+    return Step(DONE, what, when, iso, detail)
+
+
+def _steps(told: _Told) -> list[Step]:
+    return_ = told.return_
+    units = sum(line.quantity for line in return_.lines)
+    way = {
+        "qr": _("QR code"),
+        "label": _("Printed label"),
+        "shop": _("Handed in at a shop"),
+        "own": _("Sent your own way"),
+    }.get(return_.ship_with, "")
+    items = ngettext("%(num)s item", "%(num)s items", units)
+    steps = [_done(_("Booked"), return_.booked_at, f"{items}, {way}" if way else items)]
+    if "return.review_opened" in told.when:
+        if return_.status in (life.REQUESTED, life.UNDER_REVIEW):
+            detail = _("We wait for your answer.") if told.asked else _("A person looks at what you’ve asked.")
+            steps.append(Step(NOW, _("Being looked at"), _("Now"), "", detail))
+        elif return_.authorized_at is not None:
+            steps.append(_done(_("Approved"), return_.authorized_at))
+    ended = {
+        life.REJECTED: ("return.rejected", _("Declined")),
+        life.CANCELED: ("return.canceled", _("Cancelled")),
+        life.EXPIRED: ("return.expired", _("Expired")),
+    }
+    if return_.status in ended:
+        if return_.received_at is not None:
+            steps.append(_done(_("Arrived with us"), return_.received_at))
+        event, what = ended[return_.status]
+        at = told.when.get(event)
+        return [*steps, _done(what, at) if at else Step(DONE, what)]
+    if told.travels:
+        steps += _way_back(told)
+    return steps + _money_steps(told)
+
+
+def _way_back(told: _Told) -> list[Step]:
+    return_, status = told.return_, told.return_.status
+    steps = []
+    dropped = told.when.get("return.in_transit")
+    if dropped is not None and dropped != return_.received_at:
+        steps.append(_done(_("Dropped off"), dropped))
+    elif status == life.AUTHORIZED:
+        by = _("By %(day)s", day=_short_day(return_.ship_by_on)) if return_.ship_by_on else ""
+        steps.append(Step(NOW, _("Waiting for your parcel"), by, "", _("Keep the receipt until you have your money.")))
+    elif status in life.UNDECIDED:
+        steps.append(Step(NEXT, _("Drop it off")))
+    if return_.received_at is not None:
+        parts = sum(accounted(line) for line in return_.lines)
+        whole = sum(line.quantity for line in return_.lines if line.status in COUNTING and not keeps_item(line))
+        detail = _("%(count)s of %(all)s items so far", count=parts, all=whole) if 0 < parts < whole else ""
+        steps.append(_done(_("Arrived with us"), return_.received_at, detail))
+    else:
+        now = status == life.IN_TRANSIT
+        steps.append(
+            Step(NOW if now else NEXT, _("On its way to us") if now else _("Arrives with us"), _("Now") if now else "")
+        )
+    if return_.inspected_at is not None:
+        steps.append(_done(_("Checked"), return_.inspected_at))
+    elif told.money.planned_at is None:
+        looking = status in (life.RECEIVED, life.INSPECTED)
+        within = ngettext(
+            "Usually done within %(num)s working day.", "Usually done within %(num)s working days.",
+            told.shop.check_within_days,
+        )  # fmt: skip
+        if looking or return_.refund_when in ("received", "inspected"):
+            what = _("Being checked") if looking else _("We check it")
+            steps.append(Step(NOW if looking else NEXT, what, _("Now") if looking else "", "", within))
+    return steps
+
+
+def _money_steps(told: _Told) -> list[Step]:
+    money = told.money
+    if money.planned_at is not None:
+        return [_piece_step(told, piece) for piece in money.pieces]
+    by = told.hear_by
+    expected = _("Expected by %(day)s", day=_short_day(by)) if by and by >= told.today else ""
+    steps = []
+    quote = {
+        into: sum(part.amount_minor for part in money.parts if part.into == into) for into in ("store_credit", "refund")
+    }
+    if quote["store_credit"]:
+        amount = words_of(quote["store_credit"], money.currency)
+        detail = _("%(amount)s by e-mail, ready to spend straight away", amount=amount)
+        steps.append(Step(NEXT, _("Store credit sent"), expected, "", detail))
+    if quote["refund"]:
+        steps.append(Step(NEXT, _("Refund sent"), expected, "", _bank(told, quote["refund"], told.pay_to)))
+    if any(piece.kind == "exchange" for piece in money.pieces):
+        names = ", ".join(piece.label for piece in money.pieces if piece.kind == "exchange")
+        steps.append(Step(NEXT, _("Exchange sent"), expected, "", names))
+    return steps
+
+
+def _bank(told: _Told, minor: int, to: str) -> str:
+    return ngettext(
+        "%(amount)s to %(to)s, then up to %(num)s working day at your bank",
+        "%(amount)s to %(to)s, then up to %(num)s working days at your bank",
+        told.shop.bank_days, amount=words_of(minor, told.money.currency), to=to,
+    )  # fmt: skip
+
+
+def _piece_step(told: _Told, piece: Piece) -> Step:
+    amount = words_of(piece.amount.minor, told.money.currency) if piece.amount is not None else ""
+    when, iso = _moment(piece.sent_at) if piece.sent_at else ("", "")
+    to = _("%(amount)s to %(to)s", amount=amount, to=piece.label)
+    match piece.kind, piece.state:
+        case "store_credit", _state:
+            return Step(DONE, _("Store credit sent"), when, iso, amount)
+        case "exchange", "ordered":
+            detail = _("%(what)s, order %(number)s", what=piece.label, number=piece.order_number)
+            return Step(DONE, _("Exchange sent"), when, iso, detail)
+        case "exchange", _state:
+            return Step(NEXT, _("Exchange sent"), "", "", piece.label)
+        case _kind, "arrived":
+            return Step(DONE, _("Refunded"), when, iso, _with_reference(to, piece))
+        case _kind, "sent":
+            detail = to
+            if piece.expected_on:
+                detail = _("%(what)s, expected by %(day)s", what=to, day=_short_day(piece.expected_on))
+            return Step(NOW, _("Refund on its way to your bank"), when, iso, _with_reference(detail, piece))
+        case _kind, "needs_you":
+            return Step(NOW, _("Waiting for your bank details"), "", "", to)
+        case _kind, "held":
+            return Step(NOW, _("Refund delayed"), _("Now"), "", _("%(what)s. We’re looking into it.", what=to))
+        case _kind, "unsure":
+            return Step(NOW, _("Refund being checked"), _("Now"), "", to)
+        case _other:
+            return Step(NOW, _("Refund being prepared"), _("Now"), "", to)
+
+
+def _with_reference(text: str, piece: Piece) -> str:
+    if not piece.bank_reference:
+        return text
+    return _("%(what)s. Bank reference %(reference)s", what=text, reference=piece.bank_reference)
+
+
+def state_words(piece: Piece) -> str:
+    """What a part of the money is doing, behind its name."""
+    return {
+        "planned": _("being prepared"),
+        "sent": _("on its way"),
+        "needs_you": _("waiting for your bank details"),
+        "unsure": _("being checked"),
+        "by_shop": _("paid by the shop itself"),
+        "held": _("delayed"),
+        "arrived": _("refunded"),
+        "credited": _("ready to spend"),
+        "reserved": _("held for you"),
+        "ordered": _("on its way"),
+    }.get(piece.state, "")
+
+
+def promise_words(refund_when: str) -> str:
+    """When money is sent, behind its name, while it is only promised."""
+    return {
+        "authorized": _("once approved"),
+        "in_transit": _("once dropped off"),
+        "received": _("when it has arrived"),
+        "inspected": _("after checks"),
+    }[refund_when]
