@@ -185,8 +185,8 @@ def test_the_ways_to_send_are_those_that_all_lines_share(database: Database) -> 
 
 
 @pytest.mark.parametrize(
-    "moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC), datetime(2026, 1, 1)]
-)  # noqa: DTZ001
+    "moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC), BOOKED.replace(tzinfo=None)]
+)
 def test_a_moment_beyond_the_calendar_is_no_question(database: Database, moment: datetime) -> None:
     shop = open_shop(database)
     order = add_order(database)
