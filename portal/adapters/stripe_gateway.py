@@ -65,7 +65,7 @@ class StripeGateway:
         }
         options = {"idempotency_key": request.idempotency_key}
         refunds = self._v1().refunds
-        return _refund_view(_ask(lambda: refunds.create(params=form, options=options)))  # type: ignore[arg-type]
+        return _refund_view(_ask(lambda: refunds.create(params=form, options=options)))
 
     def read_refund(self, refund_id: str) -> RefundView:
         """See `Gateway`."""

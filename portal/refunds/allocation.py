@@ -31,11 +31,11 @@ class Share:
 
 
 def step_of(currency: str) -> int:
-    """The smallest amount Stripe moves, in minor units: ten for currencies of three decimals, one otherwise.
+    """The smallest amount Stripe moves, in minor units: a hundredth of the currency, so ten for those of three decimals.
 
     Source: docs.stripe.com/currencies, three-decimal currencies: the last digit is 0.
     """
-    return 10 if exponent(currency) == 3 else 1
+    return 10 ** max(exponent(currency) - 2, 0)
 
 
 def payable(amount_minor: int, step: int) -> int:

@@ -23,6 +23,7 @@ from portal.refunds.models import Exchange
 from portal.refunds.tenders import lock_return
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING, NOT_PAID, keeps_item
+from portal.returns.queries import get_return_by_id
 
 EXCHANGE = "exchange"
 RESERVED, ORDERED, RELEASED = "reserved", "ordered", "released"
@@ -32,9 +33,11 @@ def reserve(tx: Tx, return_id: int) -> None:
     """Hold stock for the exchange lines of a booked return. Raises `Conflict` naming the article when it has gone."""
     lines = [
         line
-        for line in _lines(tx.session, return_id)
+        for line in get_return_by_id(tx.session, return_id).lines
         if line.resolution == EXCHANGE and line.exchange_sku and line.status in COUNTING
     ]
+    if not lines:
+        return
     known = {each.return_line_id: each for each in _exchanges(tx.session, return_id)}
     # A return that had ended and was taken back holds its goods anew.
     missing = [line for line in lines if line.id not in known or known[line.id].status == RELEASED]

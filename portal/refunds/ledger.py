@@ -14,6 +14,7 @@ from portal.db import Tx
 from portal.refunds.models import LedgerEntry, Refund, StoreCredit
 
 OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
+ACCOUNTS = (OWED, RESERVED, REFUNDED, STORE_CREDIT)
 
 
 def write(
@@ -72,7 +73,7 @@ def balances(session: Session, return_id: int) -> dict[str, int]:
         .group_by(LedgerEntry.account)
     )
     sums = {account: int(total) for account, total in session.execute(query)}
-    return {account: sums.get(account, 0) for account in (OWED, RESERVED, REFUNDED, STORE_CREDIT)}
+    return {account: sums.get(account, 0) for account in ACCOUNTS}
 
 
 def still_owed(session: Session, return_id: int) -> int:

@@ -106,18 +106,20 @@ def money_of_return(session: Session, return_id: int, *, bank_days: int = 5) -> 
     """
     return_ = session.get_one(Return, return_id)
     quote = payable_quote(session, return_)
-    refunds = refunds_of(session, return_id)
-    sums = ledger.balances(session, return_id)
     planned = return_.payout_planned_at is not None
+    # Before the payout was planned there is no refund, no credit and no entry of the ledger to be found.
+    refunds = refunds_of(session, return_id) if planned else []
+    sums = ledger.balances(session, return_id) if planned else dict.fromkeys(ledger.ACCOUNTS, 0)
     currency = return_.currency
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
     replaced = {refund.replaces_id for refund in refunds}
     pieces = [_piece_of_refund(refund, bank_days) for refund in refunds if refund.id not in replaced]
-    credit = find_credit(session, return_id)
+    credit = find_credit(session, return_id) if planned else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
         pieces.append(Piece("store_credit", credit.code, "credited", amount, sent_at=credit.issued_at))
-    for held, variant, number in exchange.exchanges_of(session, return_id):
+    exchanges = exchange.exchanges_of(session, return_id) if any(line.exchange_sku for line in return_.lines) else []
+    for held, variant, number in exchanges:
         if held.status != exchange.RELEASED:
             label = f"{held.quantity} × {variant.name} {variant.label}".strip()
             pieces.append(Piece("exchange", label, held.status, sent_at=held.ordered_at, order_number=number or ""))
