@@ -1,0 +1,75 @@
+"""Look-up forgives how people type and tells nobody what was wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from portal.db import Database
+from portal.errors import NotFound
+from portal.orders.keys import email_key, number_key, postcode_key
+from portal.orders.lookup import find_order
+from portal.orders.queries import get_order
+from portal.orders.schema import read_order
+from portal.orders.service import put_order
+from tests.stages.orders.samples import order
+
+
+@pytest.fixture
+def known(any_database: Database) -> Database:
+    with any_database.transaction() as tx:
+        put_order(tx, read_order(order("#WH-1001")))
+        put_order(tx, read_order(order("bare", email="", ship_to={})))
+    return any_database
+
+
+@pytest.mark.parametrize(
+    "number", ["#WH-1001", "wh-1001", " WH - 1001 ", "##wh-1001", "ＷＨ-1001", "\u200bWH-1001\u00a0"]
+)
+@pytest.mark.parametrize(
+    "proof", ["ada@example.com", " ADA@Example.COM ", "LS1 1AA", "ls11aa", "LS1-1AA", "ＬＳ１１ＡＡ"]
+)
+def test_spaces_case_and_a_leading_hash_are_forgiven(known: Database, number: str, proof: str) -> None:
+    with known.read() as session:
+        found = find_order(session, number, proof)
+        assert found is not None
+        assert found.number == "#WH-1001"
+
+
+@pytest.mark.parametrize(
+    ("number", "proof"),
+    [
+        ("WH-1001", "eve@example.com"), ("WH-1001", "LS2 2BB"), ("WH-1001", ""), ("WH-1001", " - "), ("nope", "LS1 1AA"),
+        ("", ""), ("bare", ""), ("bare", " "), ("bare", "nobody@nowhere.invalid"), ("WH-1001", "\x00"), ("\x00", "x"),
+        ("nope", "nobody@nowhere.invalid"), ("nope", "NOWHERE"), ("\ud800", "\ud800"), ("9" * 10_000, "x" * 10_000),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_takes_one_query_and_finds_nothing(known: Database, number: str, proof: str) -> None:
+    statements: list[str] = []
+    event.listen(known.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    with known.read() as session:
+        assert find_order(session, number, proof) is None
+    assert len(statements) == 1
+    assert len(set(statements)) == 1
+
+
+def test_an_order_is_read_in_three_queries(known: Database) -> None:
+    statements: list[str] = []
+    event.listen(known.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    with known.read() as session:
+        found = get_order(session, "wh-1001")
+        assert (len(found.lines), len(found.payments)) == (1, 1)
+        assert len(statements) == 3
+        with pytest.raises(NotFound):
+            get_order(session, "no such")
+
+
+@given(st.text(max_size=80))
+def test_a_key_is_stable_and_has_no_blanks(text: str) -> None:
+    for make in (number_key, email_key, postcode_key):
+        key = make(text)
+        assert not any(sign.isspace() for sign in key)
+        assert make(f" {text}\t") == key
+        key.encode("utf-8")
