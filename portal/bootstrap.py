@@ -210,3 +210,10 @@ def create_app(config: Config | None = None, ports: Ports | None = None) -> APIF
         web.csrf.exempt(blueprint)
     cli.register(app)
     return app
+
+
+def main() -> None:
+    """The console script ``portal``."""
+    from portal import cli
+
+    cli.make_group(create_app)()

@@ -26,7 +26,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 40) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
     """Wait until ``url`` answers; fail with the process's log when it does not."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

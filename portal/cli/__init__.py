@@ -5,7 +5,7 @@ In: arguments. Out: one command each, an exit code, lines a person can act on. N
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -40,23 +40,16 @@ class PortalGroup(FlaskGroup):
             raise click.ClickException(error.message) from None
 
 
-def _create() -> Flask:
-    from portal.bootstrap import create_app
-
-    return create_app()
-
-
-main = PortalGroup(
-    name="portal",
-    help="Returns and refunds for an online shop. Settings are environment variables, PORTAL_…",
-    create_app=_create,
-    add_default_commands=False,
-    add_version_option=False,
-    load_dotenv=False,
-)
-for _command in COMMANDS:
-    main.add_command(_command)
-click.version_option(__version__, prog_name="portal")(main)
-
-if __name__ == "__main__":
-    sys.exit(main())
+def make_group(create_app: Callable[[], Flask]) -> click.Group:
+    """The command ``portal``. The app is made when a command first needs it, so that help and ``policy check`` need no settings."""
+    group = PortalGroup(
+        name="portal",
+        help="Returns and refunds for an online shop. Settings are environment variables, PORTAL_…",
+        create_app=create_app,
+        add_default_commands=False,
+        add_version_option=False,
+        load_dotenv=False,
+    )
+    for command in COMMANDS:
+        group.add_command(command)
+    return click.version_option(__version__, prog_name="portal")(group)
