@@ -1,7 +1,7 @@
 """What staff do about one refund. Each needs a note; each happens once, however often it is clicked.
 
-In: a refund's public id and a note. Out: the row that holds now. Invariants: while nobody knows what became of a refund, nothing is
-sent in its place; a failed one is replaced by a new row with a key of its own. Never: an amount typed by hand.
+In: a refund's public id and a note. Out: the row that holds now. Invariants: while nobody knows what became of a refund,
+nothing is sent in its place; a failed one is replaced by a new row with a key of its own. Never: an amount typed by hand.
 """
 
 from __future__ import annotations

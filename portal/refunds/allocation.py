@@ -35,7 +35,8 @@ def step_of(currency: str) -> int:
 
     Source: docs.stripe.com/currencies, three-decimal currencies: the last digit is 0.
     """
-    return 10 ** max(exponent(currency) - 2, 0)
+    step: int = 10 ** max(exponent(currency) - 2, 0)
+    return step
 
 
 def payable(amount_minor: int, step: int) -> int:

@@ -22,6 +22,7 @@ from portal.refunds.planning import plan_refund
 from portal.refunds.settle import DECIDE_WITHIN
 from portal.refunds.tenders import is_stripe, lock_return, payments_of
 from portal.returns import lifecycle as returns
+from portal.returns.decisions import close
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING, keeps_item, payable_quote
 from portal.reviews import service as reviews
@@ -102,10 +103,7 @@ def close_when_settled(tx: Tx, return_id: int) -> None:
     sums = ledger.balances(tx.session, return_id)
     if sums[ledger.RESERVED] or sums[ledger.OWED] != sums[ledger.REFUNDED] + sums[ledger.STORE_CREDIT]:
         return
-    return_.status = returns.move(return_.status, returns.CLOSE)
-    return_.closed_at = tx.at
-    tx.session.flush()
-    timeline.record(tx, "return.closed", return_id=return_id, order_id=return_.order_id)
+    close(tx, return_)
 
 
 def _is_held_back(tx: Tx, return_id: int) -> bool:
@@ -191,9 +189,8 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int
 
 def _room(tx: Tx, chain: list[int], payments: list[Payment]) -> int:
     """What may still be given back for these orders in any form. Where no payment is known, the order's total counts."""
-    if payments:
-        left = sum(payment.refundable_minor for payment in payments)
-    else:
+    left = sum(payment.refundable_minor for payment in payments)
+    if not payments:
         left = tx.session.get_one(Order, chain[-1]).total_minor
     return max(left - ledger.credited(tx.session, chain), 0)
 

@@ -49,9 +49,10 @@ _STATES = {
 class Piece:
     """One way on which the customer gets something: a refund to one payment, a credit code, or a replacement.
 
-    ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article. ``state`` is
-    one of planned, sent, needs_you, unsure, by_shop, held, arrived, credited, reserved, ordered. ``expected_on`` is when a bank
-    should show it, by the shop's working days. ``status`` and ``reason`` are Stripe's own, for staff.
+    ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
+    ``state`` is one of planned, sent, needs_you, unsure, by_shop, held, arrived, credited, reserved, ordered.
+    ``expected_on`` is when a bank should show it, by the shop's working days. ``status`` and ``reason`` are Stripe's own,
+    for staff.
     """
 
     kind: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from babel.core import get_global
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -74,7 +73,7 @@ def test_partial_returns_sum_to_what_was_paid_whatever_the_network_does(
     assert world.refundable(order_id) == [0] * len(captured), "and looking again finds nothing new"
 
 
-@pytest.mark.parametrize("currency", sorted(get_global("all_currencies")))
-def test_a_planned_amount_fits_stripes_step_in_every_currency(currency: str) -> None:
-    for count in (1, 3, 7):
-        assert to_stripe(step_of(currency) * count, currency) % stripe_step(currency) == 0
+def test_a_planned_amount_fits_stripes_step_in_every_currency() -> None:
+    for currency in sorted(get_global("all_currencies")):
+        for count in (1, 3, 7):
+            assert to_stripe(step_of(currency) * count, currency) % stripe_step(currency) == 0
