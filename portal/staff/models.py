@@ -1,4 +1,4 @@
-"""Rows of people. The class names are those that Flask-Security expects."""
+"""Rows of people and of their sign-ins. The names of the first two classes are those that Flask-Security expects."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Role(Base, RoleMixin):
     name: Mapped[str] = mapped_column(String(40), unique=True)
     description: Mapped[str | None] = mapped_column(String(200))
     permissions: Mapped[list[Any] | None]
+    """Flask-Security's own field; not used, so that a permission is never stored with a role."""
 
 
 class User(Base, UserMixin):
@@ -37,9 +38,25 @@ class User(Base, UserMixin):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(320), unique=True)
+    """In lower case; what is typed at sign-in is lowered too."""
     name: Mapped[str] = mapped_column(String(120), default="")
     password: Mapped[str | None] = mapped_column(String(255))
+    """Argon2id, with its own salt and parameters."""
     active: Mapped[bool] = mapped_column(default=True)
     fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    """What the session cookie names the person by. Drawn anew with a new password, which ends every sign-in."""
     created_at: Mapped[datetime]
-    roles: Mapped[list[Role]] = relationship(secondary=roles_users, lazy="selectin")
+    roles: Mapped[list[Role]] = relationship(secondary=roles_users, lazy="selectin")  # type: ignore[assignment]
+
+
+class SignIn(Base):
+    """One sign-in of one person, from the password to the sign-out. A cookie that was copied is worth nothing after it."""
+
+    __tablename__ = "sign_in"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token in the cookie."""
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,215 @@
+"""What every staff page stands on: who is signed in, what they may do, the frame around the page.
+
+A view names the permission it needs with `needs`; a view without one is refused, so that a forgotten line never opens a page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from flask import Blueprint, current_app, g, redirect, request, url_for
+from flask_login import current_user
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock, edge
+from portal.db import Actor, Tx
+from portal.errors import Forbidden
+from portal.flow import Ports
+from portal.staff import permissions as may
+from portal.web.staff import reads
+from portal.web.staff.text import _
+
+staff = Blueprint("staff", __name__, url_prefix="/staff")
+View = TypeVar("View", bound=Callable[..., Any])
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "theme"
+
+
+@dataclass(frozen=True)
+class Me:
+    """Who is signed in."""
+
+    id: int
+    email: str
+    name: str
+    roles: tuple[str, ...]
+
+    @cached_property
+    def permissions(self) -> frozenset[str]:
+        """Everything this person may do."""
+        return may.allowed(self.roles)
+
+    def may(self, permission: str) -> bool:
+        """Whether this person has the permission."""
+        return permission in self.permissions
+
+    @property
+    def actor(self) -> Actor:
+        """Who the timeline names."""
+        return Actor("staff", self.name, self.id)
+
+    @property
+    def initials(self) -> str:
+        """``MO`` for Maya Okafor."""
+        return initials(self.name)
+
+    @property
+    def role(self) -> str:
+        """The role in words; the first one of several."""
+        words = {
+            "owner": _("Owner"),
+            "lead": _("Returns lead"),
+            "agent": _("Returns agent"),
+            "warehouse": _("Warehouse"),
+        }
+        return next((words[role] for role in self.roles if role in words), "")
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word: ``MO``."""
+    words = [word for word in re.split(r"[\s.@_-]+", name) if word]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def ports() -> Ports:
+    """Everything outside the program."""
+    return cast(Ports, current_app.extensions["portal"])
+
+
+def me() -> Me:
+    """Who is signed in; only pages that need a permission ask."""
+    found: Me = g.me
+    return found
+
+
+def read() -> AbstractContextManager[Session]:
+    """A session that only reads."""
+    return ports().database.read()
+
+
+def command() -> AbstractContextManager[Tx]:
+    """The one transaction of a command of the person who is signed in."""
+    return edge.command(ports().database, me().actor)
+
+
+def see_other(endpoint: str, **values: Any) -> Response:
+    """The answer to every command: look at this page now."""
+    return redirect(url_for(endpoint, **values), 303)
+
+
+_PATH = re.compile(r"/staff(?:/[\w.,:;=@%&?~/+-]*)?(?:\?[\w.,:;=@%&?~/+-]*)?", re.ASCII)
+
+
+def local_path(text: str | None, default: str = "/staff/") -> str:
+    """``text`` if it is a path of the staff's pages, else ``default``: a form may never send people to another site."""
+    return text if text and len(text) < 1000 and "//" not in text and _PATH.fullmatch(text) else default
+
+
+def needs(permission: str, section: str = "") -> Callable[[View], View]:
+    """Name the permission of a view, and the entry of the menu it belongs to."""
+    if permission not in may.PERMISSIONS:
+        raise KeyError(permission)
+
+    def mark(view: View) -> View:
+        view.needs_permission = permission  # type: ignore[attr-defined]
+        view.menu_section = section  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def find_me() -> Me | None:
+    """Who is signed in, if anybody is."""
+    if not current_user.is_authenticated:
+        return None
+    roles = tuple(sorted(role.name for role in current_user.roles))
+    return Me(current_user.id, current_user.email, current_user.name or current_user.email, roles)
+
+
+@staff.before_request
+def guard() -> Response | None:
+    """Only people who are signed in and may see it come further."""
+    view = current_app.view_functions[request.endpoint or ""]
+    found = find_me()
+    if found is None:
+        shown = request.full_path if request.query_string else request.path
+        here = local_path(shown) if request.method == "GET" else "/staff/"
+        target = url_for("staff_door.sign_in", next=here) if here != "/staff/" else url_for("staff_door.sign_in")
+        return redirect(target, 303)
+    g.me = found
+    permission = getattr(view, "needs_permission", None)
+    if permission is None or not found.may(permission):
+        raise Forbidden(_("Your role, %(role)s, doesn’t have the permission for this.", role=found.role or "–"))
+    return None
+
+
+@staff.context_processor
+def frame() -> dict[str, Any]:
+    """What the staff's layout needs around a page."""
+    if "me" not in g:
+        return {"theme": theme()}
+    found = me()
+    return {
+        "me": found,
+        "user": {"name": found.name, "role": found.role, "initials": found.initials},
+        "nav": Menu(found),
+        "theme": theme(),
+        "search_url": url_for("staff.search") if found.may(may.SEE_RETURNS) else None,
+        "scan_url": url_for("staff.bench") if found.may(may.RECEIVE) else None,
+        "help_url": url_for("staff.help_page"),
+        "theme_url": url_for("staff_door.set_theme"),
+        "sign_out_url": url_for("staff_door.sign_out"),
+        "now": clock.now(),
+    }
+
+
+def theme() -> str:
+    """The colours this browser asked for."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else "auto"
+
+
+class Menu:
+    """The groups of the menu, counted when the layout first asks: an error page asks nothing of the database."""
+
+    def __init__(self, who: Me) -> None:
+        self._who = who
+
+    @cached_property
+    def _groups(self) -> list[dict[str, Any]]:
+        return [{"title": None, "entries": _entries(self._who)}]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._groups)
+
+
+def _entries(found: Me) -> list[dict[str, Any]]:
+    section = getattr(current_app.view_functions.get(request.endpoint or ""), "menu_section", "")
+    with read() as session:
+        exceptions, benches, failures = reads.nav_counts(session)
+    known = (
+        (may.SEE_QUEUE, "exceptions", _("Exceptions"), "inbox", "staff.queue", exceptions, None),
+        (may.SEE_RETURNS, "returns", _("All returns"), "box", "staff.returns", None, None),
+        (may.RECEIVE, "receiving", _("Receiving"), "scan", "staff.bench", benches, None),
+        (may.SEE_REFUNDS, "refunds", _("Refunds"), "card", "staff.refunds", None, failures),
+    )
+    return [
+        {
+            "text": text,
+            "href": url_for(endpoint),
+            "icon": icon,
+            "count": count,
+            "alert": _("%(count)s to fix", count=alert) if alert else None,
+            "current": section == name,
+        }
+        for permission, name, text, icon, endpoint, count, alert in known
+        if found.may(permission)
+    ]

@@ -1,0 +1,147 @@
+"""The staff's pages over a real database, real services and the real river; people of every role who can sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import time_machine
+from argon2 import PasswordHasher
+from flask import Flask
+
+from portal import bootstrap, config
+from portal.config import Config
+from portal.db import Database
+from portal.flow import Ports, make_river
+from portal.policybook.service import Book
+from portal.refunds.gateway import Gateway
+from portal.staff import service
+from portal.web import csrf, render, security, staff
+from tests.stages.returns.trade import open_shop
+from tests.web.staff.browser import PASSWORD, Browser
+from tests.web.staff.shop import NOW, Shop
+
+PEOPLE = {
+    "owner": ("ines@wren.example", "Ines Moreau"),
+    "lead": ("maya@wren.example", "Maya Okafor"),
+    "agent": ("jonas@wren.example", "Jonas Berg"),
+    "warehouse": ("ben@wren.example", "Ben Whitlock"),
+}
+
+
+class NoGateway:
+    """The staff's pages never call Stripe; whoever does is found out."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a page called the gateway: {name}")
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cheap parameters for the people of these tests, so that making them takes no second."""
+    monkeypatch.setattr(service, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def ports(database: Database, tmp_path: Path) -> Ports:
+    """The shop of the shipped policies, with everything outside of the program kept in the test's own folder."""
+    made = bootstrap.make_ports(
+        Config(
+            secret_key="s" * 40,
+            database_url=database.url,
+            base_url="http://localhost",
+            stripe_api_key="sk_test_unused",
+            mail_url=f"file:{tmp_path / 'mail'}",
+            storage_url=f"file:{tmp_path / 'files'}",
+        )
+    )
+    made.database.dispose()
+    database.river = make_river(made.shop)
+    return replace(made, database=database, gateway=cast(Gateway, NoGateway()))
+
+
+QUICK = {"argon2__time_cost": 1, "argon2__memory_cost": 8, "argon2__parallelism": 1}
+
+
+@pytest.fixture
+def app(ports: Ports) -> Flask:
+    """The app with the pages of the staff, and hashes that cost nothing."""
+    return make_app(ports, SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=QUICK)
+
+
+def make_app(ports: Ports, **settings: Any) -> Flask:
+    """An app with the pages of the staff alone."""
+    made = Flask("portal", root_path=str(config.ROOT), static_folder=str(config.ROOT / "static"),
+                 template_folder=str(config.ROOT / "templates"))  # fmt: skip
+    made.extensions["portal"] = ports
+    made.config.update(settings)
+    made.secret_key = ports.config.secret_key
+    security.set_up(made, ports.config)
+    csrf.init_app(made)
+    render.set_up(made, ports)
+    staff.register(made, ports)
+    return made
+
+
+@pytest.fixture
+def people(database: Database, quick_hashes: None) -> dict[str, tuple[str, str]]:
+    """One person of each role."""
+    with database.transaction() as tx:
+        for role, (email, name) in PEOPLE.items():
+            service.put_user(tx, email=email, role=role, name=name, password=PASSWORD)
+    return PEOPLE
+
+
+@pytest.fixture
+def book(database: Database) -> Book:
+    """The published policy of these tests."""
+    return open_shop(database)
+
+
+@pytest.fixture
+def stranger(app: Flask, people: object) -> Browser:
+    """A browser that nobody has signed in with."""
+    return Browser(app)
+
+
+@pytest.fixture
+def sign_in(app: Flask, people: dict[str, tuple[str, str]]) -> Callable[[str], Browser]:
+    """A browser of a person with this role."""
+
+    def of(role: str) -> Browser:
+        browser = Browser(app)
+        browser.sign_in(people[role][0])
+        return browser
+
+    return of
+
+
+@pytest.fixture
+def lead(sign_in: Callable[[str], Browser]) -> Browser:
+    return sign_in("lead")
+
+
+@pytest.fixture
+def agent(sign_in: Callable[[str], Browser]) -> Browser:
+    return sign_in("agent")
+
+
+@pytest.fixture
+def warehouse(sign_in: Callable[[str], Browser]) -> Browser:
+    return sign_in("warehouse")
+
+
+@pytest.fixture(autouse=True)
+def friday() -> Iterator[time_machine.Traveller]:
+    """Staff pages are at Friday 20 November 2026, 10:15 in Bristol."""
+    with time_machine.travel(NOW) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def shop(database: Database, ports: Ports, book: Book) -> Shop:
+    """Orders and returns to work on."""
+    return Shop(database, book)
