@@ -1,0 +1,180 @@
+"""Several questions at once. What may not be done so is skipped, and the page says which and why, before anything happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import abort, flash, make_response, redirect, render_template, request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock
+from portal.db import Tx
+from portal.errors import Conflict, Invalid, NotFound, PortalError
+from portal.returns import service as returns
+from portal.reviews import queries as reviews
+from portal.reviews import service as questions
+from portal.reviews.queries import QueueRow
+from portal.staff import permissions as may
+from portal.web.staff.base import Me, command, local_path, me, needs, ports, read, staff
+from portal.web.staff.queue import shown, sums
+from portal.web.staff.text import _, ngettext
+
+ACTS = ("approve", "ask", "deny")
+MOST = 100
+"""More than a page holds; a longer list of picks is no form of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One ticked row: the question, and the version of its return that the person saw."""
+
+    review_id: int
+    version: int
+
+    @classmethod
+    def read(cls, text: str) -> Pick | None:
+        """``7:3`` as question 7 of a return in version 3."""
+        first, _colon, second = text.partition(":")
+        if all(part.isascii() and part.isdigit() and len(part) < 12 for part in (first, second)):
+            return cls(int(first), int(second))
+        return None
+
+
+def picks() -> list[Pick]:
+    """What was ticked, each once."""
+    found = [Pick.read(text) for text in request.form.getlist("pick")[:MOST]]
+    return list(dict.fromkeys(pick for pick in found if pick is not None))
+
+
+def obstacle(row: QueueRow, act: str, who: Me) -> str | None:
+    """Why this question can't be answered together with others, or None."""
+    if row.return_id is None or row.kind not in (questions.POLICY, questions.ASKED_US, questions.RECEIPT):
+        return _("It’s about money that was sent. Open it to see what to do.")
+    if row.paused:
+        return _("The customer was asked and hasn’t answered yet.")
+    if act == "approve" and row.kind == questions.ASKED_US and not who.may(may.OVERRULE):
+        return _("The policy says no. Only a returns lead may approve it.")
+    return None
+
+
+@staff.post("/bulk")
+@needs(may.DECIDE, "exceptions")
+def bulk() -> Response:
+    """Take the ticked questions over, or show what approving, asking or denying all of them would do."""
+    act = request.form.get("act", "")
+    back = local_path(request.form.get("back"))
+    chosen = picks()
+    if not chosen:
+        flash(_("Nothing was selected. Tick at least one return."), "amber")
+        return redirect(back, 303)
+    if act == "assign":
+        return _assign(chosen, back)
+    if act not in ACTS:
+        abort(400)
+    return make_response(_page(act, chosen, back))
+
+
+def _assign(chosen: list[Pick], back: str) -> Response:
+    done = 0
+    for pick in chosen:
+        try:
+            with command() as tx:
+                questions.assign(tx, pick.review_id, me().id)
+            done += 1
+        except (Conflict, NotFound):
+            continue
+    flash(ngettext("%(num)s assigned to you.", "%(num)s assigned to you.", done), "green" if done else "amber")
+    if done < len(chosen):
+        flash(_("The others were answered meanwhile."), "amber")
+    return redirect(back, 303)
+
+
+def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None = None) -> str:
+    who, now, zone = me(), clock.now(), ports().shop.timezone
+    versions = {pick.review_id: pick.version for pick in chosen}
+    with read() as session:
+        rows = find_rows(session, list(versions))
+    doing = [row for row in rows if obstacle(row, act, who) is None]
+    skipped = [(shown(row, now, zone), obstacle(row, act, who)) for row in rows if obstacle(row, act, who)]
+    return render_template(
+        "staff/bulk.html",
+        act=act,
+        back=back,
+        doing=[shown(row, now, zone) | {"version": versions[row.id]} for row in doing],
+        skipped=skipped,
+        gone=len(chosen) - len(rows),
+        total=sums([row.value for row in doing]),
+        message=request.form.get("message", ""),
+        note=request.form.get("note", ""),
+        errors=errors or {},
+    )
+
+
+def find_rows(session: Session, review_ids: list[int]) -> list[QueueRow]:
+    """These questions as the queue shows them, as far as they still wait."""
+    return reviews.rows_of(session, review_ids)
+
+
+@staff.post("/bulk/<any(approve, ask, deny):act>")
+@needs(may.DECIDE, "exceptions")
+def do_bulk(act: str) -> Response:
+    """Do it, each return in a transaction of its own: one that has changed meanwhile stops no other."""
+    chosen, back = picks(), local_path(request.form.get("back"))
+    message, note = request.form.get("message", "").strip(), request.form.get("note", "").strip()
+    if act in ("ask", "deny") and not message:
+        error = (
+            _("Write what the customers should answer") if act == "ask" else _("Write why, for the customers to read")
+        )
+        return make_response(_page(act, chosen, back, {"message": error}), 422)
+    who = me()
+    with read() as session:
+        rows = {row.id: row for row in find_rows(session, [pick.review_id for pick in chosen])}
+    done: list[QueueRow] = []
+    failed: list[str] = []
+    for pick in chosen:
+        row = rows.get(pick.review_id)
+        if row is None:
+            continue
+        if why := obstacle(row, act, who):
+            failed.append(_("%(name)s: %(why)s", name=row.rma or row.order_number, why=why))
+            continue
+        try:
+            with command() as tx:
+                _one(tx, act, row.rma, pick.version, message, note)
+            done.append(row)
+        except Invalid as error:
+            failed.append(_("%(name)s: %(why)s", name=row.rma, why=" ".join(error.fields.values()) or error.message))
+        except PortalError as error:
+            failed.append(_("%(name)s: %(why)s", name=row.rma, why=error.message))
+    _say(act, done, failed, len(chosen) - len(done) - len(failed))
+    return redirect(back, 303)
+
+
+def _one(tx: Tx, act: str, rma: str, version: int, message: str, note: str) -> Any:
+    if act == "approve":
+        return returns.authorize(tx, rma, message=message, note=note, expected=version)
+    if act == "ask":
+        return returns.ask(tx, rma, message=message, note=note, expected=version)
+    return returns.refuse(tx, rma, message=message, note=note, expected=version)
+
+
+def _say(act: str, done: list[QueueRow], failed: list[str], gone: int) -> None:
+    total = sums([row.value for row in done])
+    if done:
+        count = len(done)
+        flash(
+            {
+                "approve": ngettext(
+                    "%(num)s return approved, %(total)s.", "%(num)s returns approved, %(total)s.", count, total=total
+                ),
+                "ask": ngettext("%(num)s customer asked.", "%(num)s customers asked.", count),
+                "deny": ngettext("%(num)s return denied.", "%(num)s returns denied.", count),
+            }[act],
+            "green",
+        )
+    if gone:
+        flash(ngettext("%(num)s was answered meanwhile.", "%(num)s were answered meanwhile.", gone), "amber")
+    for line in failed[:10]:
+        flash(_("Skipped. %(line)s", line=line), "amber")

@@ -1,0 +1,219 @@
+"""Looks across stages that only the staff's pages need. Each is a fixed number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from portal.orders.models import Order, OrderLine, Payment
+from portal.receiving.models import Receipt
+from portal.refunds import lifecycle as refund_life
+from portal.refunds.ledger import REFUNDED, STORE_CREDIT
+from portal.refunds.models import Exchange, LedgerEntry, Refund, StoreCredit
+from portal.refunds.settle import ELSEWHERE
+from portal.returns.lifecycle import ENDED
+from portal.returns.models import Return, ReturnLine
+from portal.reviews.models import Review
+from portal.reviews.service import RECEIPT, UNDECIDED
+
+
+def needs_somebody() -> ColumnElement[bool]:
+    """The refunds that do not go on by themselves: lost and not replaced, without an answer, or to be paid by hand."""
+    later = aliased(Refund)
+    replaced = exists().where(later.replaces_id == Refund.id)
+    by_hand = exists().where(
+        Payment.id == Refund.payment_id,
+        or_(Payment.provider != "stripe", func.coalesce(Payment.payment_intent, "") == ""),
+    )
+    return or_(
+        and_(Refund.status.in_(refund_life.LOST), Refund.paid_elsewhere_by == "", Refund.cause != ELSEWHERE, ~replaced),
+        Refund.status.in_((refund_life.UNKNOWN, refund_life.REQUIRES_ACTION)),
+        and_(Refund.status == refund_life.PLANNED, by_hand),
+    )
+
+
+def nav_counts(session: Session) -> tuple[int, int, int]:
+    """Open questions, parcels that wait to be checked, refunds that need somebody: one query."""
+
+    def count(of: Any, *where: Any) -> Any:
+        return select(func.count()).select_from(of).where(*where).scalar_subquery()
+
+    found = session.execute(
+        select(
+            count(Review, Review.status.in_(UNDECIDED)), count(Return, *at_the_dock()), count(Refund, needs_somebody())
+        )
+    ).one()
+    return found[0], found[1], found[2]
+
+
+def at_the_dock() -> tuple[ColumnElement[bool], ...]:
+    """The returns that have arrived and wait to be checked before money goes."""
+    return Return.status == "received", Return.refund_when == "inspected", Return.payout_planned_at.is_(None)
+
+
+def oldest_at_the_dock(session: Session) -> tuple[int, datetime | None]:
+    """How many parcels wait to be checked, and since when the first one does."""
+    found = session.execute(select(func.count(), func.min(Return.received_at)).where(*at_the_dock())).one()
+    return found[0], found[1]
+
+
+def start_of_day(now: datetime, zone: str) -> datetime:
+    """The last midnight in the shop's zone."""
+    local = now.astimezone(ZoneInfo(zone))
+    return datetime.combine(local.date(), time.min, ZoneInfo(zone))
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What was counted since midnight: parcels, units that came, questions that arose."""
+
+    parcels: int
+    items: int
+    exceptions: int
+
+
+def today_at_the_bench(session: Session, since: datetime, by: str | None = None) -> Today:
+    """Figures since ``since``, of one person if ``by`` names one: two queries."""
+    where = [Receipt.at >= since, Receipt.stage == "received"]
+    if by is not None:
+        where.append(Receipt.by == by)
+    parcels, items = session.execute(
+        select(
+            func.count(func.distinct(ReturnLine.return_id)),
+            func.coalesce(func.sum(Receipt.quantity).filter(Receipt.condition != "missing"), 0),
+        )
+        .select_from(Receipt)
+        .join(ReturnLine, ReturnLine.id == Receipt.return_line_id)
+        .where(*where)
+    ).one()
+    asked = select(func.count()).where(Review.kind == RECEIPT, Review.opened_at >= since)
+    return Today(parcels, int(items), session.scalar(asked) or 0)
+
+
+def was_counted(session: Session, rma: str, command_key: str) -> bool:
+    """Whether the bench form with this key has counted something of this return before."""
+    query = (
+        select(Receipt.id)
+        .join(ReturnLine, ReturnLine.id == Receipt.return_line_id)
+        .join(Return, Return.id == ReturnLine.return_id)
+        .where(Return.rma == rma, Receipt.command_key == f"{command_key}:0")
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """One customer over all orders of one currency. ``spent_minor`` is what was charged less what went back."""
+
+    since: datetime
+    orders: int
+    bought: int
+    returned: int
+    returns: int
+    spent_minor: int
+    currency: str
+
+
+def buyer_of(session: Session, order: Order) -> Buyer:
+    """Who bought: found by the shop's own number of the customer, else by the e-mail address. Four queries."""
+    if order.customer_ref:
+        same = Order.customer_ref == order.customer_ref
+    elif order.email_key:
+        same = Order.email_key == order.email_key
+    else:
+        same = Order.id == order.id
+    since, count, charged = session.execute(
+        select(
+            func.min(Order.placed_at),
+            func.count(),
+            func.coalesce(func.sum(Order.total_minor).filter(Order.currency == order.currency), 0),
+        ).where(same)
+    ).one()
+    ids = select(Order.id).where(same)
+    bought = session.scalar(select(func.coalesce(func.sum(OrderLine.quantity), 0)).where(OrderLine.order_id.in_(ids)))
+    returns, returned = session.execute(
+        select(func.count(func.distinct(Return.id)), func.coalesce(func.sum(ReturnLine.quantity), 0))
+        .select_from(Return)
+        .join(ReturnLine, ReturnLine.return_id == Return.id)
+        .where(Return.order_id.in_(ids), Return.status.not_in(ENDED), ReturnLine.status.in_(("accepted", "review")))
+    ).one()
+    gone = session.scalar(
+        select(func.coalesce(func.sum(LedgerEntry.amount_minor), 0)).where(
+            LedgerEntry.order_id.in_(ids),
+            LedgerEntry.account.in_((REFUNDED, STORE_CREDIT)),
+            LedgerEntry.currency == order.currency,
+        )
+    )
+    return Buyer(since, count, int(bought or 0), int(returned), returns, int(charged) - int(gone or 0), order.currency)
+
+
+def list_needing(session: Session, limit: int = 200) -> list[Refund]:
+    """The refunds that need somebody, the oldest first, with payment, return and order."""
+    return list(session.scalars(_refunds().where(needs_somebody()).order_by(Refund.id).limit(limit)))
+
+
+def list_with_status(session: Session, statuses: tuple[str, ...], before: int | None, limit: int) -> list[Refund]:
+    """Refunds of these statuses, the newest first."""
+    query = _refunds().where(Refund.status.in_(statuses)).order_by(Refund.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(Refund.id < before)
+    return list(session.scalars(query))
+
+
+def sending(session: Session) -> list[tuple[str, int, int]]:
+    """Currency, number and sum of what is on its way."""
+    on_its_way = (refund_life.SUBMITTED, refund_life.PENDING)
+    query = (
+        select(Refund.currency, func.count(), func.sum(Refund.amount_minor))
+        .where(Refund.status.in_(on_its_way))
+        .group_by(Refund.currency)
+        .order_by(Refund.currency)
+    )
+    return [(currency, count, int(total)) for currency, count, total in session.execute(query)]
+
+
+def sent_since(session: Session, since: datetime) -> tuple[list[Refund], list[Any], list[Any]]:
+    """What left the shop since ``since``: refunds, store credit (with its return), replacements (with line and order)."""
+    left = or_(Refund.submitted_at >= since, and_(Refund.paid_elsewhere_by != "", Refund.settled_at >= since))
+    statuses = (refund_life.PENDING, refund_life.SUCCEEDED, refund_life.SUBMITTED)
+    refunds = list(
+        session.scalars(_refunds().where(Refund.status.in_(statuses), left).order_by(Refund.id.desc()).limit(200))
+    )
+    credits = session.execute(
+        select(StoreCredit, Return.rma, Order.customer_name, Order.email)
+        .join(Return, Return.id == StoreCredit.return_id)
+        .join(Order, Order.id == Return.order_id)
+        .where(StoreCredit.issued_at >= since)
+        .order_by(StoreCredit.id.desc())
+        .limit(200)
+    ).all()
+    replacement = aliased(Order)
+    exchanges = session.execute(
+        select(Exchange, Return.rma, Order.customer_name, Order.email, replacement.number, OrderLine.name)
+        .join(ReturnLine, ReturnLine.id == Exchange.return_line_id)
+        .join(OrderLine, OrderLine.id == ReturnLine.order_line_id)
+        .join(Return, Return.id == ReturnLine.return_id)
+        .join(Order, Order.id == Return.order_id)
+        .outerjoin(replacement, replacement.id == Exchange.replacement_order_id)
+        .where(Exchange.ordered_at >= since)
+        .order_by(Exchange.id.desc())
+        .limit(200)
+    ).all()
+    return refunds, list(credits), list(exchanges)
+
+
+def count_by_status(session: Session) -> dict[str, int]:
+    """How many returns there are of each status: one query."""
+    found = session.execute(select(Return.status, func.count()).group_by(Return.status))
+    return {status: int(number) for status, number in found}
+
+
+def _refunds() -> Any:
+    return select(Refund).options(
+        joinedload(Refund.payment).joinedload(Payment.order), joinedload(Refund.return_).joinedload(Return.order)
+    )

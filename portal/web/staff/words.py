@@ -1,0 +1,211 @@
+"""What staff read about codes: deadlines, timeline entries, kinds of questions, conditions.
+
+In: stored codes and moments. Out: text in the reader's language. Invariant: every code that a stage writes has words; an unknown
+one is shown as it is. Never: a word about a customer that was not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_time
+
+from portal import wording
+from portal.notices.speech import Speech
+from portal.policy.explain import Wording
+from portal.reviews import service as reviews
+from portal.web.render import locale
+from portal.web.staff.text import _, ngettext
+from portal.web.statuses import deadline_state
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """``state`` is overdue, soon, plain or paused; ``words`` say it; ``since`` says how long it has been waiting."""
+
+    state: str
+    words: str
+    since: str
+    at: datetime
+
+
+def deadline(due_at: datetime, opened_at: datetime, now: datetime, zone: str, *, paused: bool) -> Deadline:
+    """The deadline of a question as the queue shows it."""
+    state = deadline_state(due_at, now, paused=paused)
+    if state == "paused":
+        return Deadline(state, _("Paused"), _("Waiting for the customer"), due_at)
+    if state == "overdue":
+        words = _("%(span)s overdue", span=span(now - due_at))
+    elif state == "soon":
+        words = _("Due in %(span)s", span=span(due_at - now, exact=True))
+    else:
+        words = when(due_at, now, zone)
+    return Deadline(state, words, _("Waiting %(span)s", span=span(now - opened_at)), due_at)
+
+
+def span(length: timedelta, *, exact: bool = False) -> str:
+    """``5 h``, ``1 h 45 m`` (exact), ``3 days``."""
+    minutes = max(int(length.total_seconds() // 60), 0)
+    hours, rest = divmod(minutes, 60)
+    if hours >= 48:
+        return ngettext("%(num)s day", "%(num)s days", hours // 24)
+    if not hours:
+        return _("%(minutes)s min", minutes=rest)
+    if exact and rest:
+        return _("%(hours)s h %(minutes)s m", hours=hours, minutes=rest)
+    return _("%(hours)s h", hours=hours)
+
+
+def when(moment: datetime, now: datetime, zone: str) -> str:
+    """``Today, 16:15`` or ``Sat 21 Nov, 04:15``, in the shop's zone."""
+    local, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    found = wording.locale_of(locale())
+    clock = format_time(local, "HH:mm", locale=found)
+    if local.date() == today.date():
+        return _("Today, %(time)s", time=clock)
+    pattern = "EEE d MMM, HH:mm" if local.year == today.year else "EEE d MMM y, HH:mm"
+    return format_datetime(local, pattern, locale=found)
+
+
+def staff_wording() -> Wording:
+    """How the sentences of `policy.explain` speak to this reader."""
+    return Speech.of(locale(), "UTC").wording()
+
+
+def amount(minor: int, currency: str, *, signed: bool = False) -> str:
+    """``£72.00``."""
+    return wording.money(minor, currency, locale(), signed=signed)
+
+
+def kind(code: str) -> str:
+    """A question's kind as the filter names it."""
+    return {
+        reviews.POLICY: _("A rule asks for a person"),
+        reviews.ASKED_US: _("The customer asks us"),
+        reviews.RECEIPT: _("Goods differ"),
+        reviews.OUT_OF_STOCK: _("Out of stock"),
+        reviews.REFUND_FAILED: _("Refund failed"),
+        reviews.REFUND_UNKNOWN: _("Refund unsure"),
+        reviews.DISPUTE: _("Dispute"),
+        reviews.PAY_ELSEWHERE: _("To pay by hand"),
+        reviews.BALANCE_LOW: _("Balance too low"),
+    }.get(code, code)
+
+
+def condition(code: str) -> tuple[str, str]:
+    """A condition's word and what it means at the bench."""
+    return {
+        "as_new": (_("As new"), _("Can be sold again")),
+        "opened": (_("Opened"), _("Unworn, packing opened")),
+        "used": (_("Used"), _("Worn or marked")),
+        "damaged": (_("Damaged"), _("Broken or torn")),
+        "wrong_item": (_("Wrong item"), _("Not what was announced")),
+        "missing": (_("Missing"), _("Not in the parcel")),
+    }[code]
+
+
+def disposition(code: str) -> str:
+    """Where goods go, in words."""
+    return {
+        "restock": _("Back to stock"),
+        "refurbish": _("Clean or repair"),
+        "return_to_vendor": _("Set aside to send back"),
+        "recycle": _("Recycle"),
+        "donate": _("Donate"),
+        "dispose": _("Throw away"),
+        "missing": _("Nothing to put away"),
+    }.get(code, code)
+
+
+def resolution(code: str) -> str:
+    """What the customer gets."""
+    return {"refund": _("Refund"), "store_credit": _("Store credit"), "exchange": _("Exchange")}.get(code, code)
+
+
+TONES: Mapping[str, str] = {
+    "return.review_opened": "amber",
+    "review.opened": "amber",
+    "return.questioned": "amber",
+    "refund.unknown": "amber",
+    "refund.failed": "red",
+    "return.rejected": "red",
+    "dispute.opened": "red",
+    "return.authorized": "green",
+    "refund.succeeded": "green",
+    "return.closed": "green",
+}
+"""The colour of an entry's dot; grey for all others."""
+
+
+def event(what: str, data: Mapping[str, Any] | None) -> str:
+    """What happened, without who and when."""
+    known = data or {}
+    match what:
+        case "return.booked":
+            return ngettext("Booked, %(num)s item", "Booked, %(num)s items", int(known.get("units", 1)))
+        case "return.authorized" if known.get("by") == "policy":
+            return _("Approved by the policy")
+        case "return.resolution_changed":
+            return _(
+                "Changed from %(before)s to %(after)s",
+                before=resolution(str(known.get("from", ""))).lower(),
+                after=resolution(str(known.get("to", ""))).lower(),
+            )
+        case "return.canceled":
+            return _("Cancelled by the customer") if known.get("by") == "customer" else _("Cancelled")
+        case "return.received" | "return.partly_received" | "return.inspected" | "return.questioned":
+            return _goods(what, known)
+        case "review.assigned":
+            return _("Assigned to %(name)s", name=known["to"]) if known.get("to") else _("Owner removed")
+    return _plain().get(what, what)
+
+
+def _goods(what: str, known: Mapping[str, Any]) -> str:
+    if what == "return.inspected" and known.get("by") == "staff":
+        return _("Goods accepted")
+    words = {
+        "return.received": _("Parcel received"),
+        "return.partly_received": _("Part of it received"),
+        "return.inspected": _("Checked"),
+        "return.questioned": _("Checked, and sent to exceptions"),
+    }[what]
+    counted = ", ".join(
+        _("%(count)s × %(condition)s", count=each["quantity"], condition=condition(each["condition"])[0].lower())
+        for each in known.get("counts", ())
+    )
+    return _("%(what)s: %(counted)s", what=words, counted=counted) if counted else words
+
+
+def _plain() -> dict[str, str]:
+    return {
+        "return.authorized": _("Approved"),
+        "return.review_opened": _("Sent to exceptions"),
+        "review.opened": _("Sent to exceptions"),
+        "return.asked": _("The customer was asked"),
+        "return.answered": _("The customer answered"),
+        "return.rejected": _("Denied"),
+        "return.reinstated": _("Taken back into work"),
+        "return.expired": _("Expired, nothing was sent"),
+        "return.in_transit": _("Handed to the carrier"),
+        "return.closed": _("Closed"),
+        "payout.planned": _("Payment prepared"),
+        "refund.planned": _("Refund prepared"),
+        "refund.handed_to_staff": _("To be paid by hand"),
+        "refund.accepted": _("Refund accepted by the payment provider"),
+        "refund.succeeded": _("Refund sent"),
+        "refund.failed": _("Refund failed"),
+        "refund.unknown": _("Refund without an answer"),
+        "refund.paid_elsewhere": _("Paid another way"),
+        "refund.imported": _("Refund made outside the portal"),
+        "credit.issued": _("Store credit issued"),
+        "exchange.ordered": _("Replacement ordered"),
+        "dispute.opened": _("The bank took the payment back"),
+        "dispute.closed": _("Dispute closed"),
+        "label.incomplete": _("The label could not show everything"),
+        "slip.incomplete": _("The packing slip could not show everything"),
+        "note.added": _("Note"),
+    }
