@@ -1,0 +1,303 @@
+"""What staff do about one return: decide, ask, deny, send on its way, note, own. Each form carries the state that was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import abort, flash, make_response, render_template, request
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from portal import clock, timeline
+from portal.db import Tx
+from portal.errors import Conflict, Forbidden, Invalid
+from portal.returns import lifecycle, texts
+from portal.returns import service as returns
+from portal.returns.holding import lock_return
+from portal.returns.models import Return
+from portal.returns.queries import get_return
+from portal.reviews import service as questions
+from portal.staff import permissions as may
+from portal.timeline import TimelineEntry, entries_for_return
+from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.detail import page
+from portal.web.staff.money import read_amount
+from portal.web.staff.showing import log_entry, name_of
+from portal.web.staff.text import _
+from portal.web.staff.words import amount as amount_words
+
+DECISIONS = ("approve", "change", "ask", "deny")
+KEEP = 4000
+"""As much of what somebody typed as a page brings back."""
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def typed() -> dict[str, Any]:
+    """What the form holds, to be shown again."""
+    found: dict[str, Any] = {name: request.form.get(name, "")[:KEEP] for name in request.form}
+    found["lines"] = request.form.getlist("line")
+    return found
+
+
+def expected() -> int | None:
+    """The version of the return that the person saw; a form without one is none of ours."""
+    text = request.form.get("expected", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        abort(400)
+    return int(text)
+
+
+def answers_changes(view: View) -> View:
+    """When the return has changed meanwhile, say who changed what, and give back what was typed. Nothing was done."""
+
+    @wraps(view)
+    def guarded(rma: str, **more: Any) -> Any:
+        try:
+            return view(rma, **more)
+        except Conflict as conflict:
+            return make_response(_changed(rma, conflict), 409)
+        except Invalid as wrong:
+            return make_response(page(rma, errors=_fields(wrong), typed=typed()), 422)
+
+    return guarded  # type: ignore[return-value]
+
+
+def _changed(rma: str, conflict: Conflict) -> str:
+    seen = request.form.get("seen", "")
+    last = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 18 else 0
+    now, zone = clock.now(), ports().shop.timezone
+    with read() as session:
+        return_ = get_return(session, rma)
+        entries = entries_for_return(session, return_.id)
+        since = [entry for entry in entries if entry.id > last] if last else []
+        return render_template(
+            "staff/changed.html",
+            return_=return_,
+            message=conflict.message,
+            log=[log_entry(entry, now, zone) for entry in reversed(since or entries[-3:])],
+            fresh=bool(since),
+            typed=typed(),
+        )
+
+
+def _fields(wrong: Invalid) -> dict[str, str]:
+    """A service's fields as the ids of this page's controls."""
+    found = {}
+    for name, text in wrong.fields.items():
+        plain = name.strip("/").replace("/", "-")
+        found[plain] = text[:1].upper() + text[1:]
+    return found or {"": wrong.message}
+
+
+@staff.post("/returns/<rma>/decision")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def decide(rma: str) -> Response:
+    """Approve, approve with other amounts, ask, or go on to the page that confirms a "no"."""
+    choice = request.form.get("decision", "")
+    message, note, version = request.form.get("message", ""), request.form.get("note", ""), expected()
+    if choice not in DECISIONS:
+        raise Invalid("Nothing was chosen.", {"decision": _("choose what to do")})
+    if choice == "deny":
+        return make_response(_deny_page(rma, {}))
+    if choice == "ask":
+        with command() as tx:
+            returns.ask(tx, rma, message=message, note=note, expected=version)
+        flash(_("The question is on its way. The deadline stands still until there is an answer."), "green")
+        return see_other("staff.return_page", rma=rma)
+    with command() as tx:
+        found = lock_return(tx, rma)
+        _check_rank(tx, found, choice)
+        amounts = _amounts(tx, found) if choice == "change" else {}
+        done = returns.authorize(
+            tx, rma, note=note, message=message, expected=version, lines=_lines(found), amounts=amounts
+        )
+        total = returns.payable_quote(tx.session, done).total
+        said = amount_words(total.minor, total.currency)
+    flash(_("Approved, %(total)s.", total=said), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
+    """Who may approve wishes of the customer may not by that overrule the policy, change amounts, or take a "no" back."""
+    if me().may(may.OVERRULE):
+        return
+    asked_us = bool(questions.open_reviews(tx.session, return_.id, questions.ASKED_US))
+    if choice == "change" or asked_us or return_.status in lifecycle.ENDED:
+        raise Forbidden(_("Only a returns lead may overrule the policy, change an amount or take a “no” back."))
+
+
+def _lines(return_: Return) -> list[str] | None:
+    """The ticked lines; None where the form offers no choice, or all of them are ticked."""
+    if "choose_lines" not in request.form:
+        return None
+    open_ = [line.order_line.ref for line in return_.lines if line.status in ("accepted", "review")]
+    chosen = [ref for ref in request.form.getlist("line") if ref in open_]
+    if not chosen:
+        raise Invalid("Nothing would be approved.", {"lines": _("tick at least one item, or deny the return")})
+    return None if set(chosen) == set(open_) else chosen
+
+
+def _amounts(tx: Tx, return_: Return) -> dict[str, int]:
+    """What was typed for each line, where it differs from what is quoted."""
+    ticked = _lines(return_)
+    quoted = {line.line: line.total_minor for line in returns.payable_quote(tx.session, return_).lines}
+    found: dict[str, int] = {}
+    wrong: dict[str, str] = {}
+    for line in return_.lines:
+        field = f"amount-{line.id}"
+        if field not in request.form or (ticked is not None and line.order_line.ref not in ticked):
+            continue
+        text = request.form[field]
+        minor = read_amount(text, return_.currency)
+        most = max(line.gross_minor, quoted.get(line.order_line.ref, 0))
+        if minor is None or minor == 0:
+            wrong[field] = _("Enter an amount such as %(amount)s", amount=amount_words(most, return_.currency))
+        elif minor > most:
+            wrong[field] = _(
+                "Enter at most %(amount)s, what was paid for it", amount=amount_words(most, return_.currency)
+            )
+        elif text.strip() != request.form.get(f"was-{line.id}", ""):
+            found[line.order_line.ref] = minor
+    if not wrong and not found:
+        wrong["decision"] = _("enter another amount, or approve what is quoted")
+    if not request.form.get("note", "").strip():
+        wrong["note"] = _("Say why the amount is changed")
+    if wrong:
+        raise Invalid("The amount can't be changed like this.", wrong)
+    return found
+
+
+def _deny_page(rma: str, errors: dict[str, str]) -> str:
+    with read() as session:
+        return_ = get_return(session, rma)
+        return render_template(
+            "staff/deny.html",
+            return_=return_,
+            names=[name_of(line.order_line) for line in return_.lines],
+            errors=errors,
+            typed=typed(),
+            first_name=(return_.order.customer_name or return_.email or _("the customer")).split()[0],
+        )
+
+
+@staff.post("/returns/<rma>/deny")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def deny(rma: str) -> Response:
+    """Say no. The customer reads why, so a reason is needed."""
+    message, version = request.form.get("message", ""), expected()
+    if not message.strip():
+        return make_response(_deny_page(rma, {"message": _("Write why, for the customer to read")}), 422)
+    with command() as tx:
+        returns.refuse(tx, rma, message=message, note=request.form.get("note", ""), expected=version)
+    flash(_("Denied. The customer gets an e-mail with your reason."), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.post("/returns/<rma>/reinstate")
+@needs(may.OVERRULE, "returns")
+@answers_changes
+def reinstate(rma: str) -> Response:
+    """Take a "no" or an expiry back."""
+    note = request.form.get("note", "")
+    if not note.strip():
+        raise Invalid("A note is missing.", {"reinstate-note": _("Say why it is taken back")})
+    with command() as tx:
+        returns.authorize(tx, rma, note=note, expected=expected())
+    flash(_("Approved after all."), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.post("/returns/<rma>/shipped")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def shipped(rma: str) -> Response:
+    """The carrier has the parcel; the scan of the carrier did not reach us."""
+    with command() as tx:
+        returns.mark_in_transit(tx, rma, note=request.form.get("note", ""))
+    flash(_("Marked as handed to the carrier."), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.get("/returns/<rma>/cancel")
+@needs(may.DECIDE, "returns")
+def ask_cancel(rma: str) -> str:
+    """The page that confirms it."""
+    with read() as session:
+        return_ = get_return(session, rma)
+        return render_template("staff/cancel.html", return_=return_)
+
+
+@staff.post("/returns/<rma>/cancel")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def cancel(rma: str) -> Response:
+    """Call it off; the customer may book again."""
+    with command() as tx:
+        returns.cancel(tx, rma, by="staff", expected=expected())
+    flash(_("Cancelled. The items can be returned again while their time limit runs."), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.post("/returns/<rma>/outcome")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def change_outcome(rma: str) -> Response:
+    """Money or credit in place of an exchange, with a note that says why."""
+    note = request.form.get("note", "")
+    if not note.strip():
+        raise Invalid("A note is missing.", {"outcome-note": _("Say why the outcome is changed")})
+    with command() as tx:
+        returns.change_resolution(
+            tx,
+            rma,
+            line=request.form.get("line", ""),
+            resolution=request.form.get("resolution", ""),
+            note=note,
+            expected=expected(),
+        )
+    flash(_("The outcome is changed."), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.post("/returns/<rma>/notes")
+@needs(may.SEE_RETURNS, "returns")
+@answers_changes
+def add_note(rma: str) -> Response:
+    """Write on the timeline, for colleagues. The same words sent twice are one note."""
+    try:
+        text = texts.note(request.form.get("text", ""), "text")
+    except Invalid as wrong:
+        raise Invalid(wrong.message, {"note-text": next(iter(wrong.fields.values()))}) from None
+    if not text:
+        raise Invalid("There is no note.", {"note-text": _("Write the note")})
+    with command() as tx:
+        return_ = lock_return(tx, rma)
+        last = tx.session.scalar(
+            select(TimelineEntry)
+            .where(TimelineEntry.return_id == return_.id)
+            .order_by(TimelineEntry.id.desc())
+            .limit(1)
+        )
+        if last is None or (last.what, last.why, last.actor_id) != ("note.added", text, me().id):
+            timeline.record(tx, "note.added", return_id=return_.id, order_id=return_.order_id, why=text)
+    flash(_("Note added."), "green")
+    return see_other("staff.return_page", rma=rma, _anchor="timeline")
+
+
+@staff.post("/returns/<rma>/owner")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def set_owner(rma: str) -> Response:
+    """Give the open questions of this return to somebody, or to nobody."""
+    said = request.form.get("owner", "")
+    owner = int(said) if said.isascii() and said.isdigit() and len(said) < 12 else None
+    with command() as tx:
+        return_ = lock_return(tx, rma)
+        for review in questions.open_reviews(tx.session, return_.id):
+            questions.assign(tx, review.id, owner)
+    flash(_("The owner is changed.") if owner else _("It has no owner now."), "green")
+    return see_other("staff.return_page", rma=rma)

@@ -1,0 +1,79 @@
+"""The page of one return, its photos and its papers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, abort, render_template, request
+from sqlalchemy import select
+
+from portal import clock
+from portal.errors import NotFound
+from portal.labels.service import label_pdf, slip_pdf
+from portal.returns.models import Photo, Return, ReturnLine
+from portal.returns.queries import get_return
+from portal.staff import permissions as may
+from portal.web.staff.base import me, needs, ports, read, staff
+from portal.web.staff.showing import return_view
+
+
+def page(rma: str, *, errors: dict[str, str] | None = None, typed: dict[str, Any] | None = None) -> str:
+    """The page; with what somebody typed and what is wrong with it when a command comes back."""
+    now = clock.now()
+    with read() as session:
+        found = return_view(session, rma, me(), now, request.args.get("line", "")[:64])
+        return render_template("staff/return.html", errors=errors or {}, typed=typed or {}, **found)
+
+
+@staff.get("/returns/<rma>")
+@needs(may.SEE_RETURNS, "returns")
+def return_page(rma: str) -> str:
+    """Why it is here, what it is about, what to do."""
+    return page(rma)
+
+
+@staff.get("/returns/<rma>/photos/<int:photo_id>")
+@needs(may.SEE_RETURNS, "returns")
+def photo(rma: str, photo_id: int) -> Response:
+    """One photo of the customer."""
+    if photo_id >= 2**62:
+        abort(404)
+    with read() as session:
+        found = session.scalar(
+            select(Photo)
+            .join(ReturnLine, ReturnLine.id == Photo.return_line_id)
+            .join(Return, Return.id == ReturnLine.return_id)
+            .where(Photo.id == photo_id, Return.rma == rma)
+        )
+        if found is None:
+            raise NotFound("There is no such photo.")
+        key, media_type = found.key, found.media_type
+    response = Response(ports().files.get(key), mimetype=media_type)
+    response.headers["Content-Disposition"] = "inline"
+    # It never changes, and only this browser keeps it.
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+@staff.get("/returns/<rma>/label.pdf")
+@needs(may.SEE_RETURNS, "returns")
+def label(rma: str) -> Response:
+    """The carrier's label."""
+    given = ports()
+    return _pdf(label_pdf(given.database, given.documents, given.files, given.shop, rma), "label", rma)
+
+
+@staff.get("/returns/<rma>/packing-slip.pdf")
+@needs(may.SEE_RETURNS, "returns")
+def slip(rma: str) -> Response:
+    """The packing slip."""
+    given = ports()
+    return _pdf(slip_pdf(given.database, given.documents, given.files, given.shop, rma), "packing-slip", rma)
+
+
+def _pdf(data: bytes, name: str, rma: str) -> Response:
+    with read() as session:
+        number = get_return(session, rma).rma
+    response = Response(data, mimetype="application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="{name}-{number}.pdf"'
+    return response

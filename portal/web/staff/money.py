@@ -1,0 +1,149 @@
+"""The money of one return as staff read it: every row of the quote with its reason, and what has become of each payment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from portal.money import Money
+from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
+from portal.policy.terms import percent
+from portal.refunds.queries import MoneyView, Piece
+from portal.returns.models import Return
+from portal.web.staff import words
+from portal.web.staff.text import _, ngettext
+
+_DECIMAL = re.compile(r"\d{1,10}(?:\.\d{1,4})?", re.ASCII)
+
+
+def read_amount(text: str, currency: str) -> int | None:
+    """What somebody typed (``72``, ``72.00``, ``£1,072.00``) in minor units; None for what is no such amount of the currency."""
+    signs = re.sub(r"[\s\u00a0,]", "", text.strip().lstrip("£$€¥").removeprefix(currency).strip())
+    if not _DECIMAL.fullmatch(signs):
+        return None
+    try:
+        return Money.from_decimal(signs, currency).minor
+    except ValueError:
+        return None
+
+
+def rows(quote: Quote, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows of the table: entry, why, and the amount in the column of its pot."""
+    found = []
+    exchanged = {line.line for line in quote.lines if line.resolution == EXCHANGE}
+    for part in quote.all_parts():
+        entry, why = _words(part, quote.currency, names, exchanged=part.line in exchanged)
+        text = words.amount(part.amount_minor, quote.currency, signed=part.kind == "credit_bonus")
+        found.append(
+            {
+                "entry": entry,
+                "why": why,
+                "refund": text if part.into == REFUND else "—",
+                "credit": text if part.into == STORE_CREDIT else "—",
+            }
+        )
+    return found
+
+
+def _words(part: QuotePart, currency: str, names: Mapping[str, str], *, exchanged: bool) -> tuple[str, str]:
+    params = part.params
+    name = names.get(part.line or "", _("Item"))
+    match part.kind:
+        case "item":
+            count = int(params.get("quantity", 1))
+            entry = name if count == 1 else _("%(name)s × %(count)s", name=name, count=count)
+            if part.tax_minor:
+                return entry, _(
+                    "Price, includes %(tax)s tax after discount", tax=words.amount(part.tax_minor, currency)
+                )
+            return entry, _("Price")
+        case "discount":
+            return _("Discount share"), name
+        case "tax":
+            return _("Tax"), name
+        case "inspection":
+            kept = percent(int(params["worth_bp"])) if "worth_bp" in params else ""
+            return _("After the check"), _("%(name)s, %(kept)s of the price", name=name, kept=kept) if kept else name
+        case "restocking_fee" if "not_charged" in params:
+            return _("Restocking fee"), _("Not charged: the rule counts in another currency")
+        case "restocking_fee":
+            share = percent(int(params["fee_bp"])) if params.get("fee_bp") else name
+            return _("Restocking fee"), share
+        case "credit_bonus":
+            share = percent(int(params.get("bonus_bp", 0)))
+            of = words.amount(int(params.get("of_minor", 0)), currency)
+            return _("Credit bonus"), _("%(share)s of %(amount)s", share=share, amount=of)
+        case "replacement":
+            return _("Replacement"), _("%(name)s goes out again in exchange", name=name) if exchanged else name
+        case "return_shipping" if "not_charged" in params:
+            return _("Return label"), _("Not charged: the rule counts in another currency")
+        case "return_shipping":
+            return _("Return label"), _("Once for the return")
+        case "outbound_shipping":
+            return _("Delivery costs"), _("What the customer paid to have it sent")
+        case _adjustment:
+            before = words.amount(int(params.get("instead_of_minor", 0)), currency)
+            return _("Changed by us"), _("%(name)s, instead of %(amount)s", name=name, amount=before)
+
+
+def totals(quote: Quote) -> tuple[str, str]:
+    """What goes back to payments and what becomes store credit."""
+    return (
+        words.amount(quote.refund_total.minor, quote.currency),
+        words.amount(quote.credit_total.minor, quote.currency),
+    )
+
+
+def pieces(view: MoneyView) -> list[dict[str, Any]]:
+    """Each payment, credit and replacement with its badge."""
+    return [_piece(each) for each in view.pieces]
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    if piece.kind == "refund":
+        badge = ("refund", piece.status)
+    elif piece.kind == "store_credit":
+        badge = ("credit", "issued")
+    else:
+        badge = ("return", "exchanged") if piece.state == "ordered" else ("refund", "planned")
+    return {
+        "label": piece.label,
+        "detail": piece.reason or piece.bank_reference or piece.order_number,
+        "amount": words.amount(piece.amount.minor, piece.amount.currency) if piece.amount else "—",
+        "badge": badge,
+        "sent_at": piece.sent_at,
+        "refund": piece.refund,
+    }
+
+
+def when_words(return_: Return, view: MoneyView) -> str:
+    """When the money goes, as one sentence."""
+    if view.state == "nothing":
+        return _("Nothing is owed.")
+    if view.state == "refunded":
+        return _("All of it has been sent.")
+    if view.planned_at is not None:
+        return _("The payment is under way.")
+    if return_.status in ("requested", "under_review"):
+        return _("Nothing is sent before somebody decides.")
+    return {
+        "authorized": _("It goes out at once."),
+        "in_transit": _("It goes out when the carrier has the parcel."),
+        "received": _("It goes out when the parcel is received."),
+        "inspected": _("It goes out after the check."),
+    }.get(return_.refund_when, "")
+
+
+def approve_words(quote: Quote) -> tuple[str, str]:
+    """What an approval gives, for the choice and for the button: ``£72.00`` and ``Approve £72.00 refund``."""
+    total = words.amount(quote.total.minor, quote.currency)
+    refund, credit = quote.refund_total.minor, quote.credit_total.minor
+    count = sum(1 for line in quote.lines if line.resolution == EXCHANGE)
+    if count and not refund and not credit:
+        return _("the exchange"), ngettext("Approve the exchange", "Approve %(num)s exchanges", count)
+    if refund and credit:
+        return total, _("Approve %(total)s", total=total)
+    if credit:
+        return total, _("Approve %(total)s credit", total=total)
+    return total, _("Approve %(total)s refund", total=total)

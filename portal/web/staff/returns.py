@@ -1,0 +1,154 @@
+"""All returns: by status, by search, the newest first. A search that fits one return goes straight to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import ids
+from portal.errors import Invalid
+from portal.labels.models import Label
+from portal.orders.models import Order
+from portal.policy.quote import Quote
+from portal.returns.lifecycle import STATUSES
+from portal.returns.models import Return
+from portal.returns.queries import list_returns
+from portal.staff import permissions as may
+from portal.web.staff import reads, words
+from portal.web.staff.base import needs, ports, read, staff
+from portal.web.staff.text import _
+from portal.web.statuses import status_of
+
+PER_PAGE = 50
+_TABS = (
+    "under_review",
+    "authorized",
+    "in_transit",
+    "received",
+    "inspected",
+    "closed",
+    "rejected",
+    "canceled",
+    "expired",
+)
+
+
+def outcome_of(return_: Return) -> str | None:
+    """What came of a closed return, if it is one thing: refund, store credit or exchange."""
+    found = {line.resolution for line in return_.lines if line.status == "accepted"}
+    return found.pop() if len(found) == 1 else None
+
+
+def row(return_: Return) -> dict[str, Any]:
+    """One return as the list shows it."""
+    quote = Quote.from_json(return_.quote)
+    return {
+        "rma": return_.rma,
+        "href": url_for("staff.return_page", rma=return_.rma),
+        "customer": return_.order.customer_name or return_.email,
+        "order": return_.order.number,
+        "items": sum(line.quantity for line in return_.lines),
+        "goods": ", ".join(
+            dict.fromkeys(line.order_line.name or line.order_line.sku or line.order_line.ref for line in return_.lines)
+        ),
+        "resolutions": ", ".join(dict.fromkeys(words.resolution(line.resolution) for line in return_.lines)),
+        "value": words.amount(quote.total.minor, return_.currency),
+        "booked_at": return_.booked_at,
+        "status": return_.status,
+        "outcome": outcome_of(return_),
+    }
+
+
+@staff.get("/returns")
+@needs(may.SEE_RETURNS, "returns")
+def returns() -> str:
+    """The list."""
+    status = request.args.get("status", "")
+    status = status if status in STATUSES else ""
+    text = request.args.get("q", "").strip()[:100]
+    return _page(status, text, request.args.get("cursor") or None)
+
+
+def _page(status: str, text: str, cursor: str | None, searched: bool = False) -> str:
+    with read() as session:
+        try:
+            rows, following = list_returns(session, status=status or None, search=text, cursor=cursor, limit=PER_PAGE)
+        except Invalid:
+            # A cursor that somebody has edited begins the list anew.
+            cursor = None
+            rows, following = list_returns(session, status=status or None, search=text, limit=PER_PAGE)
+        counts = reads.count_by_status(session)
+        shown = [row(each) for each in rows]
+
+    def href(**more: str | None) -> str:
+        query = {"status": status, "q": text, **more}
+        found = {key: value for key, value in query.items() if value}
+        return url_for("staff.returns") + (f"?{urlencode(found)}" if found else "")
+
+    tabs = [{"text": _("All"), "href": href(status=None), "count": sum(counts.values()), "current": not status}]
+    tabs += [
+        {
+            "text": status_of("return", name).word,
+            "href": href(status=name),
+            "count": counts.get(name, 0),
+            "current": status == name,
+        }
+        for name in _TABS
+        if counts.get(name) or name == status
+    ]
+    return render_template(
+        "staff/returns.html",
+        rows=shown,
+        tabs=tabs,
+        text=text,
+        status=status,
+        searched=searched,
+        first_page=href() if cursor else None,
+        following=href(cursor=following) if following else None,
+        search_value=text if searched else "",
+    )
+
+
+@staff.get("/search")
+@needs(may.SEE_RETURNS, "returns")
+def search() -> Response | str:
+    """Find by return, order, tracking code, e-mail or name; one hit goes straight to its page."""
+    text = request.args.get("q", "").strip()[:100]
+    if not text or not ids.is_text(text):
+        return redirect(url_for("staff.returns"), 303)
+    with read() as session:
+        found = find_exactly(session, text)
+        if not found:
+            rows, _more = list_returns(session, search=text, limit=2)
+            found = [each.rma for each in rows]
+    if len(found) == 1:
+        return redirect(url_for("staff.return_page", rma=found[0]), 303)
+    return _page("", text, None, searched=True)
+
+
+def find_exactly(session: Session, text: str) -> list[str]:
+    """The returns that a number, a tracking code or an order names; at most two are looked for."""
+    rma = ids.read_rma(text)
+    if rma is not None and session.scalar(select(Return.id).where(Return.rma == rma)) is not None:
+        return [rma]
+    if (of_label := find_by_label(session, text)) is not None:
+        return [of_label]
+    key = "".join(text.split()).upper().lstrip("#")
+    query = select(Return.rma).join(Order, Order.id == Return.order_id).where(Order.number_key == key)
+    return list(session.scalars(query.limit(2)))
+
+
+def find_by_label(session: Session, text: str) -> str | None:
+    """The return of a label: its whole code as a scanner reads it, or the eight signs that a person reads out."""
+    signs = "".join(sign for sign in text.upper() if not sign.isspace() and sign not in "-.")
+    if not 8 <= len(signs) <= 40 or not signs.isascii() or not signs.isalnum():
+        return None
+    codes = {signs}
+    if (short := ids.read_code(signs)) is not None and len(short) == 8:
+        codes.add(f"{ports().shop.carrier.code_prefix}{short}{ports().shop.country.upper()}")
+    return session.scalar(select(Return.rma).join(Label, Label.return_id == Return.id).where(Label.code.in_(codes)))

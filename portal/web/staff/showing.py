@@ -1,0 +1,289 @@
+"""One return with everything that its page shows: a fixed number of queries, however many lines it has."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from portal import wording
+from portal.labels.service import find_label, short_code, travelling
+from portal.money import Money
+from portal.orders.models import OrderLine
+from portal.policy.decision import Decision
+from portal.policy.explain import staff_message, trace
+from portal.policy.quote import EXCHANGE, Quote
+from portal.policy.reasons import REASONS
+from portal.refunds.queries import money_of_return
+from portal.returns import lifecycle
+from portal.returns.models import Photo, Return, ReturnLine
+from portal.returns.payable import COUNTING, goods_outstanding, payable_quote
+from portal.returns.queries import get_return, photos_of
+from portal.reviews import queries as reviews
+from portal.reviews import service as questions
+from portal.reviews.models import Review
+from portal.staff import permissions as may
+from portal.staff import queries as people
+from portal.timeline import TimelineEntry, entries_for_return
+from portal.web.render import locale
+from portal.web.staff import money, reads, words
+from portal.web.staff.base import Me, ports
+from portal.web.staff.returns import outcome_of
+from portal.web.staff.text import _
+
+DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
+"""The questions that the decision card answers; the others have their own pages."""
+_MAIN = ("returnable", "window", "evidence", "review", "return_shipping", "refund_when")
+
+
+def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = "") -> dict[str, Any]:
+    """Everything that the page needs. Raises `NotFound`."""
+    shop = ports().shop
+    return_ = get_return(session, rma)
+    quote = payable_quote(session, return_)
+    view = money_of_return(session, return_.id, bank_days=shop.bank_days)
+    photos = photos_of(session, return_)
+    asked = reviews.reviews_of(session, return_.id)
+    open_ = sorted((each for each in asked if each.status in questions.UNDECIDED), key=lambda each: each.id)
+    entries = entries_for_return(session, return_.id)
+    label = find_label(session, return_.id)
+    names = {each.order_line.ref: name_of(each.order_line) for each in return_.lines}
+    chosen = next((each for each in return_.lines if each.order_line.ref == line), _first_to_decide(return_))
+    found: dict[str, Any] = {
+        "return_": return_,
+        "order": return_.order,
+        "first_name": (return_.order.customer_name or return_.email or _("the customer")).split()[0],
+        "outcome": outcome_of(return_),
+        "reviews": [_question(each, return_, now, shop.timezone) for each in open_],
+        "items": [_item(each, quote, photos.get(each.id, [])) for each in return_.lines],
+        "rules": _rules(chosen, len(photos.get(chosen.id, []))),
+        "rules_of": chosen.order_line.ref,
+        "line_choices": [(each.order_line.ref, names[each.order_line.ref]) for each in return_.lines],
+        "money_rows": money.rows(quote, names),
+        "money_totals": money.totals(quote),
+        "owed": words.amount(view.owed.minor, view.currency),
+        "paid": words.amount(view.paid.minor, view.currency),
+        "pieces": money.pieces(view),
+        "money_when": money.when_words(return_, view),
+        "log": [log_entry(each, now, shop.timezone) for each in reversed(entries)],
+        "seen": entries[-1].id if entries else 0,
+        "label": label,
+        "label_code": short_code(label) if label is not None else "",
+        "papers": _papers(return_),
+        "decision": _decision(return_, open_, quote, who),
+        "people": people.list_people(session) if open_ and who.may(may.DECIDE) else [],
+        "more": _more(return_, open_, who),
+        "buyer": None,
+    }
+    if open_:
+        found["previous"], found["following"] = _neighbours(session, open_[0].id)
+    if who.may(may.SEE_CUSTOMERS):
+        buyer = reads.buyer_of(session, return_.order)
+        found["buyer"] = [
+            (_("Customer since"), wording.day(buyer.since, locale())),
+            (_("Orders"), buyer.orders),
+            (_("Returns"), _("%(count)s of %(all)s items", count=buyer.returned, all=buyer.bought)),
+            (_("Spent, after returns"), words.amount(buyer.spent_minor, buyer.currency)),
+        ]
+    return found
+
+
+def name_of(line: OrderLine) -> str:
+    """What an article is called."""
+    return line.name or line.sku or line.ref
+
+
+def _first_to_decide(return_: Return) -> ReturnLine:
+    return next((line for line in return_.lines if line.status == "review"), return_.lines[0])
+
+
+def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict[str, Any]:
+    paused = review.status == questions.ASKED
+    talk = [
+        {
+            "question": each["question"],
+            "by": each["by"],
+            "at": words.when(datetime.fromisoformat(each["at"]), now, zone),
+            "answer": each.get("answer", ""),
+        }
+        for each in (review.data or {}).get("asked", ())
+    ]
+    sentences: list[str] = []
+    if review.kind in (questions.POLICY, questions.ASKED_US):
+        spoken = words.staff_wording()
+        for line in return_.lines:
+            decision = Decision.from_json(line.decision)
+            for cause in (*decision.causes, *decision.requires):
+                sentence = f"{name_of(line.order_line)}: {staff_message(cause, spoken)}"
+                if sentence not in sentences:
+                    sentences.append(sentence)
+    return {
+        "id": review.id,
+        "kind": review.kind,
+        "why": review.why,
+        "sentences": sentences or [review.fact],
+        "status": review.status,
+        "paused": paused,
+        "talk": talk,
+        "owner_id": review.owner_id,
+        "deadline": words.deadline(review.due_at, review.opened_at, now, zone, paused=paused),
+    }
+
+
+def _item(line: ReturnLine, quote: Quote, photos: list[Photo]) -> dict[str, Any]:
+    article = line.order_line
+    quoted = next((each for each in quote.lines if each.line == article.ref), None)
+    wants = {
+        "refund": _("Wants a refund."),
+        "store_credit": _("Wants store credit."),
+        "exchange": _("Wants %(sku)s in exchange.", sku=line.exchange_sku or ""),
+    }[line.resolution]
+    found = ", ".join(
+        _("%(count)s × %(condition)s", count=count, condition=words.condition(name)[0].lower())
+        for name, count in (line.found or {}).items()
+        if count
+    )
+    return {
+        "line": line,
+        "ref": article.ref,
+        "id": line.id,
+        "name": name_of(article) if line.quantity == 1 else f"{line.quantity} × {name_of(article)}",
+        "about": ", ".join(part for part in (article.variant, article.sku and f"SKU {article.sku}") if part),
+        "reason": _(REASONS.get(line.reason, line.reason)),
+        "wants": wants,
+        "note": line.note,
+        "found": found,
+        "goes": words.disposition(line.disposition) if line.disposition else "",
+        "status": line.status if line.status in ("review", "refused", "canceled") else "accepted",
+        "amount": words.amount(quoted.total_minor, quote.currency) if quoted is not None else "—",
+        "photos": [
+            {
+                "src": url_for("staff.photo", rma=line.return_.rma, photo_id=photo.id),
+                "alt": _("%(name)s, photo %(number)s", name=name_of(article), number=number),
+            }
+            for number, photo in enumerate(photos, start=1)
+        ],
+    }
+
+
+def _rules(line: ReturnLine, photos: int) -> dict[str, list[dict[str, Any]]]:
+    """Which rule set what, for one line: what decides first, the rest to unfold."""
+    decision = Decision.from_json(line.decision)
+    default = _("Default")
+    main: list[dict[str, Any]] = []
+    rest: list[dict[str, Any]] = []
+    for row in trace(decision, words.staff_wording()):
+        more = ""
+        if row.term == "window" and decision.return_by_on is not None and "until" not in row.result.casefold():
+            more = _("until %(day)s", day=wording.day(decision.return_by_on, locale()))
+        elif row.term == "evidence" and photos:
+            more = _("%(count)s given", count=photos)
+        shown = {
+            "label": row.label,
+            "result": row.result,
+            "more": more,
+            "set_by": row.set_by,
+            "instead_of": [
+                _("%(result)s, from “%(rule)s”", result=result, rule=rule) for result, rule in row.instead_of
+            ],
+        }
+        (main if row.term in _MAIN or row.set_by != default or row.instead_of else rest).append(shown)
+    return {"main": main, "rest": rest}
+
+
+def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
+    """One entry of the timeline: what, who, when, why."""
+    what = words.event(entry.what, entry.data)
+    who = entry.actor_name if entry.actor_kind != "system" else ""
+    line = _("%(what)s, %(who)s", what=what, who=who) if who else what
+    if entry.what == "note.added":
+        line = _("%(who)s left a note", who=who)
+    change = ""
+    data = entry.data or {}
+    if "was" in data and "now" in data:
+        change = _(
+            "%(was)s became %(now)s",
+            was=words.amount(data["was"]["amount"], data["was"]["currency"]),
+            now=words.amount(data["now"]["amount"], data["now"]["currency"]),
+        )
+    return {
+        "when": words.when(entry.at, now, zone),
+        "when_iso": entry.at.isoformat(),
+        "what": line,
+        "why": entry.why,
+        "change": change,
+        "tone": words.TONES.get(entry.what),
+    }
+
+
+def _papers(return_: Return) -> bool:
+    status = return_.status
+    return status not in (*lifecycle.UNDECIDED, *lifecycle.ENDED) and bool(travelling(return_))
+
+
+def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> dict[str, Any] | None:
+    """What the decision card offers, or None when there is nothing to decide here."""
+    here = [review for review in open_ if review.kind in DECIDED_HERE]
+    if not here or not who.may(may.DECIDE):
+        return None
+    refused_by_policy = any(review.kind == questions.ASKED_US for review in here)
+    gives, button = money.approve_words(quote)
+    lines = [line for line in return_.lines if line.status in COUNTING]
+    by_ref = {each.line: each.total_minor for each in quote.lines}
+    return {
+        "gives": gives,
+        "button": button,
+        "may_approve": who.may(may.OVERRULE) or not refused_by_policy,
+        "may_change": who.may(may.OVERRULE) and any(line.resolution != EXCHANGE for line in lines),
+        "may_ask": any(review.status == questions.OPEN for review in here),
+        "goods": return_.status in lifecycle.ARRIVED,
+        "about": name_of(lines[0].order_line) if len(lines) == 1 else "",
+        "lines": [
+            {
+                "ref": line.order_line.ref,
+                "id": line.id,
+                "name": name_of(line.order_line),
+                "changeable": line.resolution != EXCHANGE,
+                "amount": plain_amount(by_ref.get(line.order_line.ref, 0), return_.currency),
+                "most": words.amount(max(line.gross_minor, by_ref.get(line.order_line.ref, 0)), return_.currency),
+            }
+            for line in lines
+        ],
+    }
+
+
+def plain_amount(minor: int, currency: str) -> str:
+    """``72.00``, for a field."""
+    return str(Money(minor, currency).decimal)
+
+
+def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
+    """What else may be done to this return now."""
+    decide, status = who.may(may.DECIDE), return_.status
+    out_of_stock = any(review.kind == questions.OUT_OF_STOCK for review in open_)
+    exchanges = [line for line in return_.lines if line.resolution == EXCHANGE and line.status in COUNTING]
+    unpaid = return_.payout_planned_at is None and status not in (*lifecycle.ENDED, lifecycle.CLOSED)
+    return {
+        "ship": decide and status == lifecycle.AUTHORIZED and goods_outstanding(return_) > 0,
+        "cancel": decide
+        and status in (*lifecycle.UNDECIDED, lifecycle.AUTHORIZED)
+        and return_.payout_planned_at is None
+        and not any(line.found for line in return_.lines),
+        "reinstate": who.may(may.OVERRULE) and status in (lifecycle.REJECTED, lifecycle.EXPIRED),
+        "receive": who.may(may.RECEIVE) and (status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0),
+        "inspect": who.may(may.RECEIVE) and status == lifecycle.RECEIVED,
+        "exchanges": [{"ref": line.order_line.ref, "name": name_of(line.order_line)} for line in exchanges]
+        if decide and unpaid
+        else [],
+        "out_of_stock": out_of_stock,
+        "note": decide or who.may(may.RECEIVE),
+    }
+
+
+def _neighbours(session: Session, review_id: int) -> tuple[str | None, str | None]:
+    before, after = reviews.neighbours(session, review_id)
+    wanted = [each for each in (before, after) if each is not None]
+    found = {row.id: row.rma for row in reviews.rows_of(session, wanted)} if wanted else {}
+    return found.get(before or 0) or None, found.get(after or 0) or None
