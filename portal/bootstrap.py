@@ -8,15 +8,13 @@ from __future__ import annotations
 import logging
 import sys
 from functools import cached_property, partial
-from gettext import NullTranslations
 
 import structlog
 from apiflask import APIFlask
-from babel.support import Translations
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import config as settings
-from portal import migrations, shop
+from portal import i18n, migrations, shop
 from portal.config import Config
 from portal.db import Database
 from portal.files import Files
@@ -36,7 +34,7 @@ class LazyDocuments:
     def _real(self) -> Documents:
         from portal.adapters.weasyprint_documents import WeasyprintDocuments
 
-        return WeasyprintDocuments(catalogue)
+        return WeasyprintDocuments(i18n.catalogue)
 
     def label_pdf(self, doc: LabelDoc) -> Rendered:
         """See `labels.documents.Documents`."""
@@ -89,11 +87,6 @@ class LazyPhotos:
     def reencode(self, data: bytes, file_name: str) -> Encoded:
         """See `returns.photos.Photos`."""
         return self._real.reencode(data, file_name)
-
-
-def catalogue(locale: str) -> NullTranslations:
-    """The translations of ``locale``; English source text where there are none."""
-    return Translations.load(str(settings.ROOT / "translations"), [locale])
 
 
 def make_files(config: Config) -> Files:

@@ -41,7 +41,7 @@ class PortalGroup(FlaskGroup):
 
 
 def make_group(create_app: Callable[[], Flask]) -> click.Group:
-    """The command ``portal``. The app is made when a command first needs it, so that help and ``policy check`` need no settings."""
+    """The command ``portal``. The app is made when a command first needs it: help and ``policy check`` need no settings."""
     group = PortalGroup(
         name="portal",
         help="Returns and refunds for an online shop. Settings are environment variables, PORTAL_…",

@@ -11,16 +11,13 @@ from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from portal import wording
+from portal import i18n, wording
 from portal.errors import Invalid, PortalError, TooManyTries
 from portal.flow import Ports
 from portal.shop import Shop
 from portal.web import statuses
 
 log = structlog.get_logger(__name__)
-
-LANGUAGES = ("en",)
-"""Languages that are shipped under translations/; English is the source."""
 
 
 def locale() -> str:
@@ -33,10 +30,10 @@ def set_up(app: Flask, ports: Ports) -> None:
     shop = ports.shop
 
     def choose() -> str:
-        best = request.accept_languages.best_match(LANGUAGES) if request else None
+        best = request.accept_languages.best_match(sorted(i18n.languages())) if request else None
         return shop.locale if best is None or shop.locale.startswith(best) else best
 
-    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(app.root_path) + "/translations"
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(i18n.FOLDER)
     Babel(app, locale_selector=choose, timezone_selector=lambda: shop.timezone)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.add_extension("jinja2.ext.do")
