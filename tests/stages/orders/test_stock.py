@@ -31,7 +31,7 @@ def test_variants_come_with_orders_but_a_known_stock_is_not_recounted(any_databa
         tx.session.execute(update(Variant).where(Variant.sku == "J-M").values(stock=1))
     bring_in(any_database, write_lines(tmp_path / "y.jsonl", with_variants("2", stock=50)))
     with any_database.read() as session:
-        stock = dict(session.execute(select(Variant.sku, Variant.stock)).tuples())
+        stock = {each.sku: each.stock for each in session.scalars(select(Variant))}
     assert stock == {"J-M": 1, "J-L": 0, "J-XL": 9}
 
 
