@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import stripe
 import structlog
 
-from portal.adapters.stripe_money import from_stripe, to_stripe
+from portal.adapters.stripe_money import AmountNotPayable, from_stripe, to_stripe
 from portal.errors import UpstreamError
 from portal.refunds.gateway import PaymentView, RefundRequest, RefundView
 
@@ -57,9 +57,18 @@ class StripeGateway:
 
     def create_refund(self, request: RefundRequest) -> RefundView:
         """See `Gateway`. The amount is always sent: without it Stripe would pay out whatever happens to be left."""
+        try:
+            amount = to_stripe(request.amount_minor, request.currency)
+        except AmountNotPayable as error:
+            raise UpstreamError(
+                "amount_not_payable",
+                retryable=False,
+                public_message=NEUTRAL,
+                staff_message=str(error),
+            ) from error
         form: dict[str, Any] = {
             "payment_intent": request.payment_intent,
-            "amount": to_stripe(request.amount_minor, request.currency),
+            "amount": amount,
             "reason": "requested_by_customer",
             "metadata": dict(request.metadata),
         }
@@ -215,11 +224,15 @@ def _retry_after(error: stripe.StripeError) -> float | None:
 def _refund_view(refund: stripe.Refund) -> RefundView:
     data = refund.to_dict()
     currency = data["currency"].upper()
+    try:
+        amount_minor = from_stripe(data["amount"], currency)
+    except AmountNotPayable as error:
+        raise _unknown("unreadable_amount", str(error)) from error
     card = (data.get("destination_details") or {}).get("card") or {}
     return RefundView(
         id=data["id"],
         status=data.get("status") or "pending",
-        amount_minor=from_stripe(data["amount"], currency),
+        amount_minor=amount_minor,
         currency=currency,
         payment_intent=data.get("payment_intent") or "",
         created_at=datetime.fromtimestamp(data["created"], UTC),

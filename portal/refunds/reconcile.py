@@ -27,6 +27,8 @@ from portal.refunds.tenders import find_payments, is_stripe, lock_payment, lock_
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MAY_STILL_FAIL = timedelta(days=30)
 """A bank can send a refund back for up to thirty days."""
+STAFF_KNOW = timedelta(hours=26)
+"""A refund that was without an answer for so long is a question to staff by now."""
 AT_ONCE = 1000
 """How many jobs of a kind one sweep writes."""
 
@@ -192,7 +194,10 @@ def _forgotten(session: Session, at: datetime) -> list[int]:
             Refund.status.in_(lifecycle.SENDABLE),
             Payment.payment_intent.is_not(None),
             Payment.provider == "stripe",
+            # A disputed payment's refund waits by itself, hour by hour.
+            Payment.disputed_at.is_(None),
             Refund.planned_at < at - 5 * MINUTE,
+            or_(Refund.first_submitted_at.is_(None), Refund.first_submitted_at > at - STAFF_KNOW),
             or_(Refund.submitted_at.is_(None), Refund.submitted_at < at - 30 * MINUTE),
         )
     )
@@ -203,15 +208,16 @@ def _unsure(session: Session, at: datetime) -> list[int]:
     query = select(Refund.id).where(
         Refund.status.in_((lifecycle.UNKNOWN, lifecycle.SUBMITTED)),
         Refund.submitted_at < at - MINUTE,
+        Refund.first_submitted_at > at - STAFF_KNOW,
         _silent_since(at - 4 * MINUTE),
     )
     return _first(session, query)
 
 
 def _under_way(session: Session, at: datetime) -> list[int]:
-    query = select(Refund.id).where(
-        Refund.status.in_((lifecycle.PENDING, lifecycle.REQUIRES_ACTION)), _silent_since(at - 55 * MINUTE)
-    )
+    """With the bank, or unknown for so long that staff were asked."""
+    open_ = (lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.UNKNOWN)
+    query = select(Refund.id).where(Refund.status.in_(open_), _silent_since(at - 55 * MINUTE))
     return _first(session, query)
 
 

@@ -24,7 +24,7 @@ from portal.refunds.settle import STRIPE
 from portal.refunds.signatures import is_signed
 
 MAX_BODY = 512 * 1024
-WAIT_FOR_OURS = timedelta(seconds=30)
+WAIT_FOR_OURS = timedelta(minutes=1)
 
 
 class Rejected(Invalid):

@@ -211,5 +211,29 @@ def test_a_payment_is_frozen_by_a_chargeback_that_is_open_or_lost_alone(quick_wo
     assert view.captured_minor == 1000
 
 
+def test_an_amount_that_stripe_cannot_move_is_refused_before_it_is_sent(quick_world: World) -> None:
+    request = RefundRequest("pi_1", 1335, "KWD", "k", {})
+    with pytest.raises(UpstreamError) as refused:
+        quick_world.gateway.create_refund(request)
+    assert (refused.value.code, refused.value.retryable) == ("amount_not_payable", False)
+    assert quick_world.stripe.requests() == []
+
+
+def test_a_refund_that_waits_for_a_dispute_is_not_given_ever_more_jobs(quick_world: World) -> None:
+    from portal.jobs import Job
+    from portal.refunds import disputes
+
+    world = quick_world
+    world.paid_return(5000)
+    world.stripe.control("disputes", payment_intent=world.intent(1))
+    disputes.look(world.database, world.gateway, world.intent(1))
+    world.work()
+    for _ in range(5):
+        world.later(minutes=30)
+        world.sweep()
+    with world.database.read() as session:
+        assert session.query(Job).filter(Job.state == "ready").count() == 1
+
+
 def test_doctors_call_names_the_mode(quick_world: World) -> None:
     assert quick_world.gateway.check() == "Stripe answers, test mode"
