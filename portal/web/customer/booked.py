@@ -132,7 +132,10 @@ def _steps(
 
 
 def _pack(return_: Return, units: int) -> tuple[str, str | Markup]:
-    what = _("Pack it well") if units == 1 else _("Pack all %(count)s items in one parcel", count=units)
+    many = (
+        _("Pack both items in one parcel") if units == 2 else _("Pack all %(count)s items in one parcel", count=units)
+    )
+    what = _("Pack it well") if units == 1 else many
     if return_.ship_with == "shop":
         return what, _("Keep the tags on. A bag will do.")
     slip = url_for("customer.packing_slip", rma=return_.rma)

@@ -6,7 +6,7 @@ cookie holds at most `KEPT` of each. Never: a name, an address or an amount in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from portal.orders.keys import number_key
 
 VALID = timedelta(hours=2)
 KEPT = 6
-_ORDERS, _RETURNS = "orders", "returns"
+_ORDERS, _RETURNS, _DRAFTS = "orders", "returns", "drafts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +50,36 @@ def _keep(name: str, living: dict[str, Any]) -> None:
 
 
 def grant_order(number: str, *, by_email: bool, reason: str = "") -> Grant:
-    """Let this session see the order from now on; an unfinished draft of it stays."""
+    """Let this session see the order from now on. An unfinished draft of it, made in this browser, is found again."""
     key = number_key(number)
     living = _living(_ORDERS)
     before = living.get(key)
-    made = Grant(key, before[1] if before else "", by_email or bool(before and before[2]), reason)
-    living[key] = [_now(), made.draft, made.by_email, made.reason]
+    living[key] = [_now(), by_email or bool(before and before[1]), reason]
     _keep(_ORDERS, living)
-    return made
+    return Grant(key, _drafts().get(key, ""), living[key][1], reason)
 
 
 def order_grant(number: str) -> Grant | None:
     """The grant for the order, if this session has a living one."""
     key = number_key(number)
     found = _living(_ORDERS).get(key)
-    return Grant(key, found[1], found[2], found[3]) if found else None
+    return Grant(key, _drafts().get(key, ""), found[1], found[2]) if found else None
 
 
-def keep_draft(grant: Grant, token: str) -> Grant:
-    """Remember the draft that belongs to the grant; its time goes on running."""
-    living = _living(_ORDERS)
-    if grant.key in living:
-        living[grant.key] = [living[grant.key][0], token, grant.by_email, grant.reason]
-        _keep(_ORDERS, living)
-    return replace(grant, draft=token)
+def _drafts() -> dict[str, str]:
+    found = session.get(_DRAFTS)
+    return found if isinstance(found, dict) else {}
+
+
+def keep_draft(grant: Grant, token: str) -> None:
+    """Remember the draft of the grant's order. It outlives the grant, but opens nothing without one."""
+    others = {key: value for key, value in _drafts().items() if key != grant.key}
+    session[_DRAFTS] = {**dict(list(others.items())[1 - KEPT :]), grant.key: token}
 
 
 def draft_tokens() -> frozenset[str]:
-    """The drafts that this session may open."""
-    return frozenset(value[1] for value in _living(_ORDERS).values() if value[1])
+    """The drafts that this session may open now."""
+    return frozenset(_drafts().get(key, "") for key in _living(_ORDERS)) - {""}
 
 
 def grant_return(rma: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flask import request, url_for
+from flask import flash, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import clock
@@ -75,6 +75,9 @@ def answer_item(number: str, position: int) -> Answer:
             except Invalid as error:
                 return _show(basket, line, choice, [("photo", error.message)])
         step = request.form.get("step", "")
+        if step == "later":
+            flash(_("Saved. Find your order again in this browser, and your answers are still here."), "green")
+            return see("lookup")
         if step != "continue":
             return see("item", _anchor(choice, step, bool(files)), **here)
     # Photos that came with this form count: everything is read anew.
@@ -184,6 +187,7 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         choice=choice,
         index=index,
         total=len(refs),
+        back="review" if back == "review" else None,
         back_url=_back(basket, refs, index, back),
         reasons=[(code, _(REASONS[code])) for code in reasons_for(choice)],
         offer=offer,

@@ -152,7 +152,7 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
         groups=groups,
         cannot=cannot,
         faults=any(shown.may_report for shown in cannot),
-        several=len({each.line.delivered_at for each in chosen if each.line.delivered_at}) > 1,
+        several=len({each.delivered_at for each in basket.order.lines if each.delivered_at}) > 1,
         chosen=chosen if len(chosen) <= MOST_IN_THE_ASIDE else [],
         count=len(plan.choices),
         most_in_a_list=MOST_IN_A_LIST,

@@ -8,6 +8,7 @@ from portal import clock
 from portal.policy.explain import term_label, value_words
 from portal.policy.loader import Rule
 from portal.policy.plain import general_terms, policy_lines
+from portal.policy.terms import Fee
 from portal.policybook.service import load_book
 from portal.web.customer.base import page, pages, ports, read, speech
 
@@ -39,7 +40,9 @@ def policy() -> tuple[str, int]:
     _number, current = book.current(clock.now())
     general = general_terms(current, shop.currency)
     rows = tuple(
-        (term_label(name, words), value_words(name, general[name], words)) for name in SHOWN if name in general
+        (term_label(name, words), value_words(name, general[name], words))
+        for name in SHOWN
+        if name in general and general[name] != Fee()
     )
 
     def described(rule: Rule) -> Exception_:

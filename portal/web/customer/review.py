@@ -224,6 +224,7 @@ def _show(basket: Basket) -> tuple[str, int]:
         way=way_words(basket.plan.ship_with) if found.travelling else "",
         keeps=len(found.travelling) < len(found.lines),
         by=drop_off_by(found) if found.travelling else None,
+        by_words=_("Send it by") if basket.plan.ship_with == "own" else _("Drop off by"),
         email=shown_email(email, basket.grant.by_email or bool(basket.plan.email)),
         person=person,
         hours=ports().shop.decide_within_hours,

@@ -129,7 +129,7 @@ def _show(basket: Basket, errors: Errors | None = None) -> tuple[str, int]:
         order=basket.order,
         ways=offered,
         chosen=chosen,
-        lead=_("Everything goes in one parcel.") if count > 1 else _("It goes in one parcel."),
+        lead=one_parcel(count),
         by=drop_off_by(found),
         fee_title=_("%(carrier)s drop-off", carrier=ports().shop.carrier.drop_off),
         fee=_fee(found),
@@ -139,6 +139,13 @@ def _show(basket: Basket, errors: Errors | None = None) -> tuple[str, int]:
         if back
         else url_for("customer.item", number=basket.number, position=basket.line(last.line).position),
     )
+
+
+def one_parcel(count: int) -> str:
+    """How many items share the parcel."""
+    if count == 1:
+        return _("It goes in one parcel.")
+    return _("Both items go in one parcel.") if count == 2 else _("All items go in one parcel.")
 
 
 def _fee(found: Assessment) -> str:

@@ -38,7 +38,7 @@ def test_the_sample_return_is_shown_and_booked_with_the_amounts_of_the_design(de
     assert done.headers["Location"] == "/order/WH-20418/item/2"
     assert priya.answer(2).headers["Location"] == "/order/WH-20418/send"
     send = text_of(priya.get("/order/WH-20418/send"))
-    assert "Send it by Tuesday 1 December 2026" in send
+    assert "Both items go in one parcel. Drop it off by Tuesday 1 December 2026 ." in send
     assert "£3.50 comes off for the label. Store credit and exchanges send free." in send
     assert "Store credit £88.11 Refund £57.60 Return label −£3.50 You get £142.21" in send
     assert priya.send_with("qr").headers["Location"] == "/order/WH-20418/review"
@@ -57,7 +57,7 @@ def test_the_sample_return_is_shown_and_booked_with_the_amounts_of_the_design(de
     assert (return_.email, return_.ship_with) == ("priya.nair@example.com", "qr")
     page = text_of(priya.get(booked.headers["Location"]))
     assert "Your return is booked" in page
-    assert "Send it by Tuesday 1 December 2026" in page
+    assert "Drop off by Tuesday 1 December 2026" in page
     assert "14 days left" in page
     assert "You get £142.21" in page
     status = text_of(priya.get(f"/returns/{return_.rma}"))
