@@ -36,7 +36,9 @@ def scan(page: Page) -> Callable[[], None]:
     """Call it on any page: fails on a serious or critical finding, a script error, a CSP violation or a sideways scroll."""
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
-    page.on("console", lambda message: troubles.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on(
+        "console", lambda message: troubles.append(message.text) if "Content Security Policy" in message.text else None
+    )
 
     def look() -> None:
         # Evaluated by the debugger, so the page's own Content-Security-Policy stays as strict as for customers.
