@@ -36,8 +36,8 @@ def stripe_step(currency: str) -> int:
 
 def to_stripe(minor: int, currency: str) -> int:
     """The portal's minor units as Stripe's integer. Raises `AmountNotPayable` when there is none."""
-    digits = stripe_exponent(currency) - exponent(currency)
-    amount, rest = (minor * 10**digits, 0) if digits >= 0 else divmod(minor, 10**-digits)
+    more, fewer = _factors(currency)
+    amount, rest = divmod(minor * more, fewer)
     if rest or amount % stripe_step(currency):
         raise AmountNotPayable(
             f"{Money(minor, currency)} cannot be paid by Stripe, which moves {currency} in steps of {_step(currency)}"
@@ -47,16 +47,20 @@ def to_stripe(minor: int, currency: str) -> int:
 
 def from_stripe(amount: int, currency: str) -> int:
     """Stripe's integer as the portal's minor units. Raises `AmountNotPayable` when it is between two of them."""
-    digits = stripe_exponent(currency) - exponent(currency)
-    minor, rest = divmod(amount, 10**digits) if digits >= 0 else (amount * 10**-digits, 0)
+    more, fewer = _factors(currency)
+    minor, rest = divmod(amount * fewer, more)
     if rest:
         raise AmountNotPayable(f"Stripe's amount {amount} {currency} is no whole number of the currency's minor unit")
     return minor
 
 
+def _factors(currency: str) -> tuple[int, int]:
+    """Stripe's integer is minor units times the first, divided by the second; one of them is 1."""
+    stripe, ours = 10 ** stripe_exponent(currency), 10 ** exponent(currency)
+    return max(stripe // ours, 1), max(ours // stripe, 1)
+
+
 def _step(currency: str) -> str:
-    # Stripe's own step, or one minor unit where the portal counts more finely than Stripe.
-    digits = stripe_exponent(currency) - exponent(currency)
-    step = stripe_step(currency)
-    minor = -(-step // 10**digits) if digits >= 0 else step * 10**-digits
-    return str(Money(minor, currency))
+    """The smallest amount of ``currency`` that Stripe moves, as a person writes it."""
+    more, fewer = _factors(currency)
+    return str(Money(max(stripe_step(currency) * fewer // more, 1), currency))

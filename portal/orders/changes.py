@@ -56,6 +56,7 @@ def change_orders(tx: Tx, batch: Sequence[tuple[int, Prepared]]) -> list[bool | 
     ]
     named = _named_elsewhere(tx, leaving)
     outcomes: list[bool | PortalError] = []
+    changes: dict[int, list[str]] = {}
     for order_id, ready in batch:
         order = orders[order_id]
         wrong = _forbidden(order, ready, named)
@@ -67,8 +68,13 @@ def change_orders(tx: Tx, batch: Sequence[tuple[int, Prepared]]) -> list[bool | 
                 Conflict(f"{order.number} was charged in {order.currency}; that cannot change", state=order.currency)
             )
         else:
-            outcomes.append(_change(tx, order, ready))
+            changes[order_id] = _change(tx, order, ready)
+            outcomes.append(bool(changes[order_id]))
+    # Written together, a thousand orders are a few statements; the timeline comes after, because each entry is one of its own.
     tx.session.flush()
+    for order_id, changed in changes.items():
+        if changed:
+            timeline.record(tx, "order.updated", order_id=order_id, data={"changed": changed[:50]})
     return outcomes
 
 
@@ -140,7 +146,8 @@ def _assign(row: Order | OrderLine | Payment, columns: Mapping[str, Any]) -> lis
     return changed
 
 
-def _change(tx: Tx, order: Order, ready: Prepared) -> bool:
+def _change(tx: Tx, order: Order, ready: Prepared) -> list[str]:
+    """Give the order its new content; what changed, in words."""
     changed = _assign(order, order_columns(ready))
     by_ref = {line.ref: line for line in order.lines}
     for position, (incoming, amounts) in enumerate(zip(ready.order.lines, ready.frozen.lines, strict=True), start=1):
@@ -169,8 +176,7 @@ def _change(tx: Tx, order: Order, ready: Prepared) -> bool:
     order.content_hash = ready.digest
     if changed:
         order.updated_at = tx.at
-        timeline.record(tx, "order.updated", order_id=order.id, data={"changed": changed[:50]})
-    return bool(changed)
+    return changed
 
 
 def _payment_columns(payment: IncomingPayment, known: Payment) -> dict[str, Any]:

@@ -8,10 +8,11 @@ Never: an order of another source overwritten.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import JSON, Connection, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.db import Tx
@@ -22,6 +23,8 @@ from portal.orders.incoming import IncomingOrder
 from portal.orders.models import Order, OrderLine, Payment
 from portal.orders.prepare import Prepared, line_columns, order_columns, payment_columns, prepare
 
+COPY_FROM = 200
+"""From this many lines on PostgreSQL takes them by COPY."""
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
 
 
@@ -120,10 +123,26 @@ def _create(tx: Tx, new: Sequence[Prepared]) -> dict[str, int]:
             columns = payment_columns(payment, position, ready.order.currency)
             payments.append({**owner, "refunding_minor": 0, "disputed_at": None, **columns})
     if lines:
-        connection.execute(insert(_table(OrderLine)), lines)
+        _insert_lines(connection, lines)
     if payments:
         connection.execute(insert(_table(Payment)), payments)
     return made
+
+
+def _insert_lines(connection: Connection, lines: Sequence[dict[str, Any]]) -> None:
+    table = _table(OrderLine)
+    if connection.dialect.name == "sqlite" or len(lines) < COPY_FROM:
+        connection.execute(insert(table), lines)
+        return
+    # An order book is almost all lines, and COPY takes them several times faster than INSERT does.
+    names = list(lines[0])
+    is_json = [isinstance(table.c[name].type, JSON) for name in names]
+    cursor = connection.connection.cursor()
+    with cursor.copy(f"COPY order_line ({', '.join(names)}) FROM STDIN") as copy:
+        for line in lines:
+            values = zip(line.values(), is_json, strict=True)
+            copy.write_row([json.dumps(value) if as_json else value for value, as_json in values])
+    cursor.close()
 
 
 def _table(model: type[Order] | type[OrderLine] | type[Payment]) -> Table:

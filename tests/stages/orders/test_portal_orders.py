@@ -255,3 +255,19 @@ def test_a_delivery_is_set_only_where_there_is_none(database: Database, tmp_path
     before = dump(database)["order_line"]
     assert bring_in(database, path).outcomes == {"unchanged": 1}
     assert dump(database)["order_line"] == before
+
+
+def test_a_long_order_keeps_every_text_whichever_way_it_is_written(any_database: Database, tmp_path: Path) -> None:
+    texts = ["tab\there", "line\nbreak", "back\\slash", "\\N", "\\.", "'\"", "日本語", "NULL", "{a}"]
+    lines = [
+        line(str(at), name=texts[at % 9], tags=[texts[at % 9]], delivered_at="2026-10-05T00:00:00Z", weight_g=at)
+        for at in range(300)
+    ]
+    path = write_lines(tmp_path / "x.jsonl", order(lines=lines))
+    assert bring_in(any_database, path).lines == 300
+    found = everything(any_database)[0].lines
+    assert [(each.name, each.tags, each.facts) for each in found] == [
+        (texts[at % 9], [texts[at % 9]], {"weight_g": at}) for at in range(300)
+    ]
+    assert {each.delivered_at.isoformat() for each in found} == {"2026-10-05T00:00:00+00:00"}
+    assert bring_in(any_database, path).outcomes == {"unchanged": 1}
