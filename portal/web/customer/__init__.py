@@ -10,26 +10,20 @@ Never: an amount, a date or a refusal of its own; the stages decide, these pages
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from flask import Flask
 
 from portal.flow import Ports
+from portal.web.customer.base import pages
+
+VIEWS = ("lookup", "policy", "items", "item", "photos", "send", "review", "booked", "papers", "status")
+"""The modules with views, in the order in which a customer meets them."""
 
 
 def register(app: Flask, ports: Ports) -> None:
     """Give ``app`` the customer's pages."""
-    # Importing a module adds its views to the blueprint.
-    from portal.web.customer import (  # noqa: F401
-        base,
-        booked,
-        item,
-        items,
-        lookup,
-        papers,
-        photos,
-        policy,
-        review,
-        send,
-        status,
-    )
-
-    app.register_blueprint(base.pages)
+    for name in VIEWS:
+        # Importing a module adds its views to the blueprint.
+        import_module(f"portal.web.customer.{name}")
+    app.register_blueprint(pages)

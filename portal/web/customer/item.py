@@ -152,7 +152,7 @@ def _errors(basket: Basket, choice: Choice) -> Errors:
         return [("reason-1", _("Select another reason, or ask us"))]
     match missing(offer, choice, len(basket.photos_of(choice))):
         case "note":
-            return [("note", _("Tell us what we should know"))]
+            return [("note", _("Write your message to us"))]
         case "photo":
             return [("photo", _photo_title(offer))]
         case "outcome":

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from apiflask import APIFlask
+from flask import Flask
 
-from portal import bootstrap, rows
+from portal import bootstrap, rows, web
 from portal.config import ROOT, Config
 from portal.flow import Ports
+from portal.web import customer as customer_pages
+from portal.web import render, security
 from tests.web.customer.desk import Customer, Desk
 
 SECRET = "not-a-secret-but-long-enough-for-the-tests"
@@ -39,16 +41,30 @@ def ports(tmp_path: Path) -> Iterator[Ports]:
     made.database.dispose()
 
 
-@pytest.fixture
-def app(ports: Ports) -> APIFlask:
-    """The whole web app, CSRF protection included."""
-    made = bootstrap.create_app(ports=ports)
-    made.config["PROPAGATE_EXCEPTIONS"] = False
+@pytest.fixture(scope="session")
+def site() -> Flask:
+    """The web app as `portal.web` puts it together, with the customer's side of it; its templates are compiled once."""
+    ports = bootstrap.make_ports(Config(secret_key=SECRET))
+    made = Flask(
+        "portal", root_path=str(ROOT), static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates")
+    )
+    made.secret_key = SECRET
+    security.set_up(made, ports.config)
+    web.csrf.init_app(made)
+    render.set_up(made, ports)
+    customer_pages.register(made, ports)
     return made
 
 
 @pytest.fixture
-def desk(ports: Ports, app: APIFlask, moment: time_machine.Coordinates) -> Desk:
+def app(site: Flask, ports: Ports) -> Flask:
+    """The app over this test's database."""
+    site.extensions["portal"] = ports
+    return site
+
+
+@pytest.fixture
+def desk(ports: Ports, app: Flask, moment: time_machine.Coordinates) -> Desk:
     """The shop with its shipped policy."""
     made = Desk(ports, app, moment)
     made.publish((ROOT / "policies" / "default.yaml").read_text(encoding="utf-8"))

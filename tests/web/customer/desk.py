@@ -8,10 +8,11 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from typing import Any
 
 import time_machine
-from apiflask import APIFlask
+from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import event, select
@@ -48,7 +49,16 @@ def line(
 def sample_lines() -> list[OrderLine]:
     """The lines of the sample order WH-20418."""
     return [
-        line(1, "Merino crew jumper", 8900, SECOND_PARCEL, discount=890, variant="Navy, size M", product="jumper", sku="J-M"),
+        line(
+            1,
+            "Merino crew jumper",
+            8900,
+            SECOND_PARCEL,
+            discount=890,
+            variant="Navy, size M",
+            product="jumper",
+            sku="J-M",
+        ),
         line(2, "Brushed flannel shirt", 6400, SECOND_PARCEL, 2, 1280, variant="Moss check, size L", product="shirt"),
         line(3, "Waxed field jacket", 19500, FIRST_PARCEL),
         line(4, "Selvedge jeans", 7200, FIRST_PARCEL, tags=["final-sale"]),
@@ -61,7 +71,7 @@ class Desk:
     """The shop."""
 
     ports: Ports
-    app: APIFlask
+    app: Flask
     moment: time_machine.Coordinates
 
     def publish(self, text: str) -> None:
@@ -69,7 +79,9 @@ class Desk:
         with self.ports.database.transaction(STAFF, at=datetime(2026, 1, 1, tzinfo=UTC)) as tx:
             publish(tx, text, filename="test.yaml", author="Maya Okafor")
 
-    def order(self, number: str = "WH-20418", lines: list[OrderLine] | None = None, email: str = EMAIL, **more: Any) -> int:
+    def order(
+        self, number: str = "WH-20418", lines: list[OrderLine] | None = None, email: str = EMAIL, **more: Any
+    ) -> int:
         """An order paid by card; its row id."""
         rows = sample_lines() if lines is None else lines
         total = sum(row.gross_minor for row in rows) + more.get("shipping_minor", 395)
@@ -124,7 +136,9 @@ class Desk:
     def find(self, rma: str) -> Return:
         """One return with its lines."""
         with self.ports.database.read() as session:
-            return get_return(session, rma)
+            found = get_return(session, rma)
+            session.expunge_all()
+            return found
 
     def act(self, command: Any, *arguments: Any, **more: Any) -> Any:
         """What staff do."""
@@ -155,6 +169,31 @@ def text_of(response: TestResponse) -> str:
     """What a person reads: without tags, blanks folded."""
     body = re.sub(r"<(script|svg|template)\b.*?</\1>", " ", response.get_data(as_text=True), flags=re.S)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+class _Inline(HTMLParser):
+    """Collects what a strict policy would block: code and styles inside the page, and addresses elsewhere."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and not str(given.get("src") or "").startswith("/static/")):
+            self.found.append(f"<{tag}>")
+        self.found += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
+        self.found += [
+            f"{tag} {value}" for value in given.values() if str(value).strip().lower().startswith("javascript:")
+        ]
+        if tag in ("img", "iframe", "object", "embed") and not str(given.get("src") or "/").startswith("/"):
+            self.found.append(f"<{tag} {given}>")
+
+
+def inline_code(response: TestResponse) -> list[str]:
+    """Everything in the page that would run or style it from inside; must be empty."""
+    return _Inline(response.get_data(as_text=True)).found
 
 
 def token_of(page: str) -> str:

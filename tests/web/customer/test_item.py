@@ -1,0 +1,199 @@
+"""One item: outcomes follow the reason, amounts come before the choice, photos are safe and private."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, picture, text_of
+
+Make = Callable[[], Customer]
+JUMPER = "/order/WH-20418/item/1"
+SHIRT = "/order/WH-20418/item/2"
+
+
+@pytest.fixture
+def priya(desk: Desk, customer: Make) -> Customer:
+    """Somebody who has chosen jumper and shirt."""
+    desk.order()
+    made = customer()
+    made.find()
+    made.choose(1, 2)
+    return made
+
+
+def test_before_a_reason_there_is_no_outcome_and_after_it_none_is_selected(priya: Customer) -> None:
+    first = text_of(priya.get(SHIRT))
+    assert "What would you like" not in first
+    assert "Show what I get" in first
+    priya.post(SHIRT, {"reason": "changed-mind", "step": "show"})
+    page = priya.get(SHIRT).get_data(as_text=True)
+    outcomes = re.findall(r'<input[^>]*name="outcome"[^>]*>', page)
+    assert len(outcomes) == 2
+    assert not any(" checked" in each for each in outcomes)
+    assert inline_code(priya.get(SHIRT)) == []
+
+
+def test_going_on_without_having_seen_the_outcomes_shows_them_first(priya: Customer) -> None:
+    away = priya.post(SHIRT, {"reason": "changed-mind", "shown": "", "step": "continue"})
+    assert away.headers["Location"] == f"{SHIRT}#outcome"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "Select a reason"),
+        ({"reason": "no-such-reason"}, "Select a reason"),
+        ({"reason": "too-small", "shown": "too-small"}, "Select what you would like"),
+        ({"reason": "too-small", "shown": "too-small", "outcome": "a-pony"}, "Select what you would like"),
+        ({"reason": "too-small", "shown": "too-small", "outcome": "exchange"}, "Select what you would like"),
+    ],
+)
+def test_what_is_missing_is_said_at_the_top_and_at_the_field(
+    priya: Customer, data: dict[str, str], message: str
+) -> None:
+    answer = priya.post(SHIRT, data | {"step": "continue", "note": "kept words"})
+    assert answer.status_code == 422
+    assert text_of(answer).count(message) == 2
+    assert "kept words" in answer.get_data(as_text=True)
+
+
+def test_another_reason_asks_for_the_outcome_again(priya: Customer) -> None:
+    priya.answer(2, "changed-mind", "refund")
+    priya.post(SHIRT, {"reason": "too-small", "outcome": "refund", "step": "show"})
+    page = priya.get(SHIRT).get_data(as_text=True)
+    assert not re.search(r'<input[^>]*name="outcome"[^>]* checked', page)
+    assert re.search(r'value="too-small"[^>]* checked', page)
+
+
+def test_a_photo_that_a_rule_asks_for_is_missed_then_shown_and_can_be_taken_out(desk: Desk, priya: Customer) -> None:
+    missing = priya.answer(1, "too-small", "refund")
+    assert missing.status_code == 422
+    assert text_of(missing).count("Add a photo of the tags") == 3
+    added = priya.post(JUMPER, {"reason": "too-small", "outcome": "refund", "photo": (picture(), "tags.jpg")})
+    assert added.headers["Location"] == f"{JUMPER}#photo-add"
+    page = priya.get(JUMPER).get_data(as_text=True)
+    assert "1 photo added, tags.jpg" in text_of(priya.get(JUMPER))
+    assert re.search(r'value="refund"[^>]* checked', page), "what was chosen is kept"
+    (photo,) = desk.photos
+    shown = priya.get(f"/photo/{photo.key.removeprefix('photos/')}")
+    assert (shown.status_code, shown.mimetype) == (200, "image/jpeg")
+    priya.post(JUMPER, {"remove_photo": str(photo.id)})
+    assert desk.photos == []
+    assert priya.get(f"/photo/{photo.key.removeprefix('photos/')}").status_code == 404
+
+
+def test_a_photo_is_written_anew_without_what_the_phone_put_in(desk: Desk, priya: Customer) -> None:
+    picture_ = Image.new("RGB", (60, 40), "red")
+    exif = Image.Exif()
+    exif[0x010F], exif[0x8825] = "SecretPhone", {1: "N"}
+    data = io.BytesIO()
+    picture_.save(data, "JPEG", exif=exif)
+    data.seek(0)
+    priya.post(JUMPER, {"reason": "too-small", "photo": (data, "../../etc/passwd.jpg")})
+    (photo,) = desk.photos
+    stored = desk.ports.files.get(photo.key)
+    assert b"SecretPhone" not in stored
+    assert not Image.open(io.BytesIO(stored)).getexif()
+    assert photo.file_name == "passwd.jpg"
+
+
+def test_a_photo_is_nobody_elses(desk: Desk, priya: Customer, customer: Make) -> None:
+    priya.post(JUMPER, {"reason": "too-small", "photo": (picture(), "tags.jpg")})
+    (photo,) = desk.photos
+    address = f"/photo/{photo.key.removeprefix('photos/')}"
+    stranger = customer()
+    assert stranger.get(address).status_code == 404
+    stranger.find(proof=EMAIL)
+    assert stranger.get(address).status_code == 404, (
+        "not even for the same order in another browser before it is booked"
+    )
+    assert stranger.get("/photo/nothing-like-it.jpg").data == stranger.get("/photo/also-nothing.jpg").data
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        (b"<html>no photo</html>", "page.jpg", "page.jpg can’t be read as a photo"),
+        (b"", "empty.png", "empty.png is empty"),
+        (b"\xff\xd8" + b"0" * (10 * 1024 * 1024), "huge.jpg", "huge.jpg is larger than 10 MB. Choose a smaller photo"),
+    ],
+)
+def test_what_is_no_photo_is_named_and_answers_are_kept(
+    desk: Desk, priya: Customer, data: bytes, name: str, message: str
+) -> None:
+    priya.post(JUMPER, {"reason": "too-small", "step": "show"})
+    answer = priya.post(JUMPER, {"reason": "too-small", "note": "still here", "photo": (io.BytesIO(data), name)})
+    assert answer.status_code == 422
+    assert text_of(answer).count(message) == 2
+    assert "still here" in answer.get_data(as_text=True)
+    assert desk.photos == []
+
+
+def test_three_photos_and_no_more(desk: Desk, priya: Customer) -> None:
+    for number in range(3):
+        priya.post(JUMPER, {"reason": "too-small", "photo": (picture(), f"{number}.jpg")})
+    answer = priya.post(JUMPER, {"reason": "too-small", "photo": (picture(), "4.jpg")})
+    assert answer.status_code == 422
+    assert "You can add up to 3 photos" in text_of(answer)
+    assert len(desk.photos) == 3
+
+
+def test_an_exchange_offers_what_is_in_stock_at_the_same_price(desk: Desk, priya: Customer) -> None:
+    desk.variant("J-M", "Navy, size M")
+    desk.variant("J-L", "Navy, size L", stock=1)
+    desk.variant("J-XS", "Navy, size XS", stock=0)
+    desk.variant("J-R", "Rust, size L", price=9500)
+    priya.post(JUMPER, {"reason": "too-small", "step": "show", "photo": (picture(), "tags.jpg")})
+    page = priya.get(JUMPER)
+    text = text_of(page)
+    assert "2 choices in stock. Nothing to pay." in text
+    assert "Navy, size XS" in text
+    assert "Rust" not in text
+    assert re.search(r'value="J-XS"[^>]* disabled', page.get_data(as_text=True))
+    choose = {"reason": "too-small", "shown": "too-small", "outcome": "exchange", "step": "continue"}
+    assert text_of(priya.post(JUMPER, choose)).count("Select what we should send you instead") == 2
+    assert priya.post(JUMPER, choose | {"sku": "J-R"}).status_code == 422
+    assert priya.post(JUMPER, choose | {"sku": "J-XS"}).status_code == 422
+    assert priya.post(JUMPER, choose | {"sku": "J-L"}).headers["Location"] == SHIRT
+    priya.answer(2)
+    priya.send_with()
+    review = text_of(priya.get("/order/WH-20418/review"))
+    assert "Exchange for Navy, size L" in review
+    assert "1 exchange, nothing to pay" in review
+
+
+def test_the_amounts_of_every_outcome_stand_side_by_side_to_the_penny(priya: Customer) -> None:
+    priya.post(JUMPER, {"reason": "too-small", "step": "show"})
+    text = text_of(priya.get(JUMPER))
+    assert (
+        "Item price £89.00 £89.00 Discount −£8.90 −£8.90 Return label Free −£3.50 Bonus +£8.01 — You get £88.11 £76.60"
+        in text
+    )
+    assert "Includes VAT £13.35 £13.35" in text
+    assert "You paid £80.10 for this item." in text
+
+
+def test_answers_can_be_saved_for_later(priya: Customer) -> None:
+    away = priya.post(SHIRT, {"reason": "too-large", "note": "much too wide", "step": "later"})
+    assert away.headers["Location"] == "/"
+    assert "Saved." in text_of(priya.get("/"))
+    priya.find()
+    assert "much too wide" in priya.get(SHIRT).get_data(as_text=True)
+
+
+@pytest.mark.parametrize("position", ["0", "3", "99", "9999999999"])
+def test_an_item_that_is_not_in_the_return_leads_back_to_the_items(priya: Customer, position: str) -> None:
+    away = priya.get(f"/order/WH-20418/item/{position}")
+    assert away.headers["Location"] == "/order/WH-20418/items"
+
+
+def test_long_and_odd_notes_are_kept_as_text(priya: Customer, desk: Desk) -> None:
+    note = "ü" * 5000 + "\x00\x07"
+    priya.answer(2, note=note)
+    stored = next(draft for draft in desk.drafts).data["lines"][1]["note"]
+    assert stored == "ü" * 2000

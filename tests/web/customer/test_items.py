@@ -1,0 +1,194 @@
+"""Choosing items: what can, what can't and why, how many, and at a cost that does not grow with the order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.web.customer.desk import FIRST_PARCEL, SECOND_PARCEL, Customer, Desk, inline_code, line, text_of
+
+Make = Callable[[], Customer]
+ITEMS = "/order/WH-20418/items"
+
+
+def test_nothing_is_selected_before_the_customer_selects_it(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    page = priya.get(ITEMS)
+    assert " checked" not in page.get_data(as_text=True)
+    assert "Nothing selected yet" in text_of(page)
+    assert inline_code(page) == []
+
+
+def test_parcels_with_different_last_days_stand_apart_the_nearest_first(desk: Desk, customer: Make) -> None:
+    early = FIRST_PARCEL.replace(day=25)
+    desk.order(lines=[line(1, "Mug", 1000, SECOND_PARCEL), line(2, "Bowl", 1200, early)])
+    priya = customer()
+    priya.find()
+    text = text_of(priya.get(ITEMS))
+    assert "It arrived in several parcels, so the dates differ." in text
+    assert (
+        text.index("Until Tue 24 Nov 2026")
+        < text.index("Bowl")
+        < text.index("Until Sat 28 Nov 2026")
+        < text.index("Mug")
+    )
+
+
+def test_what_was_never_delivered_can_be_asked_for_and_goes_to_a_person(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Mug", 1000, None)])
+    priya = customer()
+    priya.find()
+    text = text_of(priya.get(ITEMS))
+    assert "A person checks these first" in text
+    assert "We don’t know yet when it was delivered" in text
+
+
+def test_units_in_another_return_are_shown_and_cannot_be_chosen_again(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    rma = priya.book_shirt()
+    text = text_of(priya.get(ITEMS))
+    assert "1 of 2 is back with us or on its way." in text
+    assert "1 return of this order so far" in text
+    assert rma in text_of(priya.get("/order/WH-20418/returns"))
+    assert priya.choose(2, quantity_2="2").status_code == 422
+    priya.book_shirt()
+    assert "Already returned." in text_of(priya.get(ITEMS))
+
+
+@pytest.mark.parametrize("typed", ["0", "3", "-1", "", "two", "1e9", "99999999999999999999"])
+def test_a_quantity_that_is_none_is_named_and_the_ticks_are_kept(desk: Desk, customer: Make, typed: str) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    answer = priya.choose(1, 2, quantity_2=typed)
+    text = text_of(answer)
+    assert answer.status_code == 422
+    assert text.count("Brushed flannel shirt: choose from 1 to 2") == 2
+    assert answer.get_data(as_text=True).count('value="1" id="line-1" checked') == 1
+
+
+@pytest.mark.parametrize("lines", [[], ["99"], ["x"], ["-1"], ["1" * 40]])
+def test_selecting_nothing_of_this_order_is_said_so(desk: Desk, customer: Make, lines: list[str]) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    answer = priya.post(ITEMS, {"line": lines})
+    assert answer.status_code == 422
+    assert "Select at least one item" in text_of(answer)
+
+
+def test_a_fault_can_be_reported_whatever_the_date(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    away = priya.post(ITEMS, {"report": "3"})
+    assert away.headers["Location"] == "/order/WH-20418/item/3"
+    page = priya.get("/order/WH-20418/item/3").get_data(as_text=True)
+    assert re.findall(r'name="reason" value="([^"]+)"', page) == ["not-as-described", "faulty", "damaged", "wrong-item"]
+    offered = priya.post("/order/WH-20418/item/3", {"reason": "faulty", "step": "show"})
+    text = text_of(priya.get(offered.headers["Location"]))
+    assert "Your delivery costs of £3.95 are in it." in text
+    assert "£198.95" in text
+    # Back on the items, it is still part of the return, and can be taken out again.
+    again = priya.get(ITEMS).get_data(as_text=True)
+    assert re.search(r'value="3" id="line-3" checked form="items"', again)
+
+
+def test_a_refused_item_can_be_put_to_a_person_with_a_message(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    assert priya.post(ITEMS, {"ask": "5"}).headers["Location"] == "/order/WH-20418/item/5"
+    path = "/order/WH-20418/item/5"
+    priya.post(path, {"reason": "changed-mind", "step": "show"})
+    data = {"reason": "changed-mind", "shown": "changed-mind", "outcome": "refund", "step": "continue"}
+    silent = priya.post(path, data)
+    assert silent.status_code == 422
+    assert text_of(silent).count("Write your message to us") == 2
+    assert priya.post(path, data | {"note": "They are still sealed."}).headers["Location"] == "/order/WH-20418/send"
+    priya.send_with()
+    assert "A person looks at this return first" in text_of(priya.get("/order/WH-20418/review"))
+    booked = priya.book()
+    (return_,) = desk.returns
+    assert return_.status == "under_review"
+    page = text_of(priya.get(booked.headers["Location"]))
+    assert "We have your request" in page
+    assert "You’ll hear from us by Wednesday 18 November 2026." in page
+    assert "They are still sealed." in desk.find(return_.rma).lines[0].note
+
+
+def test_a_reason_that_is_refused_says_why_with_the_date_and_offers_to_ask(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.post(ITEMS, {"line": ["3"]})
+    priya.post("/order/WH-20418/item/3", {"reason": "changed-mind", "step": "show"})
+    text = text_of(priya.get("/order/WH-20418/item/3"))
+    assert "For this reason it can’t come back" in text
+    assert "The 30 days ended on 12 November 2026. It was delivered on 13 October 2026." in text
+    assert "Ask us" in text
+    assert "What would you like" not in text
+    stuck = priya.post(
+        "/order/WH-20418/item/3", {"reason": "changed-mind", "shown": "changed-mind", "step": "continue"}
+    )
+    assert stuck.status_code == 422
+    asked = priya.post("/order/WH-20418/item/3", {"reason": "changed-mind", "step": "ask"})
+    assert asked.headers["Location"].endswith("#note")
+    assert "What would you like, if we say yes?" in text_of(priya.get("/order/WH-20418/item/3"))
+
+
+def test_the_number_of_queries_is_the_same_for_1_and_200_lines(desk: Desk, customer: Make) -> None:
+    counts = {}
+    for size in (1, 200):
+        number = f"WH-{size}"
+        desk.order(number, [line(at, f"Article {at}", 1000 + at, SECOND_PARCEL, 3) for at in range(1, size + 1)])
+        priya = customer()
+        priya.find(number)
+        chosen = tuple(range(1, size + 1))
+        pages = (f"/order/{number}/items", f"/order/{number}/item/1")
+        priya.choose(*chosen, number=number)
+        priya.post(pages[1], {"reason": "changed-mind", "step": "show"})
+        found = []
+        for path in pages:
+            with desk.counting() as statements:
+                assert priya.get(path).status_code == 200
+            found.append(len(statements))
+        counts[size] = found
+    assert counts[1] == counts[200]
+    assert counts[200][0] <= 8
+
+
+def test_a_long_list_of_units_is_typed_instead_of_chosen(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Sticker", 100, SECOND_PARCEL, 500)])
+    priya = customer()
+    priya.find()
+    assert "Quantity, from 1 to 500" in text_of(priya.get(ITEMS))
+    priya.choose(1, quantity_1="480")
+    assert "Sending 480 of 500" in text_of(priya.get("/order/WH-20418/item/1"))
+
+
+def test_names_of_goods_are_text_on_every_page(desk: Desk, customer: Make) -> None:
+    evil = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+    desk.order(lines=[line(1, evil, 1000, SECOND_PARCEL, variant=evil)])
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    priya.answer(1, note=evil)
+    priya.send_with()
+    paths = [f"/order/WH-20418/{name}" for name in ("items", "item/1", "send", "review", "updates")]
+    booked = None
+    for path in paths:
+        page = priya.get(path)
+        assert page.status_code == 200
+        assert inline_code(page) == []
+        assert "{{7*7}}" in text_of(page) or path.endswith(("send", "updates"))
+    booked = priya.book().headers["Location"]
+    for path in (booked, booked.removesuffix("/booked"), booked.replace("booked", "cancel"), "/order/WH-20418/returns"):
+        page = priya.get(path)
+        assert page.status_code == 200
+        assert inline_code(page) == []
