@@ -214,7 +214,8 @@ class Bell:
         self._step = step
         self._wait: Callable[[float], bool]
         self._connection = database.engine.raw_connection()
-        self._driver: Any = self._connection.driver_connection
+        driver: Any = self._connection.driver_connection
+        self._driver = driver
         if database.is_sqlite:
             self._seen = self._version()
             self._wait = self._wait_sqlite

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from limits import RateLimitItem, parse
 from sqlalchemy import Index, String, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal import clock
 from portal.db import Base, Database
 from portal.errors import TooManyTries
 
@@ -49,7 +48,7 @@ def hit(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None
             window = item.get_expiry()
             start = seconds - seconds % window
             digest = hashlib.sha256(f"{item}|{key}|{start}".encode()).hexdigest()
-            ends_at = datetime.fromtimestamp(start + window, clock.UTC)
+            ends_at = datetime.fromtimestamp(start + window, UTC)
             statement = (
                 make(RateCount)
                 .values(key=digest, tries=1, ends_at=ends_at)

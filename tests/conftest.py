@@ -74,7 +74,7 @@ def any_database(request: pytest.FixtureRequest) -> Database:
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePortal]:
-    """One portal for the whole run, with the sample shop of `make run`: real processes, real HTTP, real payments at the stand-in."""
+    """One portal for the whole run, with the sample shop of `make run`: real processes, HTTP and payments at the stand-in."""
     with LivePortal(tmp_path_factory.mktemp("live")) as portal:
         portal.import_sample_shop()
         yield portal
