@@ -61,14 +61,16 @@ def book(
     photo_keys: Sequence[str] = (),
     shown_total: int | None = None,
     locale: str = "",
+    as_of: datetime | None = None,
     decide_within_hours: int = DECIDE_WITHIN_HOURS,
 ) -> Return:
     """Book a return; the same ``booking_key`` again gives the same return and books nothing.
 
     When every line is accepted the return is authorized at once, otherwise it waits for staff (``under_review``).
     ``photo_keys`` are photos of the draft; what counts as evidence is what is stored. ``shown_total`` (minor units) is the
-    total that the customer saw. Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy
-    refuses unless ``ask_us`` puts it to a person, `Conflict` when the total is no longer what was shown.
+    total that the customer saw. ``as_of`` decides as of another moment than now, for a wish that reached the shop before.
+    Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy refuses unless ``ask_us`` puts it to a
+    person, `Conflict` when the total is no longer what was shown.
     """
     email, note = texts.note(email, "/email", 320), texts.note(note, "/note")
     if not 0 < len(booking_key) <= 80 or not texts.readable(booking_key):
@@ -81,7 +83,7 @@ def book(
         return booked
     photos = _photos(tx, photo_keys)
     wishes = [_wish(index, wish, order, photos) for index, wish in enumerate(wishes)]
-    found = assess(tx.session, policy_book, order, wishes, at=tx.at, ship_with=ship_with or None)
+    found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=ship_with or None)
     _check_exchanges(tx, found)
     method = _method(found, ship_with)
     if found.answer == REFUSE and not ask_us:
@@ -106,13 +108,10 @@ def book(
         ship_with=method,
     )
     _write(tx, return_, found, photos)
-    timeline.record(
-        tx,
-        "return.booked",
-        return_id=return_.id,
-        order_id=order.id,
-        data={"policy": found.policy_number, "answer": found.answer, "total": total, "units": len(found.lines)},
-    )
+    data = {"policy": found.policy_number, "answer": found.answer, "total": total, "units": len(found.lines)}
+    if as_of is not None:
+        data["as_of"] = as_of.isoformat()
+    timeline.record(tx, "return.booked", return_id=return_.id, order_id=order.id, data=data)
     if accepted:
         timeline.record(
             tx,

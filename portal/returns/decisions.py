@@ -163,11 +163,12 @@ def refuse(tx: Tx, rma: str, *, message: str = "", note: str = "", expected: Exp
     return return_
 
 
-def cancel(tx: Tx, rma: str, *, by: str, expected: Expected = None) -> Return:
+def cancel(tx: Tx, rma: str, *, by: str, note: str = "", expected: Expected = None) -> Return:
     """The return is called off before any of it has come; ``by`` says who wishes it (customer, staff). Units are free again.
 
     Raises `Conflict` once the parcel is on its way, some of it has arrived, or money has been sent in advance.
     """
+    note = texts.note(note, "note")
     return_ = lock_return(tx, rma)
     if not _goes_on(tx, return_, lifecycle.CANCEL, ("return.canceled",), expected, None):
         return return_
@@ -176,9 +177,9 @@ def cancel(tx: Tx, rma: str, *, by: str, expected: Expected = None) -> Return:
     if return_.payout_planned_at is not None:
         raise Conflict("Money for this return is on its way, so it can't be canceled any more.", state=return_.status)
     _end(tx, return_, lifecycle.CANCEL, "canceled")
-    _settle(tx, return_, reviews.SETTLED, "", "")
+    _settle(tx, return_, reviews.SETTLED, "", note)
     tx.session.flush()
-    timeline.record(tx, "return.canceled", return_id=return_.id, order_id=return_.order_id, data={"by": by})
+    timeline.record(tx, "return.canceled", return_id=return_.id, order_id=return_.order_id, why=note, data={"by": by})
     return return_
 
 
