@@ -15,8 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.errors import Invalid
+from portal.ids import is_text
 from portal.money import Money
-from portal.orders.models import Payment
+from portal.orders.keys import email_key, number_key
+from portal.orders.models import Order, Payment
 from portal.policy.quote import QuotePart
 from portal.refunds import exchange, ledger, lifecycle
 from portal.refunds.actions import find_refund
@@ -197,16 +199,33 @@ def get_refund(session: Session, public_id: str) -> Refund:
 
 
 def list_refunds(
-    session: Session, *, status: str | None = None, cursor: str | None = None, limit: int = 50
+    session: Session,
+    *,
+    status: str | None = None,
+    order: str | None = None,
+    email: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> tuple[list[Refund], str | None]:
-    """A page of refunds, newest first, and the cursor of the next page. Raises `Invalid` naming the parameter."""
+    """A page of refunds, newest first, and the cursor of the next page. Raises `Invalid` naming the parameter.
+
+    ``order`` is an order number, ``email`` the address of the order, forgiving as the look-up is.
+    """
     if status is not None and status not in lifecycle.STATUSES:
         raise Invalid("There is no such status.", {"status": f"Choose one of {', '.join(lifecycle.STATUSES)}."})
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
         raise Invalid("This cursor is not one of ours.", {"cursor": "Pass `next` of the page before, unchanged."})
     if not 1 <= limit <= MAX_PAGE:
         raise Invalid("The page is too large.", {"limit": f"Choose 1 to {MAX_PAGE}."})
+    if not all(is_text(each) for each in (order or "", email or "")):
+        return [], None
     query = _loaded().order_by(Refund.id.desc()).limit(limit + 1)
+    if order or email:
+        query = query.join(Payment, Payment.id == Refund.payment_id).join(Order, Order.id == Payment.order_id)
+    if order:
+        query = query.where(Order.number_key == number_key(order))
+    if email:
+        query = query.where(Order.email_key == email_key(email))
     if status is not None:
         query = query.where(Refund.status == status)
     if cursor is not None:
