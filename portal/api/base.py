@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from portal import edge, limiter
 from portal.api import idempotency, problems
-from portal.api.schemas import Problem
+from portal.api.read import read_body, read_query
 from portal.api.tokens import Caller, find_caller
 from portal.db import Actor, Tx
 from portal.flow import Ports
@@ -21,16 +21,6 @@ from portal.flow import Ports
 View = TypeVar("View", bound=Callable[..., Any])
 api = APIBlueprint("v1", __name__, url_prefix="/api/v1")
 FAILED_TOKENS = limiter.limit("60/minute")
-_SAID = {
-    400: "The body is not JSON, or the request is malformed",
-    401: "No token, or one that is unknown or revoked",
-    403: "The token lacks the scope",
-    404: "Unknown, or somebody else's",
-    409: "The state is another one; `state` says which was found",
-    413: "The body is too large",
-    422: "Some fields make no sense; `errors` has a pointer for each",
-    429: "Too many tries; `Retry-After` says when to come back",
-}
 
 
 def ports() -> Ports:
@@ -46,53 +36,56 @@ def caller() -> Caller:
 
 
 def call(
-    scope: str, *, body: type[BaseModel] | None = None, query: type[BaseModel] | None = None, says: str = "",
-    answers: type[BaseModel] | None = None, status: int = 200, also: dict[int, str] | None = None, media_type: str = "",
+    scope: str, *, answers: type[BaseModel] | None = None, body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None, status: int = 200, also: dict[int, str] | None = None, says: str = "",
+    example: dict[str, Any] | None = None, media_type: str = "",
 ) -> Callable[[View], View]:  # fmt: skip
     """Document a view, let only tokens with ``scope`` in, and give it ``data`` (body) or ``query``, checked.
 
     Must stand right under the route. Views return a `Response`, so that a known shape is not validated a second time.
+    ``also`` are further answers of the same shape as ``answers``; `description` adds what all calls have in common.
     """
 
     def decorate(view: View) -> View:
-        made: Any = view
-        if query is not None:
-            made = api.input(query, location="query", arg_name="query")(made)
-        if body is not None:
-            made = api.input(body, location="json", arg_name="data")(made)
-        if answers is not None:
-            made = api.output(answers, status_code=status)(made)
-        elif media_type:
-            binary = FileSchema(type="string", format="binary")
-            made = api.output(binary, status_code=200, content_type=media_type)(made)
-        errors = {code: text for code, text in _SAID.items() if code not in (409, 413) or body is not None}
-        responses = {code: {"description": text, "content": _PROBLEM} for code, text in errors.items()}
-        for code, text in (also or {}).items():
-            responses[code] = {"description": text, "content": _schema(answers)}
-        made = api.doc(
-            summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
-            description=f"Scope `{scope}`. {says}".strip(),
-            responses=responses,  # type: ignore[arg-type]
-            security="token",
-        )(made)
+        described = _describe(view)
 
-        @wraps(made)
+        @wraps(described)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if (refusal := _let_in(scope)) is not None:
                 return refusal
-            return made(*args, **kwargs)
+            if body is not None:
+                kwargs["data"] = read_body(body)
+            if query is not None:
+                kwargs["query"] = read_query(query)
+            return view(*args, **kwargs)
 
         return guarded  # type: ignore[return-value]
 
+    def _describe(view: View) -> Any:
+        # The library's decorators write the document here; reading a request is `portal.api.read`'s, which is stricter.
+        made: Any = view
+        if query is not None:
+            made = api.input(query, location="query")(made)
+        if body is not None:
+            made = api.input(body, location="json", example=example)(made)
+        if answers is not None:
+            made = api.output(answers, status_code=status, description="Done")(made)
+        elif media_type:
+            binary = FileSchema(type="string", format="binary")
+            made = api.output(binary, status_code=200, content_type=media_type, description="The document")(made)
+        responses: dict[int, Any] = {}
+        for code, text in (also or {}).items():
+            name = answers.__name__ if answers else "Problem"
+            schema = {"$ref": f"#/components/schemas/{name}"}
+            responses[code] = {"description": text, "content": {"application/json": {"schema": schema}}}
+        return api.doc(
+            summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
+            description=f"Scope `{scope}`. {says}".strip(),
+            responses=responses,
+            security="token",
+        )(made)
+
     return decorate
-
-
-def _schema(model: type[BaseModel] | None) -> dict[str, Any]:
-    name = model.__name__ if model else "Problem"
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-
-
-_PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
 
 
 def _let_in(scope: str) -> Response | None:
@@ -103,11 +96,13 @@ def _let_in(scope: str) -> Response | None:
             found = find_caller(session, token.strip())
     if found is None:
         limiter.hit(ports().database, [(FAILED_TOKENS, f"token:{request.remote_addr}")])
+        why = "Bearer" if not token else 'Bearer error="invalid_token"'
         return problems.problem(
-            401, "Send `Authorization: Bearer <token>` with a living token.", headers={"WWW-Authenticate": "Bearer"}
+            401, "Send `Authorization: Bearer <token>` with a living token.", headers={"WWW-Authenticate": why}
         )
     if not found.may(scope):
-        return problems.problem(403, f"This token lacks the scope `{scope}`.")
+        why = f'Bearer error="insufficient_scope", scope="{scope}"'
+        return problems.problem(403, f"This token lacks the scope `{scope}`.", headers={"WWW-Authenticate": why})
     g.caller = found
     return None
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, request
+from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.api.base import answer, api, call, ports
+from portal.api.answers import DecisionOut
+from portal.api.base import answer, api, call, perform, ports
 from portal.api.idempotency import key_of
 from portal.api.orders import readable
-from portal.api.schemas import DecisionIn, DecisionOut, WishIn
+from portal.api.schemas import DecisionIn, WishIn
 from portal.orders import queries
 from portal.policybook.service import load_book
 from portal.returns.assess import Assessment, Wish, assess
+
+EXAMPLE = {
+    "order": "WH-20418",
+    "lines": [{"line": "1", "quantity": 1, "reason": "changed-mind", "resolution": "refund"}],
+}
 
 
 def to_wish(wish: WishIn) -> Wish:
@@ -43,12 +50,17 @@ def assessment_json(found: Assessment) -> dict[str, Any]:
 
 
 @api.post("/decisions")
-@call("decisions:read", body=DecisionIn, answers=DecisionOut)
+@call("decisions:read", body=DecisionIn, answers=DecisionOut, example=EXAMPLE)
 def decide(data: DecisionIn) -> Response:
     """What the policy says to these wishes, with causes, terms and money. Changes nothing."""
-    key_of(request)
-    with ports().database.read() as session:
+
+    def decided(session: Session) -> dict[str, Any]:
         order = queries.get_order(session, readable(data.order))
         wishes = [to_wish(wish) for wish in data.lines]
-        found = assess(session, load_book(session), order, wishes, at=data.at or clock.now())
-        return answer(assessment_json(found))
+        return assessment_json(assess(session, load_book(session), order, wishes, at=data.at or clock.now()))
+
+    if key_of(request) is not None:
+        # Only the answer is written, so that the same key gives it again even when the order has changed meanwhile.
+        return perform(lambda tx: (200, decided(tx.session)))
+    with ports().database.read() as session:
+        return answer(decided(session))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from apiflask import APIFlask
-from apiflask.exceptions import HTTPError
 from flask import Blueprint, Response, json, request
-from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from portal.api import decisions, orders, problems, refunds, returns, schemas
+from portal.api import decisions, document, orders, problems, refunds, returns
 from portal.api.base import api
 from portal.api.hooks import hooks
 from portal.errors import PortalError
@@ -20,8 +16,10 @@ log = structlog.get_logger(__name__)
 MODULES = (orders, decisions, returns, refunds)
 DESCRIPTION = """Orders in, decisions out, returns and refunds in between.
 
-Money is `{"amount": 1299, "currency": "GBP"}` in minor units. Every POST accepts an `Idempotency-Key`: within 24 hours the same
-call gives the first answer again. Errors are RFC 9457 problem documents. Lists go on with `cursor`."""
+Money is `{"amount": 1299, "currency": "GBP"}` in minor units; an order, and a part of a quote, have plain minor units beside
+their `currency`. Every POST accepts an `Idempotency-Key`: within 24 hours the same call gives the first answer again. Errors
+are RFC 9457 problem documents. Lists go on with `cursor`. Answers may gain keys; a body with a key that is not known is
+refused."""
 
 
 def register(app: APIFlask) -> tuple[Blueprint, ...]:
@@ -34,20 +32,18 @@ def register(app: APIFlask) -> tuple[Blueprint, ...]:
         AUTO_404_RESPONSE=False,
         AUTO_VALIDATION_ERROR_RESPONSE=False,
         AUTO_AUTH_ERROR_RESPONSE=False,
+        AUTO_SERVERS=False,
         DESCRIPTION=DESCRIPTION,
         AUTO_OPERATION_ID=True,
         SPEC_FORMAT="json",
         SYNC_LOCAL_SPEC=False,
         SECURITY_SCHEMES={"token": {"type": "http", "scheme": "bearer"}},
     )
+    # The router would answer an address with two slashes by a redirect; an order's number may hold them, and what is left is 404.
+    app.url_map.merge_slashes = False
     app.register_blueprint(api)
     app.register_blueprint(hooks)
-
-    @app.spec_processor
-    def complete(spec: Any) -> Any:
-        spec.setdefault("components", {}).setdefault("schemas", {})["Problem"] = schemas.Problem.model_json_schema()
-        return spec
-
+    app.spec_processor(document.complete)
     described: list[str] = []
 
     @app.get("/api/v1/openapi.json")
@@ -59,15 +55,6 @@ def register(app: APIFlask) -> tuple[Blueprint, ...]:
                 vars(blueprint).setdefault("enable_openapi", False)
             described.append(json.dumps(app.spec))
         return Response(described[0], content_type="application/json")
-
-    def refused(error: HTTPError) -> Response:
-        cause = error.__cause__
-        if isinstance(cause, ValidationError):
-            return problems.from_validation(cause.errors(include_input=False, include_url=False, include_context=False))
-        return problems.problem(error.status_code, str(error.message))
-
-    # Set directly: the decorator `error_processor` would also answer the pages' own 404 with JSON.
-    app.error_callback = refused
 
     def answer_error(error: Exception) -> Response:
         if isinstance(error, PortalError):

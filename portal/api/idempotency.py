@@ -15,6 +15,7 @@ from portal.db import Tx
 from portal.errors import Invalid
 
 HEADER = "Idempotency-Key"
+MAX_KEY = 255
 LIFE = timedelta(hours=24)
 Answer = tuple[int, dict[str, Any]]
 
@@ -22,8 +23,8 @@ Answer = tuple[int, dict[str, Any]]
 def key_of(request: Request) -> str | None:
     """The caller's key. Raises `Invalid` for one that is empty, too long or not printable."""
     key = request.headers.get(HEADER)
-    if key is not None and not (0 < len(key) <= 255 and key.isprintable()):
-        raise Invalid("The Idempotency-Key is unusable.", {HEADER: "send 1 to 255 printable characters"})
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isprintable()):
+        raise Invalid("The Idempotency-Key is unusable.", {HEADER: f"send 1 to {MAX_KEY} printable characters"})
     return key
 
 

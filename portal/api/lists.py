@@ -15,7 +15,7 @@ Row = TypeVar("Row")
 
 
 def page(
-    session: Session, query: Select[tuple[Row]], key: InstrumentedAttribute[int], cursor: str | None, limit: int
+    session: Session, query: Select[Row], key: InstrumentedAttribute[int], cursor: str | None, limit: int
 ) -> tuple[list[Row], str | None]:
     """A page of ``query``, newest first, and the cursor of the next. Raises `Invalid` for a cursor that is not ours."""
     if cursor is not None:

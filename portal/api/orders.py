@@ -6,15 +6,59 @@ from flask import Response
 from sqlalchemy import select
 
 from portal import ids
+from portal.api.answers import OrderOut, OrdersOut, VariantOut
 from portal.api.base import answer, api, call, perform, ports
 from portal.api.lists import page
-from portal.api.schemas import OrderOut, OrdersOut, OrdersQuery, VariantIn, VariantOut
+from portal.api.schemas import OrdersQuery, VariantIn
 from portal.db import Tx
 from portal.errors import NotFound
 from portal.orders import queries, service, stock
 from portal.orders.keys import email_key
 from portal.orders.models import Order, Variant
 from portal.orders.schema import OrderIn
+
+EXAMPLE = {
+    "number": "536365",
+    "placed_at": "2026-10-01T08:26:00Z",
+    "email": "customer@example.com",
+    "currency": "GBP",
+    "customer": {"id": "17850", "name": "Ada Example", "tags": []},
+    "locale": "en-GB",
+    "channel": "web",
+    "ship_to": {
+        "name": "Ada Example",
+        "lines": ["1 High Street"],
+        "city": "Leeds",
+        "postcode": "LS1 1AA",
+        "country": "GB",
+    },
+    "lines": [
+        {
+            "id": "1",
+            "sku": "85123A",
+            "name": "White hanging heart",
+            "quantity": 6,
+            "unit_price": 255,
+            "discount": 0,
+            "tax": 255,
+            "tax_included": True,
+            "tags": [],
+            "category": "decor",
+            "delivered_at": "2026-10-03T10:00:00Z",
+        }
+    ],
+    "discount": 0,
+    "shipping": {"amount": 450, "tax": 75},
+    "payments": [{"provider": "stripe", "payment_intent": "pi_3Q0example", "captured": 1980}],
+}
+VARIANT_EXAMPLE = {
+    "product": "merino-crew-jumper",
+    "name": "Merino crew jumper",
+    "label": "Navy, size L",
+    "price": 8900,
+    "currency": "GBP",
+    "stock": 4,
+}
 
 
 @api.post("/orders")
@@ -24,6 +68,7 @@ from portal.orders.schema import OrderIn
     answers=OrderOut,
     status=201,
     also={200: "The order was known; it was updated, or nothing had changed"},
+    example=EXAMPLE,
 )
 def put_order(data: OrderIn) -> Response:
     """Create or update one order."""
@@ -53,14 +98,16 @@ def list_orders(query: OrdersQuery) -> Response:
     if query.replacements:
         wanted = wanted.where(Order.replaces_return_id.is_not(None))
     if query.email:
-        wanted = wanted.where(Order.email_key == email_key(readable(query.email)))
+        if not ids.is_text(query.email):
+            return answer({"orders": [], "next": None})
+        wanted = wanted.where(Order.email_key == email_key(query.email))
     with ports().database.read() as session:
         rows, following = page(session, wanted, Order.id, query.cursor, query.limit)
         return answer({"orders": [queries.order_json(session, row) for row in rows], "next": following})
 
 
 @api.put("/variants/<path:sku>")
-@call("orders:write", body=VariantIn, answers=VariantOut)
+@call("orders:write", body=VariantIn, answers=VariantOut, example=VARIANT_EXAMPLE)
 def put_variant(sku: str, data: VariantIn) -> Response:
     """Create or update one article that can be sent in exchange."""
 

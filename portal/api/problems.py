@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from flask import Response, json
-from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
 from portal.errors import Conflict, Invalid, PortalError, TooManyTries
 
-log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
     400: "The request cannot be read",
@@ -26,6 +23,13 @@ TITLES = {
     422: "The request makes no sense",
     429: "Too many tries",
     500: "The portal has a fault",
+}
+_DETAILS = {
+    400: "The body is not valid JSON, or the request is malformed.",
+    404: "There is nothing here.",
+    405: "Use one of the methods that `Allow` names.",
+    413: "Send less at once.",
+    415: "Send JSON with `Content-Type: application/json`.",
 }
 
 
@@ -45,23 +49,15 @@ def problem(
     return Response(json.dumps(body), status, dict(headers or {}), content_type=MEDIA_TYPE)
 
 
-def pointer(location: Iterable[int | str]) -> str:
-    """A location as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
-
-
-def from_validation(errors: Iterable[ErrorDetails]) -> Response:
-    """A body or a query that does not fit its model: every field at once, without repeating what was sent."""
-    found = [{"pointer": pointer(error["loc"]), "detail": error["msg"]} for error in errors]
-    return problem(422, "Some fields are missing or wrong.", code="invalid", errors=found)
-
-
 def from_portal(error: PortalError) -> Response:
     """An error of the house."""
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyTries) else None
     more: dict[str, Any] = {}
     if isinstance(error, Invalid):
-        more["errors"] = [{"pointer": field, "detail": text} for field, text in error.fields.items()] or None
+        # Services name a form's field; here body, query and headers are read as one object, so that all are pointers.
+        # The empty pointer is the whole body.
+        fields = ((f"/{field.lstrip('/')}" if field else "", text) for field, text in error.fields.items())
+        more["errors"] = [{"pointer": field, "detail": text} for field, text in fields] or None
     if isinstance(error, Conflict):
         more["state"] = error.state
     more |= {key: value for key, value in error.details.items() if key == "decision"}
@@ -74,5 +70,4 @@ def from_http(error: HTTPException) -> Response:
     headers = {}
     if status == 405 and getattr(error, "valid_methods", None):
         headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
-    detail = {400: "The body is not valid JSON, or the request is malformed.", 404: "There is nothing here."}
-    return problem(status, detail.get(status, TITLES.get(status, "The request failed.")), headers=headers)
+    return problem(status, _DETAILS.get(status, TITLES.get(status, "The request failed.")), headers=headers)

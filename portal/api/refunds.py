@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
+from portal.api.answers import RefundsOut
 from portal.api.base import answer, api, call, ports
-from portal.api.schemas import RefundsOut, RefundsQuery
+from portal.api.schemas import RefundsQuery
 from portal.refunds import queries
 
 
@@ -15,6 +16,6 @@ def list_refunds(query: RefundsQuery) -> Response:
     """Refunds, newest first."""
     with ports().database.read() as session:
         rows, following = queries.list_refunds(
-            session, status=query.status, cursor=query.cursor, limit=min(query.limit, queries.MAX_PAGE)
+            session, status=query.status, order=query.order, email=query.email, cursor=query.cursor, limit=query.limit
         )
         return answer({"refunds": [queries.refund_json(row) for row in rows], "next": following})

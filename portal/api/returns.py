@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response
 from sqlalchemy import select
 
 from portal import ids
+from portal.api.answers import RefundsOut, ReturnOut, ReturnsOut
 from portal.api.base import answer, api, call, caller, perform, ports
-from portal.api.decisions import assessment_json, to_wish
+from portal.api.decisions import EXAMPLE, assessment_json, to_wish
 from portal.api.orders import readable
-from portal.api.schemas import CountsIn, NoteIn, RefundsOut, ReturnIn, ReturnOut, ReturnsOut, ReturnsQuery
+from portal.api.schemas import CountIn, CountsIn, NoteIn, ReturnIn, ReturnsQuery
 from portal.db import Tx
 from portal.errors import Conflict, NotFound
 from portal.labels import service as labels
@@ -23,6 +24,7 @@ from portal.receiving import service as receiving
 from portal.receiving.service import Count
 from portal.refunds import queries as refunds
 from portal.returns import queries, service
+from portal.returns.holding import lock_return
 from portal.returns.models import Return
 from portal.returns.payable import accounted, keeps_item
 
@@ -35,6 +37,7 @@ PDF = "application/pdf"
     body=ReturnIn,
     answers=ReturnOut,
     status=201,
+    example=EXAMPLE,
     says="A line that the policy refuses makes the whole call a 422 with the `decision`; nothing is booked then.",
 )
 def open_return(data: ReturnIn) -> Response:
@@ -54,6 +57,7 @@ def open_return(data: ReturnIn) -> Response:
                 email=data.email or "",
                 note=data.note,
                 ship_with=data.ship_with,
+                as_of=data.at,
                 decide_within_hours=ports().shop.decide_within_hours,
             )
         except service.Refused as refused:
@@ -115,7 +119,7 @@ def refuse(rma: str, data: NoteIn) -> Response:
 @call("returns:write", body=NoteIn, answers=ReturnOut)
 def cancel(rma: str, data: NoteIn) -> Response:
     """Call the return off, before any of it has come."""
-    return _work(rma, lambda tx: service.cancel(tx, rma, by="staff", expected=data.expected))
+    return _work(rma, lambda tx: service.cancel(tx, rma, by="staff", note=data.note, expected=data.expected))
 
 
 @api.post("/returns/<rma>/receive")
@@ -160,15 +164,21 @@ def _command_key() -> str:
 
 
 def _counts(tx: Tx, rma: str, data: CountsIn, *, outstanding: bool) -> list[Count]:
-    found = queries.get_return(tx.session, rma)
+    if data.lines is not None and data.expected is None:
+        return _said(data.lines)
+    found = lock_return(tx, rma)
     if data.expected is not None and data.expected not in (found.status, found.version):
         raise Conflict("The return has changed meanwhile. Nothing was saved.", state=found.status)
     if data.lines is not None:
-        return [Count(row.line, row.quantity, row.condition, row.disposition, row.note) for row in data.lines]
+        return _said(data.lines)
     if not outstanding:
         return []
     left = [(line, line.quantity - accounted(line)) for line in found.lines if not keeps_item(line)]
     return [Count(line.order_line.ref, units, "as_new") for line, units in left if units and line.status == "accepted"]
+
+
+def _said(lines: Sequence[CountIn]) -> list[Count]:
+    return [Count(row.line, row.quantity, row.condition, row.disposition, row.note) for row in lines]
 
 
 @api.get("/returns/<rma>/label.pdf")

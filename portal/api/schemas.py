@@ -1,231 +1,196 @@
-"""The shapes of the API, as in the contract. Amounts are minor units; moments are ISO 8601 with a zone."""
+"""What the API takes, as in the contract. Amounts are minor units; moments are ISO 8601 with a zone."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from portal.ids import is_text
+from portal.orders.incoming import MAX_QUANTITY
 from portal.policy.reasons import REASONS
-from portal.policy.terms import METHODS, RESOLUTIONS
+from portal.policy.terms import CONDITIONS, METHODS, RESOLUTIONS
+from portal.receiving.disposition import DISPOSITIONS
+from portal.refunds.lifecycle import STATUSES as REFUND_STATUSES
+from portal.refunds.queries import MAX_PAGE as MAX_REFUNDS
+from portal.returns.lifecycle import STATUSES
 
-CONDITIONS = ("as_new", "opened", "used", "damaged", "wrong_item", "missing")
-DISPOSITIONS = ("restock", "refurbish", "return_to_vendor", "recycle", "donate", "dispose", "missing")
+MAX_TEXT = 4000
 
 
 def _printable(text: str) -> str:
-    # No database stores a NUL in text, and a lone surrogate is no character.
-    if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise ValueError("remove the unprintable characters")
+    if not is_text(text):
+        raise ValueError("contains a sign that no database can hold (NUL or half a surrogate pair)")
     return text
 
 
+def _email(text: str) -> str:
+    local, _, domain = text.rpartition("@")
+    if text and (not local or not domain or any(sign.isspace() for sign in text)):
+        raise ValueError("is no e-mail address; leave it out to use that of the order")
+    return text
+
+
+def _answer(value: Any) -> bool | int | str:
+    # One check for the three kinds, so that an error points at the answer and not at a branch of a union.
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**53):
+        return value
+    if isinstance(value, str) and len(value) <= MAX_TEXT:
+        return _printable(value)
+    raise ValueError(f"send true, false, a whole number, or a text of at most {MAX_TEXT} signs")
+
+
+def _seen(value: Any) -> str | int | None:
+    if value is None or (isinstance(value, str) and len(value) <= 20):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return value
+    raise ValueError("send the status or the version that you saw")
+
+
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
-Prose = Annotated[str, Field(max_length=4000), AfterValidator(_printable)]
+Prose = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_printable)]
+Address = Annotated[str, Field(max_length=320), AfterValidator(_printable), AfterValidator(_email)]
+Name = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+Answer = Annotated[
+    Any,
+    PlainValidator(_answer),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"type": "integer", "exclusiveMinimum": -(2**53), "exclusiveMaximum": 2**53},
+                {"type": "string", "maxLength": MAX_TEXT},
+            ]
+        }
+    ),
+]
+Expected = Annotated[
+    Any,
+    PlainValidator(_seen),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 20},
+                {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**53},
+                {"type": "null"},
+            ],
+            "description": "The status or the version that you saw; when it is another one by now, the answer is 409.",
+        }
+    ),
+]
 
 
-class Model(BaseModel):
-    """A body: unknown keys are refused, so that a misspelled one is not lost in silence."""
+class Body(BaseModel):
+    """A body: unknown keys are refused, so that a misspelled one is not lost in silence; `"1"` is no number."""
 
-    model_config = ConfigDict(extra="forbid")
-
-
-class Amount(BaseModel):
-    """Money in the currency's minor unit."""
-
-    amount: int
-    currency: str
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Problem(BaseModel):
-    """RFC 9457."""
+class WishIn(Body):
+    """n units of one order line. ``photos`` counts only for a decision; what a return needs is what was uploaded."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str | None = None
-    state: str | None = None
-    errors: list[dict[str, str]] | None = None
-    decision: dict[str, Any] | None = None
-
-
-class WishIn(Model):
-    """n units of one order line."""
-
-    line: Word
-    quantity: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    line: Annotated[Word, Field(description="The `id` of the order line")]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
     reason: Literal[tuple(REASONS)]  # type: ignore[valid-type]
     resolution: Literal[tuple(RESOLUTIONS)] = "refund"  # type: ignore[valid-type]
     note: Prose = ""
-    exchange_sku: Word | None = None
+    exchange_sku: Annotated[Word | None, Field(description="The variant to send instead")] = None
     photos: Annotated[int, Field(ge=0, le=100)] = 0
-    answers: dict[Word, bool | int | Prose] = Field(default_factory=dict, max_length=50)
-
-
-class DecisionIn(Model):
-    """What is asked of the policy."""
-
-    order: Word
-    lines: Annotated[list[WishIn], Field(min_length=1, max_length=1000)]
-    at: AwareDatetime | None = None
-
-
-class ReturnIn(Model):
-    """A return to open."""
-
-    order: Word
-    lines: Annotated[list[WishIn], Field(min_length=1, max_length=1000)]
-    email: EmailStr | None = None
-    note: Prose = ""
-    ship_with: Literal[tuple(METHODS)] | None = None  # type: ignore[valid-type]
-
-
-class NoteIn(Model):
-    """What staff do, with a note for the team and a message for the customer."""
-
-    note: Prose = ""
-    message: Prose = ""
-    expected: Annotated[str | int | None, Field(description="The status or version you saw; another one is a 409.")] = (
-        None
+    answers: Annotated[dict[Word, Answer], Field(description="What the customer said to the policy's questions")] = (
+        Field(default_factory=dict, max_length=50)
     )
 
 
-class CountIn(Model):
+class DecisionIn(Body):
+    """What is asked of the policy."""
+
+    order: Annotated[Word, Field(description="The order's number")]
+    lines: Annotated[list[WishIn], Field(min_length=1, max_length=1000)]
+    at: Annotated[AwareDatetime | None, Field(description="Decide as of this moment; now when it is left out")] = None
+
+
+class ReturnIn(DecisionIn):
+    """A return to open."""
+
+    email: Annotated[
+        Address | None, Field(description="Who gets the mails; the order's address when it is left out")
+    ] = None
+    note: Prose = ""
+    ship_with: Annotated[
+        Literal[tuple(METHODS)] | None,  # type: ignore[valid-type]
+        Field(description="The first way that the policy offers when it is left out"),
+    ] = None
+
+
+class NoteIn(Body):
+    """What staff do: ``note`` is for the team, ``message`` for the customer."""
+
+    note: Prose = ""
+    message: Prose = ""
+    expected: Expected = None
+
+
+class CountIn(Body):
     """Goods that were counted."""
 
-    line: Word
-    quantity: Annotated[int, Field(ge=0, le=1_000_000_000)]
-    condition: Literal[CONDITIONS] = "as_new"
-    disposition: Literal[DISPOSITIONS] | None = None
+    line: Annotated[Word, Field(description="The `id` of the order line")]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+    condition: Literal[tuple(CONDITIONS)] = "as_new"  # type: ignore[valid-type]
+    disposition: Annotated[
+        Literal[tuple(DISPOSITIONS)] | None,  # type: ignore[valid-type]
+        Field(description="Where the units go; the usual place for their condition when it is left out"),
+    ] = None
     note: Prose = ""
 
 
-class CountsIn(Model):
-    """A receipt or an inspection. Without ``lines`` everything announced came as new."""
+class CountsIn(Body):
+    """A receipt or an inspection. Without ``lines``, everything announced came as new."""
 
-    lines: Annotated[list[CountIn], Field(max_length=1000)] | None = None
+    lines: Annotated[list[CountIn] | None, Field(max_length=1000)] = None
     note: Prose = ""
-    expected: str | int | None = None
+    expected: Expected = None
 
 
-class VariantIn(Model):
-    """An article that can be sent in exchange."""
+class VariantIn(Body):
+    """An article that can be sent in exchange. An exchange stays inside ``product`` and its price."""
 
     product: Word
     name: Annotated[str, Field(max_length=300), AfterValidator(_printable)] = ""
-    label: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = ""
-    price: Annotated[int, Field(ge=0, le=2**53)]
+    label: Name = ""
+    price: Annotated[int, Field(ge=0, lt=2**53)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    stock: Annotated[int, Field(ge=0, le=2**31)]
+    stock: Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Open(BaseModel):
-    """An answer; later releases may add keys."""
+class PageQuery(BaseModel):
+    """Where to go on in a list, and how far."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
 
-
-class VariantOut(Open):
-    """An article that can be sent in exchange. ``available`` is stock less what booked exchanges hold."""
-
-    sku: str
-    product: str
-    label: str
-    price: Amount
-    stock: int
-    available: int
-
-
-class DecidedLine(Open):
-    """The policy's answer for one line."""
-
-    line: str
-    answer: Literal["accept", "review", "refuse"]
-    causes: list[dict[str, Any]]
-    terms: dict[str, Any]
-    quote: dict[str, Any]
-
-
-class DecisionOut(Open):
-    """The policy's answer. Nothing was changed."""
-
-    lines: list[DecidedLine]
-    quote: dict[str, Any]
-
-
-class OrderOut(Open):
-    """An order, with the units left to return per line."""
-
-    number: str
-    currency: str
-    lines: list[dict[str, Any]]
-    payments: list[dict[str, Any]]
-
-
-class OrdersOut(Open):
-    """A page of orders."""
-
-    orders: list[OrderOut]
-    next: str | None
-
-
-class ReturnOut(Open):
-    """A return."""
-
-    rma: str
-    status: str
-    quote: dict[str, Any]
-
-
-class ReturnsOut(Open):
-    """A page of returns."""
-
-    returns: list[ReturnOut]
-    next: str | None
-
-
-class RefundOut(Open):
-    """One movement of money back to one payment."""
-
-    id: str
-    status: str
-    amount: Amount
-    payment_intent: str | None
-    stripe_refund_id: str | None
-    failure_reason: str | None
-
-
-class RefundsOut(Open):
-    """A page of refunds."""
-
-    refunds: list[RefundOut]
-    next: str | None = None
-
-
-class PageQuery(Model):
-    """Where to go on in a list."""
-
-    cursor: Annotated[str | None, Field(max_length=200)] = None
+    cursor: Annotated[str | None, Field(max_length=200, description="The `next` of the page before")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class ReturnsQuery(PageQuery):
     """Which returns."""
 
-    status: Annotated[str | None, Field(max_length=20)] = None
-    order: Annotated[str | None, Field(max_length=100)] = None
+    status: Literal[tuple(STATUSES)] | None = None  # type: ignore[valid-type]
+    order: Annotated[str | None, Field(max_length=100, description="An order's number")] = None
     email: Annotated[str | None, Field(max_length=320)] = None
 
 
 class OrdersQuery(PageQuery):
-    """Which orders. ``replacements`` lists those that send out an exchange."""
+    """Which orders."""
 
-    replacements: bool = False
+    replacements: Annotated[bool, Field(description="Only those that send out an exchange")] = False
     email: Annotated[str | None, Field(max_length=320)] = None
 
 
 class RefundsQuery(PageQuery):
     """Which refunds."""
 
-    status: Annotated[str | None, Field(max_length=20)] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_REFUNDS)] = 50
+    status: Literal[tuple(REFUND_STATUSES)] | None = None  # type: ignore[valid-type]
+    order: Annotated[str | None, Field(max_length=100, description="An order's number")] = None
+    email: Annotated[str | None, Field(max_length=320)] = None
