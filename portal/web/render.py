@@ -101,7 +101,7 @@ def register_errors(app: Flask) -> None:
         return make_response(render_template(f"errors/{known}.html", **context), status)
 
     def answered_by_api(error: Exception) -> Response | None:
-        if not request.path.startswith("/api/"):
+        if not f"{request.path}/".startswith("/api/"):
             return None
         answer: Response = app.extensions["portal_api_error"](error)
         return answer
