@@ -1,0 +1,282 @@
+"""Following a return: who may see it, what it says, and cancelling while that is possible."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import zxingcpp
+from PIL import Image
+from sqlalchemy import select
+
+from portal.labels.models import Label
+from portal.notices.links import status_link
+from portal.orders.models import Payment
+from portal.refunds import settle
+from portal.refunds.gateway import RefundView
+from portal.refunds.models import Refund
+from portal.returns import service
+from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of
+
+Make = Callable[[], Customer]
+
+
+@pytest.fixture
+def booked(desk: Desk, customer: Make) -> tuple[Customer, str]:
+    """A customer who has booked one shirt, and the return's number."""
+    desk.order()
+    priya = customer()
+    return priya, priya.book_shirt()
+
+
+def news(desk: Desk, status: str, **more: str) -> None:
+    """Stripe says something about the only refund."""
+    with desk.ports.database.transaction() as tx:
+        refund = tx.session.scalars(select(Refund)).one()
+        payment = tx.session.get_one(Payment, refund.payment_id)
+        refund.status = "submitted" if refund.status == "planned" else refund.status
+        refund.submitted_at = refund.submitted_at or tx.at
+        view = RefundView(
+            id="re_1",
+            status=status,
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+            payment_intent=payment.payment_intent or "",
+            created_at=tx.at,
+            metadata={},
+            **more,
+        )
+        settle.take_over(tx, refund, payment, view)
+
+
+def test_the_mailed_link_opens_the_page_and_leaves_the_address(
+    desk: Desk, booked: tuple[Customer, str], customer: Make
+) -> None:
+    _priya, rma = booked
+    link = status_link(desk.ports.config, rma).removeprefix(desk.ports.config.base_url)
+    reader = customer()
+    away = reader.get(link)
+    assert (away.status_code, away.headers["Location"]) == (303, f"/returns/{rma}")
+    text = text_of(reader.get(f"/returns/{rma}"))
+    assert f"Return {rma}" in text
+    assert "Send it by Tuesday 1 December 2026" in text
+    # The link opens this return, not the order with everything else in it.
+    assert reader.get("/order/WH-20418/items").headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("change", ["", "x", "other"])
+def test_a_key_that_is_none_opens_nothing(
+    desk: Desk, booked: tuple[Customer, str], customer: Make, change: str
+) -> None:
+    _priya, rma = booked
+    key = status_link(desk.ports.config, "R-0000000" if change == "other" else rma).partition("key=")[2]
+    reader = customer()
+    answer = reader.get(
+        f"/returns/{rma}?key={key[: len(key) // 2] if not change else key + change if change == 'x' else key}"
+    )
+    assert answer.status_code == 200
+    assert "Show my return" in text_of(answer)
+    assert EMAIL not in answer.get_data(as_text=True)
+
+
+def test_without_a_grant_a_known_and_an_unknown_return_get_the_same_page(
+    desk: Desk, booked: tuple[Customer, str], customer: Make
+) -> None:
+    _priya, rma = booked
+    unknown = "R-2345679"
+    for path in ("", "/booked", "/cancel"):
+        stranger = customer()
+        pages = [stranger.get(f"/returns/{each}{path}").get_data(as_text=True) for each in (rma, unknown)]
+        assert pages[0].replace(rma, "?") == pages[1].replace(unknown, "?")
+    for path in ("label.pdf", "packing-slip.pdf", "qr.png", "drop-off.ics"):
+        answers = [customer().get(f"/returns/{each}/{path}") for each in (rma, unknown)]
+        assert [each.status_code for each in answers] == [404, 404]
+        assert answers[0].data == answers[1].data
+
+
+def test_a_return_is_found_by_its_number_and_the_proof_of_its_order(
+    desk: Desk, booked: tuple[Customer, str], customer: Make
+) -> None:
+    _priya, rma = booked
+    reader = customer()
+    typed = f" {rma.lower().replace('-', ' ')} "
+    wrong = reader.post("/track", {"return_number": typed, "proof": "mallory@example.com"})
+    unknown = reader.post("/track", {"return_number": "R-2345679", "proof": EMAIL})
+    assert wrong.status_code == unknown.status_code == 422
+    assert "We couldn’t find a return with these details" in text_of(wrong)
+    assert "We couldn’t find a return with these details" in text_of(unknown)
+    found = reader.post("/track", {"return_number": typed, "proof": "bs6 5qa"})
+    assert found.headers["Location"] == f"/returns/{rma}"
+    assert reader.get(f"/returns/{rma}").status_code == 200
+
+
+def test_tracking_is_limited_like_the_look_up(desk: Desk, booked: tuple[Customer, str], customer: Make) -> None:
+    _priya, rma = booked
+    mallory = customer()
+    mallory.address = "198.51.100.4"
+    for number in range(10):
+        mallory.post("/track", {"return_number": rma, "proof": f"{number}@example.com"})
+    assert mallory.post("/track", {"return_number": rma, "proof": EMAIL}).status_code == 429
+
+
+def test_the_code_on_the_page_reads_back_to_the_label(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    (label,) = desk.rows(Label)
+    png = priya.get(f"/returns/{rma}/qr.png")
+    image = Image.open(io.BytesIO(png.data))
+    assert zxingcpp.read_barcodes(image)[0].text == label.code
+    assert image.width % 6 == 0 or image.width % 8 == 0
+    assert re.sub(r"\s", "", label.code[2:-2]) in text_of(priya.get(f"/returns/{rma}/booked")).replace(" ", "")
+
+
+def test_label_and_slip_are_papers_and_the_deadline_is_a_calendar_entry(
+    desk: Desk, booked: tuple[Customer, str]
+) -> None:
+    priya, rma = booked
+    for name in ("label.pdf", "packing-slip.pdf"):
+        paper = priya.get(f"/returns/{rma}/{name}")
+        assert (paper.status_code, paper.mimetype) == (200, "application/pdf")
+        assert paper.data.startswith(b"%PDF")
+    entry = priya.get(f"/returns/{rma}/drop-off.ics")
+    assert entry.mimetype == "text/calendar"
+    text = entry.data.decode()
+    assert "DTSTART;VALUE=DATE:20261201\r\nDTEND;VALUE=DATE:20261202\r\n" in text
+    assert all(len(row.encode()) <= 75 for row in text.split("\r\n"))
+
+
+def test_cancelling_asks_once_more_then_frees_the_units(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    assert "Cancel this return" in text_of(priya.get(f"/returns/{rma}"))
+    page = priya.get(f"/returns/{rma}/cancel")
+    assert f"Cancel return {rma}?" in text_of(page)
+    assert desk.find(rma).status == "authorized"
+    away = priya.post(f"/returns/{rma}/cancel")
+    assert away.headers["Location"] == f"/returns/{rma}"
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "This return is cancelled" in text
+    assert "You’re owed" not in text
+    assert priya.get(f"/returns/{rma}/booked").headers["Location"] == f"/returns/{rma}"
+    assert "1 of 2 is back" not in text_of(priya.get("/order/WH-20418/items"))
+
+
+def test_case_82_a_received_return_has_no_cancel_button_and_refuses_a_direct_post(
+    desk: Desk, booked: tuple[Customer, str]
+) -> None:
+    priya, rma = booked
+    page = priya.get(f"/returns/{rma}/cancel").get_data(as_text=True)
+    token = re.search(r'csrf_token" value="([^"]+)"', page)
+    assert token
+    desk.receive(rma)
+    assert "Cancel this return" not in text_of(priya.get(f"/returns/{rma}"))
+    assert priya.get(f"/returns/{rma}/cancel").headers["Location"] == f"/returns/{rma}"
+    direct = priya.send(f"/returns/{rma}/cancel", {"csrf_token": token[1]})
+    assert direct.status_code == 409
+    assert "can’t be cancelled any more" in text_of(direct)
+    assert desk.find(rma).status == "received"
+    news(desk, "succeeded")
+    assert desk.find(rma).status == "closed"
+    assert "Your refund is complete" in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    path = f"/returns/{rma}"
+    assert "Refund sent" in text_of(priya.get(path))
+    desk.receive(rma)
+    prepared = text_of(priya.get(path))
+    assert "Your money is on its way" in prepared
+    assert "Refund being prepared" in prepared
+    assert "Refunded" not in prepared
+    news(desk, "pending")
+    sent = text_of(priya.get(path))
+    assert "Refund on its way to your bank" in sent
+    assert "expected by Tue 24 Nov 2026" in sent
+    assert "Refunded" not in sent
+    news(desk, "succeeded")
+    done = text_of(priya.get(path))
+    assert "Refunded" in done
+    assert "You’ve got £54.10" in done
+
+
+def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(
+    desk: Desk, booked: tuple[Customer, str]
+) -> None:
+    priya, rma = booked
+    desk.receive(rma)
+    news(desk, "failed", failure_reason="lost_or_stolen_card")
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "Your refund is delayed" in text
+    assert "stolen" not in text
+    assert "Refunded" not in text
+
+
+def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.post("/order/WH-20418/items", {"ask": "5"})
+    priya.answer(5, note="Still sealed")
+    priya.send_with()
+    rma = priya.book().headers["Location"].split("/")[2]
+    desk.act(service.ask, rma, message="Is the <b>seal</b> intact?")
+    page = priya.get(f"/returns/{rma}")
+    assert "We have a question for you" in text_of(page)
+    assert "Is the <b>seal</b> intact?" in text_of(page)
+    assert inline_code(page) == []
+    empty = priya.post(f"/returns/{rma}/answer", {"answer": " "}, form=f"/returns/{rma}")
+    assert empty.status_code == 422
+    assert text_of(empty).count("Write your answer") == 2
+    away = priya.post(f"/returns/{rma}/answer", {"answer": "Yes, it is."}, form=f"/returns/{rma}")
+    assert away.headers["Location"] == f"/returns/{rma}"
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "Thank you. We have your answer and go on." in text
+    assert "We’re looking at your return" in text
+
+
+def test_a_refusal_shows_the_policys_reason_and_the_shops_words(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.post("/order/WH-20418/items", {"ask": "5"})
+    priya.answer(5, note="Still sealed")
+    priya.send_with()
+    rma = priya.book().headers["Location"].split("/")[2]
+    desk.act(service.refuse, rma, message="The seal is broken in the photo.", note="looks worn")
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "We couldn’t accept this return" in text
+    assert "The seal is broken in the photo." in text
+    assert "for hygiene reasons" in text
+    assert "looks worn" not in text
+    assert "You’re owed" not in text
+
+
+def test_goods_that_wait_for_a_check_are_promised_a_day_and_lateness_is_said_first(
+    desk: Desk, booked: tuple[Customer, str]
+) -> None:
+    priya, rma = booked
+    desk.receive(rma, "used")
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "We have your parcel and we’re checking it" in text
+    assert "You’ll hear from us by Thursday 19 November 2026" in text
+    desk.moment.shift(timedelta(days=7))
+    priya.find()
+    late = text_of(priya.get(f"/returns/{rma}"))
+    assert "It is taking longer than the day we named. You’ll hear from us by Wednesday 25 November 2026 ." in late
+
+
+def test_the_number_of_queries_of_the_status_page_is_small_and_fixed(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    priya.get(f"/returns/{rma}")
+    with desk.counting() as statements:
+        priya.get(f"/returns/{rma}")
+    assert len(statements) <= 20
+    assert not [each for each in statements if each.split()[0] in ("INSERT", "UPDATE", "DELETE")]
+
+
+@pytest.mark.parametrize("rma", ["R-0", "x", "R-2345679", "..", "%00", "R-🦊", "r" * 300])
+def test_numbers_that_are_none_never_break_a_page(desk: Desk, customer: Make, rma: str) -> None:
+    for path in ("", "/booked", "/cancel", "/qr.png", "/label.pdf"):
+        assert customer().get(f"/returns/{rma}{path}").status_code in (200, 404, 308)
