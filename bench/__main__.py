@@ -99,7 +99,7 @@ class Bench:
         token = re.search(rb'name="csrf_token"[^>]*value="([^"]+)"', page)
         assert status == 200, page[:500]
         assert token, page[:500]
-        body = f"csrf_token={token[1].decode()}&number=B-5&proof=c5%40example.com".encode()
+        body = f"csrf_token={token[1].decode()}&order_number=B-5&proof=c5%40example.com".encode()
         status, answer = load.send(
             *load.build(
                 self.live.url + "/", "POST", body, Cookie=cookie, Content_Type="application/x-www-form-urlencoded"
