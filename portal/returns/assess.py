@@ -239,6 +239,7 @@ def assess(
         shipping=basis.shipping,
         full_return=full,
         fee_already_charged=basis.fee_charged,
+        ship_with=ship_with,
     )
     return Assessment(order, known.bound.version.number, tuple(lines), quoted, basis, _methods(lines))
 

@@ -17,7 +17,7 @@ from portal.orders.keys import email_key
 from portal.orders.models import Order, Variant
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.explain import cause_message, staff_message
-from portal.policy.quote import EXCHANGE
+from portal.policy.quote import EXCHANGE, WITHOUT_LABEL
 from portal.policybook.service import Book
 from portal.returns import texts
 from portal.returns.assess import Assessment, LineAssessment, Wish, assess
@@ -86,6 +86,9 @@ def book(
     found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=ship_with or None)
     _check_exchanges(tx, found)
     method = _method(found, ship_with)
+    if not ship_with and method in WITHOUT_LABEL:
+        # Nobody chose, and the policy's first way needs no label: what is booked must not charge for one.
+        found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=method)
     if found.answer == REFUSE and not ask_us:
         raise Refused(found)
     _check_evidence(tx, found, ask_us)

@@ -89,6 +89,7 @@ def price(return_: Return) -> Quote:
         shipping=ShippingPaid(basis["shipping"]["amount"], basis["shipping"]["tax"]),
         full_return=whole,
         fee_already_charged=bool(basis["fee_charged"]),
+        ship_with=return_.ship_with,
     )
     priced_lines = _merged(quoted.lines)
     final = tuple(
