@@ -122,7 +122,7 @@ def look_ahead(session: Session, rma: str, counts: Sequence[Count], *, inspectin
         if line.order_line.ref in by_line:
             _pretend(line, by_line[line.order_line.ref], inspecting=inspecting)
     now = price(return_)
-    paying = return_.payout_planned_at is None
+    paying = _waits(return_, inspecting=inspecting)
     after = {each.line: each.total_minor for each in now.lines}
     before = {each.line: each.total_minor for each in was.lines}
     effects: dict[str, Effect] = {}
@@ -133,6 +133,12 @@ def look_ahead(session: Session, rma: str, counts: Sequence[Count], *, inspectin
             Money(before.get(ref, 0), return_.currency), Money(after.get(ref, 0), return_.currency), asks
         )
     return Outlook(effects, Effect(was.total, now.total, any(each.asks for each in effects.values())))
+
+
+def _waits(return_: Return, *, inspecting: bool) -> bool:
+    """True when money waits for exactly this step, so that a question of the goods is put to a person now."""
+    moments = ("received", "inspected") if inspecting else ("received",)
+    return return_.payout_planned_at is None and return_.refund_when in moments
 
 
 def _pretend(line: ReturnLine, counts: Sequence[Count], *, inspecting: bool) -> None:
@@ -152,7 +158,7 @@ def each_condition(session: Session, rma: str, *, inspecting: bool) -> dict[str,
     """For each line (by ref) and condition: what it would do if every unit of the line were in it, the others as they are."""
     return_ = get_return(session, rma)
     was = {each.line: each.total_minor for each in Quote.from_json(return_.quote).lines}
-    paying = return_.payout_planned_at is None
+    paying = _waits(return_, inspecting=inspecting)
     effects: dict[str, dict[str, Effect]] = {}
     for line in expected_lines(return_):
         ref, quantity = line.order_line.ref, to_count(line, inspecting=inspecting)

@@ -265,10 +265,10 @@ def count_parcel(rma: str) -> Response:
     except Conflict as conflict:
         flash(conflict.message, "amber")
         return make_response(_form(rma, Filled(), ids.new_token()), 409)
-    if outlook.total.asks:
-        what = _("Finished, goes to exceptions")
-    elif left:
+    if left:
         what = ngettext("Counted, %(num)s item still to come", "Counted, %(num)s items still to come", left)
+    elif outlook.total.asks:
+        what = _("Finished, goes to exceptions")
     else:
         what = _("Checked") if status == lifecycle.INSPECTED else _("Finished")
     remember(number, what, ok=True, rma=number)

@@ -49,7 +49,7 @@ def what_to_do(refund: Refund) -> tuple[str, str]:
         )
     if refund.status == lifecycle.PLANNED:
         return _("Paid by %(name)s", name=name), _("Pay it there, then record it here.")
-    if refund.payment.disputed_at is not None or refund.failure_code == "charge_disputed":
+    if refund.payment.disputed_at is not None or "disputed" in refund.failure_code:
         return _("The payment is disputed"), _("Wait for the end of the dispute. Refunding now would pay twice.")
     known = {
         "expired_or_canceled_card": (

@@ -10,6 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from portal.db import Database
+from tests.stages.returns.trade import counting
+
 PASSWORD = "harbour-lights-2026"
 
 
@@ -141,3 +144,10 @@ def words(html: str) -> str:
 def links(html: str) -> list[str]:
     """Where the links of a page lead."""
     return _Page(html).links
+
+
+def cost(database: Database, browser: Browser, path: str) -> list[str]:
+    """The queries of one page."""
+    with counting(database) as seen:
+        browser.page(path)
+    return [statement for statement in seen if statement.startswith("SELECT")]

@@ -1,0 +1,307 @@
+"""The bench: what a scan opens, what counting does, and that less money is always seen before the parcel is finished."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from portal.labels.models import Label
+from portal.receiving.models import Receipt
+from portal.returns import service
+from tests.stages.returns.trade import JONAS, rows
+from tests.web.staff.browser import Browser, words
+from tests.web.staff.shop import Item, Shop, wish
+
+SHIRT = Item(gross=64_00, name="Brushed flannel shirt", sku="WH-FS-L")
+DELICATE = Item(gross=100_00, name="Silk scarf", sku="WH-SC", tags=("delicate",))
+
+
+def scan(browser: Browser, code: str, path: str = "/staff/receive"):  # type: ignore[no-untyped-def]
+    return browser.submit(browser.form(path, "scan"), {"code": code})
+
+
+def parcel(browser: Browser, rma: str):  # type: ignore[no-untyped-def]
+    return browser.form(f"/staff/receive/{rma}", f"/staff/receive/{rma}")
+
+
+def fields(shop: Shop, rma: str, *conditions: str) -> dict[str, str]:
+    """The first group of each line in this condition."""
+    lines = shop.look(rma).lines
+    return {f"c-{line.id}-0": condition for line, condition in zip(lines, conditions, strict=True)}
+
+
+def test_every_code_of_a_parcel_opens_its_return(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(SHIRT,))
+    (label,) = rows(shop.database, select(Label))
+    short = label.code[2:-2]
+    number = shop.look(rma).order.number
+    for code in (rma, rma.lower(), rma.replace("-", ""), label.code, f"{short[:4]} {short[4:]}", number, "WH-FS-L"):
+        answer = scan(warehouse, code)
+        assert (answer.status_code, answer.location) == (303, f"/staff/receive/{rma}"), code
+    seen = warehouse.words("/staff/receive")
+    assert f"Opened {rma}" in seen
+
+
+def test_the_scan_field_has_the_focus_on_every_bench_page(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked()
+    for path in ("/staff/receive", f"/staff/receive/{rma}", "/staff/receive/choose?code=x"):
+        assert " autofocus " in warehouse.page(path).partition('id="scan"')[2][:60], path
+
+
+def test_an_unknown_code_stays_in_the_list_until_it_is_set_aside(warehouse: Browser, shop: Shop) -> None:
+    answer = scan(warehouse, "WH-BN-OS-RUS")
+    assert (answer.status_code, answer.location) == (303, "/staff/receive")
+    seen = warehouse.words("/staff/receive")
+    assert "WH-BN-OS-RUS is in no open return." in seen
+    assert "Not in any open return. Set it aside" in seen
+    assert warehouse.submit(warehouse.form("/staff/receive", "/scans/0/forget")).status_code == 303
+    assert "WH-BN-OS-RUS" not in warehouse.words("/staff/receive")
+
+
+def test_an_article_in_several_returns_asks_which_and_in_the_open_one_stays_there(
+    warehouse: Browser, shop: Shop
+) -> None:
+    first, second = shop.booked(items=(SHIRT,)), shop.booked(items=(SHIRT,))
+    answer = scan(warehouse, "WH-FS-L")
+    page = warehouse.page(answer.location)
+    assert first in page
+    assert second in page
+    answer = scan(warehouse, "WH-FS-L", f"/staff/receive/{second}")
+    assert answer.location == f"/staff/receive/{second}"
+
+
+def test_as_agreed_is_finished_in_one_step_and_back_at_the_scan_field(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(SHIRT,))
+    seen = warehouse.words(f"/staff/receive/{rma}")
+    assert "1 item expected" in seen
+    assert "Refund as agreed £64.00" in seen
+    answer = warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "as_new") | {"note": "Box dented"})
+    assert (answer.status_code, answer.location) == (303, "/staff/receive")
+    found = shop.look(rma)
+    assert (found.status, found.lines[0].condition, found.lines[0].disposition) == ("received", "as_new", "restock")
+    entry = shop.entry(rma, "return.received")
+    assert (entry.actor_name, entry.why) == ("Ben Whitlock", "Box dented")
+    seen = warehouse.words("/staff/receive")
+    assert f"{rma}: Finished." in seen
+    assert "1 parcel 1 item 0 exceptions" in " ".join(_figures(seen))
+    assert [refund.amount_minor for refund in shop.refunds(rma)] == [64_00]
+
+
+def _figures(seen: str) -> list[str]:
+    parts = seen.partition("Your day at the bench")[2].partition("Last scans")[0].split()
+    numbers, names = (
+        [part for part in parts if part.isdigit()][-3:],
+        [p for p in parts if p.startswith(("parcel", "item", "excep"))],
+    )
+    return [f"{number} {name}" for number, name in zip(numbers, names, strict=True)]
+
+
+def test_a_finished_parcel_sent_again_counts_nothing_twice(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(SHIRT,))
+    form, choice = parcel(warehouse, rma), fields(shop, rma, "as_new")
+    assert [warehouse.submit(form, choice).status_code for _ in range(3)] == [303, 303, 303]
+    assert shop.count(Receipt) == 1
+    assert len(shop.refunds(rma)) == 1
+    assert "was finished already. Nothing was counted twice." in warehouse.words("/staff/receive")
+
+
+def test_a_form_of_a_parcel_that_somebody_else_has_finished_counts_nothing(
+    warehouse: Browser, lead: Browser, shop: Shop
+) -> None:
+    rma = shop.booked(items=(SHIRT,))
+    mine, choice = parcel(lead, rma), fields(shop, rma, "as_new")
+    warehouse.submit(parcel(warehouse, rma), choice)
+    answer = lead.submit(mine, choice)
+    assert answer.status_code == 409
+    assert "has changed meanwhile" in words(answer.text)
+    assert shop.count(Receipt) == 1
+
+
+def test_less_money_is_shown_before_the_parcel_can_be_finished(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(SHIRT, Item(gross=36_00, name="Beanie")))
+    choice = fields(shop, rma, "as_new", "missing")
+    page = warehouse.submit(parcel(warehouse, rma), choice)
+    assert page.status_code == 200
+    seen = words(page.text)
+    for part in ("Refund drops, 100% less", "£36.00 £0.00", "Total £64.00 was £100.00",
+                 "Goes to exceptions before the customer is told."):  # fmt: skip
+        assert part in seen, part
+    assert 'class="effect effect--drop"' in page.text
+    assert shop.count(Receipt) == 0
+    answer = warehouse.submit(warehouse.form("", "/staff/receive/", html=_without_scan(page.text)))
+    assert (answer.status_code, answer.location) == (303, "/staff/receive")
+    assert shop.look(rma).status == "received"
+    assert shop.look(rma).quote["total"]["amount"] == 64_00
+    assert "Finished, goes to exceptions" in warehouse.words("/staff/receive")
+    assert shop.refunds(rma) == []
+    assert "1 exception" in " ".join(_figures(warehouse.words("/staff/receive")))
+
+
+def _without_scan(html: str) -> str:
+    return html.replace('action="/staff/receive/scan"', 'action="/elsewhere"')
+
+
+def test_what_was_shown_for_other_counts_does_not_count(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(SHIRT, Item(gross=36_00, name="Beanie")))
+    page = warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "as_new", "missing"))
+    form = warehouse.form("", "/staff/receive/", html=_without_scan(page.text))
+    worse = warehouse.submit(form, fields(shop, rma, "missing", "missing"))
+    assert worse.status_code == 200
+    assert "Total £0.00 was £100.00" in words(worse.text)
+    assert shop.count(Receipt) == 0
+
+
+def test_checking_counts_nothing(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(SHIRT,))
+    page = warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "as_new") | {"act": "check"})
+    assert page.status_code == 200
+    assert "Total £64.00 As agreed." in words(page.text)
+    assert shop.look(rma).status == "authorized"
+
+
+def test_each_tile_says_ahead_what_it_does_to_the_money(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(DELICATE,))
+    html = warehouse.page(f"/staff/receive/{rma}")
+    said = {name: words("<p>" + html.partition(f'data-for="{name}">')[2].partition("</del>" if name == "used" else "</div>")[0])
+            for name in ("as_new", "used", "damaged", "missing")}  # fmt: skip
+    assert said["as_new"] == "Refund as agreed £100.00"
+    assert "30% less" in said["used"]
+    assert "As the policy says for this condition." in said["used"]
+    assert "50% less" in said["damaged"]
+    assert "100% less" in said["missing"]
+
+
+def test_units_in_several_conditions_are_counted_apart(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1", 5), items=(Item(quantity=5, gross=50_00, name="Mug"),))
+    line = shop.look(rma).lines[0].id
+    form = parcel(warehouse, rma)
+    counts = {
+        f"q-{line}-0": "2", f"c-{line}-0": "as_new", f"q-{line}-1": "1", f"c-{line}-1": "damaged",
+        f"d-{line}-1": "recycle", f"n-{line}-1": "Handle broken",
+    }  # fmt: skip
+    answer = warehouse.submit(form, counts)
+    assert (answer.status_code, answer.location) == (303, "/staff/receive")
+    assert f"{rma}: Counted, 2 items still to come." in warehouse.words("/staff/receive")
+    assert shop.look(rma).lines[0].found == {"as_new": 2, "damaged": 1}
+    kept = rows(shop.database, select(Receipt).order_by(Receipt.id))
+    assert [(each.quantity, each.condition, each.disposition, each.note) for each in kept] == [
+        (2, "as_new", "restock", ""), (1, "damaged", "recycle", "Handle broken"),
+    ]  # fmt: skip
+    seen = warehouse.words(f"/staff/receive/{rma}")
+    assert "5 items expected, 3 counted before." in seen
+    assert "3 of 5" in seen
+    rest = parcel(warehouse, rma)
+    assert rest.get(f"q-{line}-0") == "2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"c": ""}, "Choose the condition"),
+        ({"c": "mint"}, "Choose the condition"),
+        ({"q": "x"}, "Enter how many came, as a number"),
+        ({"q": "-1"}, "Enter how many came, as a number"),
+        ({"q": "1.5"}, "Enter how many came, as a number"),
+        ({"q": "9" * 30}, "Enter how many came, as a number"),
+        ({"q": "１"}, "Enter how many came, as a number"),
+        ({"q": "3"}, "2 are expected, 3 were counted"),
+        ({"q": "0"}, "Count at least one item"),
+        ({"q": ""}, "Count at least one item"),
+        ({"d": "missing"}, "What is missing goes nowhere, and only that"),
+        ({"d": "moon"}, "What is missing goes nowhere, and only that"),
+        ({"n": "x" * 1001}, "Use at most 1000 characters of text"),
+        ({"n": "\x00"}, "Use at most 1000 characters of text"),
+    ],
+)
+def test_each_mistake_is_told_at_its_field_and_keeps_the_rest(
+    warehouse: Browser, shop: Shop, changes: dict[str, str], told: str
+) -> None:
+    rma = shop.booked(wish("1", 2), items=(Item(quantity=2, gross=20_00),))
+    line = shop.look(rma).lines[0].id
+    filled = {"q": "2", "c": "as_new", "d": "", "n": "kept"} | changes
+    answer = warehouse.submit(parcel(warehouse, rma), {f"{name}-{line}-0": value for name, value in filled.items()})
+    assert answer.status_code == 422
+    assert told in words(answer.text)
+    assert shop.count(Receipt) == 0
+    if "n" not in changes:
+        assert 'value="kept"' in answer.text
+
+
+def test_goods_that_the_policy_wants_checked_are_checked_in_a_second_step(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(DELICATE,))
+    warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "as_new"))
+    assert shop.look(rma).status == "received"
+    assert "Waiting to be checked 1" in warehouse.words("/staff/receive")
+    seen = warehouse.words(f"/staff/receive/{rma}")
+    assert "Check in which condition it is." in seen
+    assert "Noted at arrival: 1 × as new" in seen
+    assert "Not in the parcel" not in seen
+    page = warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "used"))
+    assert "Refund drops, 30% less" in words(page.text)
+    answer = warehouse.submit(warehouse.form("", "/staff/receive/", html=_without_scan(page.text)))
+    assert answer.status_code == 303
+    found = shop.look(rma)
+    assert (found.status, found.quote["total"]["amount"]) == ("inspected", 70_00)
+    assert [refund.amount_minor for refund in shop.refunds(rma)] == [70_00]
+    assert "Nothing waits." in warehouse.words("/staff/receive")
+
+
+def test_an_inspection_names_every_unit(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1", 2), items=(Item(quantity=2, gross=100_00, tags=("delicate",)),))
+    warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "as_new"))
+    line = shop.look(rma).lines[0].id
+    answer = warehouse.submit(parcel(warehouse, rma), {f"q-{line}-0": "1", f"c-{line}-0": "as_new"})
+    assert answer.status_code == 422
+    assert "Name the condition of all 2" in words(answer.text)
+
+
+def test_goods_that_differ_go_to_the_exceptions_and_are_decided_there(
+    warehouse: Browser, lead: Browser, shop: Shop
+) -> None:
+    rma = shop.booked(items=(SHIRT,))
+    answer = warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "used"))
+    assert answer.status_code == 303, "the amount stays, so nothing has to be shown first"
+    seen = lead.words("/staff/")
+    assert "Used or worn on arrival" in seen
+    assert "Received" in seen
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "Accept the goods, £64.00" in seen
+    assert "Parcel received: 1 × used, Ben Whitlock" in seen
+    assert lead.submit(lead.form(f"/staff/returns/{rma}", "decision")).status_code == 303
+    assert [refund.amount_minor for refund in shop.refunds(rma)] == [64_00]
+
+
+def test_a_parcel_that_nobody_expects_is_said_so(warehouse: Browser, shop: Shop) -> None:
+    wished, gone, done = shop.under_review(), shop.booked(), shop.booked(items=(SHIRT,))
+    with shop.do(JONAS) as tx:
+        service.cancel(tx, gone, by="staff")
+    warehouse.submit(parcel(warehouse, done), fields(shop, done, "as_new"))
+    for rma, said in ((wished, "No parcel is expected"), (gone, "No parcel is expected")):
+        assert said in warehouse.words(f"/staff/receive/{rma}")
+        token = warehouse.token()
+        answer = warehouse.client.post(
+            f"/staff/receive/{rma}", data={"csrf_token": token, "stage": "receive", "command_key": "k"}
+        )
+        assert answer.status_code == 409
+    assert shop.count(Receipt) == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["", " ", "\x00", "R-", "🦆" * 100, "'; DROP TABLE return; --", "%", "=1+1", "x" * 5000]
+)
+def test_any_scan_is_answered(warehouse: Browser, shop: Shop, code: str) -> None:
+    shop.booked()
+    assert scan(warehouse, code).status_code == 303
+    assert warehouse.get("/staff/receive").status_code == 200
+
+
+def test_the_list_of_scans_stays_short(warehouse: Browser, shop: Shop) -> None:
+    for number in range(12):
+        scan(warehouse, f"UNKNOWN-{number:02}" + "x" * 60)
+    seen = warehouse.words("/staff/receive").partition("Last scans")[2]
+    assert "UNKNOWN-11" in seen
+    assert "UNKNOWN-04" in seen
+    assert "UNKNOWN-03" not in seen
+    cookie = warehouse.client.get_cookie("portal")
+    assert cookie is not None
+    assert len(cookie.value) < 3000

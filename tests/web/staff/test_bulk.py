@@ -1,0 +1,131 @@
+"""Several questions at once: shown first with count and sum, each done by itself, what may not be done is skipped aloud."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.returns import service
+from portal.reviews.service import open_review
+from tests.stages.returns.trade import JONAS
+from tests.web.staff.browser import Browser, words
+from tests.web.staff.shop import NOW, Shop
+
+
+def ticked(browser: Browser, shop: Shop, act: str, *rmas: str, path: str = "/staff/"):  # type: ignore[no-untyped-def]
+    """Tick these returns in the queue and press a button of the bar."""
+    form = browser.form(path, "/staff/bulk")
+    return browser.submit(form, {"pick": [shop.pick(rma) for rma in rmas], "act": act})
+
+
+def test_approving_several_shows_count_and_sum_before_anything_happens(lead: Browser, shop: Shop) -> None:
+    first, second, other = shop.under_review(310_00), shop.under_review(400_00), shop.under_review(500_00)
+    page = ticked(lead, shop, "approve", first, second)
+    seen = words(page.text)
+    assert page.status_code == 200
+    assert "Approve 2 returns" in seen
+    assert "2 returns, worth £710.00 together" in seen
+    assert shop.look(first).status == "under_review"
+    done = lead.submit(lead.form("", "/bulk/approve", html=page.text), {"note": "Checked by phone", "message": "Fine."})
+    assert (done.status_code, done.location) == (303, "/staff/")
+    assert "2 returns approved, £710.00." in lead.words("/staff/")
+    assert [shop.look(rma).status for rma in (first, second, other)] == ["authorized", "authorized", "under_review"]
+    entry = shop.entry(second, "return.authorized")
+    assert (entry.actor_name, entry.why) == ("Maya Okafor", "Checked by phone")
+    assert shop.look(second).message == "Fine."
+
+
+def test_sent_twice_it_is_done_once(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    form = lead.form("", "/bulk/approve", html=ticked(lead, shop, "approve", rma).text)
+    assert [lead.submit(form).status_code for _ in range(2)] == [303, 303]
+    assert shop.events(rma).count("return.authorized") == 1
+    assert "1 was answered meanwhile." in lead.words("/staff/")
+
+
+def test_what_may_not_be_approved_is_skipped_and_named(agent: Browser, shop: Shop) -> None:
+    plain, refused, waiting, failed = shop.under_review(), shop.asked_us(), shop.under_review(), shop.booked()
+    with shop.do(JONAS) as tx:
+        service.ask(tx, waiting, message="Which size?")
+        open_review(tx, kind="refund_failed", why="It failed", return_id=shop.look(failed).id, due_at=NOW)
+    page = ticked(agent, shop, "approve", plain, refused, waiting, failed)
+    seen = words(page.text)
+    for part in (
+        "Approve 1 return", "3 are skipped", f"{refused} The policy says no. Only a returns lead may approve it.",
+        f"{waiting} The customer was asked and hasn’t answered yet.", f"{failed} It’s about money that was sent.",
+    ):  # fmt: skip
+        assert part in seen, part
+    form = agent.form("", "/bulk/approve", html=page.text)
+    forged = agent.submit(form, {"pick": [shop.pick(rma) for rma in (plain, refused, waiting, failed)]})
+    assert forged.status_code == 303
+    assert [shop.look(rma).status for rma in (plain, refused, waiting)] == [
+        "authorized",
+        "under_review",
+        "under_review",
+    ]
+    seen = agent.words("/staff/")
+    assert "1 return approved, £310.00." in seen
+    assert seen.count("Skipped.") == 3
+
+
+def test_one_that_has_changed_stops_no_other(lead: Browser, shop: Shop) -> None:
+    first, second = shop.under_review(), shop.under_review()
+    form = lead.form("", "/bulk/approve", html=ticked(lead, shop, "approve", first, second).text)
+    with shop.do(JONAS) as tx:
+        service.ask(tx, first, message="Which size?")
+        service.answer_question(tx, first, "M")
+    lead.submit(form)
+    assert [shop.look(rma).status for rma in (first, second)] == ["under_review", "authorized"]
+    seen = lead.words("/staff/")
+    assert "1 return approved" in seen
+    assert f"Skipped. {first}: This return has changed since you opened it." in seen
+
+
+@pytest.mark.parametrize(
+    ("act", "event", "said"),
+    [("deny", "return.rejected", "2 returns denied."), ("ask", "return.asked", "2 customers asked.")],
+)
+def test_denying_and_asking_need_words_for_the_customers(
+    lead: Browser, shop: Shop, act: str, event: str, said: str
+) -> None:
+    rmas = [shop.under_review(), shop.under_review()]
+    page = ticked(lead, shop, act, *rmas)
+    form = lead.form("", f"/bulk/{act}", html=page.text)
+    wrong = lead.submit(form, {"note": "kept"})
+    assert wrong.status_code == 422
+    assert 'value="kept"' in wrong.text
+    assert lead.submit(form, {"message": "Please tell us more."}).status_code == 303
+    assert [shop.events(rma)[-1] for rma in rmas] == [event, event]
+    assert said in lead.words("/staff/")
+
+
+def test_several_are_taken_over_at_once(agent: Browser, shop: Shop) -> None:
+    rmas = [shop.under_review(), shop.under_review(), shop.asked_us()]
+    answer = ticked(agent, shop, "assign", *rmas, path="/staff/?sort=newest")
+    assert (answer.status_code, answer.location) == (303, "/staff/?sort=newest")
+    assert "3 assigned to you." in agent.words("/staff/?view=mine")
+    assert {shop.review(rma).owner_id for rma in rmas} == {3}
+    assert shop.entry(rmas[0], "review.assigned").data == {"owner": 3, "to": "Jonas Berg"}
+
+
+def test_nothing_ticked_says_so(lead: Browser, shop: Shop) -> None:
+    shop.under_review()
+    answer = lead.submit(lead.form("/staff/", "/staff/bulk"), {"act": "approve"})
+    assert answer.status_code == 303
+    assert "Nothing was selected." in lead.words("/staff/")
+
+
+@pytest.mark.parametrize(
+    "pick", ["x", "1", "1:", ":1", "1:x", "-1:1", "9" * 40 + ":1", "1:1:1", "１:１", "\x00:1", "999:1"]
+)
+def test_odd_picks_are_no_picks(lead: Browser, shop: Shop, pick: str) -> None:
+    rma = shop.under_review()
+    for path, act in (("/staff/bulk", "approve"), ("/staff/bulk", "assign"), ("/staff/bulk/approve", "")):
+        assert lead.post(path, {"pick": pick, "act": act}).status_code in (200, 303)
+    assert shop.look(rma).status == "under_review"
+    assert lead.post("/staff/bulk", {"pick": shop.pick(rma), "act": "explode"}).status_code == 400
+
+
+def test_the_way_back_stays_on_the_staff_pages(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    answer = lead.post("/staff/bulk", {"pick": shop.pick(rma), "act": "assign", "back": "https://evil.example/"})
+    assert answer.location == "/staff/"

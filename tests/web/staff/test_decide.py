@@ -1,0 +1,329 @@
+"""Deciding about one return: what the page shows, what each choice does, who may, and that a second click is no second effect."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from portal.flow import Ports
+from portal.notices.models import Notice
+from portal.orders.models import OrderLine
+from portal.returns import service
+from portal.returns.models import Photo
+from portal.timeline import TimelineEntry
+from tests.stages.returns.trade import JONAS, add_variant, rows, timeline_of
+from tests.web.staff.browser import Browser, cost, words
+from tests.web.staff.shop import NOW, Item, Shop, wish
+
+
+def act(browser: Browser, rma: str, **changes: object):  # type: ignore[no-untyped-def]
+    """Open the return, change the decision card's form, send it."""
+    return browser.submit(browser.form(f"/staff/returns/{rma}", "decision"), dict(changes))
+
+
+def test_the_page_says_why_it_is_here_and_which_rule_set_what(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(
+        wish("1", reason="too-large", note="Hangs on me like a sack"),
+        items=(Item(gross=310_00, name="Field jacket", sku="WH-FJ-M"),), hours_ago=29,
+    )  # fmt: skip
+    seen = lead.words(f"/staff/returns/{rma}")
+    for part in (
+        rma, "Reviewing", "5 h overdue", "Priya Nair", "Booked Thu 19 Nov 2026, 05:15.", "Policy version 1.",
+        "“Big returns” asks for a person to decide.", "Field jacket", "SKU WH-FJ-M", "It’s too big. Wants a refund.",
+        "“Hangs on me like a sack”", "Which rule set what", "Who decides A person Big returns Automatic, from “Default”",
+        "Can it come back? Yes Default", "Time limit 30 days , until 28 November 2026",
+        "Money Owed £310.00 Paid £0.00", "Price, includes £51.66 tax after discount", "Owed £310.00 £0.00",
+        "Nothing is sent before somebody decides.", "Your decision", "Approve £310.00 refund", "Customer since",
+        "Timeline", "Sent to exceptions, Priya Nair", "Booked, 1 item, Priya Nair",
+    ):  # fmt: skip
+        assert part in seen, part
+
+
+def test_approving_tells_the_customer_and_the_timeline_who_what_when_and_why(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    answer = act(lead, rma, message="Send it back free.", note="Third one from this batch.")
+    assert (answer.status_code, answer.location) == (303, f"/staff/returns/{rma}")
+    found = shop.look(rma)
+    assert (found.status, found.message) == ("authorized", "Send it back free.")
+    entry = shop.entry(rma, "return.authorized")
+    assert (entry.actor_kind, entry.actor_name, entry.why, entry.at) == (
+        "staff", "Maya Okafor", "Third one from this batch.", NOW,
+    )  # fmt: skip
+    review = shop.review(rma)
+    assert (review.status, review.decided_by, review.note) == ("approved", "Maya Okafor", "Third one from this batch.")
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "Approved, £310.00." in seen
+    assert "Approved, Maya Okafor: “Third one from this batch.”" in seen
+    assert "booked" in [notice.kind for notice in rows(shop.database, select(Notice))]
+
+
+def test_a_double_click_is_one_approval(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    form = lead.form(f"/staff/returns/{rma}", "decision")
+    assert [lead.submit(form, {"note": "Fine."}).status_code for _ in range(3)] == [303, 303, 303]
+    assert shop.events(rma).count("return.authorized") == 1
+
+
+def test_a_stale_decision_is_told_who_changed_what_and_keeps_the_words(
+    lead: Browser, agent: Browser, shop: Shop
+) -> None:
+    rma = shop.under_review()
+    form = lead.form(f"/staff/returns/{rma}", "decision")
+    act(agent, rma, decision="ask", message="Which size do you wear?")
+    answer = lead.submit(form, {"message": "My careful words", "note": "My note"})
+    assert answer.status_code == 409
+    seen = words(answer.text)
+    for part in ("Your last step was not carried out", "The customer was asked, Jonas Berg"):
+        assert part in seen, part
+    assert "My careful words" in answer.text
+    assert "My note" in answer.text
+    assert shop.look(rma).status == "under_review"
+    assert "return.authorized" not in shop.events(rma)
+
+
+def test_somebody_elses_decision_is_not_overwritten(lead: Browser, agent: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    mine = lead.form(f"/staff/returns/{rma}", "decision")
+    act(agent, rma)
+    assert lead.submit(mine).status_code == 409
+    deny = lead.submit(mine, {"decision": "deny"})
+    confirm = lead.form("", "/deny", html=deny.text)
+    answer = lead.submit(confirm, {"message": "No."})
+    assert answer.status_code == 409
+    assert "Approved, Jonas Berg" in words(answer.text)
+    assert shop.look(rma).status == "authorized"
+
+
+def test_denying_is_confirmed_on_its_own_page_and_needs_a_reason(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    page = act(lead, rma, decision="deny", message="", note="Worn for months.")
+    assert page.status_code == 200
+    assert "btn--danger-fill" in page.text
+    assert shop.look(rma).status == "under_review"
+    again = lead.submit(lead.form("", "/deny", html=page.text))
+    assert again.status_code == 422
+    assert "Write why, for the customer to read" in words(again.text)
+    done = lead.submit(lead.form("", "/deny", html=again.text), {"message": "It was worn."})
+    assert done.status_code == 303
+    assert (shop.look(rma).status, shop.look(rma).message) == ("rejected", "It was worn.")
+    assert shop.entry(rma, "return.rejected").why == "Worn for months."
+
+
+def test_asking_stops_the_clock_and_the_answer_comes_back_to_the_page(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review(hours_ago=3)
+    assert act(lead, rma, decision="ask").status_code == 422
+    assert act(lead, rma, decision="ask", message="Which size do you wear?").status_code == 303
+    seen = lead.words(f"/staff/returns/{rma}")
+    for part in ("Paused", "Maya Okafor asked, Today, 10:15:", "“Which size do you wear?”", "No reply yet."):
+        assert part in seen, part
+    with shop.do() as tx:
+        service.answer_question(tx, rma, "M, as always")
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "“M, as always”" in seen
+    assert "Paused" not in seen
+    assert act(lead, rma).status_code == 303
+
+
+def test_another_amount_needs_a_note_and_is_what_is_owed(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review(310_00)
+    line = f"amount-{shop.look(rma).lines[0].id}"
+    answer = act(lead, rma, decision="change", **{line: "250"})
+    assert answer.status_code == 422
+    assert "Say why the amount is changed" in words(answer.text)
+    assert 'value="250"' in answer.text
+    answer = act(lead, rma, decision="change", note="Button missing", **{line: "£250.50"})
+    assert answer.status_code == 303
+    assert shop.look(rma).quote["total"] == {"amount": 250_50, "currency": "GBP"}
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "Approved, £250.50." in seen
+    assert "Changed by us Field jacket, instead of £310.00 −£59.50 —" in seen
+    assert "£310.00 became £250.50" in seen
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["-10.00", "0", "0.00", "0.004", "NaN", "1e3", "310.01", "99999999999999", "", "ten", "２５０", "1.000,00", "£"],
+)
+def test_what_is_no_amount_is_refused_at_its_field(lead: Browser, shop: Shop, amount: str) -> None:
+    rma = shop.under_review(310_00)
+    line = f"amount-{shop.look(rma).lines[0].id}"
+    answer = act(lead, rma, decision="change", note="x", **{line: amount})
+    assert answer.status_code == 422
+    assert f'href="#{line}"' in answer.text
+    assert shop.look(rma).status == "under_review"
+    assert shop.look(rma).lines[0].amount_minor is None
+
+
+def test_only_some_of_the_items_are_approved(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=200_00, name="Jacket"), Item(gross=150_00, name="Bag")))
+    form = lead.form(f"/staff/returns/{rma}", "decision")
+    assert [value for name, value in form.values if name == "line"] == ["1", "2"]
+    assert lead.submit(form, {"line": None}).status_code == 422
+    assert lead.submit(form, {"line": ["2"]}).status_code == 303
+    found = shop.look(rma)
+    assert [(line.order_line.ref, line.status) for line in found.lines] == [("1", "refused"), ("2", "accepted")]
+    assert found.quote["total"]["amount"] == 150_00
+
+
+def test_an_agent_approves_what_a_rule_puts_to_a_person(agent: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    assert act(agent, rma).status_code == 303
+    assert shop.entry(rma, "return.authorized").actor_name == "Jonas Berg"
+
+
+def test_only_a_lead_overrules_the_policy_changes_amounts_and_takes_a_no_back(
+    agent: Browser, lead: Browser, shop: Shop
+) -> None:
+    asked, plain = shop.asked_us(), shop.under_review()
+    seen = agent.page(f"/staff/returns/{asked}")
+    assert "The policy says no" in words(seen)
+    assert 'value="approve"' not in seen
+    assert 'value="change"' not in agent.page(f"/staff/returns/{plain}")
+    for rma, choice in ((asked, "approve"), (asked, "change"), (plain, "change")):
+        assert act(agent, rma, decision=choice, note="x").status_code == 403
+    agent.submit(agent.form("", "/deny", html=act(agent, plain, decision="deny").text), {"message": "No."})
+    version = shop.look(plain).version
+    for path in ("decision", "reinstate"):
+        answer = agent.post(f"/staff/returns/{plain}/{path}", {"decision": "approve", "expected": version, "note": "x"})
+        assert answer.status_code == 403
+    assert shop.look(plain).status == "rejected"
+    assert act(lead, asked, note="Regular customer").status_code == 303
+    assert shop.entry(asked, "return.authorized").data["overruled"] == ["1"]  # type: ignore[index]
+    form = lead.form(f"/staff/returns/{plain}", "reinstate")
+    assert lead.submit(form).status_code == 422
+    assert lead.submit(form, {"note": "We misread the photo"}).status_code == 303
+    assert shop.look(plain).status == "authorized"
+
+
+def test_a_note_is_written_once_however_often_it_is_sent(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked()
+    form = agent.form(f"/staff/returns/{rma}", "notes")
+    for _ in range(2):
+        assert agent.submit(form, {"text": " Called, will send it Monday. "}).status_code == 303
+    assert [entry.why for entry in shop_notes(shop, rma)] == ["Called, will send it Monday."]
+    assert "Jonas Berg left a note: “Called, will send it Monday.”" in agent.words(f"/staff/returns/{rma}")
+    assert agent.submit(form, {"text": "  "}).status_code == 422
+    assert agent.submit(form, {"text": "x" * 4001}).status_code == 422
+
+
+def shop_notes(shop: Shop, rma: str) -> list[TimelineEntry]:
+    return [entry for entry in timeline_of(shop.database, rma) if entry.what == "note.added"]
+
+
+def test_a_question_gets_an_owner_and_loses_one(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    form = lead.form(f"/staff/returns/{rma}", "owner")
+    people = {"Jonas Berg": "3", "Maya Okafor": "2"}
+    assert lead.submit(form, {"owner": people["Jonas Berg"]}).status_code == 303
+    assert "Assigned to Jonas Berg, Maya Okafor" in lead.words(f"/staff/returns/{rma}")
+    assert lead.submit(form, {"owner": ""}).status_code == 303
+    assert shop.review(rma).owner_id is None
+    assert lead.submit(form, {"owner": "99999"}).status_code == 404
+
+
+def test_a_parcel_is_marked_as_shipped_once(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked()
+    form = agent.form(f"/staff/returns/{rma}", "shipped")
+    assert [agent.submit(form).status_code for _ in range(2)] == [303, 303]
+    assert shop.events(rma).count("return.in_transit") == 1
+    assert shop.entry(rma, "return.in_transit").actor_name == "Jonas Berg"
+
+
+def test_cancelling_has_its_own_page_and_is_not_offered_once_goods_have_come(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked()
+    assert f"/staff/returns/{rma}/cancel" in agent.page(f"/staff/returns/{rma}")
+    form = agent.form(f"/staff/returns/{rma}/cancel", "cancel")
+    assert [agent.submit(form).status_code for _ in range(2)] == [303, 303]
+    assert shop.look(rma).status == "canceled"
+    assert shop.events(rma).count("return.canceled") == 1
+    sent = shop.booked()
+    stale = agent.form(f"/staff/returns/{sent}/cancel", "cancel")
+    with shop.do(JONAS) as tx:
+        service.mark_in_transit(tx, sent)
+    assert f"/staff/returns/{sent}/cancel" not in agent.page(f"/staff/returns/{sent}")
+    assert agent.submit(stale).status_code == 409
+    assert shop.look(sent).status == "in_transit"
+
+
+def test_an_exchange_becomes_a_refund_with_a_note(lead: Browser, shop: Shop) -> None:
+    add_variant(shop.database, "SHIRT-L", price=10_00)
+    add_variant(shop.database, "SHIRT-M", price=10_00)
+    rma = shop.booked(
+        wish(resolution="exchange", exchange_sku="SHIRT-L"), items=(Item(sku="SHIRT-M", product="shirt", name="Shirt"),)
+    )
+    assert "Wants SHIRT-L in exchange." in lead.words(f"/staff/returns/{rma}")
+    form = lead.form(f"/staff/returns/{rma}", "outcome")
+    assert lead.submit(form).status_code == 422
+    assert lead.submit(form, {"note": "Out of stock"}).status_code == 303
+    assert shop.look(rma).lines[0].resolution == "refund"
+    assert "Changed from exchange to refund, Maya Okafor: “Out of stock”" in lead.words(f"/staff/returns/{rma}")
+
+
+def test_photos_are_shown_to_staff_and_only_under_their_own_return(
+    lead: Browser, stranger: Browser, shop: Shop, ports: Ports
+) -> None:
+    ports.files.put("photos/abcdefgh1.jpg", b"\xff\xd8 a picture")
+    order = shop.order(Item(gross=72_00, name="Jeans"))
+    with shop.database.transaction() as tx:
+        line = tx.session.query(OrderLine).filter_by(order_id=order).one()
+        tx.session.add(
+            Photo(
+                key="photos/abcdefgh1.jpg", order_line_id=line.id, file_name="x.jpg", media_type="image/jpeg",
+                width=10, height=10, bytes=9, added_at=tx.at,
+            )
+        )  # fmt: skip
+    rma = shop.booked(wish(reason="faulty"), order=order, photo_keys=["photos/abcdefgh1.jpg"])
+    page = lead.page(f"/staff/returns/{rma}")
+    assert 'alt="Jeans, photo 1"' in page
+    answer = lead.get(f"/staff/returns/{rma}/photos/1")
+    assert (answer.status_code, answer.mimetype, answer.data) == (200, "image/jpeg", b"\xff\xd8 a picture")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    other = shop.booked()
+    for path in (
+        f"/staff/returns/{other}/photos/1",
+        f"/staff/returns/{rma}/photos/2",
+        f"/staff/returns/{rma}/photos/{2**63}",
+    ):
+        assert lead.get(path).status_code == 404
+    assert stranger.get(f"/staff/returns/{rma}/photos/1").status_code == 303
+
+
+def test_papers_are_there_for_a_parcel_and_not_for_a_wish(lead: Browser, shop: Shop) -> None:
+    rma, wished = shop.booked(), shop.under_review()
+    for paper in ("label", "packing-slip"):
+        answer = lead.get(f"/staff/returns/{rma}/{paper}.pdf")
+        assert (answer.status_code, answer.mimetype, answer.data[:5]) == (200, "application/pdf", b"%PDF-")
+        assert lead.get(f"/staff/returns/{wished}/{paper}.pdf").status_code == 404
+    assert "label.pdf" not in lead.page(f"/staff/returns/{wished}")
+
+
+def test_the_page_costs_the_same_for_one_line_and_for_twenty(lead: Browser, shop: Shop) -> None:
+    one = shop.under_review()
+    items = tuple(Item(gross=20_00, name=f"Article {n}") for n in range(20))
+    many = shop.booked(*(wish(str(n + 1)) for n in range(20)), items=items)
+    first = cost(shop.database, lead, f"/staff/returns/{one}")
+    assert len(cost(shop.database, lead, f"/staff/returns/{many}")) == len(first)
+    assert len(first) <= 26, "\n".join(first)
+
+
+def test_arrows_lead_through_the_queue_by_deadline(lead: Browser, shop: Shop) -> None:
+    first, second, third = (shop.under_review(hours_ago=hours) for hours in (9, 6, 3))
+    page = lead.page(f"/staff/returns/{second}")
+    assert f'href="/staff/returns/{first}"' in page
+    assert f'href="/staff/returns/{third}"' in page
+
+
+def test_an_unknown_return_is_not_found(lead: Browser, shop: Shop) -> None:
+    for rma in ("R-0000000", "nonsense", "R-%00", "R-" + "x" * 300):
+        assert lead.get(f"/staff/returns/{rma}").status_code == 404
+        for command in ("decision", "deny", "shipped", "cancel", "notes", "owner", "outcome", "reinstate"):
+            data = {"expected": "1", "decision": "approve", "text": "x", "note": "x", "message": "x"}
+            assert lead.post(f"/staff/returns/{rma}/{command}", data).status_code == 404, command
+
+
+@pytest.mark.parametrize("expected", ["", "x", "-1", "1.5", "9" * 40, "１"])
+def test_a_form_without_the_state_that_was_seen_does_nothing(lead: Browser, shop: Shop, expected: str) -> None:
+    rma = shop.under_review()
+    answer = lead.post(f"/staff/returns/{rma}/decision", {"decision": "approve", "expected": expected})
+    assert answer.status_code == 400
+    assert shop.look(rma).status == "under_review"

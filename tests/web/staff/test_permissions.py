@@ -1,0 +1,132 @@
+"""Which role may open which page: one table, and a proof that no page is missing from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from portal.staff import permissions as may
+from tests.web.staff.browser import Browser, words
+from tests.web.staff.shop import Shop
+
+ALL, DESK, LEADS = {"owner", "lead", "agent", "warehouse"}, {"owner", "lead", "agent"}, {"owner", "lead"}
+
+PAGES = {
+    "/staff/exceptions.csv": DESK,
+    "/staff/returns": ALL,
+    "/staff/search?q=zzz": ALL,
+    "/staff/help": ALL,
+    "/staff/receive": ALL,
+    "/staff/receive/choose?code=x": ALL,
+    "/staff/refunds": DESK,
+    "/staff/refunds.csv": DESK,
+    "/staff/returns/{rma}": ALL,
+    "/staff/returns/{rma}/cancel": DESK,
+    "/staff/receive/{rma}": ALL,
+}
+COMMANDS = {
+    "/staff/bulk": DESK,
+    "/staff/bulk/approve": DESK,
+    "/staff/bulk/ask": DESK,
+    "/staff/bulk/deny": DESK,
+    "/staff/receive/scan": ALL,
+    "/staff/receive/scans/0/forget": ALL,
+    "/staff/receive/{rma}": ALL,
+    "/staff/returns/{rma}/decision": DESK,
+    "/staff/returns/{rma}/deny": DESK,
+    "/staff/returns/{rma}/reinstate": LEADS,
+    "/staff/returns/{rma}/shipped": DESK,
+    "/staff/returns/{rma}/cancel": DESK,
+    "/staff/returns/{rma}/outcome": DESK,
+    "/staff/returns/{rma}/notes": ALL,
+    "/staff/returns/{rma}/owner": DESK,
+    "/staff/refunds/rf_x/retry": LEADS,
+    "/staff/refunds/rf_x/elsewhere": LEADS,
+    "/staff/refunds/rf_x/unsent": LEADS,
+    "/staff/refunds/rf_x/check": LEADS,
+}
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+def test_a_page_opens_for_its_roles_alone(role: str, sign_in: Callable[[str], Browser], shop: Shop) -> None:
+    rma, browser = shop.booked(), sign_in(role)
+    found = {path: browser.get(path.format(rma=rma)).status_code for path in PAGES}
+    assert found == {path: 200 if role in roles else 403 for path, roles in PAGES.items()}
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+def test_a_command_is_carried_out_for_its_roles_alone(role: str, sign_in: Callable[[str], Browser], shop: Shop) -> None:
+    rma, browser = shop.booked(), sign_in(role)
+    refused = {path: browser.post(path.format(rma=rma)).status_code == 403 for path in COMMANDS}
+    assert refused == {path: role not in roles for path, roles in COMMANDS.items()}
+
+
+def test_a_stranger_is_sent_to_the_door_from_everywhere_and_changes_nothing(stranger: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    for path in PAGES:
+        answer = stranger.get(path.format(rma=rma))
+        assert (answer.status_code, answer.location.startswith("/staff/sign-in")) == (303, True), path
+    for path in COMMANDS:
+        answer = stranger.client.post(path.format(rma=rma), data={"csrf_token": stranger.token()})
+        assert (answer.status_code, answer.location) == (303, "/staff/sign-in"), path
+    assert shop.events(rma) == ["return.booked", "return.review_opened"]
+
+
+def test_no_command_works_without_its_token(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    codes = {path: lead.client.post(path.format(rma=rma)).status_code for path in COMMANDS}
+    assert codes == dict.fromkeys(COMMANDS, 400)
+    assert shop.events(rma) == ["return.booked", "return.review_opened"]
+
+
+def test_every_page_of_the_staff_names_its_permission_and_stands_in_these_tables(app: Flask) -> None:
+    for rule in app.url_map.iter_rules():
+        if not rule.endpoint.startswith("staff."):
+            continue
+        view = app.view_functions[rule.endpoint]
+        assert getattr(view, "needs_permission", None) in may.PERMISSIONS, rule
+        assert not ({"GET", "POST"} <= (rule.methods or set())), f"{rule} both shows and changes"
+    tried = {path.partition("?")[0].replace("{rma}", "R-1") for path in PAGES | COMMANDS}
+    adapter = app.url_map.bind("localhost")
+    known = {
+        adapter.match(path, method=method)[0]
+        for path in tried
+        for method in ("GET", "POST")
+        if adapter.test(path, method=method)
+    }
+    elsewhere = {"staff.queue", "staff.photo", "staff.label", "staff.slip", "staff.refund_page"}
+    assert {
+        rule.endpoint for rule in app.url_map.iter_rules() if rule.endpoint.startswith("staff.")
+    } == known | elsewhere
+
+
+def test_the_warehouse_starts_at_the_bench(warehouse: Browser) -> None:
+    answer = warehouse.get("/staff/")
+    assert (answer.status_code, answer.location) == (303, "/staff/receive")
+
+
+def test_the_menu_shows_what_somebody_may_open(lead: Browser, warehouse: Browser) -> None:
+    seen = words(warehouse.page("/staff/receive"))
+    assert "Receiving" in seen
+    assert "Exceptions" not in seen
+    assert "Refunds" not in seen
+    assert "Exceptions" in words(lead.page("/staff/receive"))
+
+
+def test_the_page_of_a_no_says_who_you_are_and_that_nothing_happened(warehouse: Browser) -> None:
+    answer = warehouse.get("/staff/refunds")
+    assert answer.status_code == 403
+    seen = words(answer.text)
+    assert "Your role, Warehouse, doesn’t have the permission for this." in seen
+    assert "Nothing was changed." in seen
+
+
+def test_the_warehouse_sees_a_return_without_the_customers_history_and_without_a_decision(
+    warehouse: Browser, shop: Shop
+) -> None:
+    seen = words(warehouse.page(f"/staff/returns/{shop.under_review()}"))
+    assert "Customer since" not in seen
+    assert "Your decision" not in seen
+    assert "Add note" in seen

@@ -1,0 +1,234 @@
+"""Refunds: what went wrong and what to do, and that nothing is sent again while nobody knows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal import clock, jobs
+from portal.orders.models import Payment
+from portal.receiving import service as receiving
+from portal.receiving.service import Count
+from portal.refunds import settle
+from portal.refunds.gateway import RefundView
+from portal.refunds.models import Refund
+from portal.refunds.settle import STRIPE
+from portal.refunds.tenders import lock_refund
+from tests.stages.returns.trade import BENCH, rows
+from tests.web.staff.browser import Browser, cost, words
+from tests.web.staff.shop import NOW, Item, Shop, wish
+
+
+def planned(shop: Shop, resolution: str = "refund", name: str = "Jeans") -> str:
+    """A return whose money was prepared; its number."""
+    rma = shop.booked(wish(resolution=resolution), items=(Item(gross=64_00, name=name),))
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    return rma
+
+
+def seen_at_stripe(shop: Shop, rma: str, status: str, reason: str = "") -> str:
+    """What Stripe says becomes known; the refund's number."""
+    (refund,) = shop.refunds(rma)
+    view = RefundView(
+        id=f"re_{refund.id}", status=status, amount_minor=refund.amount_minor, currency="GBP", payment_intent="pi",
+        created_at=NOW, metadata={}, failure_reason=reason, bank_reference="7461 2043" if status == "succeeded" else "",
+    )  # fmt: skip
+    with shop.do(STRIPE) as tx:
+        row, payment = lock_refund(tx.session, refund.id)
+        row.attempts, row.submitted_at, row.first_submitted_at = 1, tx.at, tx.at
+        settle.take_over(tx, row, payment, view)
+    return refund.public_id
+
+
+def without_answer(shop: Shop, rma: str, hours_ago: float = 0) -> str:
+    (refund,) = shop.refunds(rma)
+    with shop.do(STRIPE) as tx:
+        row, payment = lock_refund(tx.session, refund.id)
+        row.attempts, row.first_submitted_at = 1, tx.at - timedelta(hours=hours_ago)
+        settle.doubt(tx, row, payment, first=True, code="timeout", sentence="Stripe did not answer in time.")
+    return refund.public_id
+
+
+def test_each_trouble_says_what_went_wrong_and_what_to_do(lead: Browser, shop: Shop) -> None:
+    failed, unsure, needs = planned(shop), planned(shop), planned(shop)
+    seen_at_stripe(shop, failed, "failed", "expired_or_canceled_card")
+    without_answer(shop, unsure)
+    seen_at_stripe(shop, needs, "requires_action")
+    seen = lead.words("/staff/refunds")
+    for part in (
+        "1 failed, 1 is unsure.", "Needs you 3", "3 to fix", failed, unsure, needs,
+        "The card has expired or was closed", "Ask for a bank account, pay there, then record it here.",
+        "The payment provider didn’t answer", "Stripe did not answer in time.",
+        "Nothing yet. The portal asks again before any new try.", "Failed", "Unsure", "Check now", "Put it right",
+    ):  # fmt: skip
+        assert part in seen, part
+
+
+def test_an_empty_page_says_so(lead: Browser, shop: Shop) -> None:
+    assert "No refund needs you" in lead.words("/staff/refunds")
+
+
+def test_what_was_sent_today_is_listed_with_its_reference(lead: Browser, shop: Shop) -> None:
+    paid, credited = planned(shop), planned(shop, "store_credit", "Scarf")
+    seen_at_stripe(shop, paid, "succeeded")
+    seen = lead.words("/staff/refunds").partition("Sent today")[2]
+    for part in (paid, "Visa ending 1177", "7461 2043", "£64.00", "10:15", "Refunded", credited, "Store credit, by e-mail",
+                 "£70.40", "Credited"):  # fmt: skip
+        assert part in seen, part
+    assert paid in lead.words("/staff/refunds?view=refunded")
+    assert "Nothing here" in lead.words("/staff/refunds?view=sending")
+    assert paid in lead.words("/staff/refunds?view=all")
+
+
+def test_what_is_on_its_way_is_counted_and_summed(lead: Browser, shop: Shop) -> None:
+    for _ in range(2):
+        seen_at_stripe(shop, planned(shop), "pending")
+    assert "2 are being sent now, worth £128.00." in lead.words("/staff/refunds")
+
+
+def test_a_failed_refund_is_sent_again_once_with_a_note(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "declined")
+    form = lead.form(f"/staff/refunds/{number}", "/retry")
+    wrong = lead.submit(form)
+    assert wrong.status_code == 422
+    assert "Write a note for your colleagues." in words(wrong.text)
+    first = lead.submit(form, {"note": "New card on file"})
+    second = lead.submit(form, {"note": "New card on file"})
+    assert (first.status_code, first.location) == (303, second.location)
+    assert [refund.cause for refund in shop.refunds(rma)] == ["return", "retry"]
+    assert "Another refund was sent in its place" in lead.words(f"/staff/refunds/{number}")
+    assert "/retry" not in lead.page(f"/staff/refunds/{number}")
+    entry = shop.entry(rma, "refund.planned")
+    assert (entry.actor_name, entry.why) == ("Maya Okafor", "New card on file")
+    assert "No refund needs you" in lead.words("/staff/refunds")
+
+
+def test_a_payment_made_another_way_is_recorded_once_with_a_note(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "declined")
+    form = lead.form(f"/staff/refunds/{number}", "/elsewhere")
+    for _ in range(2):
+        assert lead.submit(form, {"note": "Bank transfer, ref 881"}).status_code == 303
+    seen = lead.words(f"/staff/refunds/{number}")
+    assert "Maya Okafor recorded that it was paid another way: “Bank transfer, ref 881”" in seen
+    assert shop.events(rma).count("refund.paid_elsewhere") == 1
+    assert shop.look(rma).status == "closed"
+
+
+def test_while_unsure_nothing_can_be_sent_or_recorded(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = without_answer(shop, rma)
+    page = lead.page(f"/staff/refunds/{number}")
+    for act in ("/retry", "/elsewhere", "/unsent"):
+        assert act not in page
+        assert lead.post(f"/staff/refunds/{number}{act}", {"note": "x"}).status_code == 409
+    assert len(shop.refunds(rma)) == 1
+    assert shop.refunds(rma)[0].status == "unknown"
+
+
+def test_check_now_is_one_question_however_often_it_is_pressed(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = without_answer(shop, rma)
+    form = lead.form(f"/staff/refunds/{number}", "/check")
+    assert [lead.submit(form).status_code for _ in range(3)] == [303, 303, 303]
+    asked = [job for job in rows(shop.database, select(jobs.Job)) if job.key.startswith("staff-check:")]
+    assert [(job.name, job.args) for job in asked] == [("check_refund", {"refund": shop.refunds(rma)[0].id})]
+
+
+def test_a_try_that_never_arrived_is_given_up_after_a_day_and_a_look(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = without_answer(shop, rma, hours_ago=30)
+    assert "/unsent" not in lead.page(f"/staff/refunds/{number}")
+    shop.set_refund(number, checked_at=clock.now())
+    form = lead.form(f"/staff/refunds/{number}", "/unsent")
+    assert lead.submit(form, {"note": "Not in Stripe's list"}).status_code == 303
+    assert shop.refunds(rma)[0].status == "failed"
+    assert "/retry" in lead.page(f"/staff/refunds/{number}")
+
+
+def test_a_disputed_payment_is_not_refunded_again(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "declined")
+    with shop.do() as tx:
+        tx.session.query(Payment).update({"disputed_at": tx.at})
+    assert "/retry" not in lead.page(f"/staff/refunds/{number}")
+    assert lead.post(f"/staff/refunds/{number}/retry", {"note": "x"}).status_code == 409
+    assert "The payment is disputed" in lead.words("/staff/refunds")
+
+
+def test_a_part_that_was_paid_by_gift_card_waits_to_be_paid_by_hand(lead: Browser, shop: Shop) -> None:
+    order = shop.order(Item(gross=64_00, name="Jeans"))
+    with shop.do() as tx:
+        tx.session.query(Payment).filter_by(order_id=order).update(
+            {"provider": "gift_card", "payment_intent": None, "method": "Gift card"}
+        )
+    rma = shop.booked(order=order)
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    seen = lead.words("/staff/refunds")
+    for part in ("Paid by Gift card", "Pay it there, then record it here.", "Record it"):
+        assert part in seen, part
+
+
+def test_an_agent_sees_refunds_and_repairs_none(agent: Browser, shop: Shop) -> None:
+    number = seen_at_stripe(shop, planned(shop), "failed", "declined")
+    seen = agent.page(f"/staff/refunds/{number}")
+    assert "/retry" not in seen
+    assert "A returns lead can put it right." in words(seen)
+
+
+def test_the_queue_leads_to_what_to_do(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    seen_at_stripe(shop, rma, "failed", "declined")
+    page = lead.page("/staff/?view=refund_failed")
+    assert f"/staff/returns/{rma}" in page
+    assert "Failed" in words(page)
+    assert "/staff/refunds?view=needs_you" in lead.page(f"/staff/returns/{rma}")
+
+
+def test_the_export_names_each_refund_that_needs_somebody(lead: Browser, shop: Shop) -> None:
+    number = seen_at_stripe(shop, planned(shop), "failed", "declined")
+    (row,) = csv.DictReader(io.StringIO(lead.get("/staff/refunds.csv").data.decode("utf-8-sig")))
+    assert (row["refund"], row["amount"], row["currency"], row["status"]) == (number, "64.00", "GBP", "failed")
+
+
+def test_one_refund_and_ten_cost_the_same(lead: Browser, shop: Shop) -> None:
+    seen_at_stripe(shop, planned(shop), "failed", "declined")
+    seen_at_stripe(shop, planned(shop), "succeeded")
+    one = cost(shop.database, lead, "/staff/refunds")
+    for _ in range(5):
+        seen_at_stripe(shop, planned(shop), "failed", "declined")
+        seen_at_stripe(shop, planned(shop), "succeeded")
+    assert len(cost(shop.database, lead, "/staff/refunds")) == len(one)
+
+
+@pytest.mark.parametrize("odd", ["?view=nonsense", "?view=all&cursor=x", "?view=all&cursor=" + "9" * 30, "?cursor=%00"])
+def test_odd_addresses_are_answered(lead: Browser, shop: Shop, odd: str) -> None:
+    assert lead.get("/staff/refunds" + odd).status_code == 200
+
+
+def test_an_unknown_refund_is_not_found(lead: Browser, shop: Shop) -> None:
+    assert lead.get("/staff/refunds/rf_nothing").status_code == 404
+    for act in ("retry", "elsewhere", "unsent", "check"):
+        assert lead.post(f"/staff/refunds/rf_nothing/{act}", {"note": "x"}).status_code == 404
+    assert lead.post("/staff/refunds/rf_nothing/explode").status_code in (404, 405)
+
+
+def test_pages_of_refunds_follow_a_cursor(lead: Browser, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from portal.web.staff import refunds as page
+
+    monkeypatch.setattr(page, "PER_PAGE", 2)
+    numbers = [planned(shop) for _ in range(3)]
+    html = lead.page("/staff/refunds?view=sending")
+    assert [rma for rma in numbers if rma in html] == numbers[1:]
+    assert shop.count(Refund) == 3
+    from tests.web.staff.browser import links
+
+    older = next(link for link in links(html) if "cursor=" in link)
+    assert [rma for rma in numbers if rma in lead.page(older)] == numbers[:1]
