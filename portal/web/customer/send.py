@@ -9,7 +9,7 @@ from flask import request, url_for
 from werkzeug.wrappers import Response
 
 from portal import clock
-from portal.policy.quote import REFUND, STORE_CREDIT
+from portal.policy.quote import REFUND, STORE_CREDIT, WITHOUT_LABEL
 from portal.policy.terms import ReturnShipping
 from portal.returns.assess import Assessment, assess
 from portal.returns.parcel import parcel
@@ -117,7 +117,7 @@ def _elsewhere(basket: Basket) -> Response | None:
 def _show(basket: Basket, errors: Errors | None = None) -> tuple[str, int]:
     found = assessed(basket)
     known = ways()
-    offered = [known[name] for name in found.ship_with]
+    offered = [_without_fee(known[name], found) for name in found.ship_with]
     chosen = basket.plan.ship_with or (offered[0].value if len(offered) == 1 else "")
     errors = [(f"method-{offered[0].value}" if offered else field, message) for field, message in errors or []]
     last = basket.plan.choices[-1]
@@ -146,6 +146,14 @@ def one_parcel(count: int) -> str:
     if count == 1:
         return _("It goes in one parcel.")
     return _("Both items go in one parcel.") if count == 2 else _("All items go in one parcel.")
+
+
+def _without_fee(way: Way, found: Assessment) -> Way:
+    """Says so where a way needs no label and the others cost one."""
+    charged = any(part.kind == "return_shipping" and part.amount_minor for part in found.quote.parts)
+    if way.value in WITHOUT_LABEL and charged and len(found.ship_with) > 1:
+        return replace(way, hint=f"{way.hint} {_('No label needed, so nothing comes off for it.')}")
+    return way
 
 
 def _fee(found: Assessment) -> str:
