@@ -90,6 +90,8 @@ def _complete(tag: str, method: str, operation: dict[str, Any]) -> None:
     for code, (name, _) in _ERRORS.items():
         if body or code not in _WITH_BODY:
             operation["responses"][str(code)] = {"$ref": f"#/components/responses/{name}"}
+    # The server in front refuses such an address before the program sees it, so that this one is no problem document.
+    operation["responses"]["414"] = {"description": "The address is longer than 8,190 bytes"}
     if body:
         schema = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         # An action may be sent without any body; every key of theirs may be left out.

@@ -168,7 +168,9 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    cursor: Annotated[str | None, Field(max_length=200, description="The `next` of the page before")] = None
+    cursor: Annotated[
+        str | None, Field(pattern="^[A-Za-z0-9_=-]{1,60}$", description="The `next` of the page before")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 

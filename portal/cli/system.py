@@ -52,6 +52,8 @@ def serve(host: str, port: int, workers: int) -> None:
     settings.load()
     arguments = ["--bind", f"{host}:{port}", "--workers", str(workers), "--worker-class", "sync", "--timeout", "30"]
     arguments += ["--max-requests", "20000", "--max-requests-jitter", "2000", "--no-control-socket"]
+    # A list may be filtered by an address of 320 signs, each of which takes up to twelve bytes in a URL.
+    arguments += ["--limit-request-line", "8190"]
     arguments += ["--log-level", "warning", "portal.bootstrap:create_app()"]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606
 
