@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import time_machine
 from argon2 import PasswordHasher
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 
 from portal import bootstrap, config
 from portal.config import Config
@@ -66,6 +67,19 @@ def ports(database: Database, tmp_path: Path) -> Ports:
 QUICK = {"argon2__time_cost": 1, "argon2__memory_cost": 8, "argon2__parallelism": 1}
 
 
+class Compiled(BytecodeCache):
+    """Templates compiled once for all apps of these tests."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
 @pytest.fixture
 def app(ports: Ports) -> Flask:
     """The app with the pages of the staff, and hashes that cost nothing."""
@@ -79,6 +93,7 @@ def make_app(ports: Ports, **settings: Any) -> Flask:
     made.extensions["portal"] = ports
     made.config.update(settings)
     made.secret_key = ports.config.secret_key
+    made.jinja_options = {**made.jinja_options, "bytecode_cache": Compiled()}
     security.set_up(made, ports.config)
     csrf.init_app(made)
     render.set_up(made, ports)
