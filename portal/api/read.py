@@ -14,6 +14,7 @@ from portal.orders.schema import pointer_of
 Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 8 * 1024 * 1024
 """An order of the most lines that one may have, each with every field filled, is about five million bytes."""
+MAX_ERRORS = 500
 _DRAINED = 64 * 1024 * 1024
 _SAYINGS = {
     "missing": "is missing",
@@ -29,12 +30,7 @@ def read_body(model: type[Model]) -> Model:
     something else (415). The parser of pydantic reads the bytes once, stops at a depth of 200, and takes no NaN, no lone
     surrogate and no number of thousands of digits, all of which Python's own would let through or break at.
     """
-    request.max_content_length = MAX_BYTES
-    try:
-        raw = request.get_data()
-    except RequestEntityTooLarge:
-        _drain()
-        raise
+    raw = _raw()
     if not raw.strip():
         raw = b"{}"
     elif request.mimetype and not request.is_json:
@@ -42,9 +38,22 @@ def read_body(model: type[Model]) -> Model:
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        if error.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
+        if error.error_count() == 1 and error.errors(include_input=False)[0]["type"] == "json_invalid":
             raise BadRequest from None
         raise _invalid(error) from None
+
+
+def _raw() -> bytes:
+    # A body without a stated length is cut at the limit, so one byte more than is taken shows that it was too long.
+    request.max_content_length = MAX_BYTES + 1
+    try:
+        raw = request.get_data()
+        if len(raw) > MAX_BYTES:
+            raise RequestEntityTooLarge
+    except RequestEntityTooLarge:
+        _drain()
+        raise
+    return raw
 
 
 def read_query(model: type[Model]) -> Model:
@@ -57,6 +66,9 @@ def read_query(model: type[Model]) -> Model:
 
 def _invalid(error: ValidationError) -> Invalid:
     """Every field at once, and nothing of what was sent but the names of fields."""
+    if error.error_count() > MAX_ERRORS:
+        # To list them would cost more than the body did, and nobody reads such a list.
+        return Invalid("Too many fields are wrong to name them.", {"": f"has more than {MAX_ERRORS} mistakes"})
     fields: dict[str, str] = {}
     for each in error.errors(include_input=False, include_url=False, include_context=False):
         said = _SAYINGS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
@@ -66,6 +78,7 @@ def _invalid(error: ValidationError) -> Invalid:
 
 def _drain() -> None:
     # A server that closes while the client still sends resets the connection, and the client never reads the answer.
-    left, stream = min(request.content_length or 0, _DRAINED), request.environ["wsgi.input"]
+    announced = request.content_length
+    left, stream = _DRAINED if announced is None else min(announced, _DRAINED), request.environ["wsgi.input"]
     while left > 0 and (chunk := stream.read(min(left, 64 * 1024))):
         left -= len(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.api.read import MAX_BYTES
+from portal.api.read import MAX_BYTES, MAX_ERRORS
 from tests.api.client import Api, order, problem, wish
 
 JSON = "application/json"
@@ -85,6 +86,18 @@ def test_json_may_be_sent_with_or_without_its_name(api: Api, kind: str | None) -
 def test_a_body_that_is_too_large_is_413(api: Api) -> None:
     problem(raw(api, "/orders", b'{"number":"' + b"9" * MAX_BYTES + b'"}'), 413)
     problem(raw(api, "/returns", b" " * (MAX_BYTES + 1)), 413)
+
+
+def test_a_body_without_a_length_is_too_large_as_well(api: Api) -> None:
+    body = {"input_stream": io.BytesIO(b" " * (MAX_BYTES + 1)), "environ_base": {"wsgi.input_terminated": True}}
+    problem(api.post("/orders", headers={"Transfer-Encoding": "chunked"}, content_type=JSON, **body), 413)
+
+
+def test_mistakes_without_end_get_a_short_answer(api: Api) -> None:
+    for count, most in ((MAX_ERRORS - 2, 200 * MAX_ERRORS), (100_000, 1000)):
+        answer = api.post("/returns", {f"k{number}": 1 for number in range(count)})
+        assert problem(answer, 422)["errors"]
+        assert len(answer.data) < most
 
 
 METHODS = [
