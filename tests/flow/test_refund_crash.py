@@ -36,7 +36,7 @@ def test_killed_at_every_boundary_it_pays_once(
             sys.executable, "-m", "tests.flow.refund_crash_runner",
             database.url, stripe_side.url, stripe_side.key, scenario,
         ],
-        cwd=ROOT, capture_output=True, text=True, timeout=240,
+        cwd=ROOT, capture_output=True, text=True, timeout=1200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     runs = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
