@@ -210,7 +210,7 @@ class Bell:
     NOTIFY that `enqueue` wrote into the transaction.
     """
 
-    def __init__(self, database: Database, *, step: float = 0.005) -> None:
+    def __init__(self, database: Database, *, step: float = 0.01) -> None:
         self._step = step
         self._wait: Callable[[float], bool]
         self._connection = database.engine.raw_connection()

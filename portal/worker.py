@@ -24,7 +24,7 @@ from portal.flow import JOBS, SCHEDULE, Ports
 log = structlog.get_logger(__name__)
 
 BEAT_EVERY = 2.0
-IDLE_WAIT = 0.5
+IDLE_WAIT = 1.0
 THREADS = 4
 
 
