@@ -92,8 +92,8 @@ def _let_in(scope: str) -> Response | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     found = None
     if kind.lower() == "bearer" and token.isascii():
-        with ports().database.read() as session:
-            found = find_caller(session, token.strip())
+        with ports().database.engine.connect() as connection:
+            found = find_caller(connection, token.strip())
     if found is None:
         limiter.hit(ports().database, [(FAILED_TOKENS, f"token:{request.remote_addr}")])
         why = "Bearer" if not token else 'Bearer error="invalid_token"'
