@@ -17,6 +17,7 @@ from portal.errors import Invalid
 HEADER = "Idempotency-Key"
 MAX_KEY = 255
 LIFE = timedelta(hours=24)
+FORGOTTEN_AT_ONCE = 10
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -41,6 +42,7 @@ def once(tx: Tx, token_id: int, request: Request, act: Callable[[], Answer]) -> 
     fingerprint = hashlib.sha256(content).hexdigest()
     mine = (IdempotentAnswer.token_id == token_id, IdempotentAnswer.key == key)
     tx.session.execute(delete(IdempotentAnswer).where(*mine, IdempotentAnswer.created_at < tx.at - LIFE))
+    _forget_oldest(tx)
     found = tx.session.scalar(select(IdempotentAnswer).where(*mine))
     if found is not None:
         if found.fingerprint != fingerprint:
@@ -52,3 +54,17 @@ def once(tx: Tx, token_id: int, request: Request, act: Callable[[], Answer]) -> 
     tx.session.flush()
     row.status, row.body = act()
     return (row.status, row.body), False
+
+
+def _forget_oldest(tx: Tx) -> None:
+    # Each new key removes more old answers than it adds, so the table holds about a day. The oldest have the lowest ids, which
+    # needs no index of its own; rows that another call is removing are left to it instead of being waited for.
+    oldest = select(IdempotentAnswer.id).order_by(IdempotentAnswer.id).limit(FORGOTTEN_AT_ONCE)
+    tx.session.execute(
+        delete(IdempotentAnswer)
+        .where(
+            IdempotentAnswer.id.in_(oldest.with_for_update(skip_locked=True)),
+            IdempotentAnswer.created_at < tx.at - LIFE,
+        )
+        .execution_options(synchronize_session=False)
+    )

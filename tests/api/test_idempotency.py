@@ -120,6 +120,18 @@ def test_what_is_remembered_does_not_grow_with_replays(api: Api) -> None:
         assert session.scalar(select(func.count()).select_from(Receipt).where(Receipt.command_key == "few")) == 0
 
 
+def test_answers_are_forgotten_after_a_day_by_whoever_comes_next(api: Api) -> None:
+    body = {"order": api.new_order(), "lines": [wish()]}
+    for number in range(8):
+        api.post("/decisions", body, key=f"old-{number}")
+    with time_machine.travel(clock.now() + timedelta(hours=25)):
+        for number in range(8):
+            api.post("/decisions", body, key=f"new-{number}")
+    with api.ports.database.read() as session:
+        left = session.scalars(select(IdempotentAnswer.key).where(IdempotentAnswer.key.like("old-%"))).all()
+    assert left == []
+
+
 def test_eight_calls_at_once_with_one_key_book_one_return(live: LivePortal) -> None:
     headers = {"Authorization": f"Bearer {live.token()}"}
     number = str(order(number=f"LIVE-KEY-{clock.now().timestamp()}")["number"])
