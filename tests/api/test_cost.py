@@ -1,0 +1,69 @@
+"""What a call may ask of the database: a fixed number of statements, however much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from portal.flow import Ports
+from tests.api.client import Api, order, wish
+
+
+@contextmanager
+def counted(ports: Ports) -> Iterator[list[str]]:
+    """The statements that run inside, without the beginnings of transactions."""
+    seen: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(ports.database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(ports.database.engine, "before_cursor_execute", note)
+
+
+def many_lines(count: int) -> dict[str, Any]:
+    """An order of ``count`` lines."""
+    line = order()["lines"][0]
+    return order(lines=[line | {"id": str(number), "quantity": 1} for number in range(1, count + 1)], payments=[])
+
+
+def test_one_order_and_one_return_cost_three_queries_and_the_tokens(api: Api, ports: Ports) -> None:
+    for size in (1, 40):
+        number = api.new_order(**many_lines(size))
+        rma = api.book(number, *(wish(str(line)) for line in range(1, size + 1)))["rma"]
+        for path in (f"/orders/{number}", f"/returns/{rma}"):
+            with counted(ports) as seen:
+                assert api.get(path).status_code == 200
+            assert len(seen) <= 4, (path, seen)
+
+
+def test_a_decision_costs_the_same_for_one_line_and_for_forty(api: Api, ports: Ports) -> None:
+    costs = []
+    for size in (1, 40):
+        body = {"order": api.new_order(**many_lines(size)), "lines": [wish(str(line)) for line in range(1, size + 1)]}
+        with counted(ports) as seen:
+            assert api.post("/decisions", body).status_code == 200
+        assert not any(statement.startswith(("INSERT", "UPDATE", "DELETE")) for statement in seen)
+        costs.append(len(seen))
+    assert costs[0] == costs[1] <= 8
+
+
+def test_a_list_costs_the_same_whatever_it_shows(api: Api, ports: Ports) -> None:
+    number = api.new_order(**many_lines(12))
+    for line in range(1, 13):
+        rma = api.book(number, wish(str(line)))["rma"]
+        api.post(f"/returns/{rma}/receive")
+    for path in ("/returns", "/refunds", "/orders"):
+        costs = []
+        for limit in (1, 12):
+            with counted(ports) as seen:
+                assert api.get(path, query_string={"limit": limit}).status_code == 200
+            costs.append(len(seen))
+        assert costs[0] == costs[1] <= 5, (path, costs)
