@@ -176,11 +176,11 @@ JOBS: dict[str, Work] = {
     "submit_refund": Work(lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]))),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
-    "render_label": Work(lambda ports, args: labels.render(ports, int(args["return"]))),
 }
 
 # What runs by the clock, whether or not anything has happened: name -> (every, what).
 SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     "reconcile_refunds": (timedelta(minutes=5), lambda ports: reconcile.sweep(ports.database, ports.gateway)),
+    "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
 }

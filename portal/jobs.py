@@ -198,9 +198,10 @@ def unfinished(session: Session) -> int:
     return len(session.scalars(select(Job.id).where(Job.state.in_(("ready", "running")))).all())
 
 
-def prune(tx: Tx, *, keep: timedelta = timedelta(days=30)) -> None:
-    """Forget jobs that were done long ago. Their keys go with them, so ``keep`` is longer than any event is repeated."""
-    tx.session.execute(delete(Job).where(Job.state == "done", Job.done_at < tx.at - keep))
+def forget(database: Database, *, keep: timedelta = timedelta(days=90)) -> None:
+    """Delete jobs that were done long ago. Their keys go with them, so ``keep`` is longer than any event is repeated."""
+    with database.transaction() as tx:
+        tx.session.execute(delete(Job).where(Job.state == "done", Job.done_at < tx.at - keep))
 
 
 class Bell:

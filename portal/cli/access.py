@@ -34,7 +34,12 @@ def token() -> None:
 @token.command("create")
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", required=True, multiple=True, type=click.Choice(tokens.SCOPES), help="May be given several times."
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice(tokens.SCOPES),
+    help="May be given several times.",
 )
 def create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a token and print it alone; it is shown this once."""

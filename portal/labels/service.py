@@ -119,17 +119,6 @@ def slip_pdf(database: Database, documents: Documents, files: Files, shop: Shop,
     return _paper(database, files, rma, "slips", Label.slip_key, describe)
 
 
-def render(ports: Printing, return_id: int) -> None:
-    """Job: draw both papers before somebody waits for them. Nothing to do when nothing is sent back."""
-    with ports.database.read() as session:
-        rma = session.scalar(select(Return.rma).where(Return.id == return_id))
-    if rma is None:
-        return
-    for paper in (label_pdf, slip_pdf):
-        with suppress(NotFound):
-            paper(ports.database, ports.documents, ports.files, ports.shop, rma)
-
-
 def _shop_sends_label(lines: Sequence[ReturnLine]) -> bool:
     """False when nothing travels, or when the policy says of every line that the customer pays the carrier and posts."""
     terms = [Decision.from_json(line.decision).value("return_shipping") for line in lines]

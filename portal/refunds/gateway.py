@@ -100,3 +100,6 @@ class Gateway(Protocol):
 
     def read_payment(self, payment_intent: str) -> PaymentView:
         """One payment as it is now, with its disputes."""
+
+    def check(self) -> str:
+        """One harmless call that needs what refunds need; says what was reached. For `portal doctor`."""

@@ -8,6 +8,8 @@ Never: a payout while a question about the return is open; a refund that togethe
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import func, select
 
 from portal import timeline
@@ -44,6 +46,8 @@ def plan_when_due(tx: Tx, return_id: int, moment: str, shop: Shop) -> None:
         return
     return_, chain = lock_return(tx.session, return_id)
     if return_.status not in returns.HOLDING - returns.UNDECIDED or _is_held_back(tx, return_id):
+        return
+    if return_.payout_planned_at is None and _is_frozen(tx, return_, chain, shop):
         return
     if exchange.has_held(tx.session, return_id) and _goods_are_in(return_, moment):
         exchange.order_replacements(tx, return_id)
@@ -108,6 +112,21 @@ def close_when_settled(tx: Tx, return_id: int) -> None:
 
 def _is_held_back(tx: Tx, return_id: int) -> bool:
     return any(review.kind not in MONEY_KINDS for review in reviews.open_reviews(tx.session, return_id))
+
+
+def _is_frozen(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> bool:
+    """A chargeback is open on the money of this return: nothing leaves in any form until it has ended, and staff know."""
+    query = select(Payment.id).where(Payment.order_id.in_(chain), Payment.disputed_at.is_not(None)).limit(1)
+    if tx.session.scalar(query) is None:
+        return False
+    reviews.open_review(
+        tx,
+        kind="dispute",
+        why="A chargeback is open on the payment of this order, so nothing is paid twice: refund, credit and exchange wait.",
+        return_id=return_.id,
+        due_at=tx.at + timedelta(hours=shop.decide_within_hours),
+    )
+    return True
 
 
 def _lines(return_: Return) -> list[ReturnLine]:

@@ -59,9 +59,11 @@ def authorize(
     if not _goes_on(tx, return_, command, ("return.authorized", "return.inspected"), expected, said):
         return return_
     taken_back = return_.status in lifecycle.ENDED
-    staying = [line for line in return_.lines if line.status in COUNTING or taken_back]
+    staying = _ended_with_it(return_) if taken_back else [line for line in return_.lines if line.status in COUNTING]
     chosen = _chosen(staying, lines)
     _check_amounts(return_, chosen, amounts or {}, note)
+    if command == lifecycle.ACCEPT_GOODS:
+        _take_from_stock(tx, [line for line in staying if line not in chosen])
     for line in staying:
         if line not in chosen:
             line.status = "refused"
@@ -153,7 +155,7 @@ def refuse(tx: Tx, rma: str, *, message: str = "", note: str = "", expected: Exp
     if return_.payout_planned_at is not None:
         raise Conflict("Money for this return is on its way. It can't be refused any more.", state=return_.status)
     data: dict[str, Any] = {"by": "staff", "goods": arrived}
-    if arrived and (taken := _take_from_stock(tx, return_)):
+    if arrived and (taken := _take_from_stock(tx, return_.lines)):
         data["stock"] = taken
     _end(tx, return_, command, "refused")
     return_.message = message
@@ -366,10 +368,20 @@ def _end(tx: Tx, return_: Return, command: str, line_status: str) -> None:
     return_.status = lifecycle.move(return_.status, command)
 
 
-def _take_from_stock(tx: Tx, return_: Return) -> dict[str, int]:
+def _ended_with_it(return_: Return) -> list[ReturnLine]:
+    """The lines whose units were given back when the return itself ended; one that staff had refused before stays refused."""
+    released = {
+        line.id: max((each.released_at for each in line.units if each.released_at), default=None)
+        for line in return_.lines
+    }
+    ended_at = max((moment for moment in released.values() if moment), default=None)
+    return [line for line in return_.lines if released[line.id] == ended_at]
+
+
+def _take_from_stock(tx: Tx, lines: Iterable[ReturnLine]) -> dict[str, int]:
     """Goods that go back to the customer leave the stock that their arrival had raised, as far as it is not promised."""
     taken: dict[str, int] = {}
-    for line in return_.lines:
+    for line in lines:
         if not line.restocked_quantity:
             continue
         sku, count = line.order_line.sku, line.restocked_quantity

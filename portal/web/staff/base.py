@@ -192,7 +192,9 @@ class Menu:
 
 
 def _entries(found: Me) -> list[dict[str, Any]]:
-    section = getattr(current_app.view_functions.get(request.endpoint or ""), "menu_section", "")
+    section = g.get("menu_section") or getattr(
+        current_app.view_functions.get(request.endpoint or ""), "menu_section", ""
+    )
     with read() as session:
         exceptions, benches, failures = reads.nav_counts(session)
     known = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from sqlalchemy.orm import Session
 
 from portal import wording
@@ -78,6 +78,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "buyer": None,
     }
     if open_:
+        g.menu_section = "exceptions"
         found["previous"], found["following"] = _neighbours(session, open_[0].id)
     if who.may(may.SEE_CUSTOMERS):
         buyer = reads.buyer_of(session, return_.order)
@@ -115,10 +116,11 @@ def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict
         spoken = words.staff_wording()
         for line in return_.lines:
             decision = Decision.from_json(line.decision)
-            for cause in (*decision.causes, *decision.requires):
-                sentence = f"{name_of(line.order_line)}: {staff_message(cause, spoken)}"
-                if sentence not in sentences:
-                    sentences.append(sentence)
+            causes = dict.fromkeys(staff_message(cause, spoken) for cause in (*decision.causes, *decision.requires))
+            if causes:
+                # What the heading says already is not said again.
+                said = [cause for cause in causes if cause != review.why]
+                sentences.append(f"{name_of(line.order_line)}{': ' if said else '.'}{' '.join(said)}")
     return {
         "id": review.id,
         "kind": review.kind,
@@ -189,7 +191,7 @@ def _rules(line: ReturnLine, photos: int) -> dict[str, list[dict[str, Any]]]:
                 _("%(result)s, from “%(rule)s”", result=result, rule=rule) for result, rule in row.instead_of
             ],
         }
-        (main if row.term in _MAIN or row.set_by != default or row.instead_of else rest).append(shown)
+        (main if row.term in _MAIN or (row.set_by != default and row.instead_of) else rest).append(shown)
     return {"main": main, "rest": rest}
 
 
@@ -212,10 +214,17 @@ def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
         "when": words.when(entry.at, now, zone),
         "when_iso": entry.at.isoformat(),
         "what": line,
-        "why": entry.why,
+        "why": _quoted(entry),
         "change": change,
         "tone": words.TONES.get(entry.what),
     }
+
+
+def _quoted(entry: TimelineEntry) -> str:
+    """What a person wrote stands in quotation marks; what the portal or a policy says of itself does not."""
+    if not entry.why or entry.actor_kind != "staff" or entry.what.startswith(("review.", "return.review_")):
+        return entry.why
+    return _("“%(words)s”", words=entry.why)
 
 
 def _papers(return_: Return) -> bool:

@@ -132,6 +132,7 @@ TONES: Mapping[str, str] = {
     "return.questioned": "amber",
     "refund.unknown": "amber",
     "refund.failed": "red",
+    "notice.failed": "red",
     "return.rejected": "red",
     "dispute.opened": "red",
     "return.authorized": "green",
@@ -159,9 +160,29 @@ def event(what: str, data: Mapping[str, Any] | None) -> str:
             return _("Cancelled by the customer") if known.get("by") == "customer" else _("Cancelled")
         case "return.received" | "return.partly_received" | "return.inspected" | "return.questioned":
             return _goods(what, known)
+        case "notice.sent" | "notice.failed":
+            kind_ = notice(str(known.get("kind", "")))
+            sent = what == "notice.sent"
+            return _("E-mail sent: %(kind)s", kind=kind_) if sent else _("E-mail not sent: %(kind)s", kind=kind_)
         case "review.assigned":
             return _("Assigned to %(name)s", name=known["to"]) if known.get("to") else _("Owner removed")
     return _plain().get(what, what)
+
+
+def notice(code: str) -> str:
+    """What an e-mail is about."""
+    return {
+        "under_review": _("we look at it"),
+        "asked": _("our question"),
+        "booked": _("approved, with the next steps"),
+        "refused": _("denied, with the reason"),
+        "expired": _("expired"),
+        "received": _("received"),
+        "credit_issued": _("store credit"),
+        "exchange_sent": _("replacement on its way"),
+        "refund_sent": _("refund sent"),
+        "refund_failed": _("refund delayed"),
+    }.get(code, code)
 
 
 def _goods(what: str, known: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from portal import ids
 from portal.db import Database
 from portal.errors import NotFound
-from portal.flow import JOBS, make_river
+from portal.flow import make_river
 from portal.labels import service as labels
 from portal.labels.documents import LabelDoc, SlipDoc
 from portal.labels.models import Label
@@ -274,21 +274,6 @@ def test_staff_are_told_of_what_could_not_be_printed(post: PostOffice, book: tra
     entry = trade.timeline_of(post.database, rma)[-1]
     assert entry.what == "label.incomplete"
     assert "鳳 龍" in entry.why
-
-
-def test_the_job_draws_both_papers_ahead_and_is_content_where_there_are_none(
-    post: PostOffice, book: trade.Book
-) -> None:
-    book_return(post.database, book, order(post), ship_with="label")
-    (row,) = all_labels(post.database)
-    JOBS["render_label"].run(post, {"return": row.return_id})  # type: ignore[arg-type]
-    JOBS["render_label"].run(post, {"return": row.return_id})  # type: ignore[arg-type]
-    JOBS["render_label"].run(post, {"return": 4711})  # type: ignore[arg-type]
-    assert isinstance(post.documents, PlainDocuments)
-    assert len(post.documents.drawn) == 2
-    book_return(post.database, book, order(post, Item(tags=("keep",))))
-    JOBS["render_label"].run(post, {"return": row.return_id + 1})  # type: ignore[arg-type]
-    assert len(post.documents.drawn) == 2
 
 
 def test_an_address_that_is_not_there_still_makes_a_label(printing: PostOffice, book: trade.Book) -> None:
