@@ -203,6 +203,14 @@ class TestRefuse:
         assert total(database, asked) == 425_00
         assert events_of(database, asked)[-2:] == ["return.reinstated", "return.authorized"]
 
+    def test_a_line_that_staff_had_refused_before_stays_refused(self, database: Database, asked: str) -> None:
+        order = look(database, asked).order_id
+        run(database, MAYA, lambda tx: service.authorize(tx, asked, lines=["1"]))
+        run(database, MAYA, lambda tx: service.expire(tx, asked), hours=2)
+        run(database, MAYA, lambda tx: service.authorize(tx, asked, note="It came late"), hours=3)
+        assert [line.status for line in look(database, asked).lines] == ["accepted", "refused"]
+        assert held(database, order) == [2, 0]
+
     def test_units_that_are_elsewhere_by_now_stay_there(self, database: Database, shop: Book, asked: str) -> None:
         order = look(database, asked).order_id
         run(database, MAYA, lambda tx: service.refuse(tx, asked))
