@@ -26,7 +26,7 @@ from tests.web.staff.shop import NOW, Item, Shop, wish
 def test_an_empty_queue_says_what_will_appear(lead: Browser, shop: Shop) -> None:
     seen = lead.words("/staff/")
     assert "Nothing needs a decision" in seen
-    assert "0 questions need a decision" in seen
+    assert "0 returns need a decision" in seen
 
 
 def test_a_row_says_who_why_how_much_and_until_when(lead: Browser, shop: Shop) -> None:
