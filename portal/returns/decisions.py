@@ -20,7 +20,7 @@ from portal.orders.models import Variant
 from portal.policy.decision import REFUSE as POLICY_REFUSES
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT
-from portal.returns import lifecycle, texts
+from portal.returns import lifecycle, shipping, texts
 from portal.returns.holding import hold_again, lock_return, release
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
@@ -76,6 +76,8 @@ def authorize(
             line.amount_minor = amounts[line.order_line.ref]
     return_.status = lifecycle.move(return_.status, command)
     was, now = reprice(return_)
+    if taken_back or len(chosen) < len(staying):
+        now = shipping.share(tx, return_.order, acting=return_) or now
     data: dict[str, Any] = {"by": "staff", **said}
     if was != now:
         data |= {"was": was.to_json(), "now": now.to_json()}
@@ -366,6 +368,7 @@ def _end(tx: Tx, return_: Return, command: str, line_status: str) -> None:
         if line.status in COUNTING:
             line.status = line_status
     return_.status = lifecycle.move(return_.status, command)
+    shipping.share(tx, return_.order)
 
 
 def _ended_with_it(return_: Return) -> list[ReturnLine]:

@@ -211,6 +211,7 @@ def _plain() -> dict[str, str]:
         "return.rejected": _("Denied"),
         "return.reinstated": _("Taken back into work"),
         "return.expired": _("Expired, nothing was sent"),
+        "return.repriced": _("Delivery costs moved between returns of the order"),
         "return.in_transit": _("Handed to the carrier"),
         "return.closed": _("Closed"),
         "payout.planned": _("Payment prepared"),
