@@ -30,8 +30,11 @@ class Basket:
     session: Session
     grant: Grant
     order: Order
+    order_id: int
     book: Book
     draft: Draft | None
+    open_draft: str
+    """The draft's token while nothing was booked with it; empty when the next choice begins a new one."""
     plan: Plan
     photos: dict[int, list[Photo]]
     """Photos of the draft by order line id."""
@@ -75,7 +78,8 @@ def open_basket(session: Session, number: str) -> Basket:
         for photo in drafts.photos(session, draft):
             photos.setdefault(photo.order_line_id, []).append(photo)
     plan = read_plan(draft.data, order) if draft is not None else Plan()
-    return Basket(session, grant, order, load_book(session), draft, plan, photos)
+    open_draft = draft.token if draft is not None and draft.return_id is None else ""
+    return Basket(session, grant, order, order.id, load_book(session), draft, open_draft, plan, photos)
 
 
 def booked_as(basket: Basket) -> str | None:
@@ -87,8 +91,11 @@ def booked_as(basket: Basket) -> str | None:
 
 
 def save(basket: Basket, plan: Plan) -> str:
-    """Keep what was chosen and give the draft's token. The first choice makes the draft; so does one after it was booked."""
-    token = basket.draft.token if basket.draft is not None and basket.draft.return_id is None else ""
+    """Keep what was chosen and give the draft's token. The first choice makes the draft; so does one after it was booked.
+
+    Needs no open session: nothing of the database is held while it is called after reading.
+    """
+    token = basket.open_draft
     with command() as tx:
         if token:
             try:
@@ -96,7 +103,7 @@ def save(basket: Basket, plan: Plan) -> str:
             except Conflict:
                 token = ""
         if not token:
-            token = drafts.create(tx, basket.order.id, plan.to_json()).token
+            token = drafts.create(tx, basket.order_id, plan.to_json()).token
     if token != basket.grant.draft:
         grants.keep_draft(basket.grant, token)
     return token

@@ -61,25 +61,27 @@ def answer_item(number: str, position: int) -> Answer:
         line = _line(basket, position)
         if (away := _elsewhere(basket, line)) is not None or line is None:
             return away or see("items", number=basket.number)
-        choice = _read(_choice(basket, line))
-        basket = replace(basket, plan=basket.plan.put(choice))
-        token = save(basket, basket.plan)
-        here = {"number": basket.number, "position": position, "back": request.args.get("back")}
-        if removed := request.form.get("remove_photo", ""):
-            if removed.isascii() and removed.isdigit() and len(removed) < 19:
-                photos.remove(token, line, int(removed))
-            return see("item", "photo-add", **here)
-        if files := photos.uploads():
-            try:
-                photos.add(token, line, files)
-            except Invalid as error:
-                return _show(basket, line, choice, [("photo", error.message)])
-        step = request.form.get("step", "")
-        if step == "later":
-            flash(_("Saved. Find your order again in this browser, and your answers are still here."), "green")
-            return see("lookup")
-        if step != "continue":
-            return see("item", _anchor(choice, step, bool(files)), **here)
+        line_id, choice = line.id, _read(_choice(basket, line))
+    # Reading has ended: drawing photos anew takes seconds, and no snapshot of the database waits for it.
+    token = save(basket, basket.plan.put(choice))
+    here = {"number": number, "position": position, "back": request.args.get("back")}
+    if removed := request.form.get("remove_photo", ""):
+        if removed.isascii() and removed.isdigit() and len(removed) < 19:
+            photos.remove(token, line_id, int(removed))
+        return see("item", "photo-add", **here)
+    refused = []
+    files = photos.uploads()
+    if files:
+        try:
+            photos.add(token, line_id, files)
+        except Invalid as error:
+            refused = [("photo", error.message)]
+    step = request.form.get("step", "")
+    if not refused and step == "later":
+        flash(_("Saved. Find your order again in this browser, and your answers are still here."), "green")
+        return see("lookup")
+    if not refused and step != "continue":
+        return see("item", _anchor(choice, step, bool(files)), **here)
     # Photos that came with this form count: everything is read anew.
     with read() as session:
         basket = open_basket(session, number)
@@ -87,6 +89,8 @@ def answer_item(number: str, position: int) -> Answer:
         if line is None:
             return see("items", number=basket.number)
         choice = _choice(basket, line)
+        if refused:
+            return _show(basket, line, choice, refused)
         if choice.reason and request.form.get("shown", "") != choice.reason:
             return see("item", "outcome", **here)
         if errors := _errors(basket, choice):

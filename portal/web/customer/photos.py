@@ -9,7 +9,7 @@ from werkzeug.datastructures import FileStorage
 
 from portal import ids
 from portal.errors import NotFound
-from portal.orders.models import Order, OrderLine
+from portal.orders.models import Order
 from portal.returns.models import Draft, Photo, Return, ReturnLine
 from portal.returns.photos import MAX_BYTES, check_count
 from portal.web.customer import grants
@@ -23,14 +23,14 @@ def uploads() -> list[FileStorage]:
     return [file for file in request.files.getlist("photo") if file.filename]
 
 
-def add(token: str, line: OrderLine, files: list[FileStorage]) -> None:
-    """Keep the photos for the line, all or none. Raises `Invalid` naming the file and the way out.
+def add(token: str, line_id: int, files: list[FileStorage]) -> None:
+    """Keep the photos for the order line, all or none. Raises `Invalid` naming the file and the way out.
 
     Pictures are read and stored before the transaction; what was stored for nothing is deleted again.
     """
     limit_writes()
     with read() as session:
-        check_count(_count(session, token, line), len(files))
+        check_count(_count(session, token, line_id), len(files))
     made = []
     for file in files:
         # One byte more than allowed is enough to know that there is too much.
@@ -45,11 +45,11 @@ def add(token: str, line: OrderLine, files: list[FileStorage]) -> None:
             draft = tx.session.scalar(select(Draft).where(Draft.token == token).with_for_update())
             if draft is None or draft.return_id is not None:
                 raise NotFound("There is no such draft.")
-            check_count(_count(tx.session, token, line), len(made))
+            check_count(_count(tx.session, token, line_id), len(made))
             for key, encoded, file_name in made:
                 tx.session.add(
                     Photo(
-                        key=key, draft_id=draft.id, order_line_id=line.id, file_name=file_name, added_at=tx.at,
+                        key=key, draft_id=draft.id, order_line_id=line_id, file_name=file_name, added_at=tx.at,
                         media_type=encoded.media_type, width=encoded.width, height=encoded.height, bytes=len(encoded.data),
                     )
                 )  # fmt: skip
@@ -59,13 +59,13 @@ def add(token: str, line: OrderLine, files: list[FileStorage]) -> None:
         raise
 
 
-def remove(token: str, line: OrderLine, photo_id: int) -> None:
+def remove(token: str, line_id: int, photo_id: int) -> None:
     """Take a photo out of the draft. One that is not there is gone already."""
     with command() as tx:
         photo = tx.session.scalar(
             select(Photo)
             .join(Draft, Draft.id == Photo.draft_id)
-            .where(Photo.id == photo_id, Photo.order_line_id == line.id, Draft.token == token)
+            .where(Photo.id == photo_id, Photo.order_line_id == line_id, Draft.token == token)
             .where(Photo.return_line_id.is_(None))
         )
         if photo is None:
@@ -104,9 +104,9 @@ def photo(name: str) -> Response:
     return response
 
 
-def _count(session: Session, token: str, line: OrderLine) -> int:
+def _count(session: Session, token: str, line_id: int) -> int:
     query = select(func.count(Photo.id)).join(Draft, Draft.id == Photo.draft_id)
-    return session.scalar(query.where(Draft.token == token, Photo.order_line_id == line.id)) or 0
+    return session.scalar(query.where(Draft.token == token, Photo.order_line_id == line_id)) or 0
 
 
 def _name(file_name: str) -> str:

@@ -101,7 +101,7 @@ def book(number: str) -> Answer:
         except Invalid as error:
             if "/ship_with" in error.fields:
                 return see("send", number=basket.number)
-            flash(" ".join(dict.fromkeys(error.fields.values())) or error.message, "red")
+            flash(_changed(error), "red")
             return see("item", number=basket.number, position=_position(basket, error))
     grants.grant_return(rma)
     return see("booked", rma=rma)
@@ -188,6 +188,18 @@ def _after_conflict(basket: Basket, error: Conflict) -> Response:
         )
         return see("item", number=basket.number, position=basket.line(line).position, back="review")
     raise error
+
+
+def _changed(error: Invalid) -> str:
+    """What has become impossible since it was chosen, in the customer's words; the pointers are a program's."""
+    said = {
+        "quantity": _("Fewer of these can be returned than when you chose them. Choose how many again."),
+        "photos": _("Add the photo that we asked for."),
+        "exchange_sku": _("What you chose instead isn’t offered any more. Choose something else."),
+    }
+    found = {pointer.rpartition("/")[2] for pointer in error.fields}
+    told = [sentence for field, sentence in said.items() if field in found]
+    return " ".join([_("Nothing was booked."), *(told or [_("Check your answers for this item, then book.")])])
 
 
 def _position(basket: Basket, error: Invalid) -> int:

@@ -79,12 +79,12 @@ def answer(rma: str) -> Answer:
     try:
         with command(name) as tx:
             service.answer_question(tx, number, text)
-    except Invalid as error:
+    except Invalid:
         with read() as session:
             again = find_own(session, rma)
             if again is None:
                 raise
-            return _show(session, again, [("answer", next(iter(error.fields.values()), error.message))])
+            return _show(session, again, [("answer", _("Write your answer in plain text, without special characters"))])
     except Conflict:
         flash(_("We have your answer already. Thank you."), "green")
         return see("status", rma=number)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from portal.returns.photos import Encoded
 from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, picture, text_of
 
 Make = Callable[[], Customer]
@@ -132,6 +134,20 @@ def test_what_is_no_photo_is_named_and_answers_are_kept(
     assert text_of(answer).count(message) == 2
     assert "still here" in answer.get_data(as_text=True)
     assert desk.photos == []
+
+
+def test_nothing_of_the_database_waits_while_a_photo_is_drawn_anew(desk: Desk, priya: Customer) -> None:
+    in_use: list[int] = []
+
+    class Watched:
+        def reencode(self, data: bytes, file_name: str) -> Encoded:
+            in_use.append(desk.ports.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+            return desk.ports.photos.reencode(data, file_name)
+
+    desk.app.extensions["portal"] = replace(desk.ports, photos=Watched())
+    priya.post(JUMPER, {"reason": "too-small", "photo": (picture(), "tags.jpg")})
+    assert in_use == [0]
+    assert len(desk.photos) == 1
 
 
 def test_three_photos_and_no_more(desk: Desk, priya: Customer) -> None:
