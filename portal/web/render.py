@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_locale, gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -111,7 +111,8 @@ def register_errors(app: Flask) -> None:
         if (answer := answered_by_api(error)) is not None:
             return answer
         g.portal_error = error
-        context: dict[str, Any] = {"message": error.message}
+        # Stages say their errors in English; constant sentences are message ids, see docs/architecture.md.
+        context: dict[str, Any] = {"message": gettext(error.message)}
         if isinstance(error, TooManyTries):
             response = page(429, retry_after=error.retry_after, **context)
             response.headers["Retry-After"] = str(error.retry_after)

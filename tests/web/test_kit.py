@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
 from flask import Flask, render_template, render_template_string
 from flask_babel import Babel
 from flask_wtf import FlaskForm
@@ -17,7 +19,9 @@ from markupsafe import escape
 from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Optional
 
+from portal.errors import NotFound
 from portal.web import statuses
+from portal.web.render import register_errors
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -340,6 +344,28 @@ def test_an_error_page_says_what_is_safe_and_leads_to_the_right_side(app: Flask,
     assert not re.search(r"\b(oops|unfortunately)\b|!</", html, re.I)
     home = "/staff/" if address.startswith("/staff") else "/"
     assert home in [str(attrs.get("href")) for attrs in tags.all("a") if "btn" in str(attrs.get("class"))]
+
+
+def test_the_sentence_of_an_error_is_translated_like_every_other(tmp_path: Path) -> None:
+    # English alone is shipped, so the catalogue is one of this test.
+    catalogue = Catalog(locale="uk")
+    catalogue.add("There is no such return.", "Такого повернення немає.")
+    folder = tmp_path / "uk" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    with (folder / "messages.mo").open("wb") as file:
+        write_mo(file, catalogue)
+    app = Flask("kit", template_folder=str(TEMPLATES))
+    Babel(app, default_locale="uk", default_translation_directories=str(tmp_path))
+    register_errors(app)
+    app.jinja_env.globals["csrf_token"] = lambda: "token"
+
+    @app.get("/nothing-here")
+    def nothing_here() -> str:
+        raise NotFound("There is no such return.")
+
+    answer = app.test_client().get("/nothing-here")
+    assert answer.status_code == 404
+    assert "Такого повернення немає." in answer.get_data(as_text=True)
 
 
 class SampleForm(FlaskForm):
