@@ -14,10 +14,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Engine, Integer, MetaData, create_engine, event, inspect, text
+from sqlalchemy import (
+    DDL,
+    JSON,
+    BigInteger,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeDecorator
 
 from portal import clock
@@ -65,6 +79,32 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {int: BigInt, datetime: UTCDateTime(), dict[str, Any]: Json, list[Any]: Json}
+
+
+_REFUSAL = "a row of %(table)s is never changed or removed; add one that reverses it"
+_SQLITE_GUARD = f"""
+CREATE TRIGGER %(table)s_no_{{verb}} BEFORE {{verb}} ON %(table)s
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"""
+_POSTGRESQL_GUARD = f"""
+CREATE OR REPLACE FUNCTION %(table)s_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$;
+CREATE TRIGGER %(table)s_append_only BEFORE UPDATE OR DELETE ON %(table)s
+FOR EACH ROW EXECUTE FUNCTION %(table)s_append_only()"""
+
+
+def append_only(table: Table) -> None:
+    """Let the database itself refuse to update or delete rows of ``table``, whoever asks, on SQLite and PostgreSQL.
+
+    This guards databases that are made from the models; the migration that guards those of a shop carries its own copy.
+    """
+    for verb in ("update", "delete"):
+        event.listen(table, "after_create", _when("sqlite", _SQLITE_GUARD.format(verb=verb)))
+    event.listen(table, "after_create", _when("postgresql", _POSTGRESQL_GUARD))
+
+
+def _when(dialect: str, statement: str) -> DDLElement:
+    made: DDLElement = DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
-from portal.refunds import exchange, payout, reconcile, submit, webhooks
+from portal.refunds import exchange, payout, reconcile, report, submit, webhooks
 from portal.refunds.gateway import Gateway
 from portal.returns import expiry
 from portal.returns.photos import Photos
@@ -176,11 +176,14 @@ JOBS: dict[str, Work] = {
     "submit_refund": Work(lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]))),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
+    "reconcile_night": Work(lambda ports, args: report.nightly(ports.database, ports.gateway)),
 }
 
 # What runs by the clock, whether or not anything has happened: name -> (every, what).
 SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     "reconcile_refunds": (timedelta(minutes=5), lambda ports: reconcile.sweep(ports.database, ports.gateway)),
+    # Comparing a whole account takes its time, so the clock only writes the night's job.
+    "plan_reconciliation": (timedelta(hours=1), lambda ports: report.plan_night(ports.database, ports.shop.timezone)),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
 }

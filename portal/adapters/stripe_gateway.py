@@ -17,7 +17,7 @@ import structlog
 
 from portal.adapters.stripe_money import AmountNotPayable, from_stripe, to_stripe
 from portal.errors import UpstreamError
-from portal.refunds.gateway import PaymentView, RefundRequest, RefundView
+from portal.refunds.gateway import PaymentView, RefundRequest, RefundView, Span
 
 log = structlog.get_logger(__name__)
 
@@ -81,12 +81,13 @@ class StripeGateway:
         refunds = self._v1().refunds
         return _refund_view(_ask(lambda: refunds.retrieve(refund_id)))
 
-    def list_refunds(self, payment_intent: str) -> list[RefundView]:
+    def list_refunds(self, of: str | Span) -> list[RefundView]:
         """See `Gateway`."""
         refunds = self._v1().refunds
+        wanted: dict[str, Any] = {"payment_intent": of} if isinstance(of, str) else {"created": _created(of)}
 
         def all_pages() -> list[stripe.Refund]:
-            first = refunds.list(params={"payment_intent": payment_intent, "limit": PAGE})
+            first = refunds.list(params={**wanted, "limit": PAGE})
             return list(first.auto_paging_iter())
 
         return [_refund_view(refund) for refund in _ask(all_pages)]
@@ -134,6 +135,10 @@ class StripeGateway:
                 staff_message="PORTAL_STRIPE_API_KEY is not set, so no refund can be sent.",
             )
         return self._client.v1
+
+
+def _created(span: Span) -> dict[str, int]:
+    return {"gte": int(span.since.timestamp()), "lt": int(span.until.timestamp())}
 
 
 def _ask(call: Callable[[], Answer]) -> Answer:

@@ -50,6 +50,14 @@ class RefundRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """From ``since`` up to but not including ``until``, by the gateway's own clock, in whole seconds."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundView:
     """A refund as the gateway shows it. ``status`` is its own word: pending, requires_action, succeeded, failed, canceled …"""
 
@@ -95,8 +103,8 @@ class Gateway(Protocol):
     def read_refund(self, refund_id: str) -> RefundView:
         """One refund as it is now."""
 
-    def list_refunds(self, payment_intent: str) -> list[RefundView]:
-        """Every refund of a payment, all pages, newest first."""
+    def list_refunds(self, of: str | Span) -> list[RefundView]:
+        """Every refund of a payment (by its id), or of the whole account in a span of time; all pages, newest first."""
 
     def read_payment(self, payment_intent: str) -> PaymentView:
         """One payment as it is now, with its disputes."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.db import Base
+from portal.db import Base, append_only
 from portal.orders.models import Payment
 from portal.returns.models import Return
 
@@ -92,6 +92,9 @@ class LedgerEntry(Base):
     """Who or what caused it, in words."""
 
 
+append_only(cast(Table, LedgerEntry.__table__))
+
+
 class StoreCredit(Base):
     """Money owed as a code to spend in the shop."""
 
@@ -123,6 +126,25 @@ class Exchange(Base):
     replacement_order_id: Mapped[int | None] = mapped_column(ForeignKey("order.id"))
     created_at: Mapped[datetime]
     ordered_at: Mapped[datetime | None]
+
+
+class Reconciliation(Base):
+    """One comparison of everything here with everything at Stripe, as `report.run` found it. The newest one is what staff see."""
+
+    __tablename__ = "reconciliation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    since: Mapped[datetime]
+    """Refunds made at Stripe from then on were asked for by time as well, on whatever payment they are."""
+    refunds: Mapped[int]
+    payments: Mapped[int]
+    listed: Mapped[int]
+    """How many refunds Stripe listed by time."""
+    differences: Mapped[list[Any]]
+    """Each as ``{what, refund, payment_intent, sentence}``; at most `report.KEPT` of them."""
+    difference_count: Mapped[int]
 
 
 class StripeEvent(Base):

@@ -7,7 +7,7 @@ changes nothing. Never: a refund created, a call inside a transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.orders.models import Payment
 from portal.refunds import elsewhere, lifecycle, settle
-from portal.refunds.gateway import Gateway, RefundView
+from portal.refunds.gateway import Gateway, RefundView, Span
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import find_payments, is_stripe, lock_payment, lock_refund
@@ -29,6 +29,10 @@ MAY_STILL_FAIL = timedelta(days=30)
 """A bank can send a refund back for up to thirty days."""
 STAFF_KNOW = timedelta(hours=26)
 """A refund that was without an answer for so long is a question to staff by now."""
+WINDOW = DAY
+"""How much of the account is listed at a time; a day of the busiest shop still fits into memory."""
+MANY = 200
+"""How many payments one query asks for."""
 AT_ONCE = 1000
 """How many jobs of a kind one sweep writes."""
 
@@ -129,6 +133,41 @@ def _import(tx: Tx, view: RefundView, seen: Seen) -> None:
     if _by_id(tx.session, view.id) is not None:
         return
     (seen.imported if elsewhere.take_in(tx, payment, view) else seen.waiting).append(view.id)
+
+
+def catch_up(database: Database, gateway: Gateway, back: timedelta) -> Seen:
+    """List the whole account's refunds of the last while and look at every payment of ours that has one which is not known
+    here: refunds made by hand are found without a message and without a refund of ours. Raises `UpstreamError`."""
+    seen = Seen()
+    now = clock.now()
+    for window in windows(now - back, now):
+        strange = [view for view in gateway.list_refunds(window) if not is_known(database, view)]
+        for intent in sorted(known_intents(database, strange)):
+            found = look_at_payment(database, gateway, intent)
+            seen.moved += found.moved
+            seen.imported += found.imported
+            seen.waiting += found.waiting
+    return seen
+
+
+def windows(since: datetime, until: datetime) -> Iterator[Span]:
+    """The time from ``since`` until a second after ``until`` in spans of a day; the gateway counts in whole seconds."""
+    start, end = since.replace(microsecond=0), until.replace(microsecond=0) + timedelta(seconds=1)
+    while start < end:
+        yield Span(start, min(start + WINDOW, end))
+        start += WINDOW
+
+
+def known_intents(database: Database, views: Iterable[RefundView]) -> set[str]:
+    """Those of the views' payments that an order here was paid with."""
+    intents = sorted({view.payment_intent for view in views if view.payment_intent})
+    known: set[str] = set()
+    for start in range(0, len(intents), MANY):
+        some = intents[start : start + MANY]
+        with database.read() as session:
+            query = select(Payment.payment_intent).where(Payment.provider == "stripe", Payment.payment_intent.in_(some))
+            known |= {intent for intent in session.scalars(query) if intent}
+    return known
 
 
 def is_known(database: Database, view: RefundView) -> bool:

@@ -1,61 +1,165 @@
-"""The report that says "0 differences", or which: every refund of ours against every refund at the gateway, both ways.
+"""The report that says "0 differences", or which: every refund of ours against every refund at Stripe, both ways.
 
-In: the database and the gateway. Out: a `Report`. Invariant: it changes nothing. Never: a difference explained away.
+In: the database and the gateway. Out: a `Report`. Ours to theirs: each payment that has a refund here is listed there, all
+pages, and matched by id and by our number in the metadata. Theirs to ours: the whole account is listed by time, in windows, and
+what is on a payment that an order has must be here. The books inside the database are checked as well (`books`).
+Invariants: comparing changes nothing; what another process was just moving is looked at a second time before it counts.
+Never: a difference explained away.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal import clock, jobs
 from portal.db import Database
 from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import lifecycle
+from portal.refunds.books import Difference, check_books
 from portal.refunds.gateway import Gateway, RefundView
-from portal.refunds.models import Refund
+from portal.refunds.models import Reconciliation, Refund
+from portal.refunds.reconcile import catch_up, known_intents, windows
+from portal.refunds.submit import LEASE
 
 BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that is not the same on both sides. ``what`` is a code; ``refund`` is our number or, without one, theirs."""
-
-    what: str
-    refund: str
-    payment_intent: str
-    sentence: str
+NIGHT = time(3, 10)
+"""When the comparison runs, in the shop's own time."""
+LOOK_BACK = timedelta(days=35)
+"""A little more than the thirty days in which a bank may send a refund back."""
+KEPT = 500
+"""How many differences are stored with a report; the number of all is stored too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a comparison found, and how much was compared."""
+    """What a comparison found, and how much was compared: our refunds, their payments, and what Stripe listed by time."""
 
+    started_at: datetime
+    since: datetime
     refunds: int
     payments: int
+    listed: int
     differences: tuple[Difference, ...]
 
 
-def compare(database: Database, gateway: Gateway) -> Report:
-    """Hold every Stripe payment that has a refund against the gateway. Raises `UpstreamError` when it cannot be read."""
-    refunds = payments = 0
+def run(database: Database, gateway: Gateway, *, since: datetime | None = None) -> Report:
+    """Compare and store the report, where staff see it. Raises `UpstreamError`; nothing is stored then."""
+    report = compare(database, gateway, since=since)
+    with database.transaction() as tx:
+        tx.session.add(
+            Reconciliation(
+                started_at=report.started_at,
+                ended_at=tx.at,
+                since=report.since,
+                refunds=report.refunds,
+                payments=report.payments,
+                listed=report.listed,
+                differences=[asdict(each) for each in report.differences[:KEPT]],
+                difference_count=len(report.differences),
+            )
+        )
+    return report
+
+
+def nightly(database: Database, gateway: Gateway) -> None:
+    """The night's job: take in what was refunded by hand lately, then compare and store. Raises `UpstreamError`."""
+    catch_up(database, gateway, LOOK_BACK)
+    run(database, gateway)
+
+
+def plan_night(database: Database, zone: str) -> None:
+    """Write the job for the next night, once for each, however many workers ask."""
+    now = clock.now()
+    night = datetime.combine(clock.local_date(now, zone), NIGHT, ZoneInfo(zone))
+    if night <= now:
+        night = datetime.combine(clock.local_date(now, zone) + timedelta(days=1), NIGHT, ZoneInfo(zone))
+    with database.transaction() as tx:
+        jobs.enqueue(tx, "reconcile_night", {}, key=f"reconcile_night:{night.date()}", run_at=night)
+
+
+def last_report(session: Session) -> Reconciliation | None:
+    """The newest stored report."""
+    return session.scalar(select(Reconciliation).order_by(Reconciliation.id.desc()).limit(1))
+
+
+def compare(database: Database, gateway: Gateway, *, since: datetime | None = None) -> Report:
+    """Hold both sides against each other. Raises `UpstreamError` when the gateway cannot be read.
+
+    ``since`` is how far back the account is listed by time (default: `LOOK_BACK`); payments with a refund here are compared
+    whatever their age.
+    """
+    began = clock.now()
+    since = since or began - LOOK_BACK
+    refunds = 0
+    compared: set[str] = set()
     differences: list[Difference] = []
     for intent in _intents(database):
-        views = gateway.list_refunds(intent)
+        count, found = _compare_payment(database, gateway, intent)
+        refunds += count
+        differences += found
+        compared.add(intent)
+    listed = 0
+    for window in windows(since, began):
+        views = gateway.list_refunds(window)
+        listed += len(views)
+        differences += _strangers(database, views)
+        for intent in sorted(known_intents(database, views) - compared):
+            count, found = _compare_payment(database, gateway, intent)
+            refunds += count
+            differences += found
+            compared.add(intent)
+    with database.read() as session:
+        differences += check_books(session)
+    return Report(began, since, refunds, len(compared), listed, tuple(differences))
+
+
+def _strangers(database: Database, views: Iterable[RefundView]) -> Iterator[Difference]:
+    """Refunds that carry one of our numbers and are on a payment that is not that refund's."""
+    numbered = [view for view in views if view.metadata.get("refund")]
+    for start in range(0, len(numbered), BATCH):
+        some = numbered[start : start + BATCH]
         with database.read() as session:
-            rows = _rows(session, intent)
-            session.expunge_all()
-        unknown = [view for view in views if view.id not in {row.stripe_refund_id for row in rows}]
-        released = gateway.read_payment(intent).released_minor if unknown else 0
-        differences += _differences(intent, rows, views, released)
-        refunds += len(rows)
-        payments += 1
-    return Report(refunds, payments, tuple(differences))
+            query = (
+                select(Refund.public_id, Payment.payment_intent)
+                .join(Payment, Payment.id == Refund.payment_id)
+                .where(Refund.public_id.in_([view.metadata["refund"] for view in some]))
+            )
+            ours = {row.public_id: row.payment_intent for row in session.execute(query)}
+        for view in some:
+            number = view.metadata["refund"]
+            if number in ours and ours[number] != view.payment_intent:
+                yield Difference(
+                    "other_payment", number, view.payment_intent,
+                    f"{number} belongs to payment {ours[number]} here; {view.id} at Stripe is on {view.payment_intent}.",
+                )  # fmt: skip
+
+
+def _compare_payment(database: Database, gateway: Gateway, intent: str) -> tuple[int, list[Difference]]:
+    """How many refunds the payment has here, and what differs: only what a second look finds as well."""
+    found = _look(database, gateway, intent)
+    if found[1]:
+        # A worker may have sent or settled one between the two readings.
+        again = _look(database, gateway, intent)
+        found = again[0], [each for each in again[1] if each in found[1]]
+    return found
+
+
+def _look(database: Database, gateway: Gateway, intent: str) -> tuple[int, list[Difference]]:
+    views = gateway.list_refunds(intent)
+    with database.read() as session:
+        rows = _rows(session, intent)
+        session.expunge_all()
+    unknown = [view for view in views if view.id not in {row.stripe_refund_id for row in rows}]
+    released = gateway.read_payment(intent).released_minor if unknown else 0
+    return len(rows), list(_differences(intent, rows, views, released))
 
 
 def _intents(database: Database) -> Iterator[str]:
@@ -105,6 +209,8 @@ def _differences(intent: str, rows: list[Refund], views: list[RefundView], relea
 def _of_row(intent: str, row: Refund, by_id: dict[str, RefundView]) -> Iterator[Difference]:
     name = row.public_id
     if row.stripe_refund_id is None:
+        if row.status == lifecycle.SUBMITTED and row.submitted_at and row.submitted_at > clock.now() - LEASE:
+            return  # it is on its way at this moment
         if row.status in (lifecycle.UNKNOWN, lifecycle.SUBMITTED):
             yield Difference("unsure", name, intent, f"{name} was sent and has no answer yet.")
         elif row.status in lifecycle.ACCEPTED and not row.paid_elsewhere_by:

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from portal import jobs, rows
 from portal.db import Database
-from portal.refunds.gateway import Gateway, PaymentView, RefundRequest, RefundView
+from portal.refunds.gateway import Gateway, PaymentView, RefundRequest, RefundView, Span
 from tests.stages.refunds.world import World
 from tests.stand_in_fixture import StandInHandle
 
@@ -73,9 +73,9 @@ class DeadlyGateway:
         """See `Gateway`."""
         return self._call("read_refund", refund_id)  # type: ignore[no-any-return]
 
-    def list_refunds(self, payment_intent: str) -> list[RefundView]:
+    def list_refunds(self, of: str | Span) -> list[RefundView]:
         """See `Gateway`."""
-        return self._call("list_refunds", payment_intent)  # type: ignore[no-any-return]
+        return self._call("list_refunds", of)  # type: ignore[no-any-return]
 
     def read_payment(self, payment_intent: str) -> PaymentView:
         """See `Gateway`."""

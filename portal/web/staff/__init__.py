@@ -15,7 +15,19 @@ from portal.flow import Ports
 def register(app: Flask, ports: Ports) -> None:
     """Give ``app`` the staff's pages and their door."""
     # Importing a module gives the blueprint its pages.
-    from portal.web.staff import accounts, base, bulk, decide, detail, help, queue, receive, refunds, returns  # noqa: F401
+    from portal.web.staff import (  # noqa: F401
+        accounts,
+        base,
+        bulk,
+        decide,
+        detail,
+        help,
+        queue,
+        receive,
+        reconciliation,
+        refunds,
+        returns,
+    )
 
     accounts.set_up(app, ports)
     app.register_blueprint(base.staff)

@@ -25,6 +25,7 @@ from portal.staff import permissions as may
 from portal.timeline import TimelineEntry
 from portal.web.staff import csv_export, reads, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.reconciliation import summary
 from portal.web.staff.showing import log_entry
 from portal.web.staff.text import _
 
@@ -127,6 +128,7 @@ def refunds() -> str:
             else None,
             first_page=url_for("staff.refunds", view=view) if before else None,
             may_repair=me().may(may.REPAIR_REFUNDS),
+            books=summary(session),
         )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
+from portal import clock
 from portal.errors import UpstreamError
-from portal.refunds import reconcile
+from portal.jobs import Job
+from portal.refunds import reconcile, report
 from portal.refunds.gateway import RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.report import compare
@@ -29,8 +34,6 @@ def test_without_any_webhook_every_refund_reaches_its_end(world: World) -> None:
 
 
 def test_a_sweep_finds_a_job_that_the_engine_lost(quick_world: World) -> None:
-    from portal.jobs import Job
-
     world = quick_world
     _return_id, refund_id = world.paid_return(5000)
     with world.database.transaction() as tx:
@@ -120,6 +123,126 @@ def test_one_number_twice_at_stripe_is_a_difference(quick_world: World) -> None:
     assert found == {"twice", "unknown_here"}
     reconcile.look(world.database, world.gateway, refund_id)
     assert world.refundable(order_id) == [3000], "money that left counts, whoever sent it"
+
+
+def test_a_refund_by_hand_on_a_payment_without_any_return_is_found_both_ways(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    world.stripe.pay(900)
+    elsewhere = world.stripe.pay(1000).id
+    world.stripe.control("refunds", payment_intent=elsewhere, amount=300)
+    found = compare(world.database, world.gateway)
+    assert [(each.what, each.payment_intent) for each in found.differences] == [
+        ("unknown_here", world.intent(order_id))
+    ], "a payment that no order has is somebody else's business"
+    assert found.listed == 2
+    reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+    assert world.refundable(order_id) == [4300]
+    assert compare(world.database, world.gateway).differences == ()
+    reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+    assert world.refundable(order_id) == [4300]
+    world.check_books()
+
+
+def test_every_page_of_the_account_is_listed(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(50_000)
+    for _ in range(105):
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=1)
+    assert compare(world.database, world.gateway).listed == 105
+    reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+    assert world.refundable(order_id) == [49_895]
+    assert compare(world.database, world.gateway).differences == ()
+
+
+def test_our_number_on_another_payment_is_a_difference(quick_world: World) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    world.work()
+    other = world.stripe.pay(5000).id
+    number = world.refund(refund_id).public_id
+    world.stripe.control("refunds", payment_intent=other, amount=100, metadata={"refund": number})
+    assert [each.what for each in compare(world.database, world.gateway).differences] == ["other_payment"]
+
+
+def test_how_far_back_the_account_is_listed_can_be_said(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    for window in reconcile.windows(clock.now() - timedelta(days=3, hours=1), clock.now()):
+        assert window.until - window.since <= timedelta(days=1)
+    later = compare(world.database, world.gateway, since=clock.now() + timedelta(hours=1))
+    assert (later.listed, later.differences) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        ("UPDATE payment SET refunding_minor = refunding_minor - 1", "counter"),
+        ("UPDATE payment SET captured_minor = 6000, refunded_elsewhere_minor = 0", "counter"),
+        ("UPDATE refund SET amount_minor = amount_minor + 4000 WHERE cause = 'elsewhere'", "over_captured"),
+        ("UPDATE refund SET status = 'planned' WHERE cause = 'return'", "ledger"),
+        ("INSERT INTO ledger_entry (at, order_id, payment_id, account, kind, amount_minor, currency, cause) "
+         "SELECT at, order_id, payment_id, account, kind, 1, currency, 'x' FROM ledger_entry WHERE account = 'refunded'",
+         "ledger"),
+        ("UPDATE order_line SET units_held = 1", "units"),
+        ("UPDATE unit_range SET first = 1, last = 1", "units"),
+        ("UPDATE unit_range SET released_at = NULL", "units"),
+        ('UPDATE "return" SET status = \'rejected\'', "units"),
+    ],
+)  # fmt: skip
+def test_every_broken_rule_of_the_books_is_reported(world: World, damage: str, what: str) -> None:
+    order_id = world.order(5000, quantity=3)
+    world.return_(order_id, 1000)
+    world.pay(world.return_(order_id, 1500))
+    world.return_(order_id, 10, status="canceled")
+    world.work()
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    world.later(days=1)
+    world.sweep()
+    assert compare(world.database, world.gateway).differences == ()
+    with world.database.transaction() as tx:
+        tx.session.execute(text(damage))
+    assert what in {each.what for each in compare(world.database, world.gateway).differences}
+
+
+def test_the_night_has_one_job_which_takes_in_compares_and_keeps_the_report(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    for _ in range(3):
+        report.plan_night(world.database, "Europe/London")
+    with world.database.read() as session:
+        (job,) = session.query(Job).filter(Job.name == "reconcile_night")
+        local = job.run_at.astimezone(ZoneInfo("Europe/London"))
+        assert (local.hour, local.minute) == (3, 10)
+        assert timedelta(0) < job.run_at - clock.now() <= timedelta(hours=25)
+        assert report.last_report(session) is None
+    report.nightly(world.database, world.gateway)
+    with world.database.read() as session:
+        kept = report.last_report(session)
+        assert kept is not None
+        assert (kept.difference_count, kept.differences, kept.refunds, kept.listed) == (0, [], 1, 1)
+    assert world.refundable(order_id) == [4300]
+    with world.database.transaction() as tx:
+        tx.session.execute(text("UPDATE payment SET refunded_elsewhere_minor = 0"))
+    report.nightly(world.database, world.gateway)
+    with world.database.read() as session:
+        kept = report.last_report(session)
+        assert kept is not None
+        assert [each["what"] for each in kept.differences] == ["counter"]
+
+
+def test_a_refund_on_its_way_at_this_very_moment_is_no_difference(quick_world: World) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    with world.database.transaction() as tx:
+        refund = tx.session.get_one(Refund, refund_id)
+        refund.status, refund.submitted_at, refund.first_submitted_at = "submitted", clock.now(), clock.now()
+    assert compare(world.database, world.gateway).differences == ()
+    world.later(minutes=2)
+    assert [each.what for each in compare(world.database, world.gateway).differences] == ["unsure"]
 
 
 def _request(world: World, **changed: Any) -> RefundRequest:
@@ -220,7 +343,6 @@ def test_an_amount_that_stripe_cannot_move_is_refused_before_it_is_sent(quick_wo
 
 
 def test_a_refund_that_waits_for_a_dispute_is_not_given_ever_more_jobs(quick_world: World) -> None:
-    from portal.jobs import Job
     from portal.refunds import disputes
 
     world = quick_world

@@ -20,7 +20,7 @@ from portal.refunds import ledger, lifecycle, payout, reconcile, submit, webhook
 from portal.refunds.models import LedgerEntry, Refund
 from portal.refunds.queries import MoneyView, money_of_return
 from portal.refunds.signatures import sign
-from portal.returns.models import Return, ReturnLine
+from portal.returns.models import Return, ReturnLine, UnitRange
 from portal.reviews.models import Review
 from portal.shop import Carrier, Shop, Warehouse
 from portal.timeline.models import TimelineEntry
@@ -130,6 +130,7 @@ class World:
             ]  # fmt: skip
             tx.session.add(made)
             tx.session.flush()
+            self._hold(tx, made)
             return made.id
 
     def variant(self, sku: str, stock: int, price: int = 5000) -> None:
@@ -281,6 +282,19 @@ class World:
                     assert there <= self._stripe(payment.captured_minor, payment.currency)
                     numbers = [r["metadata"]["refund"] for r in made if "refund" in r["metadata"]]
                     assert len(numbers) == len(set(numbers)), "one refund was made twice"
+
+    def _hold(self, tx: Tx, return_: Return) -> None:
+        """The units that booking would have held, on a line that has enough of them."""
+        line = return_.lines[0]
+        bought = tx.session.get_one(OrderLine, line.order_line_id)
+        first = 1 + (
+            tx.session.scalar(select(func.max(UnitRange.last)).where(UnitRange.order_line_id == bought.id)) or 0
+        )
+        last = first + line.quantity - 1
+        bought.quantity = max(bought.quantity, last)
+        ended = return_.status in ("rejected", "canceled", "expired")
+        line.units = [UnitRange(order_line_id=bought.id, first=first, last=last, released_at=tx.at if ended else None)]
+        bought.units_held += 0 if ended else line.quantity
 
     def _stripe(self, minor: int, currency: str) -> int:
         return minor * 100 if currency in ("ISK", "UGX") else minor

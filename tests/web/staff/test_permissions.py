@@ -22,6 +22,7 @@ PAGES = {
     "/staff/receive/choose?code=x": ALL,
     "/staff/refunds": DESK,
     "/staff/refunds.csv": DESK,
+    "/staff/refunds/reconciliation": DESK,
     "/staff/returns/{rma}": ALL,
     "/staff/returns/{rma}/cancel": DESK,
     "/staff/receive/{rma}": ALL,

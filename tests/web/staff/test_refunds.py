@@ -15,7 +15,7 @@ from portal.receiving import service as receiving
 from portal.receiving.service import Count
 from portal.refunds import settle
 from portal.refunds.gateway import RefundView
-from portal.refunds.models import Refund
+from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
 from tests.stages.returns.trade import BENCH, rows
@@ -232,3 +232,23 @@ def test_pages_of_refunds_follow_a_cursor(lead: Browser, shop: Shop, monkeypatch
 
     older = next(link for link in links(html) if "cursor=" in link)
     assert [rma for rma in numbers if rma in lead.page(older)] == numbers[:1]
+
+
+def test_the_last_comparison_with_stripe_is_shown_with_its_differences(lead: Browser, shop: Shop) -> None:
+    assert "Not compared with Stripe yet." in lead.words("/staff/refunds")
+    assert "Not compared with Stripe yet." in lead.words("/staff/refunds/reconciliation")
+    sentence = "re_9 over 7.00 GBP is at Stripe and not here."
+    difference = {"what": "unknown_here", "refund": "re_9", "payment_intent": "pi_9", "sentence": sentence}
+    for differences, said in (([], "0 differences"), ([difference], "1 difference")):
+        with shop.do(STRIPE) as tx:
+            tx.session.add(
+                Reconciliation(
+                    started_at=tx.at, ended_at=tx.at, since=tx.at, refunds=3, payments=2, listed=4,
+                    differences=differences, difference_count=len(differences),
+                )
+            )  # fmt: skip
+        assert f": {said}." in lead.words("/staff/refunds")
+        seen = lead.words("/staff/refunds/reconciliation")
+        assert f": {said}." in seen
+        assert "3 refunds on 2 payments" in seen
+        assert (sentence in seen) is bool(differences)

@@ -1,0 +1,43 @@
+"""``portal refunds reconcile``: what it prints and how it ends."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from click.testing import CliRunner, Result
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from portal.cli.refunds import refunds
+from portal.refunds.report import last_report
+from tests.stages.refunds.world import World
+
+
+def run(world: World, *arguments: str) -> Result:
+    app = Flask("portal")
+    app.extensions["portal"] = SimpleNamespace(database=world.database, gateway=world.gateway)
+    return CliRunner().invoke(refunds, ["reconcile", *arguments], obj=ScriptInfo(create_app=lambda: app))
+
+
+def test_it_says_0_differences_or_which_and_ends_accordingly(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    world.pay(world.return_(order_id, 1000))
+    world.work()
+    done = run(world)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "0 differences")
+    assert "Compared 1 refunds on 1 Stripe payments, and 1 that Stripe lists" in done.stdout
+    made = world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    done = run(world, "--days", "3")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "1 difference")
+    assert (
+        f"{world.intent(order_id)}: {made['id']} over 7.00 GBP is at Stripe and not here. [unknown_here]" in done.stdout
+    )
+    with world.database.read() as session:
+        assert last_report(session) is None, "it only looks"
+
+
+def test_a_report_is_kept_for_staff_when_asked(quick_world: World) -> None:
+    assert run(quick_world, "--keep").exit_code == 0
+    with quick_world.database.read() as session:
+        assert last_report(session) is not None
