@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Index, String, delete, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
@@ -74,21 +73,17 @@ class Later(Exception):
         self.why = why
 
 
+_NOTIFY = text(f"NOTIFY {CHANNEL}")
+
+
 def enqueue(tx: Tx, name: str, args: dict[str, Any], *, key: str, run_at: datetime | None = None) -> None:
     """Write one job in the caller's transaction; a second job with the same ``key`` is the first one."""
-    make = sqlite.insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    values = {
-        "key": key,
-        "name": name,
-        "args": args,
-        "state": "ready",
-        "run_at": run_at or tx.at,
-        "created_at": tx.at,
-        "attempts": 0,
-    }
-    tx.session.execute(make(Job).values(**values).on_conflict_do_nothing(index_elements=["key"]))
-    if tx.session.get_bind().dialect.name == "postgresql":
-        tx.session.execute(text(f"NOTIFY {CHANNEL}"))
+    tx.write_new(
+        Job, key=key, name=name, args=args, state="ready", run_at=run_at or tx.at, created_at=tx.at, attempts=0
+    )
+    connection = tx.session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(_NOTIFY)
 
 
 def beat(database: Database, worker: str) -> None:

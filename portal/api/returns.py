@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response
-from sqlalchemy import select
 
 from portal import ids
 from portal.api.answers import RefundsOut, ReturnOut, ReturnsOut
@@ -17,8 +16,7 @@ from portal.api.schemas import CountIn, CountsIn, NoteIn, ReturnIn, ReturnsQuery
 from portal.db import Tx
 from portal.errors import Conflict, NotFound
 from portal.labels import service as labels
-from portal.orders.keys import number_key
-from portal.orders.models import Order
+from portal.orders.queries import find_order_id
 from portal.policybook.service import load_book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
@@ -44,7 +42,7 @@ def open_return(data: ReturnIn) -> Response:
     """Open a return."""
 
     def act(tx: Tx) -> tuple[int, dict[str, Any]]:
-        order_id = tx.session.scalar(select(Order.id).where(Order.number_key == number_key(readable(data.order))))
+        order_id = find_order_id(tx.session, readable(data.order))
         if order_id is None:
             raise NotFound("There is no such order.")
         try:

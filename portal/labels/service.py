@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from babel.numbers import format_decimal
-from sqlalchemy import inspect, select, update
+from sqlalchemy import bindparam, inspect, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal import clock, i18n, ids, timeline, wording
@@ -49,27 +49,29 @@ class Printing(Protocol):
     def shop(self) -> Shop: ...
 
 
-def make_label(tx: Tx, return_id: int, shop: Shop) -> Label | None:
-    """Give the return its label; the one it has when it has one. None when its goods do not travel on the shop's label.
+def make_label(tx: Tx, return_id: int, shop: Shop) -> int | None:
+    """Give the return its label, unless it has one; the label's row. None when its goods do not travel on the shop's label.
 
     The code is the carrier's prefix, eight signs and the shop's country: ``NW7K4Q92MBGB``. The caller has locked the order.
     """
-    found = find_label(tx.session, return_id)
-    if found is not None:
-        return found
     return_ = return_in_hand(tx.session, return_id)
     if return_.ship_with not in ON_A_LABEL or not _shop_sends_label(travelling(return_)):
-        return None
-    label = Label(
-        return_id=return_id,
-        carrier=shop.carrier.name,
-        service=shop.carrier.service,
-        code=_new_code(tx.session, shop),
-        created_at=tx.at,
-    )
-    tx.session.add(label)
-    tx.session.flush()
-    return label
+        found = find_label(tx.session, return_id)
+        return None if found is None else found.id
+    while True:
+        made = tx.write_new(
+            Label,
+            return_id=return_id,
+            carrier=shop.carrier.name,
+            service=shop.carrier.service,
+            code=f"{shop.carrier.code_prefix}{ids.new_code(CODE_SIGNS)}{shop.country.upper()}",
+            created_at=tx.at,
+        )
+        # Nothing is written for a return that has its label, nor with a code that another has: then the next one is drawn.
+        if made is not None:
+            return made
+        if (found := find_label(tx.session, return_id)) is not None:
+            return found.id
 
 
 def return_in_hand(session: Session, return_id: int) -> Return:
@@ -80,9 +82,12 @@ def return_in_hand(session: Session, return_id: int) -> Return:
     return get_return_by_id(session, return_id)
 
 
+_OF_RETURN = select(Label).where(Label.return_id == bindparam("return_id"))
+
+
 def find_label(session: Session, return_id: int) -> Label | None:
     """The label of a return, if it has one."""
-    return session.scalar(select(Label).where(Label.return_id == return_id))
+    return session.scalar(_OF_RETURN, {"return_id": return_id})
 
 
 def short_code(label: Label) -> str:
@@ -127,13 +132,6 @@ def _shop_sends_label(lines: Sequence[ReturnLine]) -> bool:
 
 def _customer_posts(terms: ReturnShipping | None) -> bool:
     return terms is not None and terms.paid_by == "customer" and terms.amount is None and terms.bp is None
-
-
-def _new_code(session: Session, shop: Shop) -> str:
-    while True:
-        code = f"{shop.carrier.code_prefix}{ids.new_code(CODE_SIGNS)}{shop.country.upper()}"
-        if session.scalar(select(Label.id).where(Label.code == code)) is None:
-            return code
 
 
 def _paper(

@@ -71,14 +71,12 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
     if event.return_id is None:
         return None
     key = f"{event.id}:{kind}"
-    found = tx.session.scalar(select(Notice.id).where(Notice.key == key))
-    if found is not None:
-        return found
     return_ = labels.return_in_hand(tx.session, event.return_id)
     to = (return_.email or return_.order.email).strip()
     if not to:
         return None
-    notice = Notice(
+    made = tx.write_new(
+        Notice,
         key=key,
         kind=kind,
         return_id=return_.id,
@@ -90,9 +88,7 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
         message_id=ids.new_token(),
         queued_at=tx.at,
     )
-    tx.session.add(notice)
-    tx.session.flush()
-    return notice.id
+    return made or tx.session.scalar(select(Notice.id).where(Notice.key == key))
 
 
 def send(post: Post, notice_id: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.errors import NotFound
@@ -22,9 +22,18 @@ def with_everything(query: Select[Order]) -> Select[Order]:
     return query.options(selectinload(Order.lines), selectinload(Order.payments))
 
 
+_ID = select(Order.id).where(Order.number_key == bindparam("key"))
+_WHOLE = with_everything(select(Order).where(Order.number_key == bindparam("key")))
+
+
+def find_order_id(session: Session, number: str) -> int | None:
+    """The row of the order of that number, forgiving as `get_order` is; None for a number that no order has."""
+    return session.connection().scalar(_ID, {"key": number_key(number)})
+
+
 def get_order(session: Session, number: str) -> Order:
     """The order of that number, forgiving spaces, case and a leading ``#``. Raises `NotFound`."""
-    found = session.scalar(with_everything(select(Order).where(Order.number_key == number_key(number))))
+    found = session.scalar(_WHOLE, {"key": number_key(number)})
     if found is None:
         raise NotFound("There is no such order.")
     return found

@@ -106,11 +106,12 @@ _books: dict[tuple[str, int, str], Book] = {}
 _lock = threading.Lock()
 
 
+_NEWEST = select(PolicyVersion.number, PolicyVersion.content_hash).order_by(PolicyVersion.number.desc()).limit(1)
+
+
 def load_book(session: Session) -> Book:
     """The book as of now. Costs one tiny query while nothing new was published; loaded policies are kept per process."""
-    newest = session.execute(
-        select(PolicyVersion.number, PolicyVersion.content_hash).order_by(PolicyVersion.number.desc()).limit(1)
-    ).first()
+    newest = session.connection().execute(_NEWEST).first()
     if newest is None:
         return Book(())
     # The hash is part of the key, so that a database made anew under the same address is not taken for the old one.

@@ -32,20 +32,19 @@ def write(
     cause: str = "",
 ) -> None:
     """Add one row; ``amount_minor`` is positive towards the customer. ``cause`` defaults to who acts."""
-    tx.session.add(
-        LedgerEntry(
-            at=tx.at,
-            order_id=order_id,
-            return_id=return_id,
-            payment_id=payment_id,
-            refund_id=refund_id,
-            credit_id=credit_id,
-            account=account,
-            kind=kind,
-            amount_minor=amount_minor,
-            currency=currency,
-            cause=(cause or f"{tx.actor.kind}: {tx.actor.name}")[:120],
-        )
+    tx.write(
+        LedgerEntry,
+        at=tx.at,
+        order_id=order_id,
+        return_id=return_id,
+        payment_id=payment_id,
+        refund_id=refund_id,
+        credit_id=credit_id,
+        account=account,
+        kind=kind,
+        amount_minor=amount_minor,
+        currency=currency,
+        cause=(cause or f"{tx.actor.kind}: {tx.actor.name}")[:120],
     )
 
 

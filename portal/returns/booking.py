@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from portal import clock, ids, timeline
 from portal.db import Tx
@@ -27,6 +27,7 @@ from portal.returns.lifecycle import REVIEW as PUT_TO_REVIEW
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.parcel import parcel
 from portal.returns.payable import basis_json
+from portal.returns.queries import get_return_by_id
 from portal.reviews import service as reviews
 
 DECIDE_WITHIN_HOURS = 24
@@ -216,15 +217,21 @@ def _check_evidence(tx: Tx, found: Assessment, ask_us: bool) -> None:
         raise Invalid("A photo is missing.", wrong)
 
 
+_TAKEN = select(Return.id, Return.booking_key).where(
+    or_(Return.booking_key == bindparam("booking_key"), Return.rma == bindparam("rma"))
+)
+
+
 def _number(tx: Tx, booking_key: str) -> tuple[str, Return | None]:
     """A number that no return has, and the return that this key has booked already: one query in the usual case."""
     while True:
         rma = ids.new_rma()
-        query = select(Return).where(or_(Return.booking_key == booking_key, Return.rma == rma))
-        taken = tx.session.scalars(query).all()
-        booked = next((each for each in taken if each.booking_key == booking_key), None)
-        if booked is not None or not taken:
-            return rma, booked
+        taken = tx.session.connection().execute(_TAKEN, {"booking_key": booking_key, "rma": rma}).all()
+        booked = next((row.id for row in taken if row.booking_key == booking_key), None)
+        if booked is not None:
+            return rma, get_return_by_id(tx.session, booked)
+        if not taken:
+            return rma, None
 
 
 def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list[Photo]]) -> None:
@@ -269,7 +276,6 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
         )
         return_.lines.append(row)
     session.add(return_)
-    session.flush()
     hold_new(tx, [(row, line.units) for row, line in zip(return_.lines, found.lines, strict=True)])
     for row in return_.lines:
         for photo in photos.get(row.order_line_id, ()):

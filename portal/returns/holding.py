@@ -8,8 +8,9 @@ Never: a range that is deleted; a released one stays as the record of what was r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, Table, bindparam, insert, select
 from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -22,10 +23,29 @@ from portal.returns.assess import held_ranges
 from portal.returns.models import Return, ReturnLine, UnitRange
 from portal.returns.units import Range
 
+# Written once: to build a statement and to find it among the compiled ones costs more than to run it.
+_FRESH = {"populate_existing": True}
+_LOCKED = select(Order).with_for_update(of=Order).execution_options(**_FRESH)
+_BY_ID = _LOCKED.where(Order.id == bindparam("id"))
+_BY_RMA = _LOCKED.join(Return, Return.order_id == Order.id).where(Return.rma == bindparam("rma"))
+_LINES = (
+    select(OrderLine)
+    .where(OrderLine.order_id == bindparam("order_id"))
+    .order_by(OrderLine.position)
+    .execution_options(**_FRESH)
+)
+_RETURN = (
+    select(Return)
+    .where(Return.rma == bindparam("rma"), Return.order_id == bindparam("order_id"))
+    .options(selectinload(Return.lines).selectinload(ReturnLine.units))
+    .execution_options(**_FRESH)
+)
+_HOLD = insert(cast(Table, UnitRange.__table__))
+
 
 def lock_order(tx: Tx, order_id: int) -> Order:
     """The order with its lines, locked for this command and read anew. Raises `NotFound`."""
-    return _locked(tx, select(Order).where(Order.id == order_id))
+    return _locked(tx, _BY_ID, {"id": order_id})
 
 
 def lock_return(tx: Tx, rma: str) -> Return:
@@ -33,26 +53,19 @@ def lock_return(tx: Tx, rma: str) -> Return:
     number = ids.read_rma(rma)
     if number is None:
         raise NotFound("There is no such return.")
-    query = select(Order).join(Return, Return.order_id == Order.id).where(Return.rma == number)
-    order = _locked(tx, query)
+    order = _locked(tx, _BY_RMA, {"rma": number})
     # The lines' articles are the order's, which are in the session by now; only return lines and their units are read here.
     # Naming the order on the return keeps it, and them, from being forgotten and read once more for each line.
-    found = tx.session.scalars(
-        select(Return)
-        .where(Return.rma == number, Return.order_id == order.id)
-        .options(selectinload(Return.lines).selectinload(ReturnLine.units))
-        .execution_options(populate_existing=True)
-    ).one()
+    found = tx.session.scalars(_RETURN, {"rma": number, "order_id": order.id}).one()
     set_committed_value(found, "order", order)
     return found
 
 
-def _locked(tx: Tx, query: Select[Order]) -> Order:
-    order = tx.session.scalar(query.with_for_update(of=Order).execution_options(populate_existing=True))
+def _locked(tx: Tx, query: Select[Order], wanted: dict[str, Any]) -> Order:
+    order = tx.session.scalar(query, wanted)
     if order is None:
         raise NotFound("There is no such return or order.")
-    lines = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.position)
-    found = tx.session.scalars(lines.execution_options(populate_existing=True)).all()
+    found = tx.session.scalars(_LINES, {"order_id": order.id}).all()
     set_committed_value(order, "lines", list(found))
     return order
 
@@ -65,15 +78,16 @@ def hold(line: ReturnLine, ranges: Sequence[Range]) -> None:
 
 
 def hold_new(tx: Tx, lines: Sequence[tuple[ReturnLine, Sequence[Range]]]) -> None:
-    """Let return lines that have just been written hold these units: two statements for all of them."""
-    written = []
+    """Write return lines together with the units that they hold: one flush and one statement for all units."""
     for line, ranges in lines:
         line.order_line.units_held += units.size(ranges)
-        for first, last in ranges:
-            written.append(
-                {"return_line_id": line.id, "order_line_id": line.order_line_id, "first": first, "last": last}
-            )
-    tx.session.execute(insert(UnitRange), written)
+    tx.session.flush()
+    written = [
+        {"return_line_id": line.id, "order_line_id": line.order_line_id, "first": first, "last": last}
+        for line, ranges in lines
+        for first, last in ranges
+    ]
+    tx.session.connection().execute(_HOLD, written)
 
 
 def held(line: ReturnLine) -> tuple[Range, ...]:

@@ -20,9 +20,10 @@ def record(
     refund_id: int | None = None,
     why: str = "",
     data: dict[str, Any] | None = None,
-) -> TimelineEntry:
+) -> None:
     """Write the entry and let `flow` write what follows from it, in the same transaction."""
-    entry = TimelineEntry(
+    entry_id = tx.write(
+        TimelineEntry,
         at=tx.at,
         what=what,
         return_id=return_id,
@@ -34,10 +35,7 @@ def record(
         why=why,
         data=data,
     )
-    tx.session.add(entry)
-    tx.session.flush()
-    tx.emit(Event(entry.id, what, return_id, order_id, refund_id, data))
-    return entry
+    tx.emit(Event(entry_id, what, return_id, order_id, refund_id, data))
 
 
 def entries_for_return(session: Session, return_id: int) -> list[TimelineEntry]:

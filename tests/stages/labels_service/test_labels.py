@@ -133,8 +133,7 @@ def test_a_return_has_one_label_however_often_it_is_asked_for(post: PostOffice, 
     (row,) = all_labels(post.database)
     with post.database.transaction() as tx:
         again = labels.make_label(tx, row.return_id, post.shop)
-        assert again is not None
-        assert again.id == row.id
+        assert again == row.id
     assert len(all_labels(post.database)) == 1
 
 
