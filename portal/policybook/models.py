@@ -23,3 +23,20 @@ class PolicyVersion(Base):
     published_at: Mapped[datetime]
     author: Mapped[str] = mapped_column(String(120))
     note: Mapped[str] = mapped_column(default="")
+
+
+class PolicyDraft(Base):
+    """One state of the shop's one draft. Every change adds a row, so that it can be undone and a stale change can be told."""
+
+    __tablename__ = "policy_draft"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    # A number that was given once is never given again, not even after the draft was thrown away.
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    follows: Mapped[int] = mapped_column(unique=True)
+    """The state before, 0 for the first. Two people who save upon one state collide here; one of them is told."""
+    base: Mapped[int]
+    """The version that the draft began from, 0 where nothing was published."""
+    source: Mapped[str]
+    author: Mapped[str] = mapped_column(String(120))
+    saved_at: Mapped[datetime]

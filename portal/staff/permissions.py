@@ -16,7 +16,9 @@ OVERRULE = "overrule"  # approve what the policy refuses, change an amount, take
 RECEIVE = "receive"  # count and inspect parcels
 SEE_REFUNDS = "see_refunds"
 REPAIR_REFUNDS = "repair_refunds"  # try again, record a payment made elsewhere
-MANAGE_POLICY = "manage_policy"
+SEE_POLICY = "see_policy"  # the rules as sentences, and the versions
+EDIT_POLICY = "edit_policy"  # change the draft
+PUBLISH_POLICY = "publish_policy"  # make a version of the draft, or of an earlier one
 MANAGE_STAFF = "manage_staff"
 
 PERMISSIONS = (
@@ -28,18 +30,22 @@ PERMISSIONS = (
     RECEIVE,
     SEE_REFUNDS,
     REPAIR_REFUNDS,
-    MANAGE_POLICY,
+    SEE_POLICY,
+    EDIT_POLICY,
+    PUBLISH_POLICY,
     MANAGE_STAFF,
 )
 
 _WAREHOUSE = frozenset({SEE_RETURNS, RECEIVE})
-_AGENT = _WAREHOUSE | {SEE_QUEUE, SEE_CUSTOMERS, DECIDE, SEE_REFUNDS}
-_LEAD = _AGENT | {OVERRULE, REPAIR_REFUNDS, MANAGE_POLICY}
+_AGENT = _WAREHOUSE | {SEE_QUEUE, SEE_CUSTOMERS, DECIDE, SEE_REFUNDS, SEE_POLICY}
+_LEAD = _AGENT | {OVERRULE, REPAIR_REFUNDS, EDIT_POLICY, PUBLISH_POLICY}
+_MERCHANT = frozenset({SEE_RETURNS, SEE_POLICY, EDIT_POLICY, PUBLISH_POLICY})
 
 ROLES: dict[str, frozenset[str]] = {
     "owner": _LEAD | {MANAGE_STAFF},
     "lead": _LEAD,
     "agent": _AGENT,
+    "merchant": _MERCHANT,
     "warehouse": _WAREHOUSE,
 }
 """Role -> what it may do. The names are stored with people and never change their meaning."""

@@ -66,6 +66,7 @@ class Me:
             "owner": _("Owner"),
             "lead": _("Returns lead"),
             "agent": _("Returns agent"),
+            "merchant": _("Merchant"),
             "warehouse": _("Warehouse"),
         }
         return next((words[role] for role in self.roles if role in words), "")

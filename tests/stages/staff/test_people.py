@@ -20,14 +20,16 @@ INES = Actor("staff", "Ines Moreau", 1)
 
 TABLE = {
     may.SEE_QUEUE: {"owner", "lead", "agent"},
-    may.SEE_RETURNS: {"owner", "lead", "agent", "warehouse"},
+    may.SEE_RETURNS: {"owner", "lead", "agent", "merchant", "warehouse"},
     may.SEE_CUSTOMERS: {"owner", "lead", "agent"},
     may.DECIDE: {"owner", "lead", "agent"},
     may.OVERRULE: {"owner", "lead"},
     may.RECEIVE: {"owner", "lead", "agent", "warehouse"},
     may.SEE_REFUNDS: {"owner", "lead", "agent"},
     may.REPAIR_REFUNDS: {"owner", "lead"},
-    may.MANAGE_POLICY: {"owner", "lead"},
+    may.SEE_POLICY: {"owner", "lead", "agent", "merchant"},
+    may.EDIT_POLICY: {"owner", "lead", "merchant"},
+    may.PUBLISH_POLICY: {"owner", "lead", "merchant"},
     may.MANAGE_STAFF: {"owner"},
 }
 

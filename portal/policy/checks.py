@@ -1,0 +1,69 @@
+"""Everything that can be said against a policy before it is published, as the editor and the publish page list it.
+
+In: the text of a draft. Out: checks, the worst first. Invariants: an error blocks publishing, a warning has to be read, a note
+does nothing; a check names the rule that it is about wherever it is about one. Never: a check of its own: the loader finds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, PolicyErrors
+from portal.policy.loader import Policy, load_policy
+
+NOTE = "note"
+__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. ``rule`` is the rule it is about (None: the document); ``key`` names it from one page to the next."""
+
+    severity: str
+    title: str
+    help: str
+    rule: str | None
+    line: int
+    column: int
+    text: str = ""
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(f"{self.severity} {self.title}".encode()).hexdigest()[:12]
+
+
+def check_text(text: str) -> tuple[Check, ...]:
+    """The checks of a text, whether it is a policy or not."""
+    try:
+        return check_policy(load_policy(text, "draft"))
+    except PolicyErrors as errors:
+        return _checks(errors.diagnostics, None)
+
+
+def check_policy(policy: Policy) -> tuple[Check, ...]:
+    """The checks of a policy that loads."""
+    return _checks(policy.warnings, policy)
+
+
+def _checks(found: Iterable[Diagnostic], policy: Policy | None) -> tuple[Check, ...]:
+    rank = {ERROR: 0, WARNING: 1}
+    told = [_check(each, policy) for each in found]
+    return tuple(sorted(told, key=lambda each: (rank.get(each.severity, 2), each.line, each.column)))
+
+
+def _check(found: Diagnostic, policy: Policy | None) -> Check:
+    rule = None
+    for each in policy.rules if policy is not None else ():
+        if each.line <= found.line and found.message.find(f"`{each.name}`") >= 0:
+            rule = each.name
+    return Check(
+        found.severity,
+        found.message[:1].upper() + found.message[1:],
+        found.help_line[:1].upper() + found.help_line[1:],
+        rule,
+        found.line,
+        found.column,
+        found.text,
+    )
