@@ -26,7 +26,7 @@ from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
 from portal.refunds import exchange, payout, reconcile, report, submit, webhooks
 from portal.refunds.gateway import Gateway
-from portal.returns import expiry
+from portal.returns import expiry, simulation
 from portal.returns.photos import Photos
 from portal.shop import Shop
 
@@ -175,6 +175,9 @@ JOBS: dict[str, Work] = {
     "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
     "submit_refund": Work(lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]))),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
+    "simulate_policy": Work(
+        lambda ports, args: simulation.run(ports.database, int(args["simulation"])), give_up_after=3
+    ),
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
     "reconcile_night": Work(lambda ports, args: report.nightly(ports.database, ports.gateway)),
 }

@@ -8,6 +8,7 @@ from portal.limiter import RateCount
 from portal.notices import models as notices
 from portal.orders import models as orders
 from portal.policybook import models as policybook
+from portal.policybook import simulation as simulations
 from portal.receiving import models as receiving
 from portal.refunds import models as refunds
 from portal.returns import models as returns
@@ -31,6 +32,7 @@ __all__ = [
     "refunds",
     "returns",
     "reviews",
+    "simulations",
     "staff",
     "timeline",
 ]

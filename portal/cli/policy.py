@@ -85,5 +85,6 @@ def test(file: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-# `publish` and `explain` need the database; importing them hangs them on the group.
-import portal.cli.policy_book  # noqa: E402, F401
+# These need the database; importing them hangs them on the group.
+import portal.cli.policy_book  # noqa: E402
+import portal.cli.policy_simulate  # noqa: E402, F401

@@ -59,7 +59,7 @@ class Book:
         names: frozenset[str] = frozenset()
         for version in (bound.version, *bound.later):
             if version.number not in self._asked:
-                self._asked[version.number] = frozenset(each.fact for each in _comparisons(version.policy))
+                self._asked[version.number] = frozenset(each.fact for each in comparisons(version.policy))
             names |= self._asked[version.number]
         return names
 
@@ -75,7 +75,7 @@ class Book:
         return found
 
 
-def _comparisons(policy: Policy) -> Iterator[Comparison]:
+def comparisons(policy: Policy) -> Iterator[Comparison]:
     def walk(condition: Condition) -> Iterator[Comparison]:
         match condition:
             case Comparison():
@@ -95,7 +95,7 @@ def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:
     tests = [
         compile_condition(each, policy.zone)
         for policy in policies
-        for each in _comparisons(policy)
+        for each in comparisons(policy)
         if each.fact == "reason"
     ]
     first: dict[tuple[Any, ...], str] = {}

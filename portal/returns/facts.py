@@ -21,7 +21,7 @@ from portal.policy.facts import CustomerFacts, ItemFacts, OrderFacts
 from portal.returns.lifecycle import ENDED, REJECTED
 from portal.returns.models import Return, ReturnLine
 
-_HISTORY = frozenset(
+HISTORY = frozenset(
     "customer.orders customer.returns customer.return_rate customer.refunded_90_days customer.kept_items "
     "customer.credit_received customer.failed_inspections".split()
 )
@@ -67,7 +67,7 @@ def _whole(value: Any) -> int | None:
     return value if type(value) is int else None
 
 
-def _texts(value: Any) -> tuple[str, ...] | None:
+def texts(value: Any) -> tuple[str, ...] | None:
     return tuple(str(each) for each in value) if isinstance(value, list | tuple) else None
 
 
@@ -84,8 +84,8 @@ def order_facts(order: Order, before: Earlier) -> OrderFacts:
         channel=_text(order.channel),
         currency=order.currency,
         total=Money(order.total_minor, order.currency),
-        tags=_texts(order.tags),
-        discount_codes=_texts(more.get("discount_codes")),
+        tags=texts(order.tags),
+        discount_codes=texts(more.get("discount_codes")),
         discount_percent_bp=off * 10_000 // listed if listed else 0,
         payment_method=_text(more.get("payment_method")),
         returns_so_far=before.returns,
@@ -109,7 +109,7 @@ def item_facts(order: Order, line: OrderLine) -> ItemFacts:
         vendor=_text(line.vendor),
         type=_text(line.type),
         category=_text(line.category),
-        tags=_texts(line.tags),
+        tags=texts(line.tags),
         price=Money(line.unit_price_minor, order.currency),
         paid=Money(line.gross_minor // line.quantity, order.currency),
         discounted=line.discount_minor > 0,
@@ -124,8 +124,8 @@ def item_facts(order: Order, line: OrderLine) -> ItemFacts:
 
 def customer_facts(session: Session, order: Order, asked: Iterable[str], at: datetime) -> CustomerFacts:
     """What is known about the buyer. The history costs three queries, and none when no rule asks for it."""
-    known = CustomerFacts(tags=_texts(order.customer_tags), email=_text(order.email_key))
-    if _HISTORY.isdisjoint(asked):
+    known = CustomerFacts(tags=texts(order.customer_tags), email=_text(order.email_key))
+    if HISTORY.isdisjoint(asked):
         return known
     if order.customer_ref:
         same = Order.customer_ref == order.customer_ref

@@ -1,0 +1,355 @@
+"""Sold lines in bulk, for the simulation of a policy: plain columns instead of objects, and only those that some rule asks.
+
+In: which facts the policies ask. Out: the rows of a range of order lines, and of each its key, facts and money.
+Invariants: facts are made by `returns.facts` from the same columns that a decision about the order reads; two rows with one key
+differ in nothing that the policies ask. Never: an object per line, a write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from operator import itemgetter
+from types import SimpleNamespace
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, Select, Text, func, literal, null, select, type_coerce
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import aliased
+
+from portal.money import Money
+from portal.orders.models import Order, OrderLine
+from portal.policy.conditions import Comparison, compile_condition
+from portal.policy.facts import CustomerFacts, Facts
+from portal.policy.loader import Policy
+from portal.policy.simulate import Row, Sorter
+from portal.returns import facts as gather
+from portal.returns.history import ASKED as HISTORY
+from portal.returns.history import History
+
+# The columns of a row: those of the order, then those of the line. A column that no rule needs is NULL.
+ORDER = (
+    "order placed currency shipping country business channel total number region order_tags order_facts listed_all off_all "
+    "customer_tags email customer replaces"
+).split()
+LINE = (
+    "of line shipped delivered gross quantity price off alone tags sku product vendor type category line_facts".split()
+)
+COLUMNS = ("group", *ORDER, *LINE)
+_AT = {name: index for index, name in enumerate(COLUMNS)}
+_SHIPPED = _AT["shipped"]
+LINE_ID = _AT["line"]
+FETCHED = 5_000
+_EVERY = {"order", "placed", "currency", "shipping", "of", "line", "shipped", "delivered", "gross", "quantity"}
+
+# What facts need beyond the columns that every simulation reads.
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "order.number": ("number",),
+    "order.region": ("region",),
+    "order.tags": ("order_tags",),
+    "order.discount_codes": ("order_facts",),
+    "order.payment_method": ("order_facts",),
+    "order.is_gift": ("order_facts",),
+    "order.fulfilment": ("order_facts",),
+    "order.discount_percent": ("listed_all", "off_all"),
+    "customer.tags": ("customer_tags",),
+    "customer.email": ("email",),
+    "item.sku": ("sku",),
+    "item.product": ("product",),
+    "item.vendor": ("vendor",),
+    "item.type": ("type",),
+    "item.category": ("category",),
+    "item.weight": ("line_facts",),
+    "item.hazardous": ("line_facts",),
+    "item.is_exchange": ("line_facts", "replaces"),
+    "return.is_full": ("alone",),
+    **dict.fromkeys(HISTORY, ("customer", "email")),
+}
+# What laws ask besides rules.
+_ALWAYS = ("currency", "country", "business", "channel", "tags")
+# Facts of so many values that only the answers to the tests count; what each is made of.
+_SORTED: Mapping[str, tuple[str, ...]] = {
+    "line.value": ("gross", "currency"),
+    "return.value": ("gross", "currency"),
+    "item.price": ("price", "currency"),
+    "item.paid": ("gross", "quantity", "currency"),
+    "item.discounted": ("off",),
+    "order.total": ("total", "currency"),
+    "order.discount_percent": ("listed_all", "off_all"),
+    "order.number": ("number",),
+    "item.sku": ("sku",),
+    "customer.email": ("email",),
+    "line.quantity": ("quantity",),
+    "return.items": ("quantity",),
+    "item.quantity": ("quantity",),
+}
+
+
+class Calendar:
+    """Moments as the database writes them (UTC), and the days they are in the policies' own calendars.
+
+    ``years`` moves every moment that many years on, so that rules with dates of this year can be tried on orders of the last.
+    """
+
+    def __init__(self, zones: Sequence[ZoneInfo], years: int = 0) -> None:
+        self.zones = tuple(dict.fromkeys(zones))
+        self._years = years
+        self._hours: dict[str, tuple[int, ...] | None] = {}
+
+    def moment(self, text: str) -> datetime:
+        """The aware moment."""
+        found = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return move(found, self._years) if self._years else found
+
+    def days(self, text: str | None) -> tuple[int, ...] | None:
+        """The day in each zone, as its ordinal; None when the moment is not known."""
+        if text is None:
+            return None
+        hour = text[:13]
+        try:
+            found = self._hours[hour]
+        except KeyError:
+            first, last = self.moment(hour + ":00:00"), self.moment(hour + ":59:59.999999")
+            found = self._days(first)
+            if found != self._days(last):
+                # Where a day of some zone begins within the hour, every moment is looked at by itself.
+                found = None
+            self._hours[hour] = found
+        return self._days(self.moment(text)) if found is None else found
+
+    def _days(self, moment: datetime) -> tuple[int, ...]:
+        return tuple(moment.astimezone(zone).toordinal() for zone in self.zones)
+
+
+def move(moment: datetime, years: int) -> datetime:
+    """The same day and time so many years later; 29 February becomes the 28th where there is none."""
+    try:
+        return moment.replace(year=moment.year + years)
+    except ValueError:
+        return moment.replace(year=moment.year + years, day=28)
+
+
+class SoldLines:
+    """How lines are read for two policies: the `rows` of a range of line ids, and `key`, `facts` and `money` of a row.
+
+    A line is asked about at noon, ``asked_after`` days after the day it was delivered (shipped or placed, where that is not
+    known): all its units, alone, as the first return of its order.
+    """
+
+    def __init__(
+        self,
+        policies: Sequence[Policy],
+        tests: Sequence[tuple[Comparison, ZoneInfo]],
+        *,
+        asked_after: int,
+        years: int,
+        history: History | None,
+    ) -> None:
+        self._zone = policies[-1].zone
+        self._calendar = Calendar((self._zone, *(policy.zone for policy in policies)), years)
+        self._asked_after = timedelta(days=asked_after)
+        self._history = history
+        asked = {test.fact for test, _ in tests}
+        self._columns = {
+            *_EVERY, *_ALWAYS, "price", "off", "total", *(name for fact in asked for name in _NEEDS.get(fact, ()))
+        }  # fmt: skip
+        if any(uses_full_return(policy) for policy in policies):
+            self._columns.add("alone")
+        plain = [*_ALWAYS]
+        groups: dict[tuple[str, ...], list[Callable[[Facts], object]]] = {}
+        for fact in sorted(asked):
+            holds = [compile_condition(test, zone) for test, zone in tests if test.fact == fact]
+            if fact in HISTORY:
+                groups.setdefault(("customer", "email", "currency", "placed", "shipped", "delivered"), []).extend(holds)
+            elif fact in _SORTED:
+                groups.setdefault(_SORTED[fact], []).extend(holds)
+            else:
+                plain += [name for name in _NEEDS.get(fact, ()) if name not in plain]
+        self._of_order = itemgetter(*(_AT[name] - 1 for name in plain if name in ORDER))
+        self._of_line = itemgetter(*(_AT[name] for name in plain if name in LINE))
+        self._groups: dict[Hashable, int] = {}
+        self._sorters = [
+            Sorter(itemgetter(*(_AT[name] for name in parts)), holds, self.facts) for parts, holds in groups.items()
+        ]
+        self._parcel: tuple[Any, ...] = ()
+        self._parcel_days: tuple[Hashable, Hashable] = (None, None)
+        self.money = itemgetter(*(_AT[name] for name in ("currency", "gross", "quantity", "alone", "shipping")))
+
+    def rows(self, connection: Connection, since: datetime, first: int, last: int, every: int = 1) -> Iterator[Row]:
+        """The lines with ids from ``first`` to ``last`` whose order was placed since then; of every n-th order only.
+
+        Orders are read apart from their lines, so that what they have in common is looked at once.
+        """
+        sqlite = connection.dialect.name == "sqlite"
+        ids = select(OrderLine.order_id).where(OrderLine.id.between(first, last))
+        placed = [Order.placed_at >= since, *([Order.id % every == 0] if every > 1 else [])]
+        orders: dict[int, Row] = {}
+        for order in fetch(connection, select(*self._order_columns(sqlite)).where(Order.id.in_(ids), *placed)):
+            group = (self._of_order(order), self._calendar.days(order[1]))
+            orders[order[0]] = (self._groups.setdefault(group, len(self._groups)), *order)
+        lines = select(*self._line_columns(sqlite)).where(OrderLine.id.between(first, last))
+        for line in fetch(connection, lines):
+            head = orders.get(line[0])
+            if head is not None:
+                yield head + line
+
+    def _order_columns(self, sqlite: bool) -> list[ColumnElement[Any]]:
+        table = Order.__table__.c
+        line = aliased(OrderLine)
+
+        def total(what: Any) -> ColumnElement[Any]:
+            return select(func.sum(what)).where(line.order_id == Order.id).correlate(Order).scalar_subquery()
+
+        return self._chosen(
+            ORDER,
+            {
+                "order": table.id,
+                "placed": _moment(table.placed_at, sqlite),
+                "currency": table.currency,
+                "shipping": table.shipping_minor,
+                "country": Order.ship_to["country"].as_string(),
+                # The JSON type tells a true from a 1, as `returns.facts` does.
+                "business": func.json_type(table.facts, "$.is_business")
+                if sqlite
+                else sql_cast(Order.facts["is_business"], Text),
+                "channel": table.channel,
+                "total": table.total_minor,
+                "number": table.number,
+                "region": Order.ship_to["region"].as_string(),
+                "order_tags": _text(table.tags),
+                "order_facts": _text(table.facts),
+                "listed_all": total(line.list_minor),
+                "off_all": total(line.discount_minor),
+                "customer_tags": _text(table.customer_tags),
+                "email": table.email_key,
+                "customer": table.customer_ref,
+                "replaces": table.replaces_return_id,
+            },
+        )
+
+    def _line_columns(self, sqlite: bool) -> list[ColumnElement[Any]]:
+        table = OrderLine.__table__.c
+        other = aliased(OrderLine)
+        sibling = select(other.id).where(other.order_id == OrderLine.order_id, other.id != OrderLine.id)
+        return self._chosen(
+            LINE,
+            {
+                "of": table.order_id,
+                "line": table.id,
+                "shipped": _moment(table.shipped_at, sqlite),
+                "delivered": _moment(table.delivered_at, sqlite),
+                "gross": table.gross_minor,
+                "quantity": table.quantity,
+                "price": table.unit_price_minor,
+                "off": table.discount_minor,
+                "alone": ~sibling.correlate(OrderLine).exists(),
+                "tags": _text(table.tags),
+                "sku": table.sku,
+                "product": table.product,
+                "vendor": table.vendor,
+                "type": table.type,
+                "category": table.category,
+                "line_facts": _text(table.facts),
+            },
+        )
+
+    def _chosen(self, names: Sequence[str], columns: Mapping[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        return [(columns[name] if name in self._columns else null()).label(f"c_{name}") for name in names]
+
+    def key(self, row: Row) -> Hashable:
+        """Equal for lines that no rule tells apart."""
+        parcel = row[_SHIPPED : _SHIPPED + 2]
+        if parcel != self._parcel:
+            # Lines of one order mostly came in one parcel.
+            self._parcel = parcel
+            self._parcel_days = (self._calendar.days(parcel[0]), self._calendar.days(parcel[1]))
+        sorted_ = []
+        for sorter in self._sorters:
+            number = sorter.known.get(sorter.parts(row))
+            sorted_.append(sorter.learn(row) if number is None else number)
+        return (row[0], self._of_line(row), self._parcel_days, *sorted_)
+
+    def facts(self, row: Row) -> Facts:
+        """The facts of a line without reason and wish."""
+        at = dict(zip(COLUMNS, row, strict=True))
+        moment = self._calendar.moment
+        placed, shipped, delivered = (
+            None if at[name] is None else moment(at[name]) for name in ("placed", "shipped", "delivered")
+        )
+        business = {"is_business": at["business"] == "true"} if at["business"] in ("true", "false") else {}
+        sums = SimpleNamespace(list_minor=int(at["listed_all"] or 0), discount_minor=int(at["off_all"] or 0))
+        order = cast(
+            Order,
+            SimpleNamespace(
+                number=at["number"], placed_at=placed, ship_to={"country": at["country"], "region": at["region"]},
+                channel=at["channel"], currency=at["currency"], total_minor=at["total"], tags=_json(at["order_tags"]),
+                facts=(_json(at["order_facts"]) or {}) | business, lines=[sums], replaces_return_id=at["replaces"],
+            ),
+        )  # fmt: skip
+        line = cast(
+            OrderLine,
+            SimpleNamespace(
+                sku=at["sku"], product=at["product"], vendor=at["vendor"], type=at["type"], category=at["category"],
+                tags=_json(at["tags"]), facts=_json(at["line_facts"]), unit_price_minor=at["price"],
+                gross_minor=at["gross"], quantity=at["quantity"], discount_minor=at["off"], shipped_at=shipped,
+                delivered_at=delivered,
+            ),
+        )  # fmt: skip
+        start = delivered or shipped or cast(datetime, placed)
+        asked_on = start.astimezone(self._zone).date() + self._asked_after
+        asked_at = datetime.combine(asked_on, time(12), tzinfo=self._zone).astimezone(UTC)
+        customer = CustomerFacts(tags=gather.texts(_json(at["customer_tags"])), email=at["email"] or None)
+        if self._history is not None:
+            customer = self._history.add_to(customer, at["customer"], at["email"], at["currency"], asked_at)
+        value = Money(at["gross"], at["currency"])
+        return Facts(
+            order=gather.order_facts(order, gather.Earlier()),
+            customer=customer,
+            item=gather.item_facts(order, line),
+            quantity=at["quantity"],
+            line_value=value,
+            return_value=value,
+            return_items=at["quantity"],
+            return_is_full=bool(at["alone"]),
+            answers={},
+            evidence=0,
+            at=asked_at,
+            is_consumer=gather.is_consumer(order),
+        )
+
+
+def uses_full_return(policy: Policy) -> bool:
+    """True when some rule gives outbound shipping back for a full return."""
+    return any(
+        sets.get("outbound_shipping") == "full_return"
+        for sets in (policy.otherwise, *(rule.sets for rule in policy.rules))
+    )
+
+
+def fetch(connection: Connection, query: Select[Any]) -> Iterator[Row]:
+    """Rows as the driver gives them; a row object for each would cost as much as its decision."""
+    cursor: Any = connection.execute(query).cursor
+    while rows := cursor.fetchmany(FETCHED):
+        yield from rows
+
+
+def _moment(column: ColumnElement[Any], sqlite: bool) -> ColumnElement[Any]:
+    """A moment in UTC as text, the same from both databases."""
+    if sqlite:
+        return type_coerce(column, Text)
+    return func.to_char(func.timezone("UTC", column), literal("YYYY-MM-DD HH24:MI:SS.US"))
+
+
+def _text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return sql_cast(type_coerce(column, Text), Text)
+
+
+def _json(text: Any) -> Any:
+    return json.loads(text) if isinstance(text, str) else text
+
+
+def first_day(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment of a day in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
