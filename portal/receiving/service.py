@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 
 from portal import timeline
 from portal.db import Tx
@@ -173,12 +173,19 @@ def inspect(
     return return_
 
 
+_REPEATED = (
+    select(Receipt.id)
+    .where(Receipt.return_line_id.in_(bindparam("lines", expanding=True)), Receipt.command_key == bindparam("key"))
+    .limit(1)
+)
+_WRITE = insert(cast(Table, Receipt.__table__))
+
+
 def _is_repeated(tx: Tx, return_: Return, command_key: str) -> bool:
     if not 0 < len(command_key) <= MAX_KEY or not texts.readable(command_key):
         raise Invalid("The command has no usable key.", {"command_key": f"use 1 to {MAX_KEY} characters"})
-    ids = [line.id for line in return_.lines]
-    query = select(Receipt.id).where(Receipt.return_line_id.in_(ids), Receipt.command_key == f"{command_key}:0")
-    return tx.session.scalar(query.limit(1)) is not None
+    wanted = {"lines": [line.id for line in return_.lines], "key": f"{command_key}:0"}
+    return tx.session.connection().scalar(_REPEATED, wanted) is not None
 
 
 def _check(return_: Return, counts: Sequence[Count]) -> dict[str, list[tuple[int, Count]]]:
@@ -210,20 +217,22 @@ def _line(return_: Return, ref: str) -> ReturnLine:
 
 
 def _write(tx: Tx, return_: Return, counts: Sequence[Count], command_key: str, stage: str) -> None:
-    for index, count in enumerate(counts):
-        tx.session.add(
-            Receipt(
-                return_line_id=_line(return_, count.line).id,
-                command_key=f"{command_key}:{index}",
-                stage=stage,
-                quantity=count.quantity,
-                condition=count.condition,
-                disposition=count.goes,
-                note=count.note.strip(),
-                at=tx.at,
-                by=tx.actor.name,
-            )
-        )
+    written = [
+        {
+            "return_line_id": _line(return_, count.line).id,
+            "command_key": f"{command_key}:{index}",
+            "stage": stage,
+            "quantity": count.quantity,
+            "condition": count.condition,
+            "disposition": count.goes,
+            "note": count.note.strip(),
+            "at": tx.at,
+            "by": tx.actor.name,
+        }
+        for index, count in enumerate(counts)
+    ]
+    if written:
+        tx.session.connection().execute(_WRITE, written)
 
 
 def _added(before: Mapping[str, int], counts: Sequence[Count]) -> dict[str, int]:
@@ -242,17 +251,22 @@ def _found(line: ReturnLine, found: dict[str, int], counts: Sequence[Count]) -> 
     )
 
 
+_CHANGE = bindparam("change", type_=Variant.stock.type)
+_RESTOCK = (
+    update(cast(Table, Variant.__table__))
+    .where(Variant.sku == bindparam("article"), Variant.stock + _CHANGE >= Variant.reserved)
+    .values(stock=Variant.stock + _CHANGE, updated_at=bindparam("at"))
+)
+
+
 def _restock(tx: Tx, line: ReturnLine, change: int) -> None:
     """Move the stock by the units that go back to the shelf; units that never left it are not counted into it again."""
     article = line.order_line
     if not change or (article.shipped_at is None and article.delivered_at is None):
         return
-    moved = tx.session.execute(
-        update(Variant)
-        .where(Variant.sku == article.sku, Variant.stock + change >= Variant.reserved)
-        .values(stock=Variant.stock + change, updated_at=tx.at)
-    )
-    if moved.rowcount:  # type: ignore[attr-defined]
+    # Whoever else needs the row in this command reads it anew (`exchange`), so the session has nothing to learn from this.
+    moved = tx.session.connection().execute(_RESTOCK, {"article": article.sku, "change": change, "at": tx.at})
+    if moved.rowcount:
         line.restocked_quantity += change
 
 

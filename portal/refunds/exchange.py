@@ -129,8 +129,11 @@ def exchanges_of(session: Session, return_id: int) -> list[tuple[Exchange, Varia
 
 
 def has_held(session: Session, return_id: int) -> bool:
-    """True while goods are held that still have to be sent or let go."""
-    return any(each.status == RESERVED for each in _exchanges(session, return_id))
+    """True while goods are held that still have to be sent or let go. Costs no query where no line was an exchange."""
+    lines = get_return_by_id(session, return_id).lines
+    return any(line.exchange_sku for line in lines) and any(
+        each.status == RESERVED for each in _exchanges(session, return_id)
+    )
 
 
 def _units_due(line: ReturnLine, held: int) -> int:

@@ -7,7 +7,7 @@ refunded and credited is what is still open. Never: an update or a delete.
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
@@ -64,14 +64,24 @@ def write_refund(tx: Tx, refund: Refund, order_id: int, account: str, kind: str,
     )
 
 
+# Entries are written at once, so these may be read past the session's own objects; credits are flushed first.
+_BALANCES = (
+    select(LedgerEntry.account, func.sum(LedgerEntry.amount_minor))
+    .where(LedgerEntry.return_id == bindparam("return_id"))
+    .group_by(LedgerEntry.account)
+)
+_CARRIED = select(func.sum(LedgerEntry.amount_minor)).where(
+    LedgerEntry.order_id == bindparam("order_id"), LedgerEntry.account == OWED, LedgerEntry.kind == "carried"
+)
+_CREDITED = select(func.sum(StoreCredit.amount_minor - StoreCredit.bonus_minor)).where(
+    StoreCredit.order_id.in_(bindparam("order_ids", expanding=True))
+)
+
+
 def balances(session: Session, return_id: int) -> dict[str, int]:
     """The sum of each account for one return, in minor units; accounts without rows are 0."""
-    query = (
-        select(LedgerEntry.account, func.sum(LedgerEntry.amount_minor))
-        .where(LedgerEntry.return_id == return_id)
-        .group_by(LedgerEntry.account)
-    )
-    sums = {account: int(total) for account, total in session.execute(query)}
+    found = session.connection().execute(_BALANCES, {"return_id": return_id})
+    sums = {account: int(total) for account, total in found}
     return {account: sums.get(account, 0) for account in ACCOUNTS}
 
 
@@ -83,18 +93,13 @@ def still_owed(session: Session, return_id: int) -> int:
 
 def carried(session: Session, order_id: int) -> int:
     """What earlier payouts of the order could not pay because the service counts in larger steps; paid with the next one."""
-    query = select(func.sum(LedgerEntry.amount_minor)).where(
-        LedgerEntry.order_id == order_id, LedgerEntry.account == OWED, LedgerEntry.kind == "carried"
-    )
-    return -int(session.scalar(query) or 0)
+    return -int(session.connection().scalar(_CARRIED, {"order_id": order_id}) or 0)
 
 
 def credited(session: Session, order_ids: list[int]) -> int:
     """What was given as store credit in place of money for these orders, without bonuses."""
-    query = select(func.sum(StoreCredit.amount_minor - StoreCredit.bonus_minor)).where(
-        StoreCredit.order_id.in_(order_ids)
-    )
-    return int(session.scalar(query) or 0)
+    session.flush()
+    return int(session.connection().scalar(_CREDITED, {"order_ids": order_ids}) or 0)
 
 
 def entries_of_return(session: Session, return_id: int) -> list[LedgerEntry]:

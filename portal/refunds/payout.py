@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from portal import timeline
 from portal.db import Tx
@@ -114,10 +114,16 @@ def _is_held_back(tx: Tx, return_id: int) -> bool:
     return any(review.kind not in MONEY_KINDS for review in reviews.open_reviews(tx.session, return_id))
 
 
+_DISPUTED = (
+    select(Payment.id)
+    .where(Payment.order_id.in_(bindparam("chain", expanding=True)), Payment.disputed_at.is_not(None))
+    .limit(1)
+)
+
+
 def _is_frozen(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> bool:
     """A chargeback is open on the money of this return: nothing leaves in any form until it has ended, and staff know."""
-    query = select(Payment.id).where(Payment.order_id.in_(chain), Payment.disputed_at.is_not(None)).limit(1)
-    if tx.session.scalar(query) is None:
+    if tx.session.connection().scalar(_DISPUTED, {"chain": chain}) is None:
         return False
     reviews.open_review(
         tx,

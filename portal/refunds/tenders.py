@@ -7,12 +7,14 @@ each other. Never: a payment of another customer's order.
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.util import identity_key
 
 from portal.errors import NotFound
 from portal.orders.models import Order, Payment
 from portal.refunds.models import Refund
+from portal.returns.holding import held_orders
 from portal.returns.models import Return
 
 
@@ -24,6 +26,13 @@ def is_stripe(payment: Payment) -> bool:
 def order_chain(session: Session, order_id: int) -> list[int]:
     """The order and, for a replacement, the orders it goes back to; the last one took the money."""
     chain = [order_id]
+    known = session.identity_map.get(identity_key(Order, order_id))
+    if (
+        isinstance(known, Order)
+        and "replaces_return_id" not in inspect(known).unloaded
+        and not known.replaces_return_id
+    ):
+        return chain
     while True:
         query = select(Return.order_id).join(Order, Order.replaces_return_id == Return.id).where(Order.id == chain[-1])
         parent = session.scalar(query)
@@ -32,18 +41,31 @@ def order_chain(session: Session, order_id: int) -> list[int]:
         chain.append(parent)
 
 
+_LOCK = select(Order.id).where(Order.id == bindparam("id")).with_for_update()
+
+
 def lock_orders(session: Session, order_ids: list[int]) -> None:
     """Hold these orders until the transaction ends; newest first, which is the way from replacement to origin.
 
     What the caller has changed so far is written first, because rows are read anew behind the lock.
     """
     session.flush()
-    for order_id in sorted(set(order_ids), reverse=True):
-        session.execute(select(Order.id).where(Order.id == order_id).with_for_update())
+    connection = session.connection()
+    for order_id in sorted(set(order_ids) - held_orders(session), reverse=True):
+        connection.execute(_LOCK, {"id": order_id})
+        held_orders(session).add(order_id)
 
 
 def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
-    """The return, fresh, with all orders of its money held. Also gives those orders' ids, its own first."""
+    """The return, fresh, with all orders of its money held. Also gives those orders' ids, its own first.
+
+    A return that this very command has read behind the lock of its order is fresh already and costs no query.
+    """
+    known = session.identity_map.get(identity_key(Return, return_id))
+    if isinstance(known, Return) and not inspect(known).expired and known.order_id in held_orders(session):
+        chain = order_chain(session, known.order_id)
+        lock_orders(session, chain)
+        return known, chain
     order_id = session.scalar(select(Return.order_id).where(Return.id == return_id))
     if order_id is None:
         raise NotFound("There is no such return.")
@@ -78,15 +100,17 @@ def lock_payment(session: Session, payment_id: int) -> Payment:
     return session.get_one(Payment, payment_id, populate_existing=True)
 
 
+_PAYMENTS = (
+    select(Payment)
+    .where(Payment.order_id.in_(bindparam("chain", expanding=True)))
+    .order_by(Payment.order_id, Payment.position)
+    .execution_options(populate_existing=True)
+)
+
+
 def payments_of(session: Session, chain: list[int]) -> list[Payment]:
     """The payments of these orders, in the order in which they were paid, origin first, read now."""
-    query = (
-        select(Payment)
-        .where(Payment.order_id.in_(chain))
-        .order_by(Payment.order_id, Payment.position)
-        .execution_options(populate_existing=True)
-    )
-    return list(session.scalars(query))
+    return list(session.scalars(_PAYMENTS, {"chain": chain}))
 
 
 def find_payments(session: Session, payment_intent: str) -> list[Payment]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from sqlalchemy import Select, Table, bindparam, insert, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from portal import ids
@@ -61,10 +61,17 @@ def lock_return(tx: Tx, rma: str) -> Return:
     return found
 
 
+def held_orders(session: Session) -> set[int]:
+    """The orders whose rows this command holds; they stay held until its transaction ends."""
+    found: set[int] = session.info.setdefault("held_orders", set())
+    return found
+
+
 def _locked(tx: Tx, query: Select[Order], wanted: dict[str, Any]) -> Order:
     order = tx.session.scalar(query, wanted)
     if order is None:
         raise NotFound("There is no such return or order.")
+    held_orders(tx.session).add(order.id)
     found = tx.session.scalars(_LINES, {"order_id": order.id}).all()
     set_committed_value(order, "lines", list(found))
     return order

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from portal import timeline
@@ -78,12 +78,17 @@ def get_review(session: Session, review_id: int) -> Review:
     return found
 
 
+_OPEN = (
+    select(Review).where(Review.return_id == bindparam("return_id"), Review.status.in_(UNDECIDED)).order_by(Review.id)
+)
+_OPEN_OF_KINDS = _OPEN.where(Review.kind.in_(bindparam("kinds", expanding=True)))
+
+
 def open_reviews(session: Session, return_id: int, *kinds: str) -> list[Review]:
     """The undecided questions about a return (of these ``kinds``, or of any), oldest first."""
-    query = select(Review).where(Review.return_id == return_id, Review.status.in_(UNDECIDED)).order_by(Review.id)
     if kinds:
-        query = query.where(Review.kind.in_(kinds))
-    return list(session.scalars(query))
+        return list(session.scalars(_OPEN_OF_KINDS, {"return_id": return_id, "kinds": kinds}))
+    return list(session.scalars(_OPEN, {"return_id": return_id}))
 
 
 def settle(tx: Tx, review: Review, status: str, message: str = "", note: str = "") -> Review:
