@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Index, String, delete, insert, select, text, update
+from sqlalchemy import Index, String, Table, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import clock
@@ -127,28 +127,39 @@ def _give_back(tx: Tx, whose: Any) -> int:
     return result.rowcount  # type: ignore[attr-defined, no-any-return]
 
 
+_TABLE = cast(Table, Job.__table__)
+_DUE = select(Job.id).where(Job.state == "ready", Job.run_at <= bindparam("at")).order_by(Job.run_at, Job.id).limit(1)
+_CLAIM = (
+    update(_TABLE)
+    .where(_TABLE.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .values(state="running", worker=bindparam("by"), attempts=_TABLE.c.attempts + 1)
+    .returning(_TABLE.c.id, _TABLE.c.key, _TABLE.c.name, _TABLE.c.args, _TABLE.c.attempts)
+)
+
+
 def claim(database: Database, worker: str, at: datetime | None = None) -> Claimed | None:
     """The job that is due longest, now held by ``worker``; None when nothing is due."""
-    with database.read() as session:
+    moment = at or clock.now()
+    with database.engine.connect() as connection:
         # A look without the write lock first: an idle worker never stands in a writer's way.
-        moment = at or clock.now()
-        if session.scalar(_due(moment).with_only_columns(Job.id)) is None:
+        if connection.scalar(_DUE, {"at": moment}) is None:
             return None
-    with database.transaction(at=at) as tx:
-        job = tx.session.scalar(_due(tx.at).with_for_update(skip_locked=True))
-        if job is None:
-            return None
-        job.state, job.worker, job.attempts = "running", worker, job.attempts + 1
-        return Claimed(job.id, job.key, job.name, dict(job.args), job.attempts)
+    with database.write_engine.begin() as connection:
+        found = connection.execute(_CLAIM, {"at": moment, "by": worker}).first()
+    return None if found is None else Claimed(found.id, found.key, found.name, dict(found.args), found.attempts)
 
 
-def _due(moment: datetime) -> Any:
-    return select(Job).where(Job.state == "ready", Job.run_at <= moment).order_by(Job.run_at, Job.id).limit(1)
+_FINISH = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("job"), _TABLE.c.state == "running", _TABLE.c.worker == bindparam("by"))
+    .values(state="done", error=None, done_at=bindparam("at"))
+)
 
 
 def finish(database: Database, job: Claimed, worker: str) -> None:
     """Mark the job done, unless another worker has taken it over meanwhile."""
-    _settle(database, job, worker, {"state": "done", "error": None}, done=True)
+    with database.write_engine.begin() as connection:
+        connection.execute(_FINISH, {"job": job.id, "by": worker, "at": clock.now()})
 
 
 def postpone(database: Database, job: Claimed, worker: str, at: datetime, why: str) -> None:

@@ -56,7 +56,7 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
             context["label"] = {"carrier": label.carrier, "service": label.service, "code": labels.short_code(label)}
     if kind in WITH_MONEY:
         context["quote"] = return_.quote
-        context["pieces"] = _pieces(session, money_of_return(session, return_.id), return_)
+        context["pieces"] = _pieces(money_of_return(session, return_.id))
     if kind in ABOUT_REFUNDS and event.refund_id is not None:
         refund = session.get_one(Refund, event.refund_id)
         context["refund"] = refund.public_id
@@ -100,29 +100,23 @@ def _deadline(session: Session, return_: Return, event: Event, kinds: tuple[str,
     return session.scalar(query.order_by(Review.due_at).limit(1))
 
 
-def _pieces(session: Session, money: MoneyView, return_: Return) -> list[dict[str, Any]]:
+def _pieces(money: MoneyView) -> list[dict[str, Any]]:
     """Each way on which the customer gets something. A refund's ``to`` is the name of the card or account, or empty where only
     the ``provider`` is known."""
-    if not money.pieces:
-        return []
-    paid_with = {}
-    if any(piece.refund for piece in money.pieces):
-        query = select(Refund).where(Refund.return_id == return_.id)
-        paid_with = {refund.public_id: refund.payment for refund in session.scalars(query)}
     found = []
     for piece in money.pieces:
-        frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state, "label": piece.label}
+        frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state}
         if piece.amount is not None:
             frozen |= piece.amount.to_json()
         if piece.refund:
-            payment = paid_with[piece.refund]
             frozen |= {
                 "refund": piece.refund,
-                "to": payment.method,
-                "provider": payment.provider,
+                "to": piece.method,
+                "provider": piece.provider,
                 "bank_reference": piece.bank_reference,
             }
-            del frozen["label"]
+        else:
+            frozen["label"] = piece.label
         if piece.order_number:
             frozen["order"] = piece.order_number
         found.append(frozen)

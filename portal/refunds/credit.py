@@ -6,7 +6,7 @@ refunds it never gives back more than was paid (a bonus is on top and kept apart
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from portal import ids, timeline
@@ -56,6 +56,9 @@ def issue(tx: Tx, return_: Return, amount_minor: int, bonus_minor: int) -> Store
     return credit
 
 
+_OF_RETURN = select(StoreCredit).where(StoreCredit.return_id == bindparam("return_id"))
+
+
 def find_credit(session: Session, return_id: int) -> StoreCredit | None:
     """The credit of a return, if it has one."""
-    return session.scalar(select(StoreCredit).where(StoreCredit.return_id == return_id))
+    return session.scalar(_OF_RETURN, {"return_id": return_id})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.errors import Invalid
@@ -67,6 +67,9 @@ class Piece:
     sent_at: datetime | None = None
     expected_on: date | None = None
     bank_reference: str = ""
+    method: str = ""
+    """The name of the card or account, or empty where only the ``provider`` is known."""
+    provider: str = ""
     order_number: str = ""
     can_retry: bool = False
     can_pay_elsewhere: bool = False
@@ -173,6 +176,8 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
         sent_at=refund.settled_at if refund.paid_elsewhere_by else sent,
         expected_on=add_working_days(sent.date(), bank_days) if sent else None,
         bank_reference=refund.bank_reference,
+        method=payment.method,
+        provider=payment.provider,
         can_retry=lost and refund.cause != ELSEWHERE and payment.disputed_at is None,
         can_pay_elsewhere=(lost or refund.status == lifecycle.PLANNED) and refund.cause != ELSEWHERE,
     )
@@ -189,8 +194,7 @@ def add_working_days(day: date, days: int) -> date:
 
 def refunds_of(session: Session, return_id: int) -> list[Refund]:
     """Every refund of a return, oldest first, with payment and return loaded."""
-    query = _loaded().where(Refund.return_id == return_id).order_by(Refund.id)
-    return list(session.scalars(query))
+    return list(session.scalars(_OF_RETURN, {"return_id": return_id}))
 
 
 def get_refund(session: Session, public_id: str) -> Refund:
@@ -241,6 +245,9 @@ def _loaded() -> Any:
     return select(Refund).options(
         joinedload(Refund.payment).joinedload(Payment.order), joinedload(Refund.return_).joinedload(Return.order)
     )
+
+
+_OF_RETURN = _loaded().where(Refund.return_id == bindparam("return_id")).order_by(Refund.id)
 
 
 def refund_json(refund: Refund) -> dict[str, Any]:

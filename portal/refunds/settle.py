@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from portal import timeline
 from portal.db import Actor, Tx
@@ -152,10 +152,12 @@ def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
     _record(tx, "refund.paid_elsewhere", refund, payment, why=note)
 
 
+_ASKED = select(Review).where(Review.refund_id == bindparam("refund_id"), Review.status.in_(reviews.UNDECIDED))
+
+
 def settle_reviews(tx: Tx, refund: Refund, note: str) -> None:
     """Close the questions that were open about this refund: they have answered themselves."""
-    query = select(Review).where(Review.refund_id == refund.id, Review.status.in_(("open", "asked")))
-    for review in tx.session.scalars(query).all():
+    for review in tx.session.scalars(_ASKED, {"refund_id": refund.id}).all():
         reviews.settle(tx, review, "settled", "", note)
 
 

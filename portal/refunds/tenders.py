@@ -14,7 +14,7 @@ from sqlalchemy.orm.util import identity_key
 from portal.errors import NotFound
 from portal.orders.models import Order, Payment
 from portal.refunds.models import Refund
-from portal.returns.holding import held_orders
+from portal.returns.holding import held_orders, read_behind_lock
 from portal.returns.models import Return
 
 
@@ -62,7 +62,7 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
     A return that this very command has read behind the lock of its order is fresh already and costs no query.
     """
     known = session.identity_map.get(identity_key(Return, return_id))
-    if isinstance(known, Return) and not inspect(known).expired and known.order_id in held_orders(session):
+    if isinstance(known, Return) and return_id in read_behind_lock(session):
         chain = order_chain(session, known.order_id)
         lock_orders(session, chain)
         return known, chain
@@ -71,24 +71,34 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
         raise NotFound("There is no such return.")
     chain = order_chain(session, order_id)
     lock_orders(session, chain)
-    return session.get_one(Return, return_id, populate_existing=True), chain
+    return_ = session.get_one(Return, return_id, populate_existing=True)
+    read_behind_lock(session).add(return_id)
+    return return_, chain
+
+
+_ORDERS_OF_REFUND = (
+    select(Payment.order_id, Return.order_id)
+    .select_from(Refund)
+    .join(Payment, Payment.id == Refund.payment_id)
+    .outerjoin(Return, Return.id == Refund.return_id)
+    .where(Refund.id == bindparam("id"))
+)
+_REFUND = (
+    select(Refund, Payment)
+    .join(Payment, Payment.id == Refund.payment_id)
+    .where(Refund.id == bindparam("id"))
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_refund(session: Session, refund_id: int) -> tuple[Refund, Payment]:
     """The refund and its payment, fresh, with their orders held."""
-    query = (
-        select(Payment.order_id, Return.order_id)
-        .select_from(Refund)
-        .join(Payment, Payment.id == Refund.payment_id)
-        .outerjoin(Return, Return.id == Refund.return_id)
-        .where(Refund.id == refund_id)
-    )
-    found = session.execute(query).one_or_none()
+    found = session.connection().execute(_ORDERS_OF_REFUND, {"id": refund_id}).one_or_none()
     if found is None:
         raise NotFound("There is no such refund.")
     lock_orders(session, [order_id for order_id in found if order_id is not None])
-    refund = session.get_one(Refund, refund_id, populate_existing=True)
-    return refund, session.get_one(Payment, refund.payment_id, populate_existing=True)
+    refund, payment = session.execute(_REFUND, {"id": refund_id}).one()
+    return refund, payment
 
 
 def lock_payment(session: Session, payment_id: int) -> Payment:

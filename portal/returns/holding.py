@@ -58,12 +58,19 @@ def lock_return(tx: Tx, rma: str) -> Return:
     # Naming the order on the return keeps it, and them, from being forgotten and read once more for each line.
     found = tx.session.scalars(_RETURN, {"rma": number, "order_id": order.id}).one()
     set_committed_value(found, "order", order)
+    read_behind_lock(tx.session).add(found.id)
     return found
 
 
 def held_orders(session: Session) -> set[int]:
     """The orders whose rows this command holds; they stay held until its transaction ends."""
     found: set[int] = session.info.setdefault("held_orders", set())
+    return found
+
+
+def read_behind_lock(session: Session) -> set[int]:
+    """The returns that this command has read after it held their order: as the session has them, they are true."""
+    found: set[int] = session.info.setdefault("read_behind_lock", set())
     return found
 
 

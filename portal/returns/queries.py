@@ -7,7 +7,7 @@ import binascii
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import inspect, or_, select
+from sqlalchemy import bindparam, inspect, or_, select
 from sqlalchemy.orm import Session, contains_eager, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.orm.util import identity_key
@@ -26,20 +26,20 @@ _WITH_LABEL = ("label", "qr")
 
 
 def _lines() -> ORMOption:
-    return selectinload(Return.lines).selectinload(ReturnLine.order_line)
+    return selectinload(Return.lines).joinedload(ReturnLine.order_line, innerjoin=True)
+
+
+_WHOLE = select(Return).join(Return.order).options(contains_eager(Return.order), _lines())
+_BY_RMA = _WHOLE.where(Return.rma == bindparam("rma"))
+_BY_ID = _WHOLE.where(Return.id == bindparam("id"))
 
 
 def get_return(session: Session, rma: str) -> Return:
-    """The return with its order, lines and articles: three queries. Raises `NotFound` for a number that is none or unknown."""
+    """The return with its order, lines and articles: two queries. Raises `NotFound` for a number that is none or unknown."""
     number = ids.read_rma(rma)
     found = None
     if number is not None:
-        found = session.scalar(
-            select(Return)
-            .join(Return.order)
-            .where(Return.rma == number)
-            .options(contains_eager(Return.order), _lines())
-        )
+        found = session.scalar(_BY_RMA, {"rma": number})
     if found is None:
         raise NotFound("There is no such return.")
     return found
@@ -50,9 +50,7 @@ def get_return_by_id(session: Session, return_id: int) -> Return:
     known = session.identity_map.get(identity_key(Return, return_id))
     if known is not None and _is_whole(known):
         return known
-    found = session.scalar(
-        select(Return).join(Return.order).where(Return.id == return_id).options(contains_eager(Return.order), _lines())
-    )
+    found = session.scalar(_BY_ID, {"id": return_id})
     if found is None:
         raise NotFound("There is no such return.")
     return found
