@@ -1,7 +1,7 @@
 """Amounts, dates and moments as people read them, in their locale. Shared by pages, mails and papers.
 
 In: minor units, dates, aware moments, a locale (`en_GB`). Out: text. Invariant: an amount reads the same everywhere.
-Never: a rounding; a date without its zone.
+Never: a rounding, but in `whole_money`; a date without its zone.
 """
 
 from __future__ import annotations
@@ -43,6 +43,14 @@ def money(minor: int, currency: str, locale: str = "en_GB", *, signed: bool = Fa
         amount, currency, _pattern(locale, exponent(currency)), locale_of(locale), currency_digits=False
     )
     return (MINUS if minor < 0 else "+" if signed and minor else "") + text
+
+
+def whole_money(minor: int, currency: str, locale: str = "en_GB", *, signed: bool = False) -> str:
+    """``£3,055``: whole units, half up, for figures that are looked at and not paid (simulations, analytics)."""
+    unit = 10 ** exponent(currency)
+    amount = (abs(minor) * 2 + unit) // (unit * 2)
+    text = format_currency(amount, currency, _pattern(locale, 0), locale_of(locale), currency_digits=False)
+    return (MINUS if minor < 0 and amount else "+" if signed and minor > 0 and amount else "") + text
 
 
 def _english(locale: Locale) -> bool:

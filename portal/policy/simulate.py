@@ -371,7 +371,8 @@ class LineTrial:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One past request that changes: answers of its lines (ref, before, after) and what it gives back, in minor units."""
+    """One past request that changes: answers of its lines (ref, before, after) and what it gives back, in minor units, with what
+    waits for a person."""
 
     before_minor: int
     after_minor: int
@@ -399,5 +400,5 @@ class RequestTrial:
         self.comparison.after.add(asked.currency, sums[1])
         if not turned and sums[0] == sums[1]:
             return None
-        was_back, now_back = (each["refund"] + each["credit"] for each in sums)
-        return Change(was_back, now_back, tuple(turned))
+        was_worth, now_worth = (each["refund"] + each["credit"] + each.get("waiting", 0) for each in sums)
+        return Change(was_worth, now_worth, tuple(turned))

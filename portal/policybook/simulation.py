@@ -66,7 +66,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ReturnChange:
-    """A past return that changes: its number, currency and money in minor units, and (line, answer before, answer after)."""
+    """A past return that changes: its number, its money in minor units (with what waits for a person), and (line, answer before,
+    answer after)."""
 
     rma: str
     currency: str

@@ -1,0 +1,307 @@
+"""What the draft of the policy would have changed: the card on the policy's page (design 10), and a page with every return.
+
+In: simulations that a job has stored. Out: the card, and a form that asks for another one. Never: a simulation during a request.
+
+`card(session, content_hash)` makes the context ``simulation`` of ``staff/_simulation.html``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from babel.numbers import format_decimal
+from flask import flash, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock, wording
+from portal.errors import Invalid
+from portal.policy.diagnostics import PolicyErrors
+from portal.policy.simulate import Comparison, Tally
+from portal.policybook import drafts, simulation
+from portal.policybook.simulation import PolicySimulation, Sample, Simulation
+from portal.staff import permissions as may
+from portal.web.render import locale
+from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.text import _, ngettext
+
+YEAR = 365
+BAR = 317
+"""The bars are as wide as the card's inside in the design; the picture scales."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One policy's answers as a bar: words, and the widths of its accepted, waiting and refused part."""
+
+    label: str
+    words: str
+    segments: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One question that was put to many lines: bars and a table of counts and money."""
+
+    title: str
+    asked: str
+    bars: tuple[Bar, ...]
+    rows: tuple[tuple[str, str, str, str, bool], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the card shows. ``state`` is none, waiting, running, failed or done; ``percent`` is how far the job is."""
+
+    state: str
+    since: date
+    sample: str = ""
+    years: int = 0
+    percent: int = 0
+    tried: str = ""
+    headline: str = ""
+    sub: str = ""
+    main: Part | None = None
+    more: tuple[Part, ...] = ()
+    href: str = ""
+    changed: int = 0
+    may_ask: bool = False
+
+
+def card(session: Session, content_hash: str | None) -> Card:
+    """The newest simulation of this policy, or the invitation to make one."""
+    found = simulation.find_latest(session, content_hash) if content_hash else None
+    return show(found)
+
+
+def show(found: PolicySimulation | None) -> Card:
+    """A stored simulation in words."""
+    may_ask = me().may(may.EDIT_POLICY)
+    if found is None:
+        since = clock.local_date(clock.now(), ports().shop.timezone)
+        return Card("none", date.fromordinal(since.toordinal() - YEAR), may_ask=may_ask)
+    sample = Sample.from_json(found.sample)
+    base: dict[str, Any] = {
+        "since": sample.since,
+        "sample": str(sample.orders or ""),
+        "years": sample.years,
+        "may_ask": may_ask,
+        "href": url_for("staff.policy_simulation", number=found.id),
+    }
+    outcome = found.outcome
+    if outcome is None:
+        return Card(found.state, percent=found.done * 100 // found.total if found.total else 0, **base)
+    return Card("done", **base, **_told(outcome))
+
+
+def _told(outcome: Simulation) -> dict[str, Any]:
+    currency = ports().shop.currency
+    parts = [
+        _part(_("Past returns"), outcome.requests, outcome.against),
+        _part(_("Every line sold, for a change of mind"), outcome.ordinary, outcome.against),
+        _part(_("Every line sold, as faulty"), outcome.fault, outcome.against),
+    ]
+    first = outcome.requests if outcome.requests.asked else outcome.ordinary
+    if not outcome.requests.asked:
+        parts = parts[1:]
+    more = first.after.given_back(currency) - first.before.given_back(currency)
+    amount = wording.whole_money(abs(more), currency, locale())
+    return {
+        "tried": _tried(outcome),
+        "headline": _("%(amount)s more given back", amount=amount)
+        if more > 0
+        else _("%(amount)s less given back", amount=amount)
+        if more < 0
+        else _("The same amount given back"),
+        "sub": _turned(first, outcome.against),
+        "main": parts[0],
+        "more": tuple(parts[1:]),
+        "changed": outcome.changed_returns,
+    }
+
+
+def _tried(outcome: Simulation) -> str:
+    sample = outcome.sample
+    values = {
+        "orders": _count(outcome.orders),
+        "returns": _count(outcome.returns),
+        "since": wording.day(sample.since, locale()),
+        "years": sample.years,
+    }
+    said = _("Tried on %(orders)s orders placed since %(since)s, with %(returns)s returns.", **values)
+    if sample.orders:
+        said += " " + _("The orders are chosen evenly from all of that time.")
+    if sample.years:
+        said += " " + ngettext("Dates moved on a year.", "Dates moved on %(num)s years.", sample.years)
+    return said
+
+
+def _turned(comparison: Comparison, against: int) -> str:
+    """The largest change of answers in a sentence."""
+    if not comparison.turned:
+        return _("No answer changes.")
+    (before, after), count = max(comparison.turned.items(), key=lambda entry: (entry[1], entry[0]))
+    was = {"accept": _("accepted"), "review": _("sent to a person"), "refuse": _("denied")}
+    values = {"before": was[before], "after": was[after], "version": against}
+    return ngettext(
+        "%(count)s line that version %(version)s %(before)s would be %(after)s.",
+        "%(count)s lines that version %(version)s %(before)s would be %(after)s.",
+        count, count=_count(count), **values,
+    )  # fmt: skip
+
+
+def _part(title: str, comparison: Comparison, against: int) -> Part:
+    before, after = comparison.before, comparison.after
+    bars = (_bar(_("Version %(version)s", version=against), before), _bar(_("This draft"), after))
+    rows = []
+    for name, label in (("accept", _("Accepted")), ("review", _("Sent to a person")), ("refuse", _("Denied"))):
+        was, now = before.answers[name], after.answers[name]
+        rows.append((label, _count(was), _count(now), _signed(now - was), False))
+    for currency in sorted({*before.money, *after.money}):
+        rows += _money_rows(before, after, currency)
+    note = ""
+    if comparison.later or comparison.earlier:
+        note = _(
+            "The last day is later for %(later)s lines and earlier for %(earlier)s.",
+            later=_count(comparison.later),
+            earlier=_count(comparison.earlier),
+        )
+    asked = ngettext("%(count)s line", "%(count)s lines", comparison.asked, count=_count(comparison.asked))
+    return Part(title, asked, bars, tuple(rows), note)
+
+
+def _money_rows(before: Tally, after: Tally, currency: str) -> list[tuple[str, str, str, str, bool]]:
+    was, now = before.money.get(currency, {}), after.money.get(currency, {})
+    pots = [
+        (_("Refunds"), was.get("refund", 0), now.get("refund", 0), False),
+        (_("Store credit with bonus"), was.get("credit", 0), now.get("credit", 0), False),
+        (_("Given back"), before.given_back(currency), after.given_back(currency), True),
+        (_("Fees kept"), was.get("fees", 0), now.get("fees", 0), False),
+        (_("Kept by exchanges"), was.get("exchange", 0), now.get("exchange", 0), False),
+        (_("Waiting for a person"), was.get("waiting", 0), now.get("waiting", 0), False),
+    ]
+
+    def whole(minor: int, signed: bool = False) -> str:
+        return wording.whole_money(minor, currency, locale(), signed=signed)
+
+    foreign = "" if currency == ports().shop.currency else f" ({currency})"
+    return [
+        (label + foreign, whole(old), whole(new), whole(new - old, True), strong)
+        for label, old, new, strong in pots
+        if old or new or strong
+    ]
+
+
+def _bar(label: str, tally: Tally) -> Bar:
+    total = sum(tally.answers.values()) or 1
+    segments, at = [], 0.0
+    for name in ("accept", "review", "refuse"):
+        width = round(BAR * tally.answers[name] / total, 1)
+        if width:
+            # Two pixels of ground between two parts.
+            segments.append((name, round(at, 1), max(width - 2, 0.5)))
+        at += width
+    words = _(
+        "%(accepted)s accepted, %(person)s person, %(denied)s denied",
+        accepted=_count(tally.answers["accept"]), person=_count(tally.answers["review"]), denied=_count(tally.answers["refuse"]),
+    )  # fmt: skip
+    return Bar(label, words, tuple(segments))
+
+
+def _count(number: int) -> str:
+    return str(format_decimal(number, locale=wording.locale_of(locale())))
+
+
+def _signed(number: int) -> str:
+    return ("+" if number > 0 else wording.MINUS if number < 0 else "") + _count(abs(number))
+
+
+@staff.get("/policy/simulations/<int:number>")
+@needs(may.SEE_POLICY, "policy")
+def policy_simulation(number: int) -> str:
+    """One simulation with every return that changes."""
+    with read() as session:
+        found = simulation.get(session, number)
+        shown, outcome, asked_by, asked_at = show(found), found.outcome, found.asked_by, found.asked_at
+    names = {"accept": _("Accepted"), "review": _("Sent to a person"), "refuse": _("Denied")}
+    changes = [
+        {
+            "rma": each.rma,
+            "amounts": _(
+                "%(before)s, now %(after)s",
+                before=wording.money(each.before_minor, each.currency, locale()),
+                after=wording.money(each.after_minor, each.currency, locale()),
+            ),
+            "change": wording.money(each.after_minor - each.before_minor, each.currency, locale(), signed=True),
+            "answers": [
+                _("Line %(line)s: %(before)s, now %(after)s", line=line, before=names[a], after=names[b])
+                for line, a, b in each.lines
+            ],
+        }
+        for each in sorted(outcome.changes if outcome else (), key=lambda one: (not one.lines, one.rma))
+    ]
+    examples = [
+        {
+            "order": each.order,
+            "name": each.name,
+            "answers": [
+                _("%(question)s: %(before)s, now %(after)s",
+                  question=_("Change of mind") if name == "ordinary" else _("Fault"), before=names[a], after=names[b])
+                for name, (a, b) in each.answers.items() if a != b
+            ],
+        }
+        for each in (outcome.examples if outcome else ())
+    ]  # fmt: skip
+    return render_template(
+        "staff/simulation.html",
+        simulation=shown,
+        changes=changes,
+        examples=examples,
+        asked_by=asked_by,
+        asked_at=asked_at,
+    )
+
+
+@staff.post("/policy/simulations")
+@needs(may.EDIT_POLICY, "policy")
+def simulate_policy() -> Response:
+    """Ask for a simulation of the draft as it is now."""
+    wrong = ""
+    with command() as tx:
+        try:
+            asked = simulation.ask(tx, drafts.find_draft(tx.session).source, filename="draft", sample=_sample())
+            number = asked.id
+        except PolicyErrors:
+            wrong = _("The draft has errors. Put them right, then try it on the past.")
+        except Invalid as error:
+            wrong = " ".join(f"{what}." for what in error.fields.values())
+    if wrong:
+        flash(wrong, "red")
+        return see_other("staff.policy_simulations")
+    return see_other("staff.policy_simulation", number=number)
+
+
+@staff.get("/policy/simulations")
+@needs(may.SEE_POLICY, "policy")
+def policy_simulations() -> str:
+    """The card by itself, for a draft that was never tried or a question that made no sense."""
+    return render_template("staff/simulation.html", simulation=show(None), changes=[], examples=[], asked_by="")
+
+
+def _sample() -> Sample:
+    def number(name: str, default: int | None) -> int | None:
+        text = request.form.get(name, "").strip()
+        if not text:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise Invalid("", {name: _("Write a whole number, like 500")})
+        return int(text)
+
+    try:
+        since = date.fromisoformat(request.form.get("since", ""))
+    except ValueError:
+        raise Invalid("", {"since": _("Enter the day from which orders are tried, like 2026-01-31")}) from None
+    return Sample(since, number("sample", None), number("years", 0) or 0)
