@@ -1,8 +1,8 @@
 """Chargebacks: while one is open or lost, nothing of its payment is refunded, and staff know.
 
-In: a hint that a payment is disputed. Out: the payment frozen or thawed, a question for staff for each open return.
-Invariants: an inquiry freezes nothing; what a dispute held back goes on by itself when it ends well. Never: a refund of a
-payment that the bank has taken back already, which would pay the customer twice.
+In: a hint that a payment is disputed. Out: the payment frozen or thawed, a question for staff for each open return of the
+order and of the replacement orders that go back to it. Invariants: an inquiry freezes nothing; what a dispute held back goes on
+by itself when it ends well. Never: a refund of a payment that the bank has taken back already, which would pay twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from portal.db import Database, Tx
 from portal.orders.models import Payment
 from portal.refunds.gateway import Gateway, PaymentView
 from portal.refunds.settle import DECIDE_WITHIN, STRIPE
-from portal.refunds.tenders import find_payments, lock_payment
+from portal.refunds.tenders import find_payments, lock_payment_and_family
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.reviews import service as reviews
@@ -31,22 +31,22 @@ def look(database: Database, gateway: Gateway, payment_intent: str) -> str:
     changed = False
     for payment_id in known:
         with database.transaction(STRIPE) as tx:
-            payment = lock_payment(tx.session, payment_id)
+            payment, family = lock_payment_and_family(tx.session, payment_id)
             if view.frozen and payment.disputed_at is None:
-                _freeze(tx, payment, view)
+                _freeze(tx, payment, family, view)
                 changed = True
             elif not view.frozen and payment.disputed_at is not None:
-                _thaw(tx, payment, view)
+                _thaw(tx, payment, family, view)
                 changed = True
     word = "frozen" if view.frozen else "free"
     return f"{'now' if changed else 'still'} {word} ({view.dispute_status or 'no dispute'})"
 
 
-def _freeze(tx: Tx, payment: Payment, view: PaymentView) -> None:
+def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> None:
     payment.disputed_at = tx.at
     tx.session.flush()
     timeline.record(tx, "dispute.opened", order_id=payment.order_id, why=view.dispute_status)
-    for return_id in _open_returns(tx, payment.order_id):
+    for return_id in _open_returns(tx, family):
         reviews.open_review(
             tx,
             kind="dispute",
@@ -59,11 +59,11 @@ def _freeze(tx: Tx, payment: Payment, view: PaymentView) -> None:
         )
 
 
-def _thaw(tx: Tx, payment: Payment, view: PaymentView) -> None:
+def _thaw(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> None:
     payment.disputed_at = None
     tx.session.flush()
     note = f"The dispute has ended ({view.dispute_status}); refunds go on."
-    for return_id in _open_returns(tx, payment.order_id):
+    for return_id in _open_returns(tx, family):
         query = select(Review).where(
             Review.return_id == return_id,
             Review.kind == "dispute",
@@ -75,10 +75,10 @@ def _thaw(tx: Tx, payment: Payment, view: PaymentView) -> None:
         timeline.record(tx, "dispute.closed", return_id=return_id, order_id=payment.order_id, why=view.dispute_status)
 
 
-def _open_returns(tx: Tx, order_id: int) -> list[int]:
+def _open_returns(tx: Tx, order_ids: list[int]) -> list[int]:
     query = (
         select(Return.id)
-        .where(Return.order_id == order_id, Return.status.in_(returns.HOLDING - {returns.CLOSED}))
+        .where(Return.order_id.in_(order_ids), Return.status.in_(returns.HOLDING - {returns.CLOSED}))
         .order_by(Return.id)
     )
     return list(tx.session.scalars(query))

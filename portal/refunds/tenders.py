@@ -41,6 +41,21 @@ def order_chain(session: Session, order_id: int) -> list[int]:
         chain.append(parent)
 
 
+def order_family(session: Session, order_id: int) -> list[int]:
+    """The order and every replacement order whose money is this order's, however often goods were exchanged."""
+    family = [order_id]
+    while True:
+        query = (
+            select(Order.id)
+            .join(Return, Return.id == Order.replaces_return_id)
+            .where(Return.order_id.in_(family), Order.id.not_in(family))
+        )
+        found = list(session.scalars(query))
+        if not found:
+            return family
+        family += found
+
+
 _LOCK = select(Order.id).where(Order.id == bindparam("id")).with_for_update()
 
 
@@ -108,6 +123,16 @@ def lock_payment(session: Session, payment_id: int) -> Payment:
         raise NotFound("There is no such payment.")
     lock_orders(session, [order_id])
     return session.get_one(Payment, payment_id, populate_existing=True)
+
+
+def lock_payment_and_family(session: Session, payment_id: int) -> tuple[Payment, list[int]]:
+    """The payment, fresh, with every order held whose money it is; also gives those orders' ids."""
+    order_id = session.scalar(select(Payment.order_id).where(Payment.id == payment_id))
+    if order_id is None:
+        raise NotFound("There is no such payment.")
+    family = order_family(session, order_id)
+    lock_orders(session, family)
+    return session.get_one(Payment, payment_id, populate_existing=True), family
 
 
 _PAYMENTS = (
