@@ -24,6 +24,7 @@ from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker
 from portal.orders.source import OrderSource
 from portal.refunds.gateway import Gateway
+from portal.refunds.pace import PacedGateway
 from portal.returns.photos import Encoded, Photos
 
 
@@ -139,11 +140,12 @@ def make_payment_maker(config: Config) -> PaymentMaker:
 def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
     """Everything outside the program, ready to use. Opens no connection yet."""
     merchant = shop.load(config.policy_dir / "shop.yaml")
+    database = Database(config.database_url, pool_size=pool_size, river=make_river(merchant))
     return Ports(
         config=config,
         shop=merchant,
-        database=Database(config.database_url, pool_size=pool_size, river=make_river(merchant)),
-        gateway=make_gateway(config),
+        database=database,
+        gateway=PacedGateway(make_gateway(config), database, merchant.refunds.per_second),
         mailer=make_mailer(config),
         documents=LazyDocuments(),
         codes=LazyCodes(),

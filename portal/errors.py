@@ -78,7 +78,8 @@ class UpstreamError(PortalError):
     """Another system (Stripe, a mail server, a carrier) refused or did not answer.
 
     ``code`` is the vendor's own word for staff, ``retryable`` says whether the same request may be sent again,
-    ``public_message`` is safe to show to a customer, ``effect_unknown`` means that the request may have taken effect.
+    ``public_message`` is safe to show to a customer, ``effect_unknown`` means that the request may have taken effect,
+    ``slow_down`` that the other system asks everybody here to be silent (for ``retry_after`` seconds), not this request alone.
     """
 
     status = 502
@@ -92,6 +93,7 @@ class UpstreamError(PortalError):
         staff_message: str = "",
         effect_unknown: bool = False,
         retry_after: float | None = None,
+        slow_down: bool = False,
     ) -> None:
         super().__init__(staff_message or public_message)
         self.code = code
@@ -100,3 +102,4 @@ class UpstreamError(PortalError):
         self.staff_message = staff_message or public_message
         self.effect_unknown = effect_unknown
         self.retry_after = retry_after
+        self.slow_down = slow_down

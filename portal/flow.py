@@ -142,6 +142,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "credit.issued": (tell("credit_issued"), close_when_settled),
     "exchange.ordered": (tell("exchange_sent"), close_when_settled),
     "refund.planned": (then("submit_refund"),),
+    "refund.let_through": (then("submit_refund"),),
     "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
     "refund.succeeded": (tell("refund_sent"), close_when_settled),
@@ -162,6 +163,11 @@ def make_river(shop: Shop) -> Callable[[Tx, Event], None]:
     return run
 
 
+def limits(shop: Shop) -> submit.Limits:
+    """What the shop lets go in a day."""
+    return submit.Limits(shop.refunds.per_day, shop.timezone)
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """How a job is done. ``give_up_after`` attempts it is buried and staff see it."""
@@ -173,7 +179,9 @@ class Work:
 JOBS: dict[str, Work] = {
     # 120 tries are four days, as long as mail servers themselves keep trying.
     "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
-    "submit_refund": Work(lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]))),
+    "submit_refund": Work(
+        lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]), limits(ports.shop))
+    ),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "simulate_policy": Work(
         lambda ports, args: simulation.run(ports.database, int(args["simulation"])), give_up_after=3

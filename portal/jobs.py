@@ -194,6 +194,22 @@ def _settle(database: Database, job: Claimed, worker: str, values: dict[str, Any
         )
 
 
+def hurry(tx: Tx, *names: str) -> int:
+    """Let waiting jobs of these names run now. Returns how many."""
+    found = tx.session.execute(
+        update(Job).where(Job.name.in_(names), Job.state == "ready", Job.run_at > tx.at).values(run_at=tx.at)
+    )
+    if tx.session.get_bind().dialect.name == "postgresql":
+        tx.session.execute(text(f"NOTIFY {CHANNEL}"))
+    return found.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def alive(session: Session, at: datetime) -> int:
+    """How many workers were seen alive at the moment ``at``."""
+    query = select(WorkerBeat.worker).where(WorkerBeat.beat_at > at - SILENT_AFTER)
+    return len(session.scalars(query).all())
+
+
 def next_due(session: Session) -> datetime | None:
     """When the next job wants to run, past or future."""
     return session.scalar(select(Job.run_at).where(Job.state == "ready").order_by(Job.run_at).limit(1))

@@ -6,6 +6,7 @@ Never: a secret; those are settings.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 from zoneinfo import available_timezones
@@ -15,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from portal.errors import ConfigError
-from portal.money import is_currency
+from portal.money import Money, is_currency
 
 
 class _Frozen(BaseModel):
@@ -53,6 +54,41 @@ class Links(_Frozen):
     help: str = ""
 
 
+class DailyCap(_Frozen):
+    """What the portal sends by itself between two midnights of the shop; what is above waits for staff."""
+
+    count: int | None = Field(default=None, ge=1)
+    """How many refunds; None for any number."""
+    amounts: dict[str, Decimal] = {}
+    """How much by currency, in its main unit; a currency that is not named has no cap."""
+
+    @field_validator("amounts")
+    @classmethod
+    def _fits(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for currency, amount in value.items():
+            if not is_currency(currency):
+                raise ValueError(f"`{currency}` is no ISO 4217 currency")
+            if Money.from_decimal(str(amount), currency).minor <= 0:
+                raise ValueError(f"the cap of {currency} is not above zero")
+        return value
+
+    def __bool__(self) -> bool:
+        return self.count is not None or bool(self.amounts)
+
+    def most_minor(self, currency: str) -> int | None:
+        """How much of this currency, in minor units; None for any amount."""
+        found = self.amounts.get(currency)
+        return None if found is None else Money.from_decimal(str(found), currency).minor
+
+
+class RefundLimits(_Frozen):
+    """How fast and how much the portal refunds by itself."""
+
+    per_second: float = Field(default=20.0, gt=0, le=100)
+    """Calls to Stripe, all workers together. Stripe allows 25 to one address of its API (docs.stripe.com/rate-limits)."""
+    per_day: DailyCap = DailyCap()
+
+
 class Shop(_Frozen):
     """What customers see of the merchant."""
 
@@ -73,6 +109,7 @@ class Shop(_Frozen):
     """How many working days banks take to show a refund, told to customers."""
     tender_order: Literal["as_paid", "reverse"] = "as_paid"
     """Which of several payments is paid back first."""
+    refunds: RefundLimits = RefundLimits()
     warehouse: Warehouse
     carrier: Carrier
     links: Links = Links()

@@ -177,7 +177,10 @@ def _upstream(error: stripe.StripeError) -> UpstreamError:
             effect_unknown=True,
         )
     elif isinstance(error, stripe.RateLimitError) or status == 429:
-        found = _no_effect(code or "rate_limit", sentence, retry_after)
+        # Without this header a 429 is about one object that another request holds; all others may go on.
+        account_wide = "stripe-rate-limited-reason" in _headers(error)
+        found = _no_effect(code or ("rate_limit" if account_wide else "lock_timeout"), sentence, retry_after)
+        found.slow_down = account_wide
     elif isinstance(error, stripe.AuthenticationError):
         found = _no_effect("authentication", f"Stripe does not accept PORTAL_STRIPE_API_KEY: {sentence}", retry_after)
     elif isinstance(error, stripe.PermissionError):
@@ -194,6 +197,7 @@ def _upstream(error: stripe.StripeError) -> UpstreamError:
     else:
         # 5xx, a body that is no JSON, a status nobody has heard of: it may have been done.
         found = _unknown(code or f"http_{status or 0}", sentence, retry_after)
+        found.slow_down = retry_after is not None
     log.warning("stripe refused", code=found.code, request_id=error.request_id, http_status=status)
     return found
 
@@ -218,10 +222,13 @@ def _refusal_code(error: stripe.InvalidRequestError | stripe.CardError, code: st
     return "not_captured" if "does not have a successful charge" in sentence else "refused"
 
 
+def _headers(error: stripe.StripeError) -> dict[str, str]:
+    return {name.lower(): value for name, value in dict(error.headers or {}).items()}
+
+
 def _retry_after(error: stripe.StripeError) -> float | None:
-    headers = {name.lower(): value for name, value in dict(error.headers or {}).items()}
     try:
-        return max(0.0, min(float(headers["retry-after"]), 3600.0))
+        return max(0.0, min(float(_headers(error)["retry-after"]), 3600.0))
     except (KeyError, ValueError):
         return None
 

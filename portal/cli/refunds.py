@@ -1,18 +1,26 @@
-"""``portal refunds``: money on this side held against money on the other.
+"""``portal refunds``: money on this side held against money on the other, and the switch that stops all of it.
 
-In: how far back. Out: "0 differences", or one line each and exit code 1. Never: a change of money; the worker's reconciler makes
-those.
+In: how far back, or why. Out: "0 differences", or one line each and exit code 1. Never: a refund, or a change of one; those come
+from returns and the worker's reconciler alone.
 """
 
 from __future__ import annotations
 
+import getpass
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import click
 
 from portal import clock
 from portal.cli.context import ports
+from portal.db import Actor
+from portal.errors import Invalid
+from portal.refunds import gate
 from portal.refunds.report import compare, run
+
+Answer = TypeVar("Answer")
 
 
 @click.group()
@@ -46,3 +54,44 @@ def reconcile(days: int | None, keep: bool) -> None:
     click.echo(f"{count} difference{'' if count == 1 else 's'}")
     if count:
         raise SystemExit(1)
+
+
+@refunds.command()
+@click.argument("reason")
+def stop(reason: str) -> None:
+    """Send no refund any more, of any return, until `resume`. REASON is shown to everybody who signs in."""
+    with ports().database.transaction(_operator()) as tx:
+        _turned(lambda: gate.stop(tx, reason))
+    click.echo("stopped: no refund is sent; everything waits")
+
+
+@refunds.command()
+@click.argument("reason")
+def resume(reason: str) -> None:
+    """Let refunds flow again; what waits goes out now."""
+    with ports().database.transaction(_operator()) as tx:
+        waiting = _turned(lambda: gate.resume(tx, reason))
+    click.echo(f"flowing: {waiting} waiting jobs go on")
+
+
+@refunds.command()
+def status() -> None:
+    """Say whether refunds flow. Exit code 1 while they are stopped."""
+    with ports().database.read() as session:
+        found = gate.read(session)
+    if found.stopped_at is None:
+        click.echo("flowing")
+        return
+    click.echo(f"stopped since {found.stopped_at:%Y-%m-%d %H:%M} UTC by {found.stopped_by}: {found.reason}")
+    raise SystemExit(1)
+
+
+def _operator() -> Actor:
+    return Actor("staff", f"{getpass.getuser()} (command line)")
+
+
+def _turned(turn: Callable[[], Answer]) -> Answer:
+    try:
+        return turn()
+    except Invalid as wrong:
+        raise click.ClickException(wrong.fields.get("reason", wrong.message)) from wrong

@@ -18,6 +18,7 @@ from portal.labels import service as labels
 from portal.policy.decision import REFUSE
 from portal.refunds.models import Refund
 from portal.refunds.queries import MoneyView, money_of_return
+from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, keeps_item
 from portal.reviews.models import Review
@@ -61,6 +62,9 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         refund = session.get_one(Refund, event.refund_id)
         context["refund"] = refund.public_id
         context["another_way"] = bool(refund.paid_elsewhere_by)
+        if kind == "refund_failed":
+            meaning = explain(refund.failure_code)
+            context |= {"told": meaning.told, "disputed": meaning.disputed}
     return context
 
 

@@ -165,6 +165,7 @@ def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
     this = next((piece for piece in refunds if piece["refund"] == context.get("refund")), None)
     if this is not None:
         this["another_way"] = bool(context.get("another_way"))
+        this["told"], this["disputed"] = context.get("told", ""), bool(context.get("disputed"))
     owed = breakdown.sum_of(groups, REFUND)
     to_come = (
         owed is not None and owed.minor > 0 and not (refunds and all(each["state"] == "arrived" for each in refunds))

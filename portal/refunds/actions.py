@@ -47,6 +47,24 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
     return made
 
 
+def send_anyway(tx: Tx, public_id: str, note: str) -> Refund:
+    """Let a refund go that is above the day's cap. The second click changes nothing; a stop still holds it.
+
+    Raises `Conflict` when it does not wait for that.
+    """
+    note = _note(note)
+    refund, payment = _locked(tx, public_id)
+    if refund.let_through_by:
+        return refund
+    if refund.held_at is None or refund.status != lifecycle.PLANNED:
+        raise _conflict(refund, "Only a refund above the daily cap is let through.")
+    refund.held_at, refund.let_through_by = None, tx.actor.name
+    tx.session.flush()
+    settle.settle_reviews(tx, refund, note)
+    settle.record(tx, "refund.let_through", refund, payment, why=note)
+    return refund
+
+
 def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
     """Record that the customer got this amount by another way: a bank transfer, the gift card's own system, cash.
 

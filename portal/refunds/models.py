@@ -23,6 +23,7 @@ class Refund(Base):
         Index("ix_refund_return", "return_id"),
         Index("ix_refund_payment", "payment_id"),
         Index("ix_refund_status", "status", "id"),
+        Index("ix_refund_first_submitted", "first_submitted_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -33,6 +34,8 @@ class Refund(Base):
     """The failed refund in whose place this one is; unique, so that a double click makes one."""
     cause: Mapped[str] = mapped_column(String(20), default="return")
     """return, retry (after a failure), or elsewhere (made by hand in Stripe, imported)."""
+    way: Mapped[str] = mapped_column(String(10), default="refund")
+    """refund, or release: the payment was never captured, so it is canceled or less of it is captured."""
     amount_minor: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[str] = mapped_column(String(16))
@@ -55,6 +58,9 @@ class Refund(Base):
     settled_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     """When Stripe was last asked about it."""
+    held_at: Mapped[datetime | None]
+    """Set when it was above the daily cap: it waits until staff let it through."""
+    let_through_by: Mapped[str] = mapped_column(String(120), default="")
     paid_elsewhere_by: Mapped[str] = mapped_column(String(120), default="")
     paid_elsewhere_note: Mapped[str] = mapped_column(default="")
 
@@ -62,6 +68,19 @@ class Refund(Base):
 
     payment: Mapped[Payment] = relationship()
     return_: Mapped[Return | None] = relationship()
+
+
+class RefundGate(Base):
+    """The one row that every refund passes before it is sent; there is none until it is first needed."""
+
+    __tablename__ = "refund_gate"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stopped_at: Mapped[datetime | None]
+    stopped_by: Mapped[str] = mapped_column(String(120), default="")
+    reason: Mapped[str] = mapped_column(default="")
+    quiet_until: Mapped[datetime | None]
+    """Stripe has asked for silence until then; every worker keeps it."""
 
 
 class LedgerEntry(Base):

@@ -24,6 +24,7 @@ from portal.refunds import exchange, ledger, lifecycle
 from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
+from portal.refunds.refusals import explain_state
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe
 from portal.returns import lifecycle as returns
@@ -64,6 +65,8 @@ class Piece:
     refund: str = ""
     status: str = ""
     reason: str = ""
+    told: str = ""
+    """What the customer should know about a part that does not go as usual: a message id, neutral and true."""
     sent_at: datetime | None = None
     expected_on: date | None = None
     bank_reference: str = ""
@@ -165,6 +168,7 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
     if refund.status == lifecycle.PLANNED and not is_stripe(payment):
         state = "by_shop"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
+    meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_at is not None)
     return Piece(
         kind="refund",
         label=payment.method or payment.provider.replace("_", " "),
@@ -173,6 +177,7 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
         refund=refund.public_id,
         status=refund.status,
         reason=refund.failure_reason or refund.pending_reason,
+        told=meaning.told if meaning else "",
         sent_at=refund.settled_at if refund.paid_elsewhere_by else sent,
         expected_on=add_working_days(sent.date(), bank_days) if sent else None,
         bank_reference=refund.bank_reference,

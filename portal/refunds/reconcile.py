@@ -18,7 +18,7 @@ from portal import clock, jobs
 from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.orders.models import Payment
-from portal.refunds import elsewhere, lifecycle, settle
+from portal.refunds import elsewhere, gate, lifecycle, settle
 from portal.refunds.gateway import Gateway, RefundView, Span
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
@@ -225,7 +225,10 @@ def sweep(database: Database, gateway: Gateway) -> None:
 
 
 def _forgotten(session: Session, at: datetime) -> list[int]:
-    """Waiting to be sent, and nobody has tried for longer than the longest pause between two tries."""
+    """Waiting to be sent, and nobody has tried for longer than the longest pause between two tries. While all refunds are
+    stopped, what waits has its job already."""
+    if gate.read(session).stopped_at is not None:
+        return []
     query = (
         select(Refund.id)
         .join(Payment, Payment.id == Refund.payment_id)
@@ -235,6 +238,7 @@ def _forgotten(session: Session, at: datetime) -> list[int]:
             Payment.provider == "stripe",
             # A disputed payment's refund waits by itself, hour by hour.
             Payment.disputed_at.is_(None),
+            Refund.held_at.is_(None),
             Refund.planned_at < at - 5 * MINUTE,
             or_(Refund.first_submitted_at.is_(None), Refund.first_submitted_at > at - STAFF_KNOW),
             or_(Refund.submitted_at.is_(None), Refund.submitted_at < at - 30 * MINUTE),

@@ -18,23 +18,13 @@ from portal.refunds import ledger, lifecycle
 from portal.refunds.gateway import RefundView
 from portal.refunds.lifecycle import Step
 from portal.refunds.models import Refund
+from portal.refunds.refusals import REFUSALS, explain
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
 STRIPE = Actor("stripe", "Stripe")
 DECIDE_WITHIN = timedelta(hours=24)
 ELSEWHERE = "elsewhere"
-
-# Stripe's words for why a refund came back, as a sentence for staff.
-FAILURES = {
-    "lost_or_stolen_card": "The card was reported lost or stolen.",
-    "expired_or_canceled_card": "The card has expired or was canceled, and its bank sent the money back.",
-    "charge_for_pending_refund_disputed": "The customer disputed the charge while the refund was under way.",
-    "insufficient_funds": "The Stripe balance stayed too low for too long.",
-    "declined": "The customer's bank declined it.",
-    "merchant_request": "It was canceled on the shop's request.",
-    "unknown": "The bank gave no reason.",
-}
 
 
 def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Step:
@@ -57,7 +47,9 @@ def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Ste
         return step
     if seen in lifecycle.LOST:
         reason = view.failure_reason or seen
-        lose(tx, refund, payment, status=seen, code=reason, sentence=FAILURES.get(reason, f"Stripe says: {reason}."))
+        known = reason in REFUSALS
+        sentence = f"{explain(reason).what}." if known else f"Stripe says: {reason}."
+        lose(tx, refund, payment, status=seen, code=reason, sentence=sentence)
     elif seen == lifecycle.SUCCEEDED:
         _succeed(tx, refund, payment)
     else:
@@ -65,7 +57,7 @@ def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Ste
         refund.status = seen
         tx.session.flush()
         if newly and refund.cause != ELSEWHERE:
-            _record(tx, "refund.accepted", refund, payment, why=view.pending_reason)
+            record(tx, "refund.accepted", refund, payment, why=view.pending_reason)
     return step
 
 
@@ -90,18 +82,18 @@ def lose(tx: Tx, refund: Refund, payment: Payment, *, status: str, code: str, se
         ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "release", -refund.amount_minor)
     tx.session.flush()
     settle_reviews(tx, refund, "The refund has ended, see the new entry.")
-    disputed = "disputed" in code
+    meaning = explain(code)
     reviews.open_review(
         tx,
-        kind="dispute" if disputed else "refund_failed",
-        why=f"A refund did not reach the customer. {sentence}",
+        kind=reviews.DISPUTE if meaning.disputed else reviews.REFUND_FAILED,
+        why=f"A refund did not reach the customer. {sentence} {meaning.todo}",
         fact=code,
         return_id=refund.return_id,
         refund_id=refund.id,
         data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
         due_at=tx.at + DECIDE_WITHIN,
     )
-    _record(tx, "refund.failed", refund, payment, why=sentence)
+    record(tx, "refund.failed", refund, payment, why=sentence)
 
 
 def give_back(tx: Tx, refund: Refund, *, sure: bool, code: str, sentence: str) -> None:
@@ -119,7 +111,24 @@ def doubt(tx: Tx, refund: Refund, payment: Payment, *, first: bool, code: str, s
     refund.failure_code, refund.failure_reason = code[:60], sentence
     tx.session.flush()
     if first:
-        _record(tx, "refund.unknown", refund, payment, why=sentence)
+        record(tx, "refund.unknown", refund, payment, why=sentence)
+
+
+def hold_back(tx: Tx, refund: Refund, payment: Payment, why: str) -> None:
+    """More than the shop lets go in a day: a person says whether this one goes anyway."""
+    refund.held_at = tx.at
+    tx.session.flush()
+    reviews.open_review(
+        tx,
+        kind=reviews.DAILY_CAP,
+        why=f"{why} Look whether all of them are right, then send this one anyway or pay it another way.",
+        fact="daily_cap",
+        return_id=refund.return_id,
+        refund_id=refund.id,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
+    record(tx, "refund.held_back", refund, payment, why=why)
 
 
 def ask_staff(tx: Tx, refund: Refund, why: str) -> None:
@@ -149,7 +158,7 @@ def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
     refund.settled_at = tx.at
     tx.session.flush()
     settle_reviews(tx, refund, note)
-    _record(tx, "refund.paid_elsewhere", refund, payment, why=note)
+    record(tx, "refund.paid_elsewhere", refund, payment, why=note)
 
 
 _ASKED = select(Review).where(Review.refund_id == bindparam("refund_id"), Review.status.in_(reviews.UNDECIDED))
@@ -172,7 +181,7 @@ def _succeed(tx: Tx, refund: Refund, payment: Payment) -> None:
     ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "paid", refund.amount_minor)
     tx.session.flush()
     settle_reviews(tx, refund, "Stripe has paid it meanwhile.")
-    _record(tx, "refund.succeeded", refund, payment)
+    record(tx, "refund.succeeded", refund, payment)
 
 
 def _note_waiting(tx: Tx, refund: Refund, view: RefundView, seen: str) -> None:
@@ -184,7 +193,7 @@ def _note_waiting(tx: Tx, refund: Refund, view: RefundView, seen: str) -> None:
         reviews.open_review(
             tx,
             kind="balance_low",
-            why="A refund waits because the Stripe balance is too low. Add money in Stripe; it is sent by itself then.",
+            why=f"{explain('pending_insufficient_funds').what}. {explain('pending_insufficient_funds').todo}",
             fact=view.pending_reason,
             return_id=refund.return_id,
             refund_id=refund.id,
@@ -202,7 +211,8 @@ def _differs(tx: Tx, refund: Refund, view: RefundView) -> None:
     )
 
 
-def _record(tx: Tx, what: str, refund: Refund, payment: Payment, *, why: str = "") -> None:
+def record(tx: Tx, what: str, refund: Refund, payment: Payment, *, why: str = "") -> None:
+    """Write what happened to the refund on the timeline."""
     timeline.record(
         tx,
         what,

@@ -7,20 +7,21 @@ next run ends with one refund. Never: a new key, a call once the key may be forg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from portal import clock, jobs
-from portal.db import Database
+from portal.db import Database, Tx
 from portal.errors import UpstreamError
-from portal.refunds import lifecycle, reconcile, settle
+from portal.orders.models import Payment
+from portal.refunds import gate, lifecycle, reconcile, settle
 from portal.refunds.gateway import Gateway, RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import is_stripe, lock_refund
+from portal.shop import DailyCap
 
 LEASE = timedelta(seconds=30)
 """Longer than a try can last (3 s to connect, 20 s to answer): after that whoever sent it is dead."""
@@ -48,12 +49,20 @@ class _Claimed:
         return self.before == lifecycle.PLANNED
 
 
-def submit(database: Database, gateway: Gateway, refund_id: int) -> None:
-    """Send the refund, once. Does nothing when it has been answered already.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may leave in a day, and the zone whose midnight begins it."""
+
+    per_day: DailyCap = field(default_factory=DailyCap)
+    zone: str = "UTC"
+
+
+def submit(database: Database, gateway: Gateway, refund_id: int, limits: Limits = Limits()) -> None:
+    """Send the refund, once. Does nothing when it has been answered already, or is above the day's cap and waits for staff.
 
     Raises `jobs.Later` when it is not its turn or the outcome is not known yet; the same call is then safe to repeat.
     """
-    claimed = _claim(database, refund_id)
+    claimed = _claim(database, refund_id, limits)
     if claimed is None:
         return
     if claimed.expired:
@@ -69,13 +78,17 @@ def submit(database: Database, gateway: Gateway, refund_id: int) -> None:
         settle.take_over(tx, refund, payment, view)
 
 
-def _claim(database: Database, refund_id: int) -> _Claimed | None:
+def _claim(database: Database, refund_id: int, limits: Limits) -> _Claimed | None:
     with database.transaction() as tx:
         refund, payment = lock_refund(tx.session, refund_id)
-        if refund.status not in lifecycle.SENDABLE or not is_stripe(payment):
+        if refund.status not in lifecycle.SENDABLE or not is_stripe(payment) or refund.held_at is not None:
             return None
-        wait = _wait_until(tx.session, refund, payment.disputed_at is not None, tx.at)
+        wait = wait_until(tx, refund, payment)
         if wait is None:
+            why = gate.above_cap(tx, refund, limits.per_day, limits.zone) if refund.status == lifecycle.PLANNED else ""
+            if why:
+                settle.hold_back(tx, refund, payment, why)
+                return None
             before = refund.status
             begun = refund.first_submitted_at
             expired = begun is not None and tx.at - begun > KEY_LIFE
@@ -89,16 +102,22 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
     raise jobs.Later(*wait)
 
 
-def _wait_until(session: Session, refund: Refund, disputed: bool, at: datetime) -> tuple[datetime, str] | None:
+def wait_until(tx: Tx, refund: Refund, payment: Payment) -> tuple[datetime, str] | None:
     """When to come back, and why; None when it is this refund's turn."""
+    at = tx.at
+    closed = gate.read(tx.session).opens_at(at)
+    if closed is not None:
+        return closed
     if refund.status == lifecycle.SUBMITTED and refund.submitted_at and refund.submitted_at > at - LEASE:
         return refund.submitted_at + LEASE, "another worker is sending it"
-    if disputed and refund.status == lifecycle.PLANNED:
+    if payment.disputed_at is not None and refund.status == lifecycle.PLANNED:
         return at + WHILE_DISPUTED, "the payment is disputed"
-    busy = session.scalar(
+    # An order that its source has split has a row in each part for the one payment.
+    same = select(Payment.id).where(Payment.payment_intent == payment.payment_intent)
+    busy = tx.session.scalar(
         select(Refund.submitted_at)
         .where(
-            Refund.payment_id == refund.payment_id,
+            Refund.payment_id.in_(same),
             Refund.id != refund.id,
             Refund.status == lifecycle.SUBMITTED,
             Refund.submitted_at > at - LEASE,

@@ -19,9 +19,10 @@ from portal.staff.models import User
 
 POLICY, ASKED_US, RECEIPT = "policy", "asked_us", "receipt"
 REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, OUT_OF_STOCK = "refund_failed", "refund_unknown", "dispute", "out_of_stock"
-PAY_ELSEWHERE, BALANCE_LOW = "pay_elsewhere", "balance_low"
+PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP = "pay_elsewhere", "balance_low", "daily_cap"
 KINDS = (
-    POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, RECEIPT, OUT_OF_STOCK,
+    POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP, RECEIPT,
+    OUT_OF_STOCK,
 )  # fmt: skip
 
 OPEN, ASKED = "open", "asked"

@@ -19,6 +19,8 @@ REPAIR_REFUNDS = "repair_refunds"  # try again, record a payment made elsewhere
 SEE_POLICY = "see_policy"  # the rules as sentences, and the versions
 EDIT_POLICY = "edit_policy"  # change the draft
 PUBLISH_POLICY = "publish_policy"  # make a version of the draft, or of an earlier one
+EXCEED_CAP = "exceed_cap"  # send a refund that is above the daily cap
+STOP_REFUNDS = "stop_refunds"  # stop all refunds of the shop, and let them flow again
 MANAGE_STAFF = "manage_staff"
 
 PERMISSIONS = (
@@ -33,12 +35,14 @@ PERMISSIONS = (
     SEE_POLICY,
     EDIT_POLICY,
     PUBLISH_POLICY,
+    EXCEED_CAP,
+    STOP_REFUNDS,
     MANAGE_STAFF,
 )
 
 _WAREHOUSE = frozenset({SEE_RETURNS, RECEIVE})
 _AGENT = _WAREHOUSE | {SEE_QUEUE, SEE_CUSTOMERS, DECIDE, SEE_REFUNDS, SEE_POLICY}
-_LEAD = _AGENT | {OVERRULE, REPAIR_REFUNDS, EDIT_POLICY, PUBLISH_POLICY}
+_LEAD = _AGENT | {OVERRULE, REPAIR_REFUNDS, EXCEED_CAP, STOP_REFUNDS, EDIT_POLICY, PUBLISH_POLICY}
 _MERCHANT = frozenset({SEE_RETURNS, SEE_POLICY, EDIT_POLICY, PUBLISH_POLICY})
 
 ROLES: dict[str, frozenset[str]] = {

@@ -318,13 +318,18 @@ def _piece_step(told: _Told, piece: Piece) -> Step:
                 detail = _("%(what)s, expected by %(day)s", what=to, day=_short_day(piece.expected_on))
             return Step(NOW, _("Refund on its way to your bank"), when, iso, _with_reference(detail, piece))
         case _kind, "needs_you":
-            return Step(NOW, _("Waiting for your bank details"), "", "", to)
+            return Step(NOW, _("Waiting for your bank details"), "", "", _and_told(to, piece))
         case _kind, "held":
-            return Step(NOW, _("Refund delayed"), _("Now"), "", _("%(what)s. We’re looking into it.", what=to))
+            return Step(NOW, _("Refund delayed"), _("Now"), "", _and_told(to, piece))
         case _kind, "unsure":
             return Step(NOW, _("Refund being checked"), _("Now"), "", to)
         case _other:
             return Step(NOW, _("Refund being prepared"), _("Now"), "", to)
+
+
+def _and_told(what: str, piece: Piece) -> str:
+    # A message id of `refunds.refusals`, marked for translation there.
+    return _("%(what)s. %(told)s", what=what, told=_(piece.told)) if piece.told else what
 
 
 def _with_reference(text: str, piece: Piece) -> str:

@@ -28,6 +28,7 @@ def register(app: Flask, ports: Ports) -> None:
         refunds,
         returns,
         simulation,
+        switch,
     )
 
     accounts.set_up(app, ports)

@@ -165,6 +165,7 @@ def frame() -> dict[str, Any]:
         "theme": theme(),
         "search_url": url_for("staff.search") if found.may(may.SEE_RETURNS) else None,
         "scan_url": url_for("staff.bench") if found.may(may.RECEIVE) else None,
+        "switch_url": url_for("staff.switch") if found.may(may.STOP_REFUNDS) else None,
         "help_url": url_for("staff.help_page"),
         "theme_url": url_for("staff_door.set_theme"),
         "sign_out_url": url_for("staff_door.sign_out"),
@@ -185,19 +186,27 @@ class Menu:
         self._who = who
 
     @cached_property
+    def _counts(self) -> tuple[int, int, int, tuple[str, str] | None]:
+        with read() as session:
+            return reads.nav_counts(session)
+
+    @cached_property
     def _groups(self) -> list[dict[str, Any]]:
-        return [{"title": None, "entries": _entries(self._who)}]
+        return [{"title": None, "entries": _entries(self._who, *self._counts[:3])}]
+
+    @property
+    def stopped(self) -> tuple[str, str] | None:
+        """Who has stopped all refunds, and why; None while they flow."""
+        return self._counts[3]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self._groups)
 
 
-def _entries(found: Me) -> list[dict[str, Any]]:
+def _entries(found: Me, exceptions: int, benches: int, failures: int) -> list[dict[str, Any]]:
     section = g.get("menu_section") or getattr(
         current_app.view_functions.get(request.endpoint or ""), "menu_section", ""
     )
-    with read() as session:
-        exceptions, benches, failures = reads.nav_counts(session)
     known = (
         (may.SEE_QUEUE, "exceptions", _("Exceptions"), "inbox", "staff.queue", exceptions, None),
         (may.SEE_RETURNS, "returns", _("All returns"), "box", "staff.returns", None, None),

@@ -14,7 +14,7 @@ from portal.orders.models import Order, OrderLine, Payment
 from portal.receiving.models import Receipt
 from portal.refunds import lifecycle as refund_life
 from portal.refunds.ledger import REFUNDED, STORE_CREDIT
-from portal.refunds.models import Exchange, LedgerEntry, Refund, StoreCredit
+from portal.refunds.models import Exchange, LedgerEntry, Refund, RefundGate, StoreCredit
 from portal.refunds.settle import ELSEWHERE
 from portal.returns.lifecycle import ENDED
 from portal.returns.models import Return, ReturnLine
@@ -33,22 +33,27 @@ def needs_somebody() -> ColumnElement[bool]:
     return or_(
         and_(Refund.status.in_(refund_life.LOST), Refund.paid_elsewhere_by == "", Refund.cause != ELSEWHERE, ~replaced),
         Refund.status.in_((refund_life.UNKNOWN, refund_life.REQUIRES_ACTION)),
-        and_(Refund.status == refund_life.PLANNED, by_hand),
+        and_(Refund.status == refund_life.PLANNED, or_(by_hand, Refund.held_at.is_not(None))),
     )
 
 
-def nav_counts(session: Session) -> tuple[int, int, int]:
-    """Open questions, parcels that wait to be checked, refunds that need somebody: one query."""
+def nav_counts(session: Session) -> tuple[int, int, int, tuple[str, str] | None]:
+    """Open questions, parcels that wait to be checked, refunds that need somebody; and, while all refunds are stopped, who
+    stopped them and why. One query."""
 
     def count(of: Any, *where: Any) -> Any:
         return select(func.count()).select_from(of).where(*where).scalar_subquery()
 
     found = session.execute(
         select(
-            count(Review, Review.status.in_(UNDECIDED)), count(Return, *at_the_dock()), count(Refund, needs_somebody())
+            count(Review, Review.status.in_(UNDECIDED)),
+            count(Return, *at_the_dock()),
+            count(Refund, needs_somebody()),
+            select(RefundGate.stopped_by).where(RefundGate.stopped_at.is_not(None)).scalar_subquery(),
+            select(RefundGate.reason).where(RefundGate.stopped_at.is_not(None)).scalar_subquery(),
         )
     ).one()
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], None if found[3] is None else (found[3], found[4])
 
 
 def at_the_dock() -> tuple[ColumnElement[bool], ...]:

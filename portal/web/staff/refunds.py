@@ -19,6 +19,7 @@ from portal.money import Money
 from portal.refunds import actions, lifecycle
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
+from portal.refunds.refusals import explain_state
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe
 from portal.staff import permissions as may
@@ -42,33 +43,13 @@ CHECK_EVERY = timedelta(minutes=1)
 def what_to_do(refund: Refund) -> tuple[str, str]:
     """What went wrong and what to do about it, each in a few words. Stripe's own sentence stands beside it."""
     name = refund.payment.method or refund.payment.provider.replace("_", " ")
-    if refund.status == lifecycle.UNKNOWN:
-        return _("The payment provider didn’t answer"), _("Nothing yet. The portal asks again before any new try.")
-    if refund.status == lifecycle.REQUIRES_ACTION:
-        return _("The customer’s bank details are needed"), _(
-            "The payment provider asks the customer by e-mail. Remind them."
-        )
-    if refund.status == lifecycle.PLANNED:
+    if refund.status == lifecycle.PLANNED and not is_stripe(refund.payment):
         return _("Paid by %(name)s", name=name), _("Pay it there, then record it here.")
-    if refund.payment.disputed_at is not None or "disputed" in refund.failure_code:
-        return _("The payment is disputed"), _("Wait for the end of the dispute. Refunding now would pay twice.")
-    known = {
-        "expired_or_canceled_card": (
-            _("The card has expired or was closed"),
-            _("Ask for a bank account, pay there, then record it here."),
-        ),
-        "lost_or_stolen_card": (_("The card was lost"), _("Ask for a bank account, pay there, then record it here.")),
-        "declined": (_("The bank declined it"), _("Try again, or pay another way and record it here.")),
-        "insufficient_funds": (_("Our balance is too low"), _("Add money at the payment provider, then try again.")),
-        "charge_already_refunded": (
-            _("It was refunded before"),
-            _("Look at the payment provider before you do anything."),
-        ),
-        "never_arrived": (_("It never reached the provider"), _("Try again.")),
-    }
-    return known.get(
-        refund.failure_code, (_("It did not arrive"), _("Try again, or pay another way and record it here."))
-    )
+    lost = refund.status in lifecycle.LOST
+    code = "charge_disputed" if lost and refund.payment.disputed_at is not None else refund.failure_code
+    found = explain_state(refund.status, code, refund.pending_reason, held=refund.held_at is not None)
+    # Both are message ids of `refusals`, marked for translation there.
+    return (_(found.what), _(found.todo)) if found else ("", "")
 
 
 def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
@@ -92,6 +73,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
         "sent": wording.clock_time(refund.settled_at or last, zone),
         "status": "paid_elsewhere" if refund.paid_elsewhere_by else refund.status,
+        "held": refund.held_at is not None and refund.status == lifecycle.PLANNED,
     }
 
 
@@ -216,6 +198,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         begun = refund.first_submitted_at
         offers = {
             "retry": mine and lost and refund.payment.disputed_at is None and refund.return_id is not None,
+            "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"],
             "elsewhere": mine and (lost or refund.status == lifecycle.PLANNED),
             "check": me().may(may.REPAIR_REFUNDS)
             and is_stripe(refund.payment)
@@ -239,12 +222,24 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         )
 
 
+@staff.post("/refunds/<public_id>/<any(anyway):act>")
+@needs(may.EXCEED_CAP, "refunds")
+def let_through(public_id: str, act: str) -> AnyResponse:
+    """Send what is above the daily cap. Needs a note."""
+    return repair(public_id, act)
+
+
 @staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent):act>")
 @needs(may.REPAIR_REFUNDS, "refunds")
 def repair(public_id: str, act: str) -> AnyResponse:
     """Try again with a new refund, record a payment made elsewhere, or give up one that never arrived. Each needs a note."""
     note = request.form.get("note", "")
-    do = {"retry": actions.retry, "elsewhere": actions.mark_paid_elsewhere, "unsent": actions.declare_unsent}[act]
+    do = {
+        "retry": actions.retry,
+        "elsewhere": actions.mark_paid_elsewhere,
+        "unsent": actions.declare_unsent,
+        "anyway": actions.send_anyway,
+    }[act]
     try:
         with command() as tx:
             done = do(tx, public_id, note)
@@ -257,6 +252,7 @@ def repair(public_id: str, act: str) -> AnyResponse:
         "retry": _("A new refund of %(amount)s is on its way.", amount=amount),
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),
         "unsent": _("Recorded: it never arrived. It may be sent again now."),
+        "anyway": _("%(amount)s is sent now.", amount=amount),
     }[act]
     flash(said, "green")
     return see_other("staff.refund_page", public_id=number)

@@ -93,6 +93,7 @@ def kind(code: str) -> str:
         reviews.DISPUTE: _("Dispute"),
         reviews.PAY_ELSEWHERE: _("To pay by hand"),
         reviews.BALANCE_LOW: _("Balance too low"),
+        reviews.DAILY_CAP: _("Above the daily cap"),
     }.get(code, code)
 
 
@@ -222,6 +223,10 @@ def _plain() -> dict[str, str]:
         "refund.failed": _("Refund failed"),
         "refund.unknown": _("Refund without an answer"),
         "refund.paid_elsewhere": _("Paid another way"),
+        "refund.held_back": _("Above the daily cap, waits for a person"),
+        "refund.let_through": _("Sent anyway"),
+        "refunds.stopped": _("All refunds stopped"),
+        "refunds.resumed": _("Refunds flow again"),
         "refund.imported": _("Refund made outside the portal"),
         "credit.issued": _("Store credit issued"),
         "exchange.ordered": _("Replacement ordered"),

@@ -1,4 +1,4 @@
-"""A chargeback freezes every way out of its payment, down the whole chain of exchanges, and what it held goes on when it is won."""
+"""A chargeback freezes every way out of its payment, down the whole chain of exchanges; what it held goes on when it is won."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _numbers = itertools.count(1)
 
 def river(tx: Tx, event: Event) -> None:
     """What `flow` does with the events of money, without labels and mails."""
-    if event.what == "refund.planned":
+    if event.what in ("refund.planned", "refund.let_through"):
         jobs.enqueue(tx, "submit_refund", {"refund": event.refund_id}, key=f"{event.id}:submit_refund")
     closing = ("payout.planned", "credit.issued", "exchange.ordered", "refund.succeeded", "refund.paid_elsewhere")
     if event.what in closing and event.return_id is not None:
@@ -183,6 +183,14 @@ class World:
             else:
                 jobs.finish(self.database, job, "worker")
         raise AssertionError("the jobs do not come to an end")
+
+    def work_only(self, name: str, limits: submit.Limits) -> None:
+        """Do the next job, which sends a refund, with these limits."""
+        job = jobs.claim(self.database, "worker")
+        assert job is not None
+        assert job.name == name
+        submit.submit(self.database, self.gateway, job.args["refund"], limits)
+        jobs.finish(self.database, job, "worker")
 
     def later(self, only: int | None = None, /, **by: float) -> None:
         """Let time pass for refunds (all, or those of one return) and jobs; the stand-in's clock is moved by its control."""

@@ -23,6 +23,7 @@ PAGES = {
     "/staff/refunds": DESK,
     "/staff/refunds.csv": DESK,
     "/staff/refunds/reconciliation": DESK,
+    "/staff/refunds/switch": LEADS,
     "/staff/returns/{rma}": ALL,
     "/staff/returns/{rma}/cancel": DESK,
     "/staff/receive/{rma}": ALL,
@@ -46,6 +47,8 @@ COMMANDS = {
     "/staff/refunds/rf_x/retry": LEADS,
     "/staff/refunds/rf_x/elsewhere": LEADS,
     "/staff/refunds/rf_x/unsent": LEADS,
+    "/staff/refunds/rf_x/anyway": LEADS,
+    "/staff/refunds/switch": LEADS,
     "/staff/refunds/rf_x/check": LEADS,
 }
 

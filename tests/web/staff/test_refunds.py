@@ -62,9 +62,9 @@ def test_each_trouble_says_what_went_wrong_and_what_to_do(lead: Browser, shop: S
     seen = lead.words("/staff/refunds")
     for part in (
         "1 failed, 1 is unsure.", "Needs you 3", "3 to fix", failed, unsure, needs,
-        "The card has expired or was closed", "Ask for a bank account, pay there, then record it here.",
-        "The payment provider didn’t answer", "Stripe did not answer in time.",
-        "Nothing yet. The portal asks again before any new try.", "Failed", "Unsure", "Check now", "Put it right",
+        "The card has expired or was canceled", "Ask for a bank account, pay there, then record it here.",
+        "Stripe did not answer", "Stripe did not answer in time.",
+        "Nothing. The portal goes on by itself.", "Failed", "Unsure", "Check now", "Put it right",
     ):  # fmt: skip
         assert part in seen, part
 
@@ -159,7 +159,7 @@ def test_a_disputed_payment_is_not_refunded_again(lead: Browser, shop: Shop) -> 
         tx.session.query(Payment).update({"disputed_at": tx.at})
     assert "/retry" not in lead.page(f"/staff/refunds/{number}")
     assert lead.post(f"/staff/refunds/{number}/retry", {"note": "x"}).status_code == 409
-    assert "The payment is disputed" in lead.words("/staff/refunds")
+    assert "The payment was charged back" in lead.words("/staff/refunds")
 
 
 def test_a_part_that_was_paid_by_gift_card_waits_to_be_paid_by_hand(lead: Browser, shop: Shop) -> None:
@@ -252,3 +252,49 @@ def test_the_last_comparison_with_stripe_is_shown_with_its_differences(lead: Bro
         assert f": {said}." in seen
         assert "3 refunds on 2 payments" in seen
         assert (sentence in seen) is bool(differences)
+
+
+def held(shop: Shop) -> str:
+    """A refund above the daily cap; its number."""
+    (refund,) = shop.refunds(planned(shop))
+    with shop.do(STRIPE) as tx:
+        settle.hold_back(
+            tx, *lock_refund(tx.session, refund.id), "£10.00 have left today, and the shop's cap is £20.00."
+        )
+    return refund.public_id
+
+
+def test_a_refund_above_the_daily_cap_is_sent_anyway_with_a_note(lead: Browser, shop: Shop) -> None:
+    number = held(shop)
+    seen = lead.words("/staff/refunds")
+    for part in ("Needs you 1", "More than the shop lets go in a day", "Look at it"):
+        assert part in seen, part
+    assert "Above the daily cap" in lead.words("/staff/?view=all")
+    form = lead.form(f"/staff/refunds/{number}", "/anyway")
+    assert lead.submit(form, {"note": ""}).status_code == 422
+    assert lead.submit(form, {"note": "A busy day"}).status_code == 303
+    assert lead.submit(form, {"note": "A busy day"}).status_code == 303
+    assert "No refund needs you" in lead.words("/staff/refunds")
+    assert len(rows(shop.database, select(jobs.Job).where(jobs.Job.name == "submit_refund"))) == 2
+    assert "/anyway" not in lead.page(f"/staff/refunds/{number}")
+
+
+def test_all_refunds_are_stopped_with_a_reason_that_every_page_shows_and_flow_again(
+    lead: Browser, agent: Browser, warehouse: Browser, shop: Shop
+) -> None:
+    planned(shop)
+    assert "Refunds are flowing. 1 refund waits to be sent, worth £64.00." in lead.words("/staff/refunds/switch")
+    form = lead.form("/staff/refunds/switch", "/switch")
+    assert lead.submit(form, {"act": "stop", "reason": " "}).status_code == 422
+    assert lead.submit(form, {"act": "explode", "reason": "x"}).status_code == 422
+    assert "All refunds are stopped" not in lead.words("/staff/refunds")
+    assert lead.submit(form, {"act": "stop", "reason": "A rule pays <b>twice</b>"}).status_code == 303
+    for browser, page in ((lead, "/staff/refunds"), (agent, "/staff/?view=all"), (warehouse, "/staff/receive")):
+        seen = browser.words(page)
+        assert "All refunds are stopped" in seen
+        assert "“A rule pays <b>twice</b>”. Nothing is sent, everything waits." in seen
+    assert "/staff/refunds/switch" in lead.page("/staff/refunds")
+    assert "/staff/refunds/switch" not in agent.page("/staff/refunds")
+    form = lead.form("/staff/refunds/switch", "/switch")
+    assert lead.submit(form, {"act": "resume", "reason": "The rule is right now"}).status_code == 303
+    assert "All refunds are stopped" not in agent.words("/staff/refunds")
