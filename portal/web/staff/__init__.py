@@ -27,6 +27,7 @@ def register(app: Flask, ports: Ports) -> None:
         reconciliation,
         refunds,
         returns,
+        shortage,
         simulation,
         switch,
     )

@@ -48,6 +48,9 @@ COMMANDS = {
     "/staff/refunds/rf_x/elsewhere": LEADS,
     "/staff/refunds/rf_x/unsent": LEADS,
     "/staff/refunds/rf_x/anyway": LEADS,
+    "/staff/returns/{rma}/money/send": LEADS,
+    "/staff/returns/{rma}/money/elsewhere": LEADS,
+    "/staff/returns/{rma}/money/close": LEADS,
     "/staff/refunds/switch": LEADS,
     "/staff/refunds/rf_x/check": LEADS,
 }
