@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,6 +163,12 @@ class Tx:
         made: Any = self.session.connection().execute(_insert_into(model), values)
         row: int = made.inserted_primary_key[0]
         return row
+
+    def write_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+        """Insert many such rows, all with the same columns, by one statement."""
+        self.session.flush()
+        if rows:
+            self.session.connection().execute(_insert_into(model), rows)
 
     def write_new(self, model: type[Base], **values: Any) -> int | None:
         """The same, unless a unique column of the model holds its value already: None then, and nothing is written."""

@@ -7,6 +7,8 @@ refunded and credited is what is still open. Never: an update or a delete.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
@@ -46,6 +48,18 @@ def write(
         amount_minor=amount_minor,
         currency=currency,
         cause=(cause or f"{tx.actor.kind}: {tx.actor.name}")[:120],
+    )
+
+
+def write_owed(tx: Tx, parts: Iterable[tuple[str, int, str]], currency: str, *, order_id: int, return_id: int) -> None:
+    """Add what a return is owed, part by part: (kind, amount in minor units, cause). One statement, however many there are."""
+    common = {"at": tx.at, "order_id": order_id, "return_id": return_id, "account": OWED, "currency": currency}
+    tx.write_all(
+        LedgerEntry,
+        [
+            {**common, "kind": kind, "amount_minor": amount_minor, "cause": cause[:120]}
+            for kind, amount_minor, cause in parts
+        ],
     )
 
 

@@ -175,18 +175,16 @@ def _plan(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> None:
 
 def write_owed(tx: Tx, return_: Return, quote: Quote) -> None:
     """Promise what the quote owes, part by part, on the ledger."""
-    for part in quote.all_parts():
-        if part.amount_minor:
-            ledger.write(
-                tx,
-                ledger.OWED,
-                part.kind,
-                part.amount_minor,
-                quote.currency,
-                order_id=return_.order_id,
-                return_id=return_.id,
-                cause=f"{return_.rma}, {'line ' + part.line if part.line else 'whole return'}, {part.into}",
-            )
+    parts = (
+        (
+            part.kind,
+            part.amount_minor,
+            f"{return_.rma}, {'line ' + part.line if part.line else 'whole return'}, {part.into}",
+        )
+        for part in quote.all_parts()
+        if part.amount_minor
+    )
+    ledger.write_owed(tx, parts, quote.currency, order_id=return_.order_id, return_id=return_.id)
 
 
 def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int:
