@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench
+.PHONY: help setup run test check format bench proof
 PORT ?= 8000
 
 help: ## list these
@@ -22,3 +22,6 @@ format: setup ## put the code into the house's format
 
 bench: setup ## measure now, print the table of docs/benchmarks.md
 	@.venv/bin/python -m bench $(ARGS)
+
+proof: setup ## money cannot go wrong: random steps, crashes everywhere, races; ARGS=--seed=N again
+	@.venv/bin/python -m tests.proof $(ARGS)

@@ -86,6 +86,7 @@ def _payment(row: int, order: int) -> dict[str, Any]:
         "id": row, "order_id": order, "position": 0, "provider": "stripe", "payment_intent": f"pi_bench_{order}",
         "reference": "", "captured_minor": 8095, "currency": "GBP", "method": "Visa ending 4242", "refunding_minor": 0,
         "refunded_elsewhere_minor": 0,
+        "refunded_at_source_minor": 0,
     }  # fmt: skip
 
 

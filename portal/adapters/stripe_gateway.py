@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import requests
 import stripe
 import structlog
 
@@ -36,7 +37,7 @@ Answer = TypeVar("Answer")
 
 
 class StripeGateway:
-    """One Stripe account. ``api_base`` points to Stripe or to its stand-in."""
+    """One Stripe account. ``api_base`` points to Stripe or to its stand-in; ``session`` may bring another way to carry HTTP."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class StripeGateway:
         api_base: str,
         *,
         timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        session: requests.Session | None = None,
     ) -> None:
         self._key = api_key
         self._client: stripe.StripeClient | None = None
@@ -52,7 +54,7 @@ class StripeGateway:
                 api_key,
                 base_addresses={"api": api_base.rstrip("/")},
                 max_network_retries=0,
-                http_client=stripe.RequestsClient(timeout=timeout),
+                http_client=stripe.RequestsClient(timeout=timeout, session=session),
             )
 
     def create_refund(self, request: RefundRequest) -> RefundView:

@@ -186,7 +186,9 @@ def _payment_columns(payment: IncomingPayment, known: Payment) -> dict[str, Any]
             del columns[name]
     # What the shop's system calls refunded may be the very refund that the portal sent, so it never counts beyond the rest.
     room = columns.get("captured_minor", known.captured_minor) - known.refunding_minor
-    columns["refunded_elsewhere_minor"] = max(known.refunded_elsewhere_minor, min(payment.refunded_minor, room))
+    told = max(known.refunded_at_source_minor, min(payment.refunded_minor, room))
+    columns["refunded_at_source_minor"] = told
+    columns["refunded_elsewhere_minor"] = max(known.refunded_elsewhere_minor, told)
     return columns
 
 

@@ -149,6 +149,8 @@ class Payment(Base):
     """Sum of this payment's refunds that are planned, under way, unknown or succeeded."""
     refunded_elsewhere_minor: Mapped[int] = mapped_column(default=0)
     """Known refunds that were not made here (by hand in Stripe, or before the import)."""
+    refunded_at_source_minor: Mapped[int] = mapped_column(default=0)
+    """What the shop's own system says went back. It may be the very refunds that Stripe lists, so the larger of both counts."""
     disputed_at: Mapped[datetime | None]
     """Set while a chargeback is open: nothing is refunded then."""
 

@@ -127,4 +127,5 @@ def payment_columns(payment: IncomingPayment, position: int, currency: str) -> d
         "currency": currency,
         "method": payment.method,
         "refunded_elsewhere_minor": payment.refunded_minor,
+        "refunded_at_source_minor": payment.refunded_minor,
     }

@@ -15,6 +15,7 @@ from portal.refunds import ledger, lifecycle
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund
 from portal.refunds.settle import ELSEWHERE
+from portal.refunds.tenders import count_elsewhere
 
 
 def take_in(tx: Tx, payment: Payment, view: RefundView) -> bool:
@@ -50,9 +51,7 @@ def take_in(tx: Tx, payment: Payment, view: RefundView) -> bool:
         checked_at=tx.at,
     )
     tx.session.add(refund)
-    # An order imported with less than was captured can have more refunded than we know of; the report says so.
-    payment.refunded_elsewhere_minor += min(counted, payment.refundable_minor)
-    tx.session.flush()
+    count_elsewhere(tx.session, payment)
     if counted:
         ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, ELSEWHERE, counted)
     timeline.record(

@@ -29,8 +29,8 @@ MAY_STILL_FAIL = timedelta(days=30)
 """A bank can send a refund back for up to thirty days."""
 STAFF_KNOW = timedelta(hours=26)
 """A refund that was without an answer for so long is a question to staff by now."""
-WINDOW = DAY
-"""How much of the account is listed at a time; a day of the busiest shop still fits into memory."""
+WINDOW = 7 * DAY
+"""How much of the account is listed at a time; a week of a busy shop fits into memory, and a quiet one costs few calls."""
 MANY = 200
 """How many payments one query asks for."""
 AT_ONCE = 1000
@@ -151,7 +151,7 @@ def catch_up(database: Database, gateway: Gateway, back: timedelta) -> Seen:
 
 
 def windows(since: datetime, until: datetime) -> Iterator[Span]:
-    """The time from ``since`` until a second after ``until`` in spans of a day; the gateway counts in whole seconds."""
+    """The time from ``since`` until a second after ``until`` in spans of a week; the gateway counts in whole seconds."""
     start, end = since.replace(microsecond=0), until.replace(microsecond=0) + timedelta(seconds=1)
     while start < end:
         yield Span(start, min(start + WINDOW, end))

@@ -19,6 +19,7 @@ from portal.refunds.gateway import RefundView
 from portal.refunds.lifecycle import Step
 from portal.refunds.models import Refund
 from portal.refunds.refusals import REFUSALS, explain
+from portal.refunds.tenders import count_elsewhere
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
@@ -70,12 +71,11 @@ def lose(tx: Tx, refund: Refund, payment: Payment, *, status: str, code: str, se
     refund.pending_reason = ""
     refund.settled_at = tx.at
     if refund.cause == ELSEWHERE:
-        # What was known of it may have been less than its amount, see `elsewhere.take_in`.
-        payment.refunded_elsewhere_minor = max(payment.refunded_elsewhere_minor - refund.amount_minor, 0)
         ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "reversed", -refund.amount_minor)
-        tx.session.flush()
+        count_elsewhere(tx.session, payment)
         return
     payment.refunding_minor -= refund.amount_minor
+    count_elsewhere(tx.session, payment)
     if was_paid:
         ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "reversed", -refund.amount_minor)
     else:

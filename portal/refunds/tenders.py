@@ -7,12 +7,13 @@ each other. Never: a payment of another customer's order.
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, inspect, select
+from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
 from portal.errors import NotFound
 from portal.orders.models import Order, Payment
+from portal.refunds.lifecycle import HOLDING
 from portal.refunds.models import Refund
 from portal.returns.holding import held_orders, read_behind_lock
 from portal.returns.models import Return
@@ -76,8 +77,8 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
 
     A return that this very command has read behind the lock of its order is fresh already and costs no query.
     """
-    known = read_behind_lock(session).get(return_id)
-    if known is not None:
+    known = session.identity_map.get(identity_key(Return, return_id))
+    if isinstance(known, Return) and return_id in read_behind_lock(session):
         chain = order_chain(session, known.order_id)
         lock_orders(session, chain)
         return known, chain
@@ -87,7 +88,7 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
     chain = order_chain(session, order_id)
     lock_orders(session, chain)
     return_ = session.get_one(Return, return_id, populate_existing=True)
-    read_behind_lock(session)[return_id] = return_
+    read_behind_lock(session).add(return_id)
     return return_, chain
 
 
@@ -152,3 +153,20 @@ def find_payments(session: Session, payment_intent: str) -> list[Payment]:
     """The payments that stand for this intent; more than one when an order was split by its source."""
     query = select(Payment).where(Payment.payment_intent == payment_intent).order_by(Payment.id)
     return list(session.scalars(query))
+
+
+def count_elsewhere(session: Session, payment: Payment) -> None:
+    """Count anew what went back of the payment by other hands: what Stripe lists or what the shop's system says, the larger.
+
+    Never beyond what is left: somebody can refund by hand at Stripe what staff have paid by bank, or an order can be imported
+    with less than was captured. The nightly report names that. The caller holds the order's lock.
+    """
+    session.flush()
+    listed = session.scalar(
+        select(func.sum(Refund.amount_minor)).where(
+            Refund.payment_id == payment.id, Refund.cause == "elsewhere", Refund.status.in_(HOLDING)
+        )
+    )
+    known = max(int(listed or 0), payment.refunded_at_source_minor)
+    payment.refunded_elsewhere_minor = min(known, payment.captured_minor - payment.refunding_minor)
+    session.flush()

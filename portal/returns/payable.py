@@ -101,8 +101,14 @@ def price(return_: Return) -> Quote:
 
 
 def reprice(return_: Return) -> tuple[Money, Money]:
-    """Freeze the quote anew; gives the total before and after. What was shown at booking stays in ``basis``."""
+    """Freeze the quote anew; gives the total before and after. What was shown at booking stays in ``basis``.
+
+    Once the payout is planned nothing changes any more: the quote is what was executed, also where money went ahead of goods
+    that turned out otherwise.
+    """
     was = Quote.from_json(return_.quote)
+    if return_.payout_planned_at is not None:
+        return was.total, was.total
     now = price(return_)
     if now != was:
         if "shown" not in return_.basis:

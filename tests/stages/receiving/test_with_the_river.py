@@ -119,6 +119,15 @@ def test_what_is_kept_is_paid_at_once(database: Database, shop: Book) -> None:
     assert planned(database) == [10_00]
 
 
+@pytest.mark.parametrize("found", ["missing", "wrong_item"])
+def test_what_was_paid_ahead_stays_the_quote_whatever_comes(database: Database, shop: Book, found: str) -> None:
+    rma = book_return(database, shop, paid_order(database, Item(gross=64_00, tags=("trusted",))))
+    assert planned(database) == [64_00]
+    receive(database, rma, Count("1", 1, found))
+    assert planned(database) == [64_00]
+    assert look(database, rma).quote["total"]["amount"] == 64_00, "what is shown is what was executed"
+
+
 class TestExchange:
     def reserved(self, database: Database) -> int:
         (variant,) = rows(database, select(Variant).where(Variant.sku == "B"))

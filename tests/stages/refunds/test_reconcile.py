@@ -170,8 +170,8 @@ def test_how_far_back_the_account_is_listed_can_be_said(quick_world: World) -> N
     world = quick_world
     order_id = world.order(5000)
     world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
-    for window in reconcile.windows(clock.now() - timedelta(days=3, hours=1), clock.now()):
-        assert window.until - window.since <= timedelta(days=1)
+    for window in reconcile.windows(clock.now() - timedelta(days=30, hours=1), clock.now()):
+        assert window.until - window.since <= timedelta(days=7)
     later = compare(world.database, world.gateway, since=clock.now() + timedelta(hours=1))
     assert (later.listed, later.differences) == (0, ())
 

@@ -29,7 +29,6 @@ PEOPLE = {
     "owner": ("ines@wren.example", "Ines Moreau"),
     "lead": ("maya@wren.example", "Maya Okafor"),
     "agent": ("jonas@wren.example", "Jonas Berg"),
-    "merchant": ("nora@wren.example", "Nora Wren"),
     "warehouse": ("ben@wren.example", "Ben Whitlock"),
 }
 

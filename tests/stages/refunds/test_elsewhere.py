@@ -1,0 +1,52 @@
+"""Refunds made by hand in Stripe: each counts once, whoever tells of it, and what it takes is never given again."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from portal.orders.models import Payment
+from portal.refunds import actions, reconcile
+from tests.stages.refunds.world import STAFF, World
+
+
+def test_what_the_shops_system_and_stripe_both_tell_of_counts_once(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    with world.database.transaction() as tx:
+        payment = tx.session.scalars(select(Payment)).one()
+        payment.refunded_at_source_minor = payment.refunded_elsewhere_minor = 1000
+    for amount, left in ((400, 4000), (600, 4000), (500, 3500)):
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=amount)
+        reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+        assert world.refundable(order_id) == [left]
+
+
+def test_what_found_no_room_at_first_counts_once_there_is_room(quick_world: World) -> None:
+    # Staff pay one part by bank, somebody refunds at Stripe by hand as well, then the other part comes back from its bank.
+    world = quick_world
+    order_id = world.order(8000, card="pm_card_refundFail", quantity=2)
+    (sent,) = world.pay(world.return_(order_id, 4000))
+    world.work()
+    (by_bank,) = world.pay(world.return_(order_id, 4000))
+    with world.database.transaction(STAFF) as tx:
+        actions.mark_paid_elsewhere(tx, world.refund(by_bank).public_id, "bank transfer")
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=800)
+    reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+    assert world.refundable(order_id) == [0]
+    world.stripe.control(f"refunds/{world.refund(sent).stripe_refund_id}", status="failed")
+    reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+    assert world.refundable(order_id) == [3200]
+
+
+def test_a_refund_by_hand_that_fails_gives_back_what_it_took_and_no_more(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    made = [
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=amount) for amount in (700, 300)
+    ]
+    reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+    assert world.refundable(order_id) == [4000]
+    world.stripe.control(f"refunds/{made[0]['id']}", status="failed")
+    reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+    assert world.refundable(order_id) == [4700]
+    world.check_books()
