@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, text
 
 from portal import clock
-from portal.db import Database
+from portal.db import Base, Database, Tx
 from portal.orders.models import Order, OrderLine, Payment
 
 DELIVERED_DAYS_AGO = 5
@@ -41,22 +41,63 @@ def write_retail_csv(path: Path, rows: int) -> None:
             writer.writerow([head[0], code, "PAINTED METAL PEARS", units, head[1], price, head[2], "United Kingdom"])
 
 
+FILLED_AT_ONCE = 100_000
+
+
 def fill(database: Database, count: int, *, first: int = 1) -> None:
-    """Write ``count`` delivered orders of two lines straight into the tables: ``B-1``, ``B-2`` …"""
+    """Write ``count`` delivered orders of two lines straight into the tables: ``B-1``, ``B-2`` …
+
+    The first one is written as the portal would write it, the others are copies that the database makes: a million take a
+    minute.
+    """
     at = clock.now()
-    step = 5000
-    with database.read() as session:
-        start = (session.scalar(select(Order.id).order_by(Order.id.desc()).limit(1)) or 0) + 1
-        line_start = (session.scalar(select(OrderLine.id).order_by(OrderLine.id.desc()).limit(1)) or 0) + 1
-        pay_start = (session.scalar(select(Payment.id).order_by(Payment.id.desc()).limit(1)) or 0) + 1
     delivered = at - timedelta(days=DELIVERED_DAYS_AGO)
-    for base in range(0, count, step):
-        numbers = range(base, min(base + step, count))
+    with database.transaction() as tx:
+        rows = [
+            (tx.session.scalar(select(func.max(model.id))) or 0) + 1  # type: ignore[attr-defined]
+            for model in (Order, OrderLine, Payment)
+        ]
+        order, line, payment = rows
+        tx.session.execute(insert(Order), [_order(order, first, at)])
+        tx.session.execute(insert(OrderLine), [_line(line + p, order, p, delivered) for p in (0, 1)])
+        tx.session.execute(insert(Payment), [_payment(payment, order)])
+    for base in range(1, count, FILLED_AT_ONCE):
+        span = {"low": base, "high": min(base + FILLED_AT_ONCE, count) - 1}
         with database.transaction() as tx:
-            tx.session.execute(insert(Order), [_order(start + n, first + n, at) for n in numbers])
-            lines = [_line(line_start + 2 * n + p, start + n, p, delivered) for n in numbers for p in (0, 1)]
-            tx.session.execute(insert(OrderLine), lines)
-            tx.session.execute(insert(Payment), [_payment(pay_start + n, start + n) for n in numbers])
+            number = f"(s.n + {first})"
+            email = f"'c' || ({number} % 50021) || '@example.com'"
+            changed = {
+                "number": f"'B-' || {number}", "number_key": f"'B-' || {number}", "email": email, "email_key": email,
+                "customer_ref": f"{number} % 50021", "id": "t.id + s.n",
+            }  # fmt: skip
+            _copy(tx, Order, span, changed, f"t.id = {order}")
+            mine = {"id": "t.id + 2 * s.n", "order_id": "t.order_id + s.n"}
+            _copy(tx, OrderLine, span, mine, f"t.order_id = {order}")
+            paid = {
+                "id": "t.id + s.n",
+                "order_id": "t.order_id + s.n",
+                "payment_intent": "'pi_bench_' || (t.order_id + s.n)",
+            }
+            _copy(tx, Payment, span, paid, f"t.order_id = {order}")
+    if not database.is_sqlite:
+        with database.transaction() as tx:
+            for model in (Order, OrderLine, Payment):
+                name = model.__tablename__
+                tx.session.execute(
+                    text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), max(id)) FROM \"{name}\"")
+                )
+
+
+def _copy(tx: Tx, model: type[Base], span: dict[str, int], changed: dict[str, str], template: str) -> None:
+    """Copy the rows of ``template`` once for each n of the span, with the columns of ``changed`` made anew."""
+    table = model.__tablename__
+    columns = [column.name for column in model.__table__.columns]
+    values = ", ".join(changed.get(name, f't."{name}"') for name in columns)
+    names = ", ".join(f'"{name}"' for name in columns)
+    series = "WITH RECURSIVE s(n) AS (SELECT :low UNION ALL SELECT n + 1 FROM s WHERE n < :high)"
+    tx.session.execute(
+        text(f'INSERT INTO "{table}" ({names}) {series} SELECT {values} FROM s, "{table}" t WHERE {template}'), span
+    )
 
 
 def _order(row: int, number: int, at: datetime) -> dict[str, Any]:
@@ -90,14 +131,14 @@ def _payment(row: int, order: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_paid_orders(path: Path, count: int) -> None:
+def write_paid_orders(path: Path, count: int, *, prefix: str = "P") -> None:
     """Orders in the portal's own format, to be imported with real payments at the stand-in: ``P-1`` …"""
     delivered = (datetime.now(UTC) - timedelta(days=DELIVERED_DAYS_AGO)).isoformat()
     placed = (datetime.now(UTC) - timedelta(days=9)).isoformat()
     with path.open("w", encoding="utf-8") as file:
         for number in range(1, count + 1):
             order = {
-                "number": f"P-{number}", "placed_at": placed, "email": f"p{number}@example.com", "currency": "GBP",
+                "number": f"{prefix}-{number}", "placed_at": placed, "email": f"p{number}@example.com", "currency": "GBP",
                 "customer": {"id": f"p{number}", "name": "Ada Example", "tags": []}, "locale": "en-GB", "channel": "web",
                 "ship_to": {"name": "Ada Example", "lines": ["1 High Street"], "city": "Leeds", "postcode": "LS1 1AA",
                             "country": "GB"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from portal.money import Money
 from portal.policy.engine import decide
@@ -12,9 +11,27 @@ from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.loader import load_policy
 
 
-def decisions_per_second(path: Path, *, seconds: float = 2.0) -> tuple[float, float, int]:
-    """Decisions per second, microseconds of one, and how many rules the policy has."""
-    policy = load_policy(path.read_text(encoding="utf-8"), path.name)
+def policy_of(rules: int, shipped: str) -> str:
+    """A policy of that many rules over the ``otherwise`` of the shipped one. The rules are of the kinds that shops write; one
+    in four speaks about the line that is asked."""
+    kinds = (
+        "{when: {item.category: {in: [category-%d, other-%d]}}, set: {window: {days: 20, from: delivered}}}",
+        "{when: {item.tags: {has_any: [tag-%d, tag-%d-b]}}, set: {restocking_fee: 5%%}}",
+        "{when: {all: [{order.country: GB}, {item.price: {over: %d99 GBP}}, {reason: changed-mind}]}, set: {evidence: photo}}",
+        "{when: {order.currency: GBP, line.quantity: {at_least: 1}}, "
+        "set: {return_shipping: {paid_by: customer, amount: %d.50 GBP}}}",
+    )
+    lines = ["schema: 1", "name: Bench", "timezone: Europe/London", "rules:"]
+    for number in range(rules):
+        kind = kinds[number % len(kinds)]
+        rule = kind % ((number + 1,) * kind.count("%d"))
+        lines.append(f"  - {{rule: Rule {number + 1}, {rule[1:]}")
+    return "\n".join([*lines, shipped[shipped.index("\notherwise:") :]])
+
+
+def decisions_per_second(source: str, *, seconds: float = 2.0) -> tuple[float, float, int]:
+    """Decisions per second of processor time, microseconds of one, and how many rules the policy has."""
+    policy = load_policy(source, "bench")
     at = datetime(2026, 11, 20, 10, 15, tzinfo=UTC)
     asked = Facts(
         order=OrderFacts(
@@ -30,8 +47,8 @@ def decisions_per_second(path: Path, *, seconds: float = 2.0) -> tuple[float, fl
         reason="changed-mind", answers={}, evidence=0, resolution="refund", at=at, is_consumer=True,
     )  # fmt: skip
     count = 0
-    started = time.perf_counter()
-    while (passed := time.perf_counter() - started) < seconds:
+    started = time.process_time()
+    while (passed := time.process_time() - started) < seconds:
         for _ in range(200):
             decide(policy, asked)
         count += 200
