@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -143,12 +143,14 @@ River = Callable[["Tx", Event], None]
 class Tx:
     """One command's transaction. Services take it and never commit; what they record flows on through the river."""
 
-    __slots__ = ("_river", "actor", "at", "session")
+    __slots__ = ("_river", "actor", "after_commit", "at", "session")
 
     def __init__(self, session: Session, actor: Actor, at: datetime, river: River) -> None:
         self.session = session
         self.actor = actor
         self.at = at
+        self.after_commit: set[Callable[[], None]] = set()
+        """What is called once all is safely written. It only hurries others up: a crash before it must lose nothing."""
         self._river = river
 
     def write(self, model: type[Base], **values: Any) -> int:
@@ -161,6 +163,12 @@ class Tx:
         made: Any = self.session.connection().execute(_insert_into(model), values)
         row: int = made.inserted_primary_key[0]
         return row
+
+    def write_all(self, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+        """Insert many such rows, all with the same columns, by one statement."""
+        self.session.flush()
+        if rows:
+            self.session.connection().execute(_insert_into(model), rows)
 
     def write_new(self, model: type[Base], **values: Any) -> int | None:
         """The same, unless a unique column of the model holds its value already: None then, and nothing is written."""
@@ -265,8 +273,12 @@ class Database:
     @contextmanager
     def transaction(self, actor: Actor = SYSTEM, at: datetime | None = None) -> Iterator[Tx]:
         """One command: everything inside is written, or nothing is."""
-        with Session(self.write_engine, expire_on_commit=False) as session, session.begin():
-            yield Tx(session, actor, at or clock.now(), self.river)
+        with Session(self.write_engine, expire_on_commit=False) as session:
+            with session.begin():
+                tx = Tx(session, actor, at or clock.now(), self.river)
+                yield tx
+            for call in tx.after_commit:
+                call()
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -148,6 +148,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.succeeded": (tell("refund_sent"), close_when_settled),
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (tell("refund_sent"), close_when_settled),
+    "money.paid_elsewhere": (close_when_settled,),
+    "money.waived": (close_when_settled,),
     # a chargeback held money back and has ended well
     "dispute.closed": (resume,),
 }

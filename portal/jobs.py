@@ -7,22 +7,18 @@ handler is safe to run again. Never: a result that somebody waits for in a reque
 
 from __future__ import annotations
 
-import select as os_select
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Index, String, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Index, String, Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from portal import clock
+from portal import bell, clock
 from portal.db import Base, Database, Tx
 
 SILENT_AFTER = timedelta(seconds=10)
 MAX_DELAY = timedelta(hours=1)
-CHANNEL = "portal_jobs"
 
 
 class Job(Base):
@@ -73,17 +69,21 @@ class Later(Exception):
         self.why = why
 
 
-_NOTIFY = text(f"NOTIFY {CHANNEL}")
-
-
 def enqueue(tx: Tx, name: str, args: dict[str, Any], *, key: str, run_at: datetime | None = None) -> None:
     """Write one job in the caller's transaction; a second job with the same ``key`` is the first one."""
     tx.write_new(
         Job, key=key, name=name, args=args, state="ready", run_at=run_at or tx.at, created_at=tx.at, attempts=0
     )
+    if run_at is None or run_at <= tx.at:
+        _ring(tx)
+
+
+def _ring(tx: Tx) -> None:
     connection = tx.session.connection()
     if connection.dialect.name == "postgresql":
-        connection.execute(_NOTIFY)
+        connection.execute(bell.NOTIFY)
+    else:
+        tx.after_commit.add(bell.ringer(str(connection.engine.url.database)))
 
 
 def beat(database: Database, worker: str) -> None:
@@ -199,8 +199,7 @@ def hurry(tx: Tx, *names: str) -> int:
     found = tx.session.execute(
         update(Job).where(Job.name.in_(names), Job.state == "ready", Job.run_at > tx.at).values(run_at=tx.at)
     )
-    if tx.session.get_bind().dialect.name == "postgresql":
-        tx.session.execute(text(f"NOTIFY {CHANNEL}"))
+    _ring(tx)
     return found.rowcount  # type: ignore[attr-defined, no-any-return]
 
 
@@ -224,58 +223,3 @@ def forget(database: Database, *, keep: timedelta = timedelta(days=90)) -> None:
     """Delete jobs that were done long ago. Their keys go with them, so ``keep`` is longer than any event is repeated."""
     with database.transaction() as tx:
         tx.session.execute(delete(Job).where(Job.state == "done", Job.done_at < tx.at - keep))
-
-
-class Bell:
-    """Tells a worker that some transaction was committed, within milliseconds and without load on the database.
-
-    SQLite counts foreign commits in ``PRAGMA data_version`` (a read of shared memory, no lock); PostgreSQL sends the
-    NOTIFY that `enqueue` wrote into the transaction.
-    """
-
-    def __init__(self, database: Database, *, step: float = 0.01) -> None:
-        self._step = step
-        self._wait: Callable[[float], bool]
-        self._connection = database.engine.raw_connection()
-        driver: Any = self._connection.driver_connection
-        self._driver = driver
-        if database.is_sqlite:
-            self._seen = self._version()
-            self._wait = self._wait_sqlite
-        else:
-            self._driver.autocommit = True
-            self._driver.execute(f"LISTEN {CHANNEL}")
-            self._wait = self._wait_postgresql
-
-    def wait(self, timeout: float) -> bool:
-        """Sleep until a commit or until ``timeout`` seconds have gone; True when there was a commit."""
-        return self._wait(timeout)
-
-    def close(self) -> None:
-        """Give the connection up."""
-        self._connection.invalidate()
-
-    def _version(self) -> int:
-        version: int = self._driver.execute("PRAGMA data_version").fetchone()[0]
-        return version
-
-    def _wait_sqlite(self, timeout: float) -> bool:
-        end = time.monotonic() + timeout
-        while True:
-            version = self._version()
-            if version != self._seen:
-                self._seen = version
-                return True
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(self._step, left))
-
-    def _wait_postgresql(self, timeout: float) -> bool:
-        # psycopg hands out notifications that arrived meanwhile; the socket tells about later ones.
-        ready, _, _ = os_select.select([self._driver.fileno()], [], [], timeout)
-        if not ready:
-            return False
-        for _ in self._driver.notifies(timeout=0):
-            pass
-        return True

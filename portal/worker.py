@@ -17,6 +17,7 @@ from datetime import timedelta
 import structlog
 
 from portal import clock, jobs, limiter
+from portal.bell import Bell
 from portal.db import Database
 from portal.errors import PortalError, UpstreamError
 from portal.flow import JOBS, SCHEDULE, Ports
@@ -55,6 +56,9 @@ class Worker:
         job = jobs.claim(self.database, self.name)
         if job is None:
             return False
+        with self._ring:
+            # One ring wakes one thread, which wakes the next only if it found work: the others need not look in vain.
+            self._ring.notify()
         self._do(job)
         return True
 
@@ -137,10 +141,10 @@ class Worker:
                         self._ring.wait(IDLE_WAIT)
 
     def _listen(self) -> None:
-        bell: jobs.Bell | None = None
+        bell: Bell | None = None
         while not self._stop.is_set():
             try:
-                bell = bell or jobs.Bell(self.database)
+                bell = bell or Bell(self.database)
                 rung = bell.wait(IDLE_WAIT)
             except Exception:
                 log.exception("the bell is broken, polling goes on")
@@ -150,7 +154,7 @@ class Worker:
             if rung:
                 with self._ring:
                     self._bells += 1
-                    self._ring.notify_all()
+                    self._ring.notify()
         if bell is not None:
             bell.close()
 

@@ -48,13 +48,10 @@ def upgrade() -> None:
 @click.option("--workers", default=os.cpu_count() or 1, show_default="one per core", type=click.IntRange(1, 64))
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the pages and the API with gunicorn, behind a proxy that buffers."""
-    # Only the settings are judged here; the server's own workers make the app, each for itself.
+    # Only the settings are judged here; the server makes the app.
     settings.load()
-    arguments = ["--bind", f"{host}:{port}", "--workers", str(workers), "--worker-class", "sync", "--timeout", "30"]
-    arguments += ["--max-requests", "20000", "--max-requests-jitter", "2000", "--no-control-socket"]
-    # A list may be filtered by an address of 320 signs, each of which takes up to twelve bytes in a URL.
-    arguments += ["--limit-request-line", "8190"]
-    arguments += ["--log-level", "warning", "portal.bootstrap:create_app()"]
+    arguments = ["--config", "python:portal.serving", "--bind", f"{host}:{port}", "--workers", str(workers)]
+    arguments.append("portal.bootstrap:create_app()")
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606
 
 

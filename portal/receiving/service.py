@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select
 
 from portal import timeline
 from portal.db import Tx
@@ -88,10 +88,12 @@ def receive(
     if status == lifecycle.AUTHORIZED:
         ship(tx, return_, why="arrived without a scan on the way")
     _write(tx, return_, counts, command_key, "received")
+    shelved: list[tuple[ReturnLine, int]] = []
     for ref, found in by_line.items():
         line = _line(return_, ref)
         _found(line, _added(line.found or {}, [count for _, count in found]), [count for _, count in found])
-        _restock(tx, line, sum(count.quantity for _, count in found if count.goes == RESTOCK))
+        shelved.append((line, sum(count.quantity for _, count in found if count.goes == RESTOCK)))
+    _restock(tx, shelved)
     data: dict[str, Any] = {"counts": _counts_json(counts)}
     if goods_outstanding(return_):
         tx.session.flush()
@@ -151,13 +153,17 @@ def inspect(
                 {f"/lines/{found[0][0]}/quantity": f"{line.received_quantity} of this line were received"},
             )
     _write(tx, return_, counts, command_key, "inspected")
+    shelved: list[tuple[ReturnLine, int]] = []
     for ref, found in by_line.items():
         line = _line(return_, ref)
         came = line.received_quantity
         missing = {MISSING: line.found[MISSING]} if line.found and MISSING in line.found else {}
         _found(line, _added(missing, [count for _, count in found]), [count for _, count in found])
         _scale_amount(line, came)
-        _restock(tx, line, sum(count.quantity for _, count in found if count.goes == RESTOCK) - line.restocked_quantity)
+        shelved.append(
+            (line, sum(count.quantity for _, count in found if count.goes == RESTOCK) - line.restocked_quantity)
+        )
+    _restock(tx, shelved)
     return_.status = lifecycle.INSPECTED if again else lifecycle.move(return_.status, lifecycle.INSPECT)
     return_.inspected_at = tx.at
     was, now = reprice(return_)
@@ -251,23 +257,32 @@ def _found(line: ReturnLine, found: dict[str, int], counts: Sequence[Count]) -> 
     )
 
 
-_CHANGE = bindparam("change", type_=Variant.stock.type)
-_RESTOCK = (
-    update(cast(Table, Variant.__table__))
-    .where(Variant.sku == bindparam("article"), Variant.stock + _CHANGE >= Variant.reserved)
-    .values(stock=Variant.stock + _CHANGE, updated_at=bindparam("at"))
+_VARIANTS = (
+    select(Variant)
+    .where(Variant.sku.in_(bindparam("skus", expanding=True)))
+    .order_by(Variant.sku)
+    .with_for_update()
+    .execution_options(populate_existing=True)
 )
 
 
-def _restock(tx: Tx, line: ReturnLine, change: int) -> None:
+def _restock(tx: Tx, changes: Sequence[tuple[ReturnLine, int]]) -> None:
     """Move the stock by the units that go back to the shelf; units that never left it are not counted into it again."""
-    article = line.order_line
-    if not change or (article.shipped_at is None and article.delivered_at is None):
+    moved = [
+        (line, change)
+        for line, change in changes
+        if change and (line.order_line.shipped_at is not None or line.order_line.delivered_at is not None)
+    ]
+    if not moved:
         return
-    # Whoever else needs the row in this command reads it anew (`exchange`), so the session has nothing to learn from this.
-    moved = tx.session.connection().execute(_RESTOCK, {"article": article.sku, "change": change, "at": tx.at})
-    if moved.rowcount:
-        line.restocked_quantity += change
+    listed = tx.session.scalars(_VARIANTS, {"skus": sorted({line.order_line.sku for line, _ in moved})})
+    known = {variant.sku: variant for variant in listed}
+    for line, change in moved:
+        variant = known.get(line.order_line.sku)
+        if variant is not None and variant.stock + change >= variant.reserved:
+            variant.stock += change
+            variant.updated_at = tx.at
+            line.restocked_quantity += change
 
 
 def _scale_amount(line: ReturnLine, units_before: int) -> None:

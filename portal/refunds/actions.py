@@ -31,7 +31,7 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
 
     Raises `Conflict` while the old one may still arrive, or when the payment has less left or is disputed.
     """
-    note = _note(note)
+    note = read_note(note)
     refund, payment = _locked(tx, public_id)
     if refund.status not in lifecycle.LOST or refund.cause == ELSEWHERE or refund.return_id is None:
         raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
@@ -52,7 +52,7 @@ def send_anyway(tx: Tx, public_id: str, note: str) -> Refund:
 
     Raises `Conflict` when it does not wait for that.
     """
-    note = _note(note)
+    note = read_note(note)
     refund, payment = _locked(tx, public_id)
     if refund.let_through_by:
         return refund
@@ -70,7 +70,7 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
 
     Raises `Conflict` while the refund is at Stripe or may be, or when another was sent in its place.
     """
-    note = _note(note)
+    note = read_note(note)
     refund, payment = _locked(tx, public_id)
     if refund.paid_elsewhere_by:
         return refund
@@ -91,7 +91,7 @@ def declare_unsent(tx: Tx, public_id: str, note: str) -> Refund:
 
     Raises `Conflict` earlier than a day after it was sent, or before Stripe's list was read since then without finding it.
     """
-    note = _note(note)
+    note = read_note(note)
     refund, payment = _locked(tx, public_id)
     if refund.failure_code == "never_arrived":
         return refund
@@ -120,7 +120,8 @@ def _replacement(session: Session, refund: Refund) -> Refund | None:
     return session.scalar(select(Refund).where(Refund.replaces_id == refund.id))
 
 
-def _note(note: str) -> str:
+def read_note(note: str) -> str:
+    """The note without blanks around it. Raises `Invalid` when there is none or it is too long."""
     note = note.strip()
     if not note:
         raise Invalid("Say why.", {"note": "Write a note for your colleagues."})

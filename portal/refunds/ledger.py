@@ -7,10 +7,13 @@ refunded and credited is what is still open. Never: an update or a delete.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
+from portal.refunds import lifecycle
 from portal.refunds.models import LedgerEntry, Refund, StoreCredit
 
 OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
@@ -45,6 +48,18 @@ def write(
         amount_minor=amount_minor,
         currency=currency,
         cause=(cause or f"{tx.actor.kind}: {tx.actor.name}")[:120],
+    )
+
+
+def write_owed(tx: Tx, parts: Iterable[tuple[str, int, str]], currency: str, *, order_id: int, return_id: int) -> None:
+    """Add what a return is owed, part by part: (kind, amount in minor units, cause). One statement, however many there are."""
+    common = {"at": tx.at, "order_id": order_id, "return_id": return_id, "account": OWED, "currency": currency}
+    tx.write_all(
+        LedgerEntry,
+        [
+            {**common, "kind": kind, "amount_minor": amount_minor, "cause": cause[:120]}
+            for kind, amount_minor, cause in parts
+        ],
     )
 
 
@@ -89,6 +104,25 @@ def still_owed(session: Session, return_id: int) -> int:
     """What the customer of this return has not got yet, under way or not."""
     sums = balances(session, return_id)
     return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT]
+
+
+def unsent(session: Session, return_id: int) -> int:
+    """What is owed for the return and neither paid, nor promised, nor the matter of a refund that failed and waits for staff."""
+    sums = balances(session, return_id)
+    later = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))
+    query = select(func.sum(Refund.amount_minor)).where(
+        Refund.return_id == return_id, Refund.status.in_(lifecycle.LOST), Refund.id.not_in(later)
+    )
+    waiting = int(session.scalar(query) or 0)
+    return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT] - sums[RESERVED] - waiting
+
+
+def paid_beside(session: Session, order_ids: list[int]) -> int:
+    """What staff paid for these orders although no payment of theirs had it left."""
+    query = select(func.sum(LedgerEntry.amount_minor)).where(
+        LedgerEntry.order_id.in_(order_ids), LedgerEntry.account == REFUNDED, LedgerEntry.payment_id.is_(None)
+    )
+    return int(session.scalar(query) or 0)
 
 
 def carried(session: Session, order_id: int) -> int:

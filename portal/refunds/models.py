@@ -102,7 +102,8 @@ class LedgerEntry(Base):
     account: Mapped[str] = mapped_column(String(30))
     """owed (to the customer), reserved (at a payment), refunded, store_credit."""
     kind: Mapped[str] = mapped_column(String(30))
-    """Of owed: the quote's kinds (item, discount, restocking_fee …) and carried (what a service cannot pay in whole steps).
+    """Of owed: the quote's kinds (item, discount, restocking_fee …), carried (what a service cannot pay in whole steps) and
+    waived (staff closed it: nothing more is owed).
     Of reserved: reserve, release, paid. Of refunded: paid, paid_elsewhere, reversed, elsewhere. Of store_credit: issued."""
     amount_minor: Mapped[int]
     """Positive towards the customer; a release or a reversal is negative."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from portal import timeline
 from portal.db import Tx
 from portal.money import Money
 from portal.orders.models import Order, Payment
 from portal.policy.quote import Quote
-from portal.refunds import credit, exchange, ledger, lifecycle
+from portal.refunds import credit, exchange, ledger
 from portal.refunds.allocation import Pot, allocate, step_of
 from portal.refunds.models import Refund
 from portal.refunds.planning import plan_refund
@@ -74,24 +74,13 @@ def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
     return_, chain = lock_return(tx.session, return_id)
     if return_.payout_planned_at is None or _is_held_back(tx, return_id):
         return []
-    sums = ledger.balances(tx.session, return_id)
-    rest = sums[ledger.OWED] - sums[ledger.REFUNDED] - sums[ledger.STORE_CREDIT] - sums[ledger.RESERVED]
-    rest -= _waiting_for_staff(tx, return_id)
+    rest = ledger.unsent(tx.session, return_id)
     if rest <= 0:
         return []
     for review in reviews.open_reviews(tx.session, return_id, "refund_failed"):
         if review.refund_id is None:
             reviews.settle(tx, review, "settled", "", "Sent now, as far as the payments reach.")
     return _plan_refunds(tx, return_, chain, rest, shop)[0]
-
-
-def _waiting_for_staff(tx: Tx, return_id: int) -> int:
-    """The sum of the return's refunds that ended without money and in whose place there is no other."""
-    later = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))
-    query = select(func.sum(Refund.amount_minor)).where(
-        Refund.return_id == return_id, Refund.status.in_(lifecycle.LOST), Refund.id.not_in(later)
-    )
-    return int(tx.session.scalar(query) or 0)
 
 
 def close_when_settled(tx: Tx, return_id: int) -> None:
@@ -159,7 +148,7 @@ def _plan(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> None:
     quote = payable_quote(tx.session, return_)
     return_.payout_planned_at = tx.at
     tx.session.flush()
-    _write_owed(tx, return_, quote)
+    write_owed(tx, return_, quote)
     # Credit first: it is certain and takes its part of the ceiling.
     given = _plan_credit(tx, return_, chain, quote)
     brought = ledger.carried(tx.session, chain[-1])
@@ -184,19 +173,18 @@ def _plan(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> None:
     )
 
 
-def _write_owed(tx: Tx, return_: Return, quote: Quote) -> None:
-    for part in quote.all_parts():
-        if part.amount_minor:
-            ledger.write(
-                tx,
-                ledger.OWED,
-                part.kind,
-                part.amount_minor,
-                quote.currency,
-                order_id=return_.order_id,
-                return_id=return_.id,
-                cause=f"{return_.rma}, {'line ' + part.line if part.line else 'whole return'}, {part.into}",
-            )
+def write_owed(tx: Tx, return_: Return, quote: Quote) -> None:
+    """Promise what the quote owes, part by part, on the ledger."""
+    parts = (
+        (
+            part.kind,
+            part.amount_minor,
+            f"{return_.rma}, {'line ' + part.line if part.line else 'whole return'}, {part.into}",
+        )
+        for part in quote.all_parts()
+        if part.amount_minor
+    )
+    ledger.write_owed(tx, parts, quote.currency, order_id=return_.order_id, return_id=return_.id)
 
 
 def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int:
@@ -216,7 +204,7 @@ def _room(tx: Tx, chain: list[int], payments: list[Payment]) -> int:
     """What may still be given back for these orders in any form. Where no payment is known, the order's total counts."""
     left = sum(payment.refundable_minor for payment in payments)
     if not payments:
-        left = tx.session.get_one(Order, chain[-1]).total_minor
+        left = tx.session.get_one(Order, chain[-1]).total_minor - ledger.paid_beside(tx.session, chain)
     return max(left - ledger.credited(tx.session, chain), 0)
 
 

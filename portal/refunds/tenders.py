@@ -77,8 +77,8 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
 
     A return that this very command has read behind the lock of its order is fresh already and costs no query.
     """
-    known = session.identity_map.get(identity_key(Return, return_id))
-    if isinstance(known, Return) and return_id in read_behind_lock(session):
+    known = read_behind_lock(session).get(return_id)
+    if known is not None:
         chain = order_chain(session, known.order_id)
         lock_orders(session, chain)
         return known, chain
@@ -88,7 +88,7 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
     chain = order_chain(session, order_id)
     lock_orders(session, chain)
     return_ = session.get_one(Return, return_id, populate_existing=True)
-    read_behind_lock(session).add(return_id)
+    read_behind_lock(session)[return_id] = return_
     return return_, chain
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, bindparam, insert, select
+from sqlalchemy import Select, Table, bindparam, insert, inspect, select
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -49,16 +49,19 @@ def lock_order(tx: Tx, order_id: int) -> Order:
 
 
 def lock_return(tx: Tx, rma: str) -> Return:
-    """The return with its order and lines, locked by its order row and read anew. Raises `NotFound`."""
+    """The return with its order and lines, locked by its order row and read anew, once a command. Raises `NotFound`."""
     number = ids.read_rma(rma)
     if number is None:
         raise NotFound("There is no such return.")
+    for known in read_behind_lock(tx.session).values():
+        if known.rma == number and "order" not in inspect(known).unloaded:
+            return known
     order = _locked(tx, _BY_RMA, {"rma": number})
     # The lines' articles are the order's, which are in the session by now; only return lines and their units are read here.
     # Naming the order on the return keeps it, and them, from being forgotten and read once more for each line.
     found = tx.session.scalars(_RETURN, {"rma": number, "order_id": order.id}).one()
     set_committed_value(found, "order", order)
-    read_behind_lock(tx.session).add(found.id)
+    read_behind_lock(tx.session)[found.id] = found
     return found
 
 
@@ -68,9 +71,9 @@ def held_orders(session: Session) -> set[int]:
     return found
 
 
-def read_behind_lock(session: Session) -> set[int]:
+def read_behind_lock(session: Session) -> dict[int, Return]:
     """The returns that this command has read after it held their order: as the session has them, they are true."""
-    found: set[int] = session.info.setdefault("read_behind_lock", set())
+    found: dict[int, Return] = session.info.setdefault("read_behind_lock", {})
     return found
 
 

@@ -98,6 +98,7 @@ LOOKS: dict[str, dict[str, Look]] = {
     "policy": {
         "draft": Look("amber", _l("Draft")),
         "live": Look("green", _l("Live")),
+        "coming": Look("blue", _l("Coming")),
         "retired": Look("neutral", _l("Retired")),
     },
 }

@@ -67,3 +67,31 @@ def test_a_list_costs_the_same_whatever_it_shows(api: Api, ports: Ports) -> None
                 assert api.get(path, query_string={"limit": limit}).status_code == 200
             costs.append(len(seen))
         assert costs[0] == costs[1] <= 5, (path, costs)
+
+
+def paid_lines(count: int) -> dict[str, Any]:
+    """An order of ``count`` cheap lines, paid by card, so that its return needs nobody and its money goes at once."""
+    made = many_lines(count)
+    for line in made["lines"]:
+        line["unit_price"] = 100
+    made["payments"] = [{"provider": "stripe", "payment_intent": f"pi_{made['number']}", "captured": 100 * count + 450}]
+    return made
+
+
+def test_booking_and_receiving_cost_the_same_for_one_line_and_for_forty(api: Api, ports: Ports) -> None:
+    costs = []
+    for size in (1, 40, 1):
+        number = api.new_order(**paid_lines(size))
+        with counted(ports) as booking:
+            rma = api.book(number, *(wish(str(line)) for line in range(1, size + 1)))["rma"]
+        counts = [{"line": str(line), "quantity": 1, "condition": "as_new"} for line in range(1, size + 1)]
+        with counted(ports) as receiving:
+            answer = api.post(f"/returns/{rma}/receive", {"lines": counts})
+        assert answer.status_code == 200, answer.text
+        assert any("INTO refund" in statement for statement in receiving)
+        # SQLite gives new rows their ids one by one, so the lines of a return are written one by one, and nothing else is.
+        lines = sum(statement.startswith("INSERT INTO return_line") for statement in booking)
+        assert lines == size
+        costs.append((len(booking) - lines, len(receiving)))
+    assert costs[0] == costs[1] == costs[2]
+    assert costs[0] <= (15, 31)

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from portal import clock, jobs
+from portal import bell, clock, jobs
+from portal.bell import Bell
 from portal.db import Database
 
 
@@ -115,9 +116,46 @@ def test_a_worker_that_lost_its_job_cannot_settle_it(any_database: Database) -> 
 
 
 def test_the_bell_rings_for_a_commit_and_not_for_silence(any_database: Database) -> None:
-    bell = jobs.Bell(any_database)
-    assert bell.wait(0.02) is False
+    mine = Bell(any_database)
+    assert mine.wait(0.02) is False
     _enqueue(any_database, "a")
-    assert bell.wait(2) is True
-    assert bell.wait(0.02) is False
-    bell.close()
+    assert mine.wait(2) is True
+    assert mine.wait(0.02) is False
+    mine.close()
+
+
+def test_every_worker_of_a_file_hears_the_ring_that_no_look_at_the_file_could_have_shown(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "STEP", 60.0)
+    both = [Bell(database), Bell(database)]
+    assert not any(each.wait(0.01) for each in both)
+    bell.ringer(str(database.engine.url.database))()
+    assert all(each.wait(30) for each in both)
+    for each in both:
+        each.close()
+
+
+def test_one_commit_rings_once_and_only_for_work_that_is_due(database: Database) -> None:
+    rung = []
+    with database.transaction() as tx:
+        jobs.enqueue(tx, "work", {}, key="later", run_at=tx.at + timedelta(seconds=1))
+        assert not tx.after_commit
+        jobs.enqueue(tx, "work", {}, key="a")
+        jobs.enqueue(tx, "work", {}, key="b")
+        assert len(tx.after_commit) == 1
+        tx.after_commit = {lambda: rung.append("written")}
+    assert rung == ["written"]
+
+
+def test_a_command_that_is_rolled_back_calls_nobody(database: Database) -> None:
+    rung = []
+
+    def ring_and_break() -> None:
+        with database.transaction() as tx:
+            tx.after_commit.add(lambda: rung.append("lost"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        ring_and_break()
+    assert rung == []

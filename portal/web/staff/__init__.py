@@ -27,9 +27,11 @@ def register(app: Flask, ports: Ports) -> None:
         reconciliation,
         refunds,
         returns,
+        shortage,
         simulation,
         switch,
     )
+    from portal.web.staff.policy import commands, pages, publish  # noqa: F401
 
     accounts.set_up(app, ports)
     app.register_blueprint(base.staff)

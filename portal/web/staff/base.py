@@ -192,7 +192,7 @@ class Menu:
 
     @cached_property
     def _groups(self) -> list[dict[str, Any]]:
-        return [{"title": None, "entries": _entries(self._who, *self._counts[:3])}]
+        return [group for group in _groups(self._who, *self._counts[:3]) if group["entries"]]
 
     @property
     def stopped(self) -> tuple[str, str] | None:
@@ -203,25 +203,32 @@ class Menu:
         return iter(self._groups)
 
 
-def _entries(found: Me, exceptions: int, benches: int, failures: int) -> list[dict[str, Any]]:
+def _groups(found: Me, exceptions: int, benches: int, failures: int) -> list[dict[str, Any]]:
     section = g.get("menu_section") or getattr(
         current_app.view_functions.get(request.endpoint or ""), "menu_section", ""
     )
-    known = (
+    work = (
         (may.SEE_QUEUE, "exceptions", _("Exceptions"), "inbox", "staff.queue", exceptions, None),
         (may.SEE_RETURNS, "returns", _("All returns"), "box", "staff.returns", None, None),
         (may.RECEIVE, "receiving", _("Receiving"), "scan", "staff.bench", benches, None),
         (may.SEE_REFUNDS, "refunds", _("Refunds"), "card", "staff.refunds", None, failures),
     )
+    manage = ((may.SEE_POLICY, "policy", _("Policy"), "list-check", "staff.policy", None, None),)
     return [
         {
-            "text": text,
-            "href": url_for(endpoint),
-            "icon": icon,
-            "count": count,
-            "alert": _("%(count)s to fix", count=alert) if alert else None,
-            "current": section == name,
+            "title": title,
+            "entries": [
+                {
+                    "text": text,
+                    "href": url_for(endpoint),
+                    "icon": icon,
+                    "count": count,
+                    "alert": _("%(count)s to fix", count=alert) if alert else None,
+                    "current": section == name,
+                }
+                for permission, name, text, icon, endpoint, count, alert in known
+                if found.may(permission)
+            ],
         }
-        for permission, name, text, icon, endpoint, count, alert in known
-        if found.may(permission)
+        for title, known in ((None, work), (_("Manage"), manage))
     ]

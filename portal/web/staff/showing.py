@@ -16,6 +16,7 @@ from portal.policy.decision import Decision
 from portal.policy.explain import staff_message, trace
 from portal.policy.quote import EXCHANGE, Quote
 from portal.policy.reasons import REASONS
+from portal.refunds import shortage
 from portal.refunds.queries import money_of_return
 from portal.returns import lifecycle
 from portal.returns.models import Photo, Return, ReturnLine
@@ -73,6 +74,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "label_code": short_code(label) if label is not None else "",
         "papers": _papers(return_),
         "decision": _decision(return_, open_, quote, who),
+        "shortage": _shortage(session, return_, open_, who),
         "people": people.list_people(session) if open_ and who.may(may.DECIDE) else [],
         "more": _more(return_, open_, who),
         "buyer": None,
@@ -124,6 +126,7 @@ def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict
     return {
         "id": review.id,
         "kind": review.kind,
+        "refund": (review.data or {}).get("refund", "") if review.refund_id is not None else "",
         "why": review.why,
         "sentences": sentences or [review.fact],
         "status": review.status,
@@ -260,6 +263,19 @@ def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> di
             }
             for line in lines
         ],
+    }
+
+
+def _shortage(session: Session, return_: Return, open_: list[Review], who: Me) -> dict[str, Any] | None:
+    """What may be done about money that could not be sent; None when nothing of this kind is asked, or somebody may not."""
+    asked = [each for each in open_ if each.refund_id is None and each.kind in shortage.KINDS]
+    if not asked or not who.may(may.REPAIR_REFUNDS):
+        return None
+    left = shortage.amount(session, return_)
+    return {
+        "amount": words.amount(left.minor, left.currency),
+        "minor": left.minor,
+        "disputed": any(each.kind == questions.DISPUTE for each in asked),
     }
 
 

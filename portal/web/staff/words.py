@@ -16,6 +16,7 @@ from babel.dates import format_datetime, format_time
 
 from portal import wording
 from portal.notices.speech import Speech
+from portal.policy import explain
 from portal.policy.explain import Wording
 from portal.reviews import service as reviews
 from portal.web.render import locale
@@ -74,6 +75,11 @@ def when(moment: datetime, now: datetime, zone: str) -> str:
 def staff_wording() -> Wording:
     """How the sentences of `policy.explain` speak to this reader."""
     return Speech.of(locale(), "UTC").wording()
+
+
+def term_label(term: str) -> str:
+    """What a setting of the policy is called."""
+    return explain.term_label(term, staff_wording())
 
 
 def amount(minor: int, currency: str, *, signed: bool = False) -> str:
@@ -225,6 +231,9 @@ def _plain() -> dict[str, str]:
         "refund.paid_elsewhere": _("Paid another way"),
         "refund.held_back": _("Above the daily cap, waits for a person"),
         "refund.let_through": _("Sent anyway"),
+        "money.resumed": _("What is left is sent"),
+        "money.paid_elsewhere": _("The missing part paid another way"),
+        "money.waived": _("Closed, nothing more is owed"),
         "refunds.stopped": _("All refunds stopped"),
         "refunds.resumed": _("Refunds flow again"),
         "refund.imported": _("Refund made outside the portal"),

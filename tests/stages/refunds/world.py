@@ -45,7 +45,10 @@ def river(tx: Tx, event: Event) -> None:
     """What `flow` does with the events of money, without labels and mails."""
     if event.what in ("refund.planned", "refund.let_through"):
         jobs.enqueue(tx, "submit_refund", {"refund": event.refund_id}, key=f"{event.id}:submit_refund")
-    closing = ("payout.planned", "credit.issued", "exchange.ordered", "refund.succeeded", "refund.paid_elsewhere")
+    closing = (
+        "payout.planned", "credit.issued", "exchange.ordered", "refund.succeeded", "refund.paid_elsewhere",
+        "money.paid_elsewhere", "money.waived",
+    )  # fmt: skip
     if event.what in closing and event.return_id is not None:
         payout.close_when_settled(tx, event.return_id)
     if event.what == "dispute.closed" and event.return_id is not None:

@@ -29,6 +29,7 @@ PEOPLE = {
     "owner": ("ines@wren.example", "Ines Moreau"),
     "lead": ("maya@wren.example", "Maya Okafor"),
     "agent": ("jonas@wren.example", "Jonas Berg"),
+    "merchant": ("nora@wren.example", "Nora Wren"),
     "warehouse": ("ben@wren.example", "Ben Whitlock"),
 }
 

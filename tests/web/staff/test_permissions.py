@@ -12,21 +12,31 @@ from tests.web.staff.browser import Browser, words
 from tests.web.staff.shop import Shop
 
 ALL, DESK, LEADS = {"owner", "lead", "agent", "warehouse"}, {"owner", "lead", "agent"}, {"owner", "lead"}
+EVERYBODY, READERS, EDITORS = ALL | {"merchant"}, DESK | {"merchant"}, LEADS | {"merchant"}
 
 PAGES = {
     "/staff/exceptions.csv": DESK,
-    "/staff/returns": ALL,
-    "/staff/search?q=zzz": ALL,
-    "/staff/help": ALL,
+    "/staff/returns": EVERYBODY,
+    "/staff/search?q=zzz": EVERYBODY,
+    "/staff/help": EVERYBODY,
     "/staff/receive": ALL,
     "/staff/receive/choose?code=x": ALL,
     "/staff/refunds": DESK,
     "/staff/refunds.csv": DESK,
     "/staff/refunds/reconciliation": DESK,
     "/staff/refunds/switch": LEADS,
-    "/staff/returns/{rma}": ALL,
+    "/staff/returns/{rma}": EVERYBODY,
     "/staff/returns/{rma}/cancel": DESK,
     "/staff/receive/{rma}": ALL,
+    "/staff/policy": READERS,
+    "/staff/policy/customers": READERS,
+    "/staff/policy/text": READERS,
+    "/staff/policy/versions": READERS,
+    "/staff/policy/versions/1": READERS,
+    "/staff/policy/versions/1/roll-back": EDITORS,
+    "/staff/policy/publish": EDITORS,
+    "/staff/policy/discard": EDITORS,
+    "/staff/policy/simulations": READERS,
 }
 COMMANDS = {
     "/staff/bulk": DESK,
@@ -42,25 +52,37 @@ COMMANDS = {
     "/staff/returns/{rma}/shipped": DESK,
     "/staff/returns/{rma}/cancel": DESK,
     "/staff/returns/{rma}/outcome": DESK,
-    "/staff/returns/{rma}/notes": ALL,
+    "/staff/returns/{rma}/notes": EVERYBODY,
     "/staff/returns/{rma}/owner": DESK,
     "/staff/refunds/rf_x/retry": LEADS,
     "/staff/refunds/rf_x/elsewhere": LEADS,
     "/staff/refunds/rf_x/unsent": LEADS,
     "/staff/refunds/rf_x/anyway": LEADS,
+    "/staff/returns/{rma}/money/send": LEADS,
+    "/staff/returns/{rma}/money/elsewhere": LEADS,
+    "/staff/returns/{rma}/money/close": LEADS,
     "/staff/refunds/switch": LEADS,
     "/staff/refunds/rf_x/check": LEADS,
+    "/staff/policy/rules": EDITORS,
+    "/staff/policy/rules/move": EDITORS,
+    "/staff/policy/rules/delete": EDITORS,
+    "/staff/policy/text": EDITORS,
+    "/staff/policy/undo": EDITORS,
+    "/staff/policy/discard": EDITORS,
+    "/staff/policy/publish": EDITORS,
+    "/staff/policy/versions/1/roll-back": EDITORS,
+    "/staff/policy/simulations": EDITORS,
 }
 
 
-@pytest.mark.parametrize("role", sorted(ALL))
+@pytest.mark.parametrize("role", sorted(EVERYBODY))
 def test_a_page_opens_for_its_roles_alone(role: str, sign_in: Callable[[str], Browser], shop: Shop) -> None:
     rma, browser = shop.booked(), sign_in(role)
     found = {path: browser.get(path.format(rma=rma)).status_code for path in PAGES}
     assert found == {path: 200 if role in roles else 403 for path, roles in PAGES.items()}
 
 
-@pytest.mark.parametrize("role", sorted(ALL))
+@pytest.mark.parametrize("role", sorted(EVERYBODY))
 def test_a_command_is_carried_out_for_its_roles_alone(role: str, sign_in: Callable[[str], Browser], shop: Shop) -> None:
     rma, browser = shop.booked(), sign_in(role)
     refused = {path: browser.post(path.format(rma=rma)).status_code == 403 for path in COMMANDS}
@@ -100,7 +122,14 @@ def test_every_page_of_the_staff_names_its_permission_and_stands_in_these_tables
         for method in ("GET", "POST")
         if adapter.test(path, method=method)
     }
-    elsewhere = {"staff.queue", "staff.photo", "staff.label", "staff.slip", "staff.refund_page"}
+    elsewhere = {
+        "staff.queue",
+        "staff.photo",
+        "staff.label",
+        "staff.slip",
+        "staff.refund_page",
+        "staff.policy_simulation",
+    }
     assert {
         rule.endpoint for rule in app.url_map.iter_rules() if rule.endpoint.startswith("staff.")
     } == known | elsewhere

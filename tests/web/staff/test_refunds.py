@@ -185,11 +185,11 @@ def test_an_agent_sees_refunds_and_repairs_none(agent: Browser, shop: Shop) -> N
 
 def test_the_queue_leads_to_what_to_do(lead: Browser, shop: Shop) -> None:
     rma = planned(shop)
-    seen_at_stripe(shop, rma, "failed", "declined")
+    number = seen_at_stripe(shop, rma, "failed", "declined")
     page = lead.page("/staff/?view=refund_failed")
     assert f"/staff/returns/{rma}" in page
     assert "Failed" in words(page)
-    assert "/staff/refunds?view=needs_you" in lead.page(f"/staff/returns/{rma}")
+    assert f"/staff/refunds/{number}" in lead.page(f"/staff/returns/{rma}")
 
 
 def test_the_export_names_each_refund_that_needs_somebody(lead: Browser, shop: Shop) -> None:
@@ -298,3 +298,49 @@ def test_all_refunds_are_stopped_with_a_reason_that_every_page_shows_and_flow_ag
     form = lead.form("/staff/refunds/switch", "/switch")
     assert lead.submit(form, {"act": "resume", "reason": "The rule is right now"}).status_code == 303
     assert "All refunds are stopped" not in agent.words("/staff/refunds")
+
+
+def short(shop: Shop) -> str:
+    """A return whose order has no payment left; its number."""
+    order = shop.order(Item(gross=64_00, name="Jeans"))
+    with shop.do() as tx:
+        tx.session.query(Payment).filter_by(order_id=order).delete()
+    rma = shop.booked(order=order)
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    return rma
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [("elsewhere", "Recorded: £64.00 was paid another way."), ("close", "Closed. £64.00 is no longer owed.")],
+)
+def test_money_that_could_not_be_sent_is_ended_on_the_returns_page(
+    lead: Browser, shop: Shop, act: str, said: str
+) -> None:
+    rma = short(shop)
+    here = f"/staff/returns/{rma}"
+    assert "Money that could not be sent £64.00 is still owed." in lead.words(here)
+    form = lead.form(here, f"/money/{act}")
+    answer = lead.submit(form, {"note": ""})
+    assert answer.status_code == 422
+    assert f'id="money-{act}-note-error"' in answer.text
+    assert lead.submit(form, {"note": "By bank transfer"}).status_code == 303
+    assert said in lead.words(here)
+    assert "Money that could not be sent" not in lead.words(here)
+    assert lead.submit(form, {"note": "By bank transfer"}).status_code == 409
+    assert shop.events(rma)[-1] == "return.closed"
+
+
+def test_what_the_payments_have_left_is_sent_or_the_page_says_that_there_is_nothing(lead: Browser, shop: Shop) -> None:
+    rma = short(shop)
+    form = lead.form(f"/staff/returns/{rma}", "/money/send")
+    assert lead.submit(form, {"note": "Look again"}).status_code == 303
+    assert "nothing was sent" in lead.words(f"/staff/returns/{rma}")
+    assert lead.post(f"/staff/returns/{rma}/money/send", {"note": "x", "amount": "-1"}).status_code == 400
+
+
+def test_an_agent_sees_the_question_and_cannot_end_it(agent: Browser, shop: Shop) -> None:
+    rma = short(shop)
+    assert "Money that could not be sent" not in agent.words(f"/staff/returns/{rma}")
+    assert agent.post(f"/staff/returns/{rma}/money/close", {"note": "x", "amount": "6400"}).status_code == 403

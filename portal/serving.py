@@ -1,0 +1,26 @@
+"""How gunicorn serves the portal: its settings file (`portal serve` names it).
+
+In: nothing. Out: gunicorn's settings. Invariant: the app is made once and then shared by all server processes, who open
+connections of their own. Never: a setting of the portal; those are `config`'s.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+worker_class = "sync"
+timeout = 30
+max_requests = 20_000
+max_requests_jitter = 2_000
+limit_request_line = 8190
+"""A list may be filtered by an address of 320 signs, each of which takes up to twelve bytes in a URL."""
+loglevel = "warning"
+control_socket_disable = True
+preload_app = True
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """Set what the app is made of aside from garbage collection, so that its memory stays shared and is never searched again."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,165 @@
+"""What a click changes in the draft: a rule, the order of rules, the text; undo, throw away.
+
+Every form carries the state of the draft that its author saw. When somebody else saved first, nothing is saved and the page shows
+both texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import flash, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.errors import Invalid
+from portal.policy import edit
+from portal.policy.diagnostics import PolicyErrors
+from portal.policy.edit import NoSuchRule, Wish
+from portal.policybook import drafts
+from portal.policybook.drafts import StaleDraft
+from portal.staff import permissions as may
+from portal.web.staff.base import command, needs, read, see_other, staff
+from portal.web.staff.policy import shown
+from portal.web.staff.policy.pages import OTHERWISE, rules_page, stale_page, text_page
+from portal.web.staff.policy.rule_form import RuleForm, pressed, read_form, sent_form
+from portal.web.staff.text import _
+
+
+def _seen() -> str:
+    return request.form.get("seen", "")[:40]
+
+
+def _save(change: Callable[[str], str]) -> None:
+    with command() as tx:
+        drafts.save(tx, _seen(), change)
+
+
+@staff.post("/policy/rules")
+@needs(may.EDIT_POLICY, "policy")
+def save_rule() -> Response:
+    """One rule from its form, or `otherwise`: saved, or shown again with another row, another setting, or its mistakes."""
+    otherwise = request.form.get("rule") == OTHERWISE
+    form = sent_form(request.form, otherwise=otherwise)
+    act = request.form.get("act", "")
+    if act != "save":
+        with read() as session:
+            policy = shown.loaded(drafts.find_draft(session).source)
+        return rules_page(pressed(form, act, {} if policy is None else policy.otherwise))
+    wish = read_form(form)
+    if wish is None:
+        return rules_page(form, 422)
+    try:
+        _save(lambda text: _changed(text, form, wish))
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    except NoSuchRule as gone:
+        form.errors["name"] = gone.message
+        return rules_page(form, 409)
+    except PolicyErrors as errors:
+        return rules_page(_refused(form, errors), 422)
+    if otherwise:
+        flash(_("The default is saved in the draft."), "green")
+        return see_other("staff.policy", _anchor="rule-otherwise")
+    flash(_("“%(name)s” is saved in the draft.", name=wish.name), "green")
+    return see_other("staff.policy", _anchor=_anchor(wish.name))
+
+
+def _changed(text: str, form: RuleForm, wish: Wish) -> str:
+    if form.otherwise:
+        return edit.change_otherwise(text, wish.sets)
+    if form.name:
+        return edit.change_rule(text, form.name, wish)
+    place = form.place
+    return edit.add_rule(text, wish, int(place) if place.isascii() and place.isdigit() and len(place) < 4 else None)
+
+
+def _refused(form: RuleForm, errors: PolicyErrors) -> RuleForm:
+    """What only the whole document shows: a name that is taken, a setting that is missing."""
+    said = errors.diagnostics[0].message
+    form.errors["also" if form.otherwise else "name"] = said[:1].upper() + said[1:]
+    return form
+
+
+def _anchor(name: str) -> str:
+    """Where a rule stands on the page now."""
+    with read() as session:
+        policy = shown.loaded(drafts.find_draft(session).source)
+    names = [] if policy is None else [rule.name for rule in policy.rules]
+    return f"rule-{names.index(name) + 1}" if name in names else "rules"
+
+
+@staff.post("/policy/rules/move")
+@needs(may.EDIT_POLICY, "policy")
+def move_rule() -> Response:
+    """A rule one place up or down, or to a place."""
+    name, to = request.form.get("rule", ""), request.form.get("to", "")
+
+    def change(text: str) -> str:
+        policy = shown.loaded(text)
+        names = [] if policy is None else [rule.name for rule in policy.rules]
+        if name not in names:
+            raise NoSuchRule(_("There is no rule “%(name)s” in this policy.", name=name[:80]))
+        here = names.index(name)
+        places = {"up": here - 1, "down": here + 1}
+        wanted = int(to) if to.isascii() and to.isdigit() and len(to) < 4 else here
+        return edit.move_rule(text, name, places.get(to, wanted))
+
+    try:
+        _save(change)
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    return see_other("staff.policy", _anchor=_anchor(name))
+
+
+@staff.post("/policy/rules/delete")
+@needs(may.EDIT_POLICY, "policy")
+def delete_rule() -> Response:
+    """A rule out of the draft; Undo brings it back."""
+    name = request.form.get("rule", "")
+    try:
+        _save(lambda text: edit.remove_rule(text, name))
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    flash(_("“%(name)s” is out of the draft. Undo brings it back.", name=name), "green")
+    return see_other("staff.policy")
+
+
+@staff.post("/policy/text")
+@needs(may.EDIT_POLICY, "policy")
+def save_text() -> Response:
+    """The whole document. One with errors is kept as well, so that no work is lost; it can't be published."""
+    text = request.form.get("text", "").replace("\r\n", "\n")
+    try:
+        _save(lambda _text: text)
+    except StaleDraft as stale:
+        return stale_page(StaleDraft(text, stale.theirs), url_for("staff.policy_text"))
+    except Invalid as wrong:
+        return text_page(text, {"text": wrong.fields.get("text", wrong.message)}, 422)
+    flash(_("The text is saved in the draft."), "green")
+    return see_other("staff.policy_text")
+
+
+@staff.post("/policy/undo")
+@needs(may.EDIT_POLICY, "policy")
+def undo_draft() -> Response:
+    """The draft as it was one change earlier."""
+    try:
+        with command() as tx:
+            drafts.undo(tx, _seen())
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    flash(_("The last change is undone."), "green")
+    return see_other("staff.policy")
+
+
+@staff.post("/policy/discard")
+@needs(may.EDIT_POLICY, "policy")
+def discard_draft() -> Response:
+    """No draft any more; the published version stays as it is."""
+    try:
+        with command() as tx:
+            drafts.discard(tx, _seen())
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    flash(_("The draft is discarded. The published version is unchanged."), "green")
+    return see_other("staff.policy")

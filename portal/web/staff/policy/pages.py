@@ -1,0 +1,226 @@
+"""The pages that show the policy: rules as sentences with one of them open for editing, its text, its versions.
+
+A page shows the draft when there is one, else the newest version; whoever may not edit reads the same page without its forms.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import make_response, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock, wording
+from portal.policy.checks import ERROR, Check, check_text
+from portal.policy.edit import Wish
+from portal.policy.loader import Policy
+from portal.policy.plain import policy_lines
+from portal.policybook import drafts, service
+from portal.policybook.drafts import Draft, StaleDraft
+from portal.staff import permissions as may
+from portal.web.render import locale
+from portal.web.staff import simulation, words
+from portal.web.staff.base import me, needs, ports, read, staff
+from portal.web.staff.policy import shown
+from portal.web.staff.policy.rule_form import RuleForm, form_of, form_of_otherwise, new_form
+from portal.web.staff.text import _
+
+OTHERWISE = "otherwise"
+
+
+@staff.get("/policy")
+@needs(may.SEE_POLICY, "policy")
+def policy() -> str:
+    """The rules. ``edit`` opens one of them (or ``otherwise``), ``new`` a form for another one."""
+    with read() as session:
+        return _rules(session, None)
+
+
+def rules_page(form: RuleForm, status: int = 200) -> Response:
+    """The same page with a form that was sent and has to be shown again."""
+    with read() as session:
+        return make_response(_rules(session, form), status)
+
+
+def _rules(session: Session, form: RuleForm | None) -> str:
+    draft = drafts.find_draft(session)
+    policy = shown.loaded(draft.source)
+    before = _published(session, draft)
+    if form is None and policy is not None and me().may(may.EDIT_POLICY):
+        form = _asked(policy)
+    checks = check_text(draft.source)
+    rows = [] if policy is None else shown.rule_rows(policy, before)
+    return render_template(
+        "staff/policy/rules.html",
+        **frame(session, draft, policy, checks, "rules"),
+        rows=rows,
+        otherwise=None if policy is None else shown.otherwise_row(policy, before),
+        form=form,
+        simulation=simulation.card(session, policy.content_hash if policy is not None else None),
+        errors=form.errors if form is not None else {},
+    )
+
+
+def _asked(policy: Policy) -> RuleForm | None:
+    wanted = request.args.get("edit", "")
+    if "new" in request.args:
+        return new_form(request.args.get("new", "")[:4])
+    if wanted == OTHERWISE:
+        return form_of_otherwise(policy.otherwise)
+    rule = policy.rule(wanted) if wanted else None
+    return None if rule is None else form_of(Wish.of(rule))
+
+
+def _published(session: Session, draft: Draft) -> Policy | None:
+    """The newest published version, which the draft is compared with."""
+    book = service.load_book(session)
+    return book.versions[-1].policy if book.versions else None
+
+
+def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[Check, ...], tab: str) -> dict[str, Any]:
+    """What stands around each of these pages: the head with the state of the draft, tabs, checks, versions."""
+    now, zone = clock.now(), ports().shop.timezone
+    versions, count = shown.version_rows(session, now, 4)
+    tabs = (
+        ("rules", _("Rules"), "staff.policy", None if policy is None else len(policy.rules)),
+        ("customers", _("What customers see"), "staff.policy_customers", None),
+        ("text", _("YAML"), "staff.policy_text", None),
+        ("versions", _("Versions"), "staff.policy_versions", count),
+    )
+    saved = "" if draft.saved_at is None else words.when(draft.saved_at, now, zone)
+    return {
+        "draft": draft,
+        "policy": policy,
+        "number": count + 1,
+        "live": next((each.number for each in versions if each.state == "live"), None),
+        "newest": count,
+        "saved": saved,
+        "tabs": [
+            {"text": text, "href": url_for(endpoint), "count": number, "current": name == tab}
+            for name, text, endpoint, number in tabs
+        ],
+        "checks": checks,
+        "counted": shown.counted(checks),
+        "blocked": any(each.severity == ERROR for each in checks),
+        "versions": versions,
+        "may_edit": me().may(may.EDIT_POLICY),
+        "may_publish": me().may(may.PUBLISH_POLICY),
+    }
+
+
+@staff.get("/policy/customers")
+@needs(may.SEE_POLICY, "policy")
+def policy_customers() -> str:
+    """What customers read of the draft: the four points of the start page, and the sentence of each rule."""
+    with read() as session:
+        draft = drafts.find_draft(session)
+        policy = shown.loaded(draft.source)
+        shop = ports().shop
+        points = (
+            ()
+            if policy is None
+            else policy_lines(policy, words.staff_wording(), currency=shop.currency, refund_days=shop.bank_days)
+        )
+        before = _published(session, draft)
+        return render_template(
+            "staff/policy/customers.html",
+            **frame(session, draft, policy, check_text(draft.source), "customers"),
+            points=points,
+            rows=[] if policy is None else shown.rule_rows(policy, before),
+        )
+
+
+@staff.get("/policy/text")
+@needs(may.SEE_POLICY, "policy")
+def policy_text() -> str:
+    """The document itself, for those who prefer it."""
+    return _text(None)
+
+
+def text_page(text: str, errors: dict[str, str], status: int) -> Response:
+    """The same page with a text that could not be saved."""
+    return make_response(_text(text, errors), status)
+
+
+def _text(text: str | None, errors: dict[str, str] | None = None) -> str:
+    with read() as session:
+        draft = drafts.find_draft(session)
+        source = draft.source if text is None else text
+        checks = check_text(source)
+        lines = source.splitlines()
+        marked = {each.line for each in checks}
+        return render_template(
+            "staff/policy/text.html",
+            **frame(session, draft, shown.loaded(source), checks, "text"),
+            text=source,
+            errors=errors or {},
+            excerpts={
+                line: [(n, lines[n - 1]) for n in range(max(1, line - 1), min(len(lines), line + 1) + 1)]
+                for line in marked
+            },
+        )
+
+
+@staff.get("/policy/versions")
+@needs(may.SEE_POLICY, "policy")
+def policy_versions() -> str:
+    """Every version: who published it, why, from when to when it was in force."""
+    with read() as session:
+        draft = drafts.find_draft(session)
+        policy = shown.loaded(draft.source)
+        rows, _count = shown.version_rows(session, clock.now())
+        return render_template(
+            "staff/policy/versions.html",
+            **frame(session, draft, policy, check_text(draft.source), "versions"),
+            rows=rows,
+        )
+
+
+@staff.get("/policy/versions/<int:number>")
+@needs(may.SEE_POLICY, "policy")
+def policy_version(number: int) -> str:
+    """One version as it was published: sentences, and the text."""
+    with read() as session:
+        version = service.get_version(session, number)
+        policy = shown.loaded(version.source)
+        rows, _count = shown.version_rows(session, clock.now())
+        return render_template(
+            "staff/policy/version.html",
+            version=version,
+            row=next(each for each in rows if each.number == number),
+            rules=[] if policy is None else shown.rule_rows(policy, policy),
+            otherwise=None if policy is None else shown.otherwise_row(policy, policy),
+            may_publish=me().may(may.PUBLISH_POLICY),
+        )
+
+
+@staff.get("/policy/discard")
+@needs(may.EDIT_POLICY, "policy")
+def policy_discard() -> str:
+    """Ask before a draft is thrown away."""
+    with read() as session:
+        draft = drafts.find_draft(session)
+        policy = shown.loaded(draft.source)
+        before = _published(session, draft)
+        return render_template(
+            "staff/policy/discard.html",
+            draft=draft,
+            changes=[] if policy is None else shown.changes(policy, before),
+        )
+
+
+def stale_page(stale: StaleDraft, target: str) -> Response:
+    """Somebody was quicker: both texts, and what can be done. ``target`` is the page to go back to."""
+    theirs = stale.theirs
+    zone = ports().shop.timezone
+    saved = "" if theirs.saved_at is None else wording.moment(theirs.saved_at, zone, locale())
+    page = render_template(
+        "staff/policy/stale.html",
+        mine=stale.mine,
+        theirs=theirs,
+        saved=saved,
+        target=target,
+        seen=theirs.seen,
+    )
+    return make_response(page, 409)

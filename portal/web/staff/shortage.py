@@ -1,0 +1,47 @@
+"""What staff do about money of a return that could not be sent: send what is left, record another way, or close it."""
+
+from __future__ import annotations
+
+from flask import abort, flash, request
+from werkzeug.wrappers import Response
+
+from portal.errors import Invalid
+from portal.refunds import shortage
+from portal.staff import permissions as may
+from portal.web.staff import words
+from portal.web.staff.base import command, needs, ports, see_other, staff
+from portal.web.staff.decide import answers_changes
+from portal.web.staff.text import _
+
+
+@staff.post("/returns/<rma>/money/<any(send, elsewhere, close):act>")
+@needs(may.REPAIR_REFUNDS, "refunds")
+@answers_changes
+def end_shortage(rma: str, act: str) -> Response:
+    """Each needs a note and happens once; the form carries the amount that was seen."""
+    note, seen = request.form.get("note", ""), request.form.get("amount", "")
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 18):
+        abort(400)
+    try:
+        with command() as tx:
+            if act == "send":
+                sent = shortage.send_left(tx, rma, note, ports().shop)
+                said = ", ".join(words.amount(each.amount_minor, each.currency) for each in sent)
+            else:
+                do = shortage.paid_elsewhere if act == "elsewhere" else shortage.close
+                ended = do(tx, rma, note, seen_minor=int(seen))
+                said = words.amount(ended.minor, ended.currency)
+    except Invalid as wrong:
+        raise Invalid(wrong.message, {f"money-{act}-note": wrong.fields.get("note", wrong.message)}) from wrong
+    if act == "send" and not said:
+        flash(_("The payments still have nothing left, so nothing was sent."), "amber")
+    else:
+        flash(
+            {
+                "send": _("%(amount)s is on its way.", amount=said),
+                "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=said),
+                "close": _("Closed. %(amount)s is no longer owed.", amount=said),
+            }[act],
+            "green",
+        )
+    return see_other("staff.return_page", rma=rma)

@@ -1,0 +1,157 @@
+"""Money that no refund stands for has an end: sent when there is something, recorded as paid another way, or closed. Once."""
+
+from __future__ import annotations
+
+import pytest
+
+from portal.errors import Conflict, Invalid
+from portal.refunds import disputes, shortage
+from portal.returns.models import Return
+from tests.stages.refunds.world import STAFF, World
+
+
+def rma_of(world: World, return_id: int) -> str:
+    with world.database.read() as session:
+        return session.get_one(Return, return_id).rma
+
+
+def short(world: World) -> tuple[int, int]:
+    """A return of 50.00 of which somebody has refunded 30.00 by hand before; ids of order and return. 20.00 were sent."""
+    order_id = world.order(5000)
+    world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=3000)
+    world.deliver(world.events("refund.created")[0])
+    return_id = world.return_(order_id, 5000)
+    world.pay(return_id)
+    world.work()
+    assert world.questions() == [("refund_failed", "short")]
+    return order_id, return_id
+
+
+def disputed(world: World, status: str = "needs_response") -> tuple[int, int, str]:
+    order_id = world.order(5000)
+    return_id = world.return_(order_id, 5000)
+    dispute = world.stripe.control("disputes", payment_intent=world.intent(order_id), status=status)["id"]
+    disputes.look(world.database, world.gateway, world.intent(order_id))
+    world.pay(return_id)
+    return order_id, return_id, dispute
+
+
+class TestPaidElsewhere:
+    def test_what_was_missing_is_recorded_once_and_the_return_is_refunded(self, world: World) -> None:
+        order_id, return_id = short(world)
+        rma = rma_of(world, return_id)
+        for note in (" ", "x" * 2001):
+            with pytest.raises(Invalid), world.database.transaction(STAFF) as tx:
+                shortage.paid_elsewhere(tx, rma, note, seen_minor=3000)
+        with world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma, "Bank transfer of 23 November.", seen_minor=3000)
+        with pytest.raises(Conflict), world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma, "Clicked twice.", seen_minor=3000)
+        view = world.money(return_id)
+        assert (view.state, view.refunded.minor) == ("refunded", 5000)
+        assert world.status(return_id) == "closed"
+        assert world.questions() == []
+        assert world.refundable(order_id) == [0]
+        world.check_books()
+
+    def test_a_payment_that_still_has_it_is_charged_with_it(self, world: World) -> None:
+        order_id, return_id, dispute = disputed(world)
+        with world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma_of(world, return_id), "Paid before the bank asked.", seen_minor=5000)
+        assert world.refundable(order_id) == [0]
+        assert world.money(return_id).state == "refunded"
+        world.stripe.control(f"disputes/{dispute}", status="won")
+        disputes.look(world.database, world.gateway, world.intent(order_id))
+        world.work()
+        assert world.at_stripe() == [], "the dispute was won, and nothing is paid a second time"
+        assert world.questions() == []
+        world.check_books()
+
+    def test_an_order_without_a_payment_is_paid_by_hand_and_never_above_its_total(self, quick_world: World) -> None:
+        world = quick_world
+        order_id = world.order_with([], 5000, quantity=2)
+        first = world.return_(order_id, 5000)
+        world.pay(first)
+        with world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma_of(world, first), "Cash.", seen_minor=5000)
+        second = world.return_(order_id, 0, credit=2500, resolution="store_credit")
+        world.pay(second)
+        assert world.money(second).credited.minor == 0
+        assert world.questions() == [("refund_failed", "short")]
+
+    def test_an_amount_that_has_changed_since_is_not_recorded(self, quick_world: World) -> None:
+        world = quick_world
+        _order_id, return_id = short(world)
+        for act in (shortage.paid_elsewhere, shortage.close):
+            with pytest.raises(Conflict, match="changed"), world.database.transaction(STAFF) as tx:
+                act(tx, rma_of(world, return_id), "Paid.", seen_minor=2999)
+        assert world.questions() == [("refund_failed", "short")]
+
+
+class TestSendLeft:
+    def test_what_has_come_back_is_sent(self, world: World) -> None:
+        order_id, return_id = short(world)
+        by_hand = world.stripe.refunds()[0]["id"]
+        world.stripe.control(f"refunds/{by_hand}", status="failed")
+        world.deliver(world.events("refund.failed")[0])
+        assert world.refundable(order_id) == [3000]
+        with world.database.transaction(STAFF) as tx:
+            (refund,) = shortage.send_left(tx, rma_of(world, return_id), "It came back.", world.shop)
+            assert refund.amount_minor == 3000
+        with pytest.raises(Conflict), world.database.transaction(STAFF) as tx:
+            shortage.send_left(tx, rma_of(world, return_id), "Clicked twice.", world.shop)
+        world.work()
+        assert world.money(return_id).state == "refunded"
+        assert world.status(return_id) == "closed"
+        assert world.questions() == []
+        world.check_books()
+
+    def test_what_is_still_missing_is_asked_again(self, quick_world: World) -> None:
+        world = quick_world
+        _order_id, return_id = short(world)
+        with world.database.transaction(STAFF) as tx:
+            assert shortage.send_left(tx, rma_of(world, return_id), "Try.", world.shop) == []
+        assert world.questions() == [("refund_failed", "short")]
+
+    def test_nothing_is_sent_while_the_payment_is_disputed(self, quick_world: World) -> None:
+        world = quick_world
+        _order_id, return_id, _dispute = disputed(world)
+        with pytest.raises(Conflict, match="still disputed"), world.database.transaction(STAFF) as tx:
+            shortage.send_left(tx, rma_of(world, return_id), "Try.", world.shop)
+        assert world.questions() == [("dispute", "needs_response")]
+
+
+class TestClose:
+    def test_a_dispute_that_was_lost_ends_the_return_without_a_payment(self, world: World) -> None:
+        order_id, return_id, dispute = disputed(world)
+        world.stripe.control(f"disputes/{dispute}", status="lost")
+        with world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma_of(world, return_id), "The bank has paid the customer.", seen_minor=5000)
+        with pytest.raises(Conflict), world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma_of(world, return_id), "Clicked twice.", seen_minor=5000)
+        assert world.status(return_id) == "closed"
+        assert world.money(return_id).state == "nothing"
+        assert world.questions() == []
+        assert world.said("money.waived") == 1
+        assert world.at_stripe() == []
+        assert world.refundable(order_id) == [5000]
+        world.check_books()
+
+    def test_what_is_short_is_closed_and_what_was_sent_stays(self, quick_world: World) -> None:
+        world = quick_world
+        _order_id, return_id = short(world)
+        with world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma_of(world, return_id), "The 30.00 were for this.", seen_minor=3000)
+        view = world.money(return_id)
+        assert (view.state, view.refunded.minor, view.owed.minor) == ("refunded", 2000, 2000)
+        assert world.status(return_id) == "closed"
+
+    def test_a_refund_that_is_prepared_is_ended_first(self, quick_world: World) -> None:
+        world = quick_world
+        return_id, refund_id = world.paid_return(5000)
+        world.stripe.control("disputes", payment_intent=world.intent(1))
+        disputes.look(world.database, world.gateway, world.intent(1))
+        number = world.refund(refund_id).public_id
+        with pytest.raises(Conflict, match=number), world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma_of(world, return_id), "The bank has paid.", seen_minor=0)
+        assert world.questions() == [("dispute", "needs_response")]
