@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import structlog
 from apiflask import APIFlask
@@ -23,9 +24,11 @@ from portal.labels.documents import Codes, Documents, LabelDoc, Rendered, SlipDo
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker
 from portal.orders.source import OrderSource
-from portal.refunds.gateway import Gateway
-from portal.refunds.pace import PacedGateway
+from portal.refunds.pace import Pace, PacedCaptures, PacedGateway
 from portal.returns.photos import Encoded, Photos
+
+if TYPE_CHECKING:
+    from portal.adapters.stripe_gateway import StripeGateway
 
 
 class LazyDocuments:
@@ -112,7 +115,7 @@ def make_mailer(config: Config) -> Mailer:
     return SmtpMailer(config.mail_url)
 
 
-def make_gateway(config: Config) -> Gateway:
+def make_gateway(config: Config) -> StripeGateway:
     """Stripe, or its stand-in when ``PORTAL_STRIPE_API_BASE`` points there."""
     from portal.adapters.stripe_gateway import StripeGateway
 
@@ -141,11 +144,13 @@ def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
     """Everything outside the program, ready to use. Opens no connection yet."""
     merchant = shop.load(config.policy_dir / "shop.yaml")
     database = Database(config.database_url, pool_size=pool_size, river=make_river(merchant))
+    stripe, pace = make_gateway(config), Pace(database, merchant.refunds.per_second)
     return Ports(
         config=config,
         shop=merchant,
         database=database,
-        gateway=PacedGateway(make_gateway(config), database, merchant.refunds.per_second),
+        gateway=PacedGateway(stripe, pace),
+        captures=PacedCaptures(stripe, pace),
         mailer=make_mailer(config),
         documents=LazyDocuments(),
         codes=LazyCodes(),

@@ -24,8 +24,8 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
-from portal.refunds import exchange, payout, reconcile, report, submit, webhooks
-from portal.refunds.gateway import Gateway
+from portal.refunds import exchange, payout, reconcile, release, report, submit, webhooks
+from portal.refunds.gateway import Captures, Gateway
 from portal.returns import expiry, simulation
 from portal.returns.photos import Photos
 from portal.shop import Shop
@@ -39,6 +39,7 @@ class Ports:
     shop: Shop
     database: Database
     gateway: Gateway
+    captures: Captures
     mailer: Mailer
     documents: Documents
     codes: Codes
@@ -103,7 +104,7 @@ def reserve(tx: Tx, event: Event, shop: Shop) -> None:
         exchange.reserve(tx, event.return_id)
 
 
-def release(tx: Tx, event: Event, shop: Shop) -> None:
+def let_go(tx: Tx, event: Event, shop: Shop) -> None:
     """Give held stock back."""
     if event.return_id is not None:
         exchange.release(tx, event.return_id)
@@ -127,9 +128,9 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.review_opened": (tell("under_review"),),
     "return.asked": (tell("asked"),),
     "return.authorized": (label, tell("booked"), pay_when("authorized")),
-    "return.rejected": (release, tell("refused")),
-    "return.canceled": (release,),
-    "return.expired": (release, tell("expired")),
+    "return.rejected": (let_go, tell("refused")),
+    "return.canceled": (let_go,),
+    "return.expired": (let_go, tell("expired")),
     "return.reinstated": (reserve,),
     "return.resolution_changed": (resume,),
     # goods travel and arrive
@@ -143,6 +144,9 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "exchange.ordered": (tell("exchange_sent"), close_when_settled),
     "refund.planned": (then("submit_refund"),),
     "refund.let_through": (then("submit_refund"),),
+    "refund.needs_customer": (tell("refund_needs_you"),),
+    "refund.uncaptured": (then("release_payment"),),
+    "refund.released": (tell("payment_released"), close_when_settled),
     "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
     "refund.succeeded": (tell("refund_sent"), close_when_settled),
@@ -183,6 +187,9 @@ JOBS: dict[str, Work] = {
     "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
     "submit_refund": Work(
         lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]), limits(ports.shop))
+    ),
+    "release_payment": Work(
+        lambda ports, args: release.release(ports.database, ports.gateway, ports.captures, int(args["refund"]))
     ),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "simulate_policy": Work(

@@ -59,18 +59,9 @@ class StripeGateway:
 
     def create_refund(self, request: RefundRequest) -> RefundView:
         """See `Gateway`. The amount is always sent: without it Stripe would pay out whatever happens to be left."""
-        try:
-            amount = to_stripe(request.amount_minor, request.currency)
-        except AmountNotPayable as error:
-            raise UpstreamError(
-                "amount_not_payable",
-                retryable=False,
-                public_message=NEUTRAL,
-                staff_message=str(error),
-            ) from error
         form: dict[str, Any] = {
             "payment_intent": request.payment_intent,
-            "amount": amount,
+            "amount": _payable(request.amount_minor, request.currency),
             "reason": "requested_by_customer",
             "metadata": dict(request.metadata),
         }
@@ -108,7 +99,9 @@ class StripeGateway:
         currency = intent["currency"].upper()
         charge = intent.get("latest_charge") or {}
         captured = charge.get("amount_captured") or 0
-        released = (charge.get("amount") or 0) - captured if captured else 0
+        # What was given free looks like a refund there: the rest of a capture, or all of a payment that was canceled.
+        ended = captured or intent["status"] == "canceled"
+        released = (charge.get("amount") or 0) - captured if ended and charge.get("status") == "succeeded" else 0
         return PaymentView(
             payment_intent=payment_intent,
             status=intent["status"],
@@ -119,7 +112,22 @@ class StripeGateway:
             method=_method_label(charge.get("payment_method_details") or {}),
             frozen=bool(harmful),
             dispute_status=(harmful or statuses or [""])[0],
+            capturable_minor=from_stripe(intent.get("amount_capturable") or 0, currency),
         )
+
+    def cancel_payment(self, payment_intent: str, key: str) -> PaymentView:
+        """See `Captures`."""
+        form = {"cancellation_reason": "requested_by_customer"}
+        intents = self._v1().payment_intents
+        _ask(lambda: intents.cancel(payment_intent, params=form, options={"idempotency_key": key}))
+        return self.read_payment(payment_intent)
+
+    def capture_payment(self, payment_intent: str, amount_minor: int, currency: str, key: str) -> PaymentView:
+        """See `Captures`."""
+        form = {"amount_to_capture": _payable(amount_minor, currency)}
+        intents = self._v1().payment_intents
+        _ask(lambda: intents.capture(payment_intent, params=form, options={"idempotency_key": key}))
+        return self.read_payment(payment_intent)
 
     def check(self) -> str:
         """One harmless call that needs the permission refunds need; for `doctor`. Returns what was reached."""
@@ -141,6 +149,19 @@ class StripeGateway:
 
 def _created(span: Span) -> dict[str, int]:
     return {"gte": int(span.since.timestamp()), "lt": int(span.until.timestamp())}
+
+
+def _payable(amount_minor: int, currency: str) -> int:
+    """The amount in Stripe's unit. Raises `UpstreamError` for one that Stripe cannot pay."""
+    try:
+        return to_stripe(amount_minor, currency)
+    except AmountNotPayable as error:
+        raise UpstreamError(
+            "amount_not_payable",
+            retryable=False,
+            public_message=NEUTRAL,
+            staff_message=str(error),
+        ) from error
 
 
 def _ask(call: Callable[[], Answer]) -> Answer:

@@ -23,9 +23,9 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, keeps_item
 from portal.reviews.models import Review
 
-WITH_MONEY = frozenset({"booked", "received", "refund_sent", "refund_failed", "credit_issued", "exchange_sent"})
+ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "payment_released"})
+WITH_MONEY = ABOUT_REFUNDS | {"booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
-ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed"})
 # The questions to staff whose deadline a notice tells to the customer.
 _PROMISED_BY = {"under_review": ("policy", "asked_us"), "refund_failed": ("refund_failed", "dispute")}
 

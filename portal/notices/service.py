@@ -38,6 +38,8 @@ KINDS = (
     "received",
     "refund_sent",
     "refund_failed",
+    "refund_needs_you",
+    "payment_released",
     "credit_issued",
     "exchange_sent",
 )

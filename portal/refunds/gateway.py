@@ -92,6 +92,8 @@ class PaymentView:
     frozen: bool
     """A chargeback is open or lost: nothing may be refunded."""
     dispute_status: str = ""
+    capturable_minor: int = 0
+    """Authorized and still to be captured; nothing of it was taken from the customer yet."""
 
 
 class Gateway(Protocol):
@@ -111,3 +113,13 @@ class Gateway(Protocol):
 
     def check(self) -> str:
         """One harmless call that needs what refunds need; says what was reached. For `portal doctor`."""
+
+
+class Captures(Protocol):
+    """What is done with money that was authorized and not captured: it is given free instead of refunded."""
+
+    def cancel_payment(self, payment_intent: str, key: str) -> PaymentView:
+        """Give all of it free. ``key`` makes a repeated call the same call."""
+
+    def capture_payment(self, payment_intent: str, amount_minor: int, currency: str, key: str) -> PaymentView:
+        """Take ``amount_minor`` and give the rest free; it can be done once only."""

@@ -104,7 +104,8 @@ class LedgerEntry(Base):
     kind: Mapped[str] = mapped_column(String(30))
     """Of owed: the quote's kinds (item, discount, restocking_fee …), carried (what a service cannot pay in whole steps) and
     waived (staff closed it: nothing more is owed).
-    Of reserved: reserve, release, paid. Of refunded: paid, paid_elsewhere, reversed, elsewhere. Of store_credit: issued."""
+    Of reserved: reserve, release, paid. Of refunded: paid, paid_elsewhere, released (never captured), reversed,
+    elsewhere. Of store_credit: issued."""
     amount_minor: Mapped[int]
     """Positive towards the customer; a release or a reversal is negative."""
     currency: Mapped[str] = mapped_column(String(3))

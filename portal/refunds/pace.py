@@ -1,8 +1,9 @@
 """A gateway that keeps to the speed its service allows, whatever number of workers calls it.
 
-In: any `Gateway`. Out: the same answers, each call when it is its turn. Invariants: all workers together stay below the shop's
-``refunds.per_second`` (every process takes an equal share of it); when the service asks for silence (429 for the account), every
-worker of every process keeps it, not only the one that was told. Never: a call dropped or repeated; a wait inside a transaction.
+In: any `Gateway` or `Captures`. Out: the same answers, each call when it is its turn. Invariants: all workers together stay below
+the shop's ``refunds.per_second`` (every process takes an equal share of it); when the service asks for silence (429 for the
+account), every worker of every process keeps it, not only the one that was told. Never: a call dropped or repeated; a wait inside
+a transaction.
 Source: docs.stripe.com/rate-limits; a 429 for one locked object concerns that object alone.
 """
 
@@ -18,7 +19,7 @@ from portal import clock, jobs
 from portal.db import Database
 from portal.errors import UpstreamError
 from portal.refunds import gate
-from portal.refunds.gateway import Gateway, PaymentView, RefundRequest, RefundView, Span
+from portal.refunds.gateway import Captures, Gateway, PaymentView, RefundRequest, RefundView, Span
 
 SHORT_SILENCE = timedelta(seconds=1)
 COUNT_AGAIN = 10.0
@@ -26,48 +27,27 @@ COUNT_AGAIN = 10.0
 Answer = TypeVar("Answer")
 
 
-class PacedGateway:
-    """See the module. ``sleep`` and ``now`` (seconds) are given by tests."""
+class Pace:
+    """The speed of one process. ``sleep`` and ``now`` (seconds) are given by tests."""
 
     def __init__(
         self,
-        real: Gateway,
         database: Database,
         per_second: float,
         *,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._real, self._database, self._per_second = real, database, per_second
+        self._database, self._per_second = database, per_second
         self._sleep, self._now = sleep, now
         self._lock = threading.Lock()
         self._next = 0.0
         self._sharing, self._counted_at = 1, float("-inf")
 
-    def create_refund(self, request: RefundRequest) -> RefundView:
-        """See `Gateway`. Whoever claimed the refund has looked at the gate."""
-        return self._ask(lambda: self._real.create_refund(request))
-
-    def read_refund(self, refund_id: str) -> RefundView:
-        """See `Gateway`."""
-        self._check_silence()
-        return self._ask(lambda: self._real.read_refund(refund_id))
-
-    def list_refunds(self, of: str | Span) -> list[RefundView]:
-        """See `Gateway`."""
-        self._check_silence()
-        return self._ask(lambda: self._real.list_refunds(of))
-
-    def read_payment(self, payment_intent: str) -> PaymentView:
-        """See `Gateway`."""
-        self._check_silence()
-        return self._ask(lambda: self._real.read_payment(payment_intent))
-
-    def check(self) -> str:
-        """See `Gateway`."""
-        return self._ask(self._real.check)
-
-    def _ask(self, call: Callable[[], Answer]) -> Answer:
+    def ask(self, call: Callable[[], Answer], *, looked: bool = False) -> Answer:
+        """Make the call when it is its turn. ``looked`` says that the caller has looked at the gate itself."""
+        if not looked:
+            self._check_silence()
         self._wait_turn()
         try:
             return call()
@@ -101,3 +81,47 @@ class PacedGateway:
                 staff_message="Stripe has asked for silence; the portal comes back by itself.",
                 retry_after=left,
             )
+
+
+class PacedGateway:
+    """A `Gateway` at this pace."""
+
+    def __init__(self, real: Gateway, pace: Pace) -> None:
+        self._real, self._pace = real, pace
+
+    def create_refund(self, request: RefundRequest) -> RefundView:
+        """See `Gateway`. Whoever claimed the refund has looked at the gate."""
+        return self._pace.ask(lambda: self._real.create_refund(request), looked=True)
+
+    def read_refund(self, refund_id: str) -> RefundView:
+        """See `Gateway`."""
+        return self._pace.ask(lambda: self._real.read_refund(refund_id))
+
+    def list_refunds(self, of: str | Span) -> list[RefundView]:
+        """See `Gateway`."""
+        return self._pace.ask(lambda: self._real.list_refunds(of))
+
+    def read_payment(self, payment_intent: str) -> PaymentView:
+        """See `Gateway`."""
+        return self._pace.ask(lambda: self._real.read_payment(payment_intent))
+
+    def check(self) -> str:
+        """See `Gateway`."""
+        return self._pace.ask(self._real.check, looked=True)
+
+
+class PacedCaptures:
+    """`Captures` at this pace."""
+
+    def __init__(self, real: Captures, pace: Pace) -> None:
+        self._real, self._pace = real, pace
+
+    def cancel_payment(self, payment_intent: str, key: str) -> PaymentView:
+        """See `Captures`."""
+        return self._pace.ask(lambda: self._real.cancel_payment(payment_intent, key), looked=True)
+
+    def capture_payment(self, payment_intent: str, amount_minor: int, currency: str, key: str) -> PaymentView:
+        """See `Captures`."""
+        return self._pace.ask(
+            lambda: self._real.capture_payment(payment_intent, amount_minor, currency, key), looked=True
+        )

@@ -25,7 +25,7 @@ from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import ELSEWHERE
+from portal.refunds.settle import ELSEWHERE, RELEASE
 from portal.refunds.tenders import is_stripe
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
@@ -35,7 +35,8 @@ MAX_PAGE = 100
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
 #   planned "being prepared", sent "sent to your bank", needs_you "waiting for your bank details", unsure "being checked",
-#   by_shop "the shop pays this by hand", held "we are looking after it", arrived "refunded", credited, ordered, reserved
+#   by_shop "the shop pays this by hand", held "we are looking after it", arrived "refunded", released "never charged", credited,
+#   ordered, reserved
 _STATES = {
     lifecycle.PLANNED: "planned",
     lifecycle.SUBMITTED: "planned",
@@ -53,7 +54,8 @@ class Piece:
     """One way on which the customer gets something: a refund to one payment, a credit code, or a replacement.
 
     ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
-    ``state`` is one of planned, sent, needs_you, unsure, by_shop, held, arrived, credited, reserved, ordered.
+    ``state`` is one of planned, sent, needs_you, unsure, by_shop, held, arrived, released (never charged), credited, reserved,
+    ordered.
     ``expected_on`` is when a bank should show it, by the shop's working days. ``status`` and ``reason`` are Stripe's own,
     for staff.
     """
@@ -167,6 +169,8 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
     state = _STATES[refund.status]
     if refund.status == lifecycle.PLANNED and not is_stripe(payment):
         state = "by_shop"
+    elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
+        state = "released"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
     meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_at is not None)
     return Piece(

@@ -213,7 +213,8 @@ def sweep(database: Database, gateway: Gateway) -> None:
     del gateway
     with database.transaction() as tx:
         for name, every, ids in (
-            ("submit_refund", 10 * MINUTE, _forgotten(tx.session, tx.at)),
+            ("submit_refund", 10 * MINUTE, _forgotten(tx.session, tx.at, settle.REFUND)),
+            ("release_payment", 10 * MINUTE, _forgotten(tx.session, tx.at, settle.RELEASE)),
             ("check_refund", 5 * MINUTE, _unsure(tx.session, tx.at)),
             ("check_refund", HOUR, _under_way(tx.session, tx.at)),
             ("check_refund", DAY, _may_still_fail(tx.session, tx.at)),
@@ -224,7 +225,7 @@ def sweep(database: Database, gateway: Gateway) -> None:
                 jobs.enqueue(tx, name, {"refund": refund_id}, key=key)
 
 
-def _forgotten(session: Session, at: datetime) -> list[int]:
+def _forgotten(session: Session, at: datetime, way: str) -> list[int]:
     """Waiting to be sent, and nobody has tried for longer than the longest pause between two tries. While all refunds are
     stopped, what waits has its job already."""
     if gate.read(session).stopped_at is not None:
@@ -239,6 +240,7 @@ def _forgotten(session: Session, at: datetime) -> list[int]:
             # A disputed payment's refund waits by itself, hour by hour.
             Payment.disputed_at.is_(None),
             Refund.held_at.is_(None),
+            Refund.way == way,
             Refund.planned_at < at - 5 * MINUTE,
             or_(Refund.first_submitted_at.is_(None), Refund.first_submitted_at > at - STAFF_KNOW),
             or_(Refund.submitted_at.is_(None), Refund.submitted_at < at - 30 * MINUTE),

@@ -27,6 +27,7 @@ from portal.refunds.books import Difference, check_books
 from portal.refunds.gateway import Gateway, RefundView
 from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.reconcile import catch_up, known_intents, windows
+from portal.refunds.settle import RELEASE
 from portal.refunds.submit import LEASE
 
 BATCH = 200
@@ -213,7 +214,7 @@ def _of_row(intent: str, row: Refund, by_id: dict[str, RefundView]) -> Iterator[
             return  # it is on its way at this moment
         if row.status in (lifecycle.UNKNOWN, lifecycle.SUBMITTED):
             yield Difference("unsure", name, intent, f"{name} was sent and has no answer yet.")
-        elif row.status in lifecycle.ACCEPTED and not row.paid_elsewhere_by:
+        elif row.status in lifecycle.ACCEPTED and not row.paid_elsewhere_by and row.way != RELEASE:
             yield Difference("no_id", name, intent, f"{name} is {row.status} here and names no refund at Stripe.")
         return
     view = by_id.get(row.stripe_refund_id)

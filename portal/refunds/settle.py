@@ -26,6 +26,7 @@ from portal.reviews.models import Review
 STRIPE = Actor("stripe", "Stripe")
 DECIDE_WITHIN = timedelta(hours=24)
 ELSEWHERE = "elsewhere"
+REFUND, RELEASE = "refund", "release"
 
 
 def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Step:
@@ -59,11 +60,16 @@ def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Ste
         tx.session.flush()
         if newly and refund.cause != ELSEWHERE:
             record(tx, "refund.accepted", refund, payment, why=view.pending_reason)
+        if seen == lifecycle.REQUIRES_ACTION and refund.cause != ELSEWHERE:
+            record(tx, "refund.needs_customer", refund, payment)
     return step
 
 
-def lose(tx: Tx, refund: Refund, payment: Payment, *, status: str, code: str, sentence: str) -> None:
-    """The refund ended without money: free its payment, tell staff and customer. Once; a second call finds it lost."""
+def lose(
+    tx: Tx, refund: Refund, payment: Payment, *, status: str, code: str, sentence: str, quiet: bool = False
+) -> None:
+    """The refund ended without money: free its payment, tell staff and customer (unless ``quiet``: the caller sends another in
+    its place). Once; a second call finds it lost."""
     if refund.status in lifecycle.LOST:
         return
     was_paid = refund.status == lifecycle.SUCCEEDED
@@ -82,6 +88,8 @@ def lose(tx: Tx, refund: Refund, payment: Payment, *, status: str, code: str, se
         ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "release", -refund.amount_minor)
     tx.session.flush()
     settle_reviews(tx, refund, "The refund has ended, see the new entry.")
+    if quiet:
+        return
     meaning = explain(code)
     reviews.open_review(
         tx,
@@ -103,6 +111,25 @@ def give_back(tx: Tx, refund: Refund, *, sure: bool, code: str, sentence: str) -
         refund.first_submitted_at = None
     refund.failure_code, refund.failure_reason = code[:60], sentence
     tx.session.flush()
+
+
+def give_free(tx: Tx, refund: Refund, payment: Payment, *, code: str, sentence: str) -> None:
+    """Nothing was captured that could be refunded: `release` looks at the payment and gives the amount free."""
+    refund.way, refund.status, refund.first_submitted_at = RELEASE, lifecycle.PLANNED, None
+    refund.failure_code, refund.failure_reason = code[:60], sentence
+    tx.session.flush()
+    record(tx, "refund.uncaptured", refund, payment, why=sentence)
+
+
+def released(tx: Tx, refund: Refund, payment: Payment) -> None:
+    """The customer was never charged for it; the payment counts it as gone, so that it is neither captured nor refunded later."""
+    refund.status, refund.settled_at = lifecycle.SUCCEEDED, tx.at
+    refund.failure_code = refund.failure_reason = ""
+    ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "paid", -refund.amount_minor)
+    ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "released", refund.amount_minor)
+    tx.session.flush()
+    settle_reviews(tx, refund, "The payment was never captured; the amount is free.")
+    record(tx, "refund.released", refund, payment)
 
 
 def doubt(tx: Tx, refund: Refund, payment: Payment, *, first: bool, code: str, sentence: str) -> None:

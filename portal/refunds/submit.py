@@ -30,6 +30,8 @@ KEY_LIFE = timedelta(hours=23)
 LONGEST_PAUSE = timedelta(minutes=15)
 WHILE_DISPUTED = timedelta(hours=1)
 
+UNCAPTURED = frozenset({"not_captured", "refused"})
+"""A refusal without a code may say that the payment was not captured; reading the payment tells."""
 # "There is not that much left" may mean that this very refund was made: look before believing it.
 LOOK_FIRST = frozenset({"charge_already_refunded", "amount_too_large", "idempotency_error"})
 
@@ -81,7 +83,8 @@ def submit(database: Database, gateway: Gateway, refund_id: int, limits: Limits 
 def _claim(database: Database, refund_id: int, limits: Limits) -> _Claimed | None:
     with database.transaction() as tx:
         refund, payment = lock_refund(tx.session, refund_id)
-        if refund.status not in lifecycle.SENDABLE or not is_stripe(payment) or refund.held_at is not None:
+        elsewise = refund.held_at is not None or refund.way != settle.REFUND
+        if refund.status not in lifecycle.SENDABLE or not is_stripe(payment) or elsewise:
             return None
         wait = wait_until(tx, refund, payment)
         if wait is None:
@@ -131,7 +134,7 @@ def wait_until(tx: Tx, refund: Refund, payment: Payment) -> tuple[datetime, str]
 def _settle_error(
     database: Database, gateway: Gateway, refund_id: int, claimed: _Claimed, error: UpstreamError
 ) -> None:
-    pause = _pause(claimed.attempts, error)
+    pause = pause_after(claimed.attempts, error)
     if error.code in LOOK_FIRST or (not error.retryable and not claimed.fresh):
         try:
             if _found(database, gateway, refund_id):
@@ -159,13 +162,17 @@ def _settle_error(
                 )
         elif error.retryable:
             settle.give_back(tx, refund, sure=claimed.fresh, **words)
+        elif error.code in UNCAPTURED:
+            settle.give_free(tx, refund, payment, **words)
+            return
         else:
-            settle.lose(tx, refund, payment, status=lifecycle.FAILED, **words)
+            settle.lose(tx, refund, payment, status=lifecycle.FAILED, code=error.code, sentence=error.staff_message)
             return
     raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}")
 
 
-def _pause(attempts: int, error: UpstreamError) -> timedelta:
+def pause_after(attempts: int, error: UpstreamError) -> timedelta:
+    """How long to wait after this many tries: as long as Stripe asks, else twice as long each time, up to `LONGEST_PAUSE`."""
     if error.retry_after is not None:
         return timedelta(seconds=max(error.retry_after, 0.5))
     return min(timedelta(seconds=2.0 ** min(attempts - 1, 12)), LONGEST_PAUSE)

@@ -169,6 +169,10 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
             return _("Your store credit is ready"), _strong(
                 _("%(amount)s, ready to spend. Your code is below."), amount=amount
             )
+        case "refunded" if any(each.state == "released" for each in money.pieces) and not _sent(money):
+            return _("You weren’t charged"), _strong(
+                _("%(amount)s was only reserved and is free again."), amount=amount
+            )
         case "refunded":
             return _("Your refund is complete"), _strong(
                 _("We’ve sent %(amount)s. Your bank may take some days to show it."), amount=amount
@@ -183,6 +187,11 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
                     _("We’re looking into it. You don’t need to do anything.")
                 )
             return _("Your money is on its way"), escape(_("You don’t need to do anything."))
+
+
+def _sent(money: MoneyView) -> bool:
+    """Whether some of it really moved."""
+    return any(each.state in ("arrived", "credited") for each in money.pieces)
 
 
 def _closed_headline(told: _Told) -> tuple[str, Markup]:
@@ -312,6 +321,14 @@ def _piece_step(told: _Told, piece: Piece) -> Step:
             return Step(NEXT, _("Exchange sent"), "", "", piece.label)
         case _kind, "arrived":
             return Step(DONE, _("Refunded"), when, iso, _with_reference(to, piece))
+        case _kind, "released":
+            return Step(
+                DONE,
+                _("Not charged"),
+                when,
+                iso,
+                _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label),
+            )
         case _kind, "sent":
             detail = to
             if piece.expected_on:
@@ -348,6 +365,7 @@ def state_words(piece: Piece) -> str:
         "by_shop": _("paid by the shop itself"),
         "held": _("delayed"),
         "arrived": _("refunded"),
+        "released": _("never charged"),
         "credited": _("ready to spend"),
         "reserved": _("held for you"),
         "ordered": _("on its way"),

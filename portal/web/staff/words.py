@@ -189,6 +189,8 @@ def notice(code: str) -> str:
         "exchange_sent": _("replacement on its way"),
         "refund_sent": _("refund sent"),
         "refund_failed": _("refund delayed"),
+        "payment_released": _("never charged"),
+        "refund_needs_you": _("bank details needed"),
     }.get(code, code)
 
 
@@ -229,6 +231,9 @@ def _plain() -> dict[str, str]:
         "refund.failed": _("Refund failed"),
         "refund.unknown": _("Refund without an answer"),
         "refund.paid_elsewhere": _("Paid another way"),
+        "refund.needs_customer": _("The customer’s bank details are needed"),
+        "refund.uncaptured": _("The payment is not captured, so it is given free"),
+        "refund.released": _("Given free, never charged"),
         "refund.held_back": _("Above the daily cap, waits for a person"),
         "refund.let_through": _("Sent anyway"),
         "money.resumed": _("What is left is sent"),

@@ -88,6 +88,8 @@ SAID = {
         "Store credit, code WHC-4KP2-90XN", "£88.11",
     ],
     "refund_failed": ["we tried to send £54.10 to Visa ending 4242", "We still owe it to you.", "by Wednesday 25 November 2026"],
+    "refund_needs_you": ["your refund of £54.10", "Look for an e-mail from our payment provider", "Look in the spam folder too."],
+    "payment_released": ["£54.10 was only reserved on Visa ending 4242 and was never taken.", "there is nothing to send back"],
     "credit_issued": ["£88.11", "WHC-4KP2-90XN", "Your refund of £54.10 comes separately."],
     "exchange_sent": ["1 × Merino crew jumper Navy, size L", "Order WH-20418-X1"],
 }  # fmt: skip
@@ -100,6 +102,8 @@ SUBJECTS = {
     "received": "We have your parcel for return R-7K4Q92M",
     "refund_sent": "Your £54.10 refund is on its way",
     "refund_failed": "Your £54.10 refund hasn’t reached you yet",
+    "refund_needs_you": "Your £54.10 refund needs your bank details",
+    "payment_released": "You weren’t charged £54.10",
     "credit_issued": "Your £88.11 store credit is ready",
     "exchange_sent": "Your replacement for order WH-20418 is ordered",
 }
@@ -114,6 +118,15 @@ def test_both_parts_say_the_facts_and_the_subject_states_one(kind: str, shop: Sh
         assert fact in flat(found.text), fact
         assert fact in page.text, fact
     assert found.language == "en-GB"
+
+
+def test_a_refund_held_by_a_dispute_promises_nothing_and_says_what_it_waits_for(shop: Shop) -> None:
+    told = "Your bank is looking into this payment. We wait for its answer before we send anything."
+    found = say("refund_failed", context("refund_failed", told=told, disputed=True), shop)
+    for text in (flat(found.text), Page(found.html).text):
+        assert "we haven’t sent £54.10 to Visa ending 4242 yet." in text
+        assert told in text
+        assert "We still owe it" not in text
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,7 +17,7 @@ from portal.cli.refunds import refunds
 from portal.errors import Conflict, Invalid, UpstreamError
 from portal.refunds import actions, gate, submit
 from portal.refunds.gateway import RefundRequest, RefundView
-from portal.refunds.pace import PacedGateway
+from portal.refunds.pace import Pace, PacedGateway
 from portal.refunds.submit import Limits
 from portal.shop import DailyCap
 from tests.stages.refunds.world import STAFF, World
@@ -230,14 +230,14 @@ class TestPace:
         for name in ("one", "two"):
             jobs.beat(world.database, name)
         slept: list[float] = []
-        paced = PacedGateway(Slow(), world.database, 10.0, sleep=slept.append, now=lambda: 100.0)  # type: ignore[arg-type]
+        paced = PacedGateway(Slow(), Pace(world.database, 10.0, sleep=slept.append, now=lambda: 100.0))  # type: ignore[arg-type]
         for _ in range(4):
             paced.create_refund(REQUEST)
         assert [round(each, 3) for each in slept] == [0.2, 0.4, 0.6], "each of two workers takes half of ten a second"
 
     def test_a_lone_call_waits_for_nothing(self, quick_world: World) -> None:
         slept: list[float] = []
-        paced = PacedGateway(Slow(), quick_world.database, 10.0, sleep=slept.append)  # type: ignore[arg-type]
+        paced = PacedGateway(Slow(), Pace(quick_world.database, 10.0, sleep=slept.append))  # type: ignore[arg-type]
         paced.create_refund(REQUEST)
         assert slept == []
 
@@ -247,7 +247,7 @@ class TestPace:
     ) -> None:
         world = quick_world
         error = UpstreamError("rate_limit", retryable=True, public_message="", retry_after=asked, slow_down=True)
-        told = PacedGateway(Slow(error), world.database, 100.0)  # type: ignore[arg-type]
+        told = PacedGateway(Slow(error), Pace(world.database, 100.0))  # type: ignore[arg-type]
         with pytest.raises(UpstreamError):
             told.create_refund(REQUEST)
         _return_id, refund_id = world.paid_return(2500)
@@ -257,13 +257,13 @@ class TestPace:
         assert world.stripe.requests("POST", "/v1/refunds") == []
         other = Slow()
         with pytest.raises(UpstreamError) as quiet:
-            PacedGateway(other, world.database, 100.0).list_refunds("pi_1")  # type: ignore[arg-type]
+            PacedGateway(other, Pace(world.database, 100.0)).list_refunds("pi_1")  # type: ignore[arg-type]
         assert quiet.value.retryable
         assert other.calls == 0
 
     def test_a_busy_object_silences_nobody_else(self, quick_world: World) -> None:
         world = quick_world
-        world.gateway = PacedGateway(world.gateway, world.database, 100.0)  # type: ignore[assignment]
+        world.gateway = PacedGateway(world.gateway, Pace(world.database, 100.0))  # type: ignore[assignment]
         ids = [world.paid_return(2500)[1] for _ in range(2)]
         world.stripe.fault("rate_limit", method="POST", path="/v1/refunds", reason="", retry_after=30)
         assert world.submit(ids[0]) is not None
@@ -272,7 +272,7 @@ class TestPace:
 
     def test_a_limit_of_the_account_is_read_from_stripes_own_header(self, quick_world: World) -> None:
         world = quick_world
-        world.gateway = PacedGateway(world.gateway, world.database, 100.0)  # type: ignore[assignment]
+        world.gateway = PacedGateway(world.gateway, Pace(world.database, 100.0))  # type: ignore[assignment]
         ids = [world.paid_return(2500)[1] for _ in range(2)]
         world.stripe.fault("rate_limit", method="POST", path="/v1/refunds", retry_after=30)
         for refund_id in ids:

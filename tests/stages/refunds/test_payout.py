@@ -57,15 +57,6 @@ def test_what_was_released_uncaptured_is_not_counted_as_paid_back(quick_world: W
     assert (20300, "succeeded") in world.at_stripe()
 
 
-def test_an_uncaptured_payment_is_not_refunded_and_staff_read_why(quick_world: World) -> None:
-    world = quick_world
-    intent = world.stripe.pay(5000, capture_method="manual").id
-    order_id = world.order_with([Payment(position=1, payment_intent=intent, captured_minor=5000, currency="GBP")], 5000)
-    (refund_id,) = world.pay(world.return_(order_id, 5000))
-    world.work()
-    assert world.refund(refund_id).failure_code == "not_captured"
-
-
 def test_a_payout_waits_for_its_moment_and_happens_once(quick_world: World) -> None:
     world = quick_world
     return_id = world.return_(world.order(5000), 5000, status="authorized")

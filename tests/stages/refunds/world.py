@@ -16,7 +16,7 @@ from portal.adapters.stripe_gateway import StripeGateway
 from portal.db import Actor, Database, Event, Tx
 from portal.orders.models import Order, OrderLine, Payment, Variant
 from portal.policy.quote import LineQuote, Quote, QuotePart
-from portal.refunds import ledger, lifecycle, payout, reconcile, submit, webhooks
+from portal.refunds import ledger, lifecycle, payout, reconcile, release, submit, webhooks
 from portal.refunds.models import LedgerEntry, Refund
 from portal.refunds.queries import MoneyView, money_of_return
 from portal.refunds.signatures import sign
@@ -45,9 +45,11 @@ def river(tx: Tx, event: Event) -> None:
     """What `flow` does with the events of money, without labels and mails."""
     if event.what in ("refund.planned", "refund.let_through"):
         jobs.enqueue(tx, "submit_refund", {"refund": event.refund_id}, key=f"{event.id}:submit_refund")
+    if event.what == "refund.uncaptured":
+        jobs.enqueue(tx, "release_payment", {"refund": event.refund_id}, key=f"{event.id}:release_payment")
     closing = (
         "payout.planned", "credit.issued", "exchange.ordered", "refund.succeeded", "refund.paid_elsewhere",
-        "money.paid_elsewhere", "money.waived",
+        "refund.released", "money.paid_elsewhere", "money.waived",
     )  # fmt: skip
     if event.what in closing and event.return_id is not None:
         payout.close_when_settled(tx, event.return_id)
@@ -61,7 +63,7 @@ class World:
     def __init__(self, database: Database, stripe: StandInHandle) -> None:
         self.database, self.stripe = database, stripe
         database.river = river
-        self.gateway = StripeGateway(stripe.key, stripe.url, timeout=(3, 1.5))
+        self.gateway = self.captures = StripeGateway(stripe.key, stripe.url, timeout=(3, 1.5))
         self.shop = SHOP
 
     # -- what happened before the refund ------------------------------------------------------------------------
@@ -80,6 +82,14 @@ class World:
             for position, (amount, intent) in enumerate(zip(captured, intents, strict=True), start=1)
         ]
         return self.order_with(payments, sum(captured), currency, quantity)
+
+    def authorized(self, amount: int, quantity: int = 1) -> int:
+        """An order whose payment is authorized and not captured; the order's id."""
+        intent = self.stripe.pay(amount, capture_method="manual").id
+        payment = Payment(
+            position=1, payment_intent=intent, captured_minor=amount, currency="GBP", method="Visa ending 4242"
+        )
+        return self.order_with([payment], amount, quantity=quantity)
 
     def order_with(self, payments: list[Payment], total: int, currency: str = "GBP", quantity: int = 1) -> int:
         """An order with these payment rows and one line of ``quantity`` units over ``total``."""
@@ -172,6 +182,7 @@ class World:
         """Do every job that is due, as a worker does."""
         doing: dict[str, Callable[[dict[str, Any]], None]] = {
             "submit_refund": lambda args: submit.submit(self.database, self.gateway, args["refund"]),
+            "release_payment": lambda args: release.release(self.database, self.gateway, self.captures, args["refund"]),
             "check_refund": lambda args: reconcile.check(self.database, self.gateway, args["refund"]),
             "work_stripe_event": lambda args: webhooks.work(self.database, self.gateway, args["event"]),
         }

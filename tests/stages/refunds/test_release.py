@@ -1,0 +1,182 @@
+"""A payment that was not captured is canceled, or less of it is captured; nothing is refunded that was never taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.refunds import gate, reconcile
+from portal.refunds.report import compare
+from tests.stages.refunds.world import STAFF, World
+
+
+def intent_of(world: World, order_id: int) -> Any:
+    return world.stripe.client().v1.payment_intents.retrieve(world.intent(order_id))
+
+
+def check(world: World, order_id: int) -> None:
+    """Nothing is taken in as refunded by hand, and both sides are the same."""
+    reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+    assert world.payments(order_id)[0].refunded_elsewhere_minor == 0
+    assert compare(world.database, world.gateway).differences == ()
+
+
+def test_the_return_of_everything_cancels_the_payment(world: World) -> None:
+    order_id = world.authorized(5000)
+    return_id = world.return_(order_id, 5000)
+    (refund_id,) = world.pay(return_id)
+    world.work()
+    assert intent_of(world, order_id).status == "canceled"
+    refund = world.refund(refund_id)
+    assert (refund.status, refund.way, refund.stripe_refund_id) == ("succeeded", "release", None)
+    assert world.refundable(order_id) == [0]
+    assert world.status(return_id) == "closed"
+    view = world.money(return_id)
+    assert (view.state, view.pieces[0].state) == ("refunded", "released")
+    assert world.questions() == []
+    assert world.said("refund.released") == 1
+    for event in world.events("refund.created", "charge.refunded"):
+        world.deliver(event)
+    check(world, order_id)
+
+
+def test_the_return_of_a_part_captures_less_and_the_next_one_is_refunded(world: World) -> None:
+    order_id = world.authorized(10000, quantity=2)
+    world.pay(world.return_(order_id, 3000))
+    world.work()
+    paid = intent_of(world, order_id)
+    assert (paid.status, paid.amount_received) == ("succeeded", 7000)
+    (second,) = world.pay(world.return_(order_id, 7000))
+    world.work()
+    refund = world.refund(second)
+    assert (refund.status, refund.way) == ("succeeded", "refund")
+    assert world.refundable(order_id) == [0]
+    assert world.questions() == []
+    check(world, order_id)
+
+
+def test_two_returns_at_once_are_one_capture_and_one_refund(world: World) -> None:
+    order_id = world.authorized(10000, quantity=2)
+    for amount in (3000, 2000):
+        world.pay(world.return_(order_id, amount))
+    for _ in range(3):
+        world.work()
+        world.later(minutes=1)
+    paid = intent_of(world, order_id)
+    refunded = sum(each["amount"] for each in world.stripe.refunds() if each["metadata"])
+    assert paid.amount_received - refunded == 5000, "the customer has paid for what is kept, and for nothing else"
+    assert world.refundable(order_id) == [5000]
+    assert world.questions() == []
+    check(world, order_id)
+
+
+@pytest.mark.parametrize("amount", [3000, 10000], ids=["capture less", "cancel"])
+@pytest.mark.parametrize("kind", ["timeout_after", "drop_before", "error"])
+def test_a_lost_answer_is_found_by_looking_and_nothing_is_done_twice(
+    quick_world: World, amount: int, kind: str
+) -> None:
+    world = quick_world
+    order_id = world.authorized(10000)
+    (refund_id,) = world.pay(world.return_(order_id, amount))
+    world.stripe.fault(kind, method="POST", path="/v1/payment_intents/*")
+    world.work()
+    assert world.refund(refund_id).status == "planned"
+    assert world.refundable(order_id) == [10000 - amount]
+    for _ in range(4):
+        world.later(minutes=20)
+        world.work()
+    refund, paid = world.refund(refund_id), intent_of(world, order_id)
+    if kind == "error":
+        # Stripe's own fault is remembered under the key: it goes on saying so, and the amount stays promised.
+        assert (refund.status, paid.status) == ("planned", "requires_capture")
+        return
+    assert refund.status == "succeeded"
+    assert paid.amount_received == (10000 - amount if amount < 10000 else 0)
+    check(world, order_id)
+
+
+def test_a_worker_that_died_after_the_capture_is_followed_by_one_that_looks(world: World) -> None:
+    order_id = world.authorized(10000)
+    (refund_id,) = world.pay(world.return_(order_id, 3000))
+    world.submit(refund_id)
+    assert world.refund(refund_id).way == "release"
+    world.captures.capture_payment(world.intent(order_id), 7000, "GBP", "of the dead worker")
+    world.work()
+    assert world.refund(refund_id).status == "succeeded"
+    assert intent_of(world, order_id).amount_received == 7000
+    check(world, order_id)
+
+
+def test_a_payment_that_the_shop_has_canceled_itself_is_settled_without_a_call(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.authorized(5000)
+    world.stripe.client().v1.payment_intents.cancel(world.intent(order_id))
+    (refund_id,) = world.pay(world.return_(order_id, 5000))
+    world.stripe.control("requests", "DELETE")
+    world.work()
+    assert [request["path"] for request in world.stripe.requests("POST")] == ["/v1/refunds"]
+    assert world.refund(refund_id).status == "succeeded"
+    check(world, order_id)
+
+
+def test_a_payment_captured_in_the_meantime_is_refunded_under_a_new_key(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.authorized(5000)
+    return_id = world.return_(order_id, 5000)
+    (refund_id,) = world.pay(return_id)
+    world.submit(refund_id)
+    world.stripe.client().v1.payment_intents.capture(world.intent(order_id))
+    world.work()
+    refund = world.refund(refund_id)
+    assert (refund.status, refund.failure_code) == ("failed", "not_captured")
+    assert "does not have a successful charge" in refund.failure_reason
+    assert world.at_stripe() == [(5000, "succeeded")]
+    assert world.questions() == []
+    assert world.said("refund.failed") == 0, "the customer is not alarmed"
+    assert world.money(return_id).state == "refunded"
+    check(world, order_id)
+
+
+def test_a_payment_that_never_succeeded_gives_nothing_back_and_staff_read_why(quick_world: World) -> None:
+    world = quick_world
+    created = world.stripe.client().v1.payment_intents.create({"amount": 5000, "currency": "gbp"})
+    order_id = world.authorized(5000)
+    with world.database.transaction() as tx:
+        from portal.orders.models import Payment
+
+        tx.session.query(Payment).filter_by(order_id=order_id).update({"payment_intent": created.id})
+    (refund_id,) = world.pay(world.return_(order_id, 5000))
+    world.work()
+    refund = world.refund(refund_id)
+    assert (refund.status, refund.failure_code) == ("failed", "not_captured")
+    assert world.questions() == [("refund_failed", "not_captured")]
+
+
+def test_a_stop_holds_what_would_be_captured_or_canceled(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.authorized(5000)
+    (refund_id,) = world.pay(world.return_(order_id, 5000))
+    world.submit(refund_id)
+    with world.database.transaction(STAFF) as tx:
+        gate.stop(tx, "Wait.")
+    world.work()
+    assert intent_of(world, order_id).status == "requires_capture"
+    with world.database.transaction(STAFF) as tx:
+        assert gate.resume(tx, "Go on.") >= 1
+    world.work()
+    assert intent_of(world, order_id).status == "canceled"
+
+
+def test_one_that_was_forgotten_is_swept_up(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.authorized(5000)
+    (refund_id,) = world.pay(world.return_(order_id, 5000))
+    world.submit(refund_id)
+    with world.database.transaction() as tx:
+        from portal.jobs import Job
+
+        tx.session.query(Job).delete()
+    world.later(hours=2)
+    world.sweep()
+    assert world.refund(refund_id).status == "succeeded"
