@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, PolicyErrors
-from portal.policy.loader import Policy, load_policy
+from portal.policy.loader import Policy, recall_policy
 
 NOTE = "note"
 __all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text"]
@@ -37,7 +37,7 @@ class Check:
 def check_text(text: str) -> tuple[Check, ...]:
     """The checks of a text, whether it is a policy or not."""
     try:
-        return check_policy(load_policy(text, "draft"))
+        return check_policy(recall_policy(text))
     except PolicyErrors as errors:
         return _checks(errors.diagnostics, None)
 

@@ -15,7 +15,7 @@ from typing import Any
 from portal.errors import Invalid
 from portal.policy.conditions import ALWAYS, Condition
 from portal.policy.layout import Splice, Spot, blocks, changed, line_end, line_start, replaced, spliced, survey
-from portal.policy.loader import Policy, Rule, load_policy
+from portal.policy.loader import Policy, Rule, recall_policy
 from portal.policy.terms import TERMS
 from portal.policy.written import Tree, condition_tree, flow, meaning, scalar, term_tree
 
@@ -49,7 +49,7 @@ def _place(policy: Policy, name: str) -> int:
 
 def _checked(text: str, ask: Callable[[Policy], bool]) -> str:
     """The new text, if it loads and says what was asked for."""
-    if not ask(load_policy(text)):
+    if not ask(recall_policy(text)):
         raise AssertionError("an edit changed the meaning of something else than it was asked to")
     return text
 
@@ -69,7 +69,7 @@ def change_rule(text: str, name: str, wish: Wish) -> str:
 
     Raises `NoSuchRule`, and `PolicyErrors` when the wish is none that the language allows (a name that is taken, no term).
     """
-    policy = load_policy(text)
+    policy = recall_policy(text)
     place = _place(policy, name)
     old = policy.rules[place]
     text = _opened(text)
@@ -131,7 +131,7 @@ def _rule_tree(wish: Wish) -> dict[str, Tree]:
 
 def add_rule(text: str, wish: Wish, position: int | None = None) -> str:
     """A new rule at ``position`` (0 is the top; at the end when left out). Raises `PolicyErrors` as `change_rule` does."""
-    policy = load_policy(text)
+    policy = recall_policy(text)
     at = len(policy.rules) if position is None else max(0, min(position, len(policy.rules)))
     text = _opened(text)
     root = survey(text)
@@ -170,7 +170,7 @@ def _first_rule(text: str, root: Spot, listed: Spot | None, block: str) -> str:
 
 def remove_rule(text: str, name: str) -> str:
     """The policy without the rule, and without the comments that stand right above it or within it."""
-    policy = load_policy(text)
+    policy = recall_policy(text)
     place = _place(policy, name)
     text = _opened(text)
     listed = _rules(survey(text))
@@ -195,7 +195,7 @@ def remove_rule(text: str, name: str) -> str:
 
 def move_rule(text: str, name: str, to: int) -> str:
     """The rule at place ``to`` (0 is the top), with the comments that belong to it. Out of reach means the nearest end."""
-    policy = load_policy(text)
+    policy = recall_policy(text)
     place = _place(policy, name)
     to = max(0, min(to, len(policy.rules) - 1))
     if to == place:
@@ -221,7 +221,7 @@ def move_rule(text: str, name: str, to: int) -> str:
 
 def change_otherwise(text: str, sets: Mapping[str, Any]) -> str:
     """What holds when no rule speaks. Raises `PolicyErrors` when a term that is needed is missing."""
-    policy = load_policy(text)
+    policy = recall_policy(text)
     text = _opened(text)
     spot = survey(text).find("otherwise")
     if spot is None:
@@ -237,7 +237,7 @@ def change_otherwise(text: str, sets: Mapping[str, Any]) -> str:
 
 def change_head(text: str, **values: Tree) -> str:
     """Entries of the document itself: ``name``, ``timezone``, ``laws``, ``apply_to_open_orders``."""
-    policy = load_policy(text)
+    policy = recall_policy(text)
     text = _opened(text)
     root = survey(text)
     splices: list[Splice] = []

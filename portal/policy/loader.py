@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -101,6 +102,12 @@ def load_policy(text: str, filename: str = "policy.yaml") -> Policy:
         found = sorted(findings.found, key=lambda each: (each.line, each.column))
         raise PolicyErrors(found, text)
     return policy
+
+
+@lru_cache(maxsize=16)
+def recall_policy(text: str) -> Policy:
+    """`load_policy` of a text that is asked for again and again: a draft by its page, its checks, each of its edits."""
+    return load_policy(text, "draft")
 
 
 _KEYS = ("schema", "name", "timezone", "rules", "otherwise", "laws", "apply_to_open_orders")

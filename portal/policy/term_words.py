@@ -133,12 +133,15 @@ def _offers(term: str, words: tuple[str, ...], wording: Wording) -> Pieces:
 
 def _grades(grades: Mapping[str, t.Grade], wording: Wording) -> Pieces:
     _ = wording.gettext
-    parts = []
+    alike: dict[t.Grade, list[str]] = {}
     for condition, grade in grades.items():
+        alike.setdefault(grade, []).append(_(p.CONDITION_WORDS[condition]))
+    parts = []
+    for grade, conditions in alike.items():
         message = (
-            _("[%(share)s] for %(condition)s after a person has looked")
+            _("[%(share)s] for %(conditions)s after a person has looked")
             if grade.review
-            else _("[%(share)s] for %(condition)s")
+            else _("[%(share)s] for %(conditions)s")
         )
-        parts.append(fill(message, share=t.percent(grade.bp), condition=_(p.CONDITION_WORDS[condition])))
+        parts.append(fill(message, share=t.percent(grade.bp), conditions=listed_words(conditions, wording)))
     return fill(_("after the check give %(shares)s"), shares=listed(parts, wording))

@@ -73,6 +73,9 @@ def condition_tree(condition: c.Condition) -> dict[str, Tree]:
     match condition:
         case c.Comparison(fact, op, value):
             spec = c.find_fact(fact)
+            if op == "between" and spec is not None and spec.type == c.DAY:
+                # Two days read best as a span, and it is how the documents of the language write it.
+                return {fact: {"from": value[0].isoformat(), "to": value[1].isoformat()}}
             written = _operand(spec, value)
             short = op == "is" or (op == "has" and spec is not None and spec.type == c.TEXTS)
             return {fact: written if short else {op: written}}
@@ -108,8 +111,13 @@ def flat(condition: c.Condition) -> list[c.Condition]:
 
 
 def meaning(condition: c.Condition) -> str:
-    """One text for one meaning: the order of parts that must all hold, or of which one must, does not count."""
+    """One text for one meaning: the order of parts that must all hold, or of which one must, does not count.
+
+    From one day to another is the same as between them.
+    """
     match condition:
+        case c.Comparison(_, "between", (date(), date())):
+            return meaning(c.All(tuple(_span(condition))))
         case c.Comparison():
             return json.dumps(c.condition_json(condition), sort_keys=True)
         case c.Not(part):
@@ -117,7 +125,15 @@ def meaning(condition: c.Condition) -> str:
         case c.Any_(parts):
             return "any(" + " ".join(sorted(meaning(part) for part in parts)) + ")"
         case c.All():
-            return "all(" + " ".join(sorted(meaning(part) for part in flat(condition))) + ")"
+            spans = [_span(part) for part in flat(condition)]
+            return "all(" + " ".join(sorted(meaning(part) for span in spans for part in span)) + ")"
+
+
+def _span(part: c.Condition) -> list[c.Condition]:
+    match part:
+        case c.Comparison(fact, "between", (date() as first, date() as last)):
+            return [c.Comparison(fact, "from", first), c.Comparison(fact, "to", last)]
+    return [part]
 
 
 def _operand(spec: c.FactSpec | None, value: Any) -> Tree:

@@ -269,8 +269,10 @@ def show_rows(rows: Sequence[Row], held: Holder, path: str = "when", within: str
 
 
 def _shown(row: Row, held: Holder, path: str, position: int, within: str, top: bool) -> Shown:
-    if position == 0:
-        yes, no = (_("When"), _("Except when")) if top else (_("it holds that"), _("it does not hold that"))
+    if position == 0 and top:
+        yes, no = _("When"), _("Except when")
+    elif position == 0:
+        yes, no = (_("either"), _("either not")) if within == "any" else (_("that"), _("that not"))
     elif within == "any":
         yes, no = _("or"), _("or not")
     else:

@@ -17,6 +17,7 @@ from portal.policybook.drafts import StaleDraft
 from portal.policybook.models import PolicyVersion
 from portal.staff import permissions as may
 from portal.web.render import locale
+from portal.web.staff import simulation
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.pages import stale_page
@@ -51,6 +52,7 @@ def _page(errors: dict[str, str], held: dict[str, object]) -> str:
             broken=policy is None,
             warnings=[each for each in checks if each.severity == WARNING],
             notes=[each for each in checks if each.severity == NOTE],
+            simulation=simulation.card(session, policy.content_hash if policy is not None else None),
             errors=errors,
             held=held,
         )

@@ -33,6 +33,11 @@ class Setting:
     fields: tuple[Field, ...]
     fixed: bool
 
+    @property
+    def pairs(self) -> bool:
+        """Whether each value has a box to tick beside it."""
+        return any(each.kind == "check" for each in self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleForm:

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from portal.policy.checks import ERROR, NOTE, WARNING, Check
 from portal.policy.diagnostics import PolicyErrors
-from portal.policy.loader import Policy, Rule, load_policy
+from portal.policy.loader import Policy, Rule, recall_policy
 from portal.policy.pieces import Piece, Pieces
 from portal.policy.sentences import otherwise_sentence, plain, rule_sentence
+from portal.policy.terms import TERMS
 from portal.policybook.models import PolicyVersion
 from portal.web.staff import words
 from portal.web.staff.text import _, ngettext
@@ -48,7 +49,7 @@ class Change:
 def loaded(text: str) -> Policy | None:
     """The policy of a text, if it is one."""
     try:
-        return load_policy(text)
+        return recall_policy(text)
     except PolicyErrors:
         return None
 
@@ -110,7 +111,12 @@ def changes(policy: Policy, before: Policy | None) -> list[Change]:
         order = _("Rules are now read in this order: %(names)s.", names=", ".join(here))
         found.append(Change(_("New order"), None, (Piece(order),)))
     if dict(policy.otherwise) != dict(before.otherwise):
-        found.append(Change(_("Changed rule"), "otherwise", otherwise_row(policy, before).sentence))
+        # Only what differs: the whole sentence of the default is long.
+        terms = [term for term in TERMS if policy.otherwise.get(term) != before.otherwise.get(term)]
+        fresh, old = (
+            {term: each.otherwise[term] for term in terms if term in each.otherwise} for each in (policy, before)
+        )
+        found.append(Change(_("Changed rule"), "otherwise", otherwise_sentence(fresh, wording, old)))
     for label, now, then in (
         (_("Name"), policy.name, before.name),
         (_("Time zone"), policy.timezone, before.timezone),

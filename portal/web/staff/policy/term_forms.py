@@ -264,9 +264,7 @@ class _Grades:
         found = []
         for condition in spec.words:
             word = words.condition(condition)[0]
-            found.append(
-                held.field(condition, _("%(condition)s, percent given", condition=word), affix="%", width="xs")
-            )
+            found.append(held.field(condition, word, affix="%", width="xs"))
             found.append(
                 held.field(f"{condition}-review", _("%(condition)s: a person decides", condition=word), "check")
             )
