@@ -97,6 +97,8 @@ class Shop(_Frozen):
     timezone: str
     currency: str
     country: str = Field(min_length=2, max_length=2)
+    sells_to: tuple[str, ...] = ()
+    """Countries of delivery, ISO 3166-1 alpha-2, for the policy's page and search engines; ``country`` is always one."""
     locale: str = "en_GB"
     order_hint: str = ""
     """An example of an order number, shown under the look-up field: ``WH-20418``."""

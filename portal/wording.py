@@ -87,6 +87,11 @@ def clock_time(value: datetime, zone: str) -> str:
     return value.astimezone(ZoneInfo(zone)).strftime("%H:%M")
 
 
+def country(code: str, locale: str = "en_GB") -> str:
+    """``Germany`` of ``DE``; the code where the locale has no name for it."""
+    return str(locale_of(locale).territories.get(code, code))
+
+
 def language_name(locale: str) -> str:
     """The language's own name for itself: ``English (UK)``."""
     found = locale_of(locale)

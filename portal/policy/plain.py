@@ -1,21 +1,32 @@
-"""The policy in a few plain sentences, for the page on which a customer starts ("How returns work here").
+"""The policy in plain sentences: the points on the page where a customer starts, and the whole policy page.
 
-In: a policy and a `Wording`. Out: points with a title and a text.
-Invariants: every point is computed from what holds when no special rule speaks, so that page and decision say the same.
+In: promises (see `promise`) and a `Wording`. Out: titles, texts and rows. Invariants: every sentence is made from what the
+decision says, so that page and decision say the same; what may be different is told with its condition.
 Never: a promise that only a rule for some orders or some items makes, unless the sentence says for which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from portal.policy.conditions import All, Comparison, Condition
-from portal.policy.explain import ENGLISH, Wording
-from portal.policy.loader import Policy
-from portal.policy.reasons import FAULTS
-from portal.policy.terms import ReturnShipping, Window, percent
+from portal.policy.decision import REFUSE, REVIEW
+from portal.policy.explain import ENGLISH, Wording, customer_summary, term_label, value_words
+from portal.policy.loader import Policy, Rule
+from portal.policy.promise import Asks, Offer, Promise, Purchase, kinds, offer, offers, promise
+from portal.policy.reasons import CHANGED_MIND, FAULTY
+from portal.policy.sentences import condition_words, plain
+from portal.policy.terms import Evidence, Fee, Window, percent
+
+SHOWN = (
+    "window", "resolutions", "evidence", "ship_with", "ship_by", "return_shipping", "restocking_fee", "credit_bonus",
+    "outbound_shipping", "keep_item", "refund_when",
+)  # fmt: skip
+"""What customers ask about; who decides and where parcels go is the shop's own business."""
+_QUIET: Mapping[str, Any] = {"restocking_fee": Fee(), "credit_bonus": 0, "keep_item": False, "evidence": Evidence()}
+
+Rows = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,68 +38,218 @@ class Point:
     text: str
 
 
-def policy_lines(
-    policy: Policy, wording: Wording = ENGLISH, *, currency: str | None = None, refund_days: int = 5
-) -> tuple[Point, ...]:
-    """Four points. ``currency`` is the shop's own: a rule for all orders in it counts as the general case. Without it, the
-    first currency that has such a rule is taken.
+@dataclass(frozen=True, slots=True)
+class Different:
+    """What is different in some case: its name, the merchant's or the policy's words, and the terms that differ."""
 
-    ``refund_days`` are the working days that a bank takes; they are no part of the policy.
+    name: str
+    text: str
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What holds for some countries and currencies: in general, for faults, in seasons, and for kinds of items."""
+
+    countries: tuple[str, ...]
+    currencies: tuple[str, ...]
+    text: str
+    rows: Rows
+    faults: Different | None
+    seasons: tuple[Different, ...]
+    kinds: tuple[Different, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPage:
+    """The whole page. ``exceptions`` are rules that hold by what is only known of an order or a request."""
+
+    points: tuple[Point, ...]
+    markets: tuple[Market, ...]
+    exceptions: tuple[Different, ...]
+
+
+def policy_page(
+    policy: Policy,
+    asks: Asks,
+    purchase: Purchase,
+    *,
+    sold_to: Sequence[str],
+    currencies: Sequence[str],
+    wording: Wording = ENGLISH,
+    refund_days: int = 5,
+) -> PolicyPage:
+    """The policy for purchases from the moment of ``purchase`` on, in each country and currency that the shop sells to.
+
+    ``purchase`` is of an ordinary item in the shop's own country and currency: the points and exceptions are told for it.
     """
-    terms = general_terms(policy, currency)
-    return (
-        _time(terms["window"], wording),
-        _cost(terms, _faults_are_free(policy), wording),
-        _way(terms["ship_with"], wording),
-        _money(terms["refund_when"], refund_days, wording),
+    grouped: dict[tuple[Any, ...], tuple[Offer, list[str]]] = {}
+    for currency in currencies:
+        for found in offers(policy, asks, replace(purchase, currency=currency), sold_to):
+            grouped.setdefault((found.countries, found.told()), (found, []))[1].append(currency)
+    markets: list[Market] = []
+    first: Offer | None = None
+    for found, known in grouped.values():
+        made = _market(policy, asks, purchase, found, tuple(known), first, wording)
+        if markets:
+            # What the first market says already is not said again.
+            said = (markets[0].faults, *markets[0].seasons, *markets[0].kinds)
+            made = replace(
+                made,
+                faults=None if made.faults in said else made.faults,
+                seasons=tuple(each for each in made.seasons if each not in said),
+                kinds=tuple(each for each in made.kinds if each not in said),
+            )
+        first = first or found
+        markets.append(made)
+    told = [each for found, _ in grouped.values() for each in (found.usual, found.faulty)]
+    depends = {rule.name for each in told for rule in each.depends}
+    exceptions = tuple(_exception(rule, wording) for rule in policy.rules if rule.name in depends)
+    points = policy_points(policy, asks, purchase, wording, refund_days=refund_days)
+    return PolicyPage(points, tuple(markets), exceptions)
+
+
+def _market(
+    policy: Policy,
+    asks: Asks,
+    purchase: Purchase,
+    found: Offer,
+    currencies: tuple[str, ...],
+    first: Offer | None,
+    wording: Wording,
+) -> Market:
+    """One market; after the ``first`` one only what differs from it."""
+    _ = wording.gettext
+    here = replace(purchase, country=found.countries[0], currency=currencies[0])
+    special: dict[tuple[str, Rows], list[str]] = {}
+    for kind in kinds(policy):
+        other = offer(policy, asks, replace(here, item=kind.item()))
+        if other.told() != found.told():
+            special.setdefault(_kind(found, other, wording), []).append(_name(kind.value))
+    faults = None
+    if not found.faulty.same_terms(found.usual):
+        rows = differences(found.faulty, found.usual, wording)
+        faults = Different(_("If something is wrong with it"), _answer(found.faulty, wording), rows)
+    seasons = tuple(
+        Different(
+            _("Bought from %(first)s to %(last)s")
+            % {"first": wording.date(season.first), "last": wording.date(season.last)},
+            _answer(season.promise, wording),
+            differences(season.promise, found.usual, wording),
+        )
+        for season in found.seasons
+    )
+    rows = rows_of(found.usual, wording) if first is None else differences(found.usual, first.usual, wording)
+    return Market(
+        found.countries, currencies, _answer(found.usual, wording), rows, faults, seasons,
+        tuple(Different(_list(names), text, changed) for (text, changed), names in special.items()),
+    )  # fmt: skip
+
+
+def _name(word: str) -> str:
+    """A tag or category as people read it: ``final-sale`` as "final sale"."""
+    return word.replace("-", " ").replace("_", " ").strip()
+
+
+def _list(names: Sequence[str]) -> str:
+    text = ", ".join(names)
+    return text[:1].upper() + text[1:]
+
+
+def _kind(usual: Offer, other: Offer, wording: Wording) -> tuple[str, Rows]:
+    _ = wording.gettext
+    texts = [_answer(other.usual, wording)]
+    rows = differences(other.usual, usual.usual, wording)
+    if not other.faulty.same_terms(usual.faulty) and not other.faulty.same_terms(other.usual):
+        faulty = _answer(other.faulty, wording)
+        texts.append(_("If it is faulty: %(sentence)s") % {"sentence": faulty} if faulty else "")
+        rows += tuple(
+            (_("%(term)s, if faulty") % {"term": label}, words)
+            for label, words in differences(other.faulty, usual.faulty, wording)
+        )
+    elif other.usual.decision.answer == REFUSE and other.faulty.decision.answer != REFUSE:
+        texts.append(_("If something is wrong with it, you can send it back all the same."))
+    return " ".join(text for text in texts if text), rows
+
+
+def _answer(told: Promise, wording: Wording) -> str:
+    """A sentence where it is not simply accepted."""
+    if told.decision.answer == REFUSE:
+        return customer_summary(told.decision, wording)
+    if told.decision.answer == REVIEW:
+        return wording.gettext("A person in our team checks this before we answer.")
+    return ""
+
+
+def rows_of(told: Promise, wording: Wording) -> Rows:
+    """Every term that a customer asks about, as it was decided; none for what can't come back."""
+    if told.decision.answer == REFUSE:
+        return ()
+    return tuple(
+        (term_label(name, wording), _words(name, told, wording))
+        for name in SHOWN
+        if told.decision.value(name) is not None and told.decision.value(name) != _QUIET.get(name, told)
     )
 
 
-def general_terms(policy: Policy, currency: str | None) -> dict[str, Any]:
-    """The terms of an ordinary item in the shop's currency: rules without a condition or with that currency alone, then
-    `otherwise`."""
-    terms: dict[str, Any] = {}
-    if currency is None:
-        currency = next(filter(None, (_own_currency(rule.when) for rule in policy.rules)), None)
-    for rule in policy.rules:
-        if _is_general(rule.when, currency):
-            for name, value in rule.sets.items():
-                terms.setdefault(name, value)
-    return {**policy.otherwise, **terms}
+def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
+    """The terms that differ from the usual ones, as they were decided."""
+    if told.decision.answer == REFUSE:
+        return ()
+    return tuple(
+        (term_label(name, wording), _words(name, told, wording))
+        for name in SHOWN
+        if told.decision.value(name) is not None
+        and (usual.decision.answer == REFUSE or told.decision.value(name) != usual.decision.value(name))
+    )
 
 
-def _own_currency(when: Condition) -> str | None:
-    match when:
-        case Comparison("order.currency", "is", str(value)):
-            return value
-        case _:
-            return None
+def _words(name: str, told: Promise, wording: Wording) -> str:
+    value = told.decision.value(name)
+    if isinstance(value, Window):
+        return _window(value, wording)
+    return value_words(name, value, wording)
 
 
-def _is_general(when: Condition, currency: str | None) -> bool:
-    match when:
-        case All(()):
-            return True
-        case Comparison("order.currency", "is", value):
-            return bool(value == currency)
-        case Comparison("order.currency", "in", values):
-            return currency in values
-        case _:
-            return False
+def _window(window: Window, wording: Wording) -> str:
+    _ = wording.gettext
+    if window.until is not None:
+        return value_words("window", window, wording)
+    counted = {
+        "delivered": _("%(days)s from delivery"),
+        "shipped": _("%(days)s from the day it was sent"),
+        "placed": _("%(days)s from the day you ordered"),
+    }[window.start]
+    return counted % {"days": value_words("window", window, wording)}
 
 
-def _faults_are_free(policy: Policy) -> bool:
-    """True when the first rule that speaks of return shipping does so for faults, and the merchant pays there."""
-    for rule in policy.rules:
-        terms = rule.sets.get("return_shipping")
-        if terms is None:
-            continue
-        match rule.when:
-            case Comparison("reason", "is" | "in", value):
-                reasons = value if isinstance(value, tuple) else (value,)
-                return bool("faulty" in reasons and set(reasons) <= set(FAULTS) and terms.paid_by == "merchant")
-        return False
-    return False
+def _exception(rule: Rule, wording: Wording) -> Different:
+    when = plain(condition_words(rule.when, wording))
+    text = wording.gettext("This holds when %(condition)s.") % {"condition": when}
+    rows = tuple(
+        (term_label(name, wording), value_words(name, rule.sets[name], wording))
+        for name in ("returnable", "review", *SHOWN)
+        if name in rule.sets
+    )
+    return Different(rule.name, f"{rule.say} {text}" if rule.say else text, rows)
+
+
+def policy_points(
+    policy: Policy, asks: Asks, purchase: Purchase, wording: Wording = ENGLISH, *, refund_days: int = 5
+) -> tuple[Point, ...]:
+    """Four points for a purchase of this moment: how long, what it costs, how it travels, when the money comes.
+
+    ``refund_days`` are the working days that a bank takes; they are no part of the policy.
+    """
+    usual, faulty = (promise(policy, asks, purchase, reason) for reason in (CHANGED_MIND, FAULTY))
+    if usual.decision.answer == REFUSE:
+        return (Point("calendar", wording.gettext("No returns"), customer_summary(usual.decision, wording)),)
+    return (
+        _time(usual.window, wording),
+        _cost(usual, faulty, wording),
+        _way(usual.methods, wording),
+        _money(usual.decision.value("refund_when"), refund_days, wording),
+    )
 
 
 def _time(window: Window, wording: Wording) -> Point:
@@ -107,18 +268,16 @@ def _time(window: Window, wording: Wording) -> Point:
     return Point("calendar", title, text)
 
 
-def _cost(terms: Mapping[str, Any], faults_free: bool, wording: Wording) -> Point:
+def _cost(usual: Promise, faulty: Promise, wording: Wording) -> Point:
     _ = wording.gettext
-    shipping: ReturnShipping = terms["return_shipping"]
-    free = [each for each in ("exchange", "store_credit") if each in terms["resolutions"]]
-    if shipping.paid_by == "merchant":
+    shipping, free = usual.shipping, list(usual.free_for)
+    if shipping.kind == "free":
         title, text = _("Free returns"), _("We pay for the way back.")
-    elif shipping.amount is None and shipping.bp is None:
+    elif shipping.kind == "own":
         title, text = _("You send it back"), _("You choose the carrier and pay for the way back.")
     else:
-        price = wording.money(shipping.amount) if shipping.amount is not None else percent(shipping.bp or 0)
-        free = [each for each in free if each in shipping.free_for]
-        if free == ["exchange", "store_credit"]:
+        price = wording.money(shipping.amount) if shipping.amount is not None else percent(shipping.share_bp or 0)
+        if set(free) == {"exchange", "store_credit"}:
             title = _("Free exchanges and store credit")
         elif free == ["exchange"]:
             title = _("Free exchanges")
@@ -130,9 +289,9 @@ def _cost(terms: Mapping[str, Any], faults_free: bool, wording: Wording) -> Poin
             text = _("A refund takes %(price)s off for the return label.") % {"price": price}
         else:
             text = _("It comes off what you get back.")
-    if faults_free and shipping.paid_by != "merchant":
+    if shipping.kind != "free" and faulty.decision.answer != REFUSE and faulty.shipping.kind == "free":
         text += " " + _("Faulty items are always free.")
-    fee = terms["restocking_fee"]
+    fee = usual.fee
     if fee.bp or fee.amount is not None:
         amount = percent(fee.bp) if fee.amount is None else wording.money(fee.amount)
         text += " " + _("A restocking fee of %(amount)s comes off a refund.") % {"amount": amount}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,10 +17,12 @@ from portal import timeline
 from portal.db import Tx
 from portal.errors import Invalid, NotFound
 from portal.policy.binding import Bound, Version, bind, decide_bound
-from portal.policy.conditions import All, Any_, Comparison, Condition, Not, compile_condition
+from portal.policy.conditions import Comparison, compile_condition
 from portal.policy.decision import Decision
+from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
+from portal.policy.promise import comparisons as tests_of
 from portal.policy.reasons import REASONS
 from portal.policybook.models import PolicyVersion
 
@@ -75,19 +77,15 @@ class Book:
         return found
 
 
-def comparisons(policy: Policy) -> Iterator[Comparison]:
-    def walk(condition: Condition) -> Iterator[Comparison]:
-        match condition:
-            case Comparison():
-                yield condition
-            case Not(part=part):
-                yield from walk(part)
-            case All(parts=parts) | Any_(parts=parts):
-                for part in parts:
-                    yield from walk(part)
+def asking(policy: Policy) -> Callable[[Facts], Decision]:
+    """How one policy decides, without a look at other versions: what simulations compare and pages promise."""
+    return lambda facts: decide(policy, facts)
 
+
+def comparisons(policy: Policy) -> Iterator[Comparison]:
+    """Every test of every rule."""
     for rule in policy.rules:
-        yield from walk(rule.when)
+        yield from tests_of(rule.when)
 
 
 def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:

@@ -23,13 +23,12 @@ from sqlalchemy import Connection, Select, func, select
 from portal import clock
 from portal.db import Database
 from portal.orders.models import Order, OrderLine
-from portal.policy.engine import decide
 from portal.policy.facts import Facts
-from portal.policy.loader import Policy, load_policy
+from portal.policy.loader import load_policy
 from portal.policy.quote import ShippingPaid
-from portal.policy.simulate import QUESTIONS, Ask, Comparison, LineTrial, Request, RequestTrial
+from portal.policy.simulate import QUESTIONS, Comparison, LineTrial, Request, RequestTrial
 from portal.policybook import simulation as stored
-from portal.policybook.service import comparisons, get_version
+from portal.policybook.service import asking, comparisons, get_version
 from portal.policybook.simulation import LineChange, ReturnChange, Sample, Simulation
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
@@ -76,11 +75,6 @@ class Batch:
     changed: int = 0
     lines: int = 0
     returns: int = 0
-
-
-def asking(policy: Policy) -> Ask:
-    """How a policy alone decides, without a look at other versions."""
-    return lambda facts: decide(policy, facts)
 
 
 class Reader:

@@ -11,9 +11,9 @@ from portal import clock, edge, ids
 from portal.errors import NotFound
 from portal.orders.keys import email_key, number_key
 from portal.orders.lookup import find_order
-from portal.policy.plain import Point, policy_lines
+from portal.policy.plain import Point
 from portal.policy.reasons import CHANGED_MIND
-from portal.policybook.service import load_book
+from portal.policybook.promises import find_promises
 from portal.returns.queries import get_return
 from portal.web.customer import grants
 from portal.web.customer.base import Errors, page, pages, ports, read, see, speech
@@ -132,8 +132,5 @@ def points() -> tuple[Point, ...]:
     """How returns work here, by the policy that binds an order placed now; nothing before one is published."""
     shop = ports().shop
     with read() as session:
-        book = load_book(session)
-    if not book.versions:
-        return ()
-    _number, policy = book.current(clock.now())
-    return policy_lines(policy, speech().wording(), currency=shop.currency, refund_days=shop.bank_days)
+        found = find_promises(session, shop, clock.now())
+    return () if found is None else found.points(speech().wording(), shop.bank_days)

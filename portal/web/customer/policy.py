@@ -1,56 +1,85 @@
-"""The shop's policy as a page for people, made from the policy that decides."""
+"""The shop's policy as a page for people and as structured data for search engines, made from what the policy decides."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from flask import Response, json, request, url_for
 
-from portal import clock
-from portal.policy.explain import term_label, value_words
-from portal.policy.loader import Rule
-from portal.policy.plain import general_terms, policy_lines
-from portal.policy.terms import Fee
-from portal.policybook.service import load_book
+from portal import clock, wording
+from portal.errors import NotFound
+from portal.policy.publish import json_ld
+from portal.policybook.promises import Promises, find_promises
 from portal.web.customer.base import page, pages, ports, read, speech
 
-SHOWN = (
-    "window", "resolutions", "evidence", "ship_with", "ship_by", "return_shipping", "restocking_fee", "credit_bonus",
-    "outbound_shipping", "refund_when",
-)  # fmt: skip
-"""What customers ask about; who decides and where parcels go is the shop's own business."""
+MAX_AGE = 300
+"""Seconds that a search engine or a cache may keep the structured data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exception_:
-    """A rule that sets something apart: its name, the merchant's words, and what it changes."""
+def promises() -> Promises | None:
+    """What is promised today."""
+    with read() as session:
+        return find_promises(session, ports().shop, clock.now())
 
-    name: str
-    say: str
-    changes: tuple[tuple[str, str], ...]
+
+def structured(found: Promises) -> dict[str, object]:
+    """The policy as schema.org has it."""
+    shop = ports().shop
+    base = ports().config.base_url.rstrip("/")
+    return json_ld(
+        found.offers(),
+        name=shop.name,
+        url=shop.links.shop or base,
+        link=base + url_for("customer.policy"),
+        returned_to=shop.warehouse.country,
+    )
 
 
 @pages.get("/policy")
 def policy() -> tuple[str, int]:
-    """What holds for everything, then what is set apart."""
-    shop = ports().shop
-    words = speech().wording()
-    with read() as session:
-        book = load_book(session)
-    if not book.versions:
-        return page("policy", points=(), general=(), rules=())
-    _number, current = book.current(clock.now())
-    general = general_terms(current, shop.currency)
-    rows = tuple(
-        (term_label(name, words), value_words(name, general[name], words))
-        for name in SHOWN
-        if name in general and general[name] != Fee()
-    )
-
-    def described(rule: Rule) -> Exception_:
-        changes = tuple(
-            (term_label(name, words), value_words(name, rule.sets[name], words)) for name in SHOWN if name in rule.sets
+    """What holds in general, by country and currency where it differs, then what is set apart."""
+    found = promises()
+    if found is None:
+        return page("policy", policy=None, data=None)
+    shown = found.page(speech().wording(), ports().shop.bank_days)
+    locale = speech().locale
+    headings = [
+        _heading(
+            [wording.country(code, locale) for code in market.countries] if len(market.countries) < len(found.sold_to) else [],
+            list(market.currencies) if len(market.currencies) < len(found.currencies) else [],
         )
-        return Exception_(rule.name, rule.say or "", changes)
+        for market in shown.markets
+    ]  # fmt: skip
+    return page(
+        "policy", policy=shown, markets=list(zip(headings, shown.markets, strict=True)), data=_embedded(found),
+        laws=found.policy.laws,
+    )  # fmt: skip
 
-    rules = tuple(found for rule in current.rules if (found := described(rule)).say or found.changes)
-    points = policy_lines(current, words, currency=shop.currency, refund_days=shop.bank_days)
-    return page("policy", points=points, general=rows, rules=rules)
+
+def _heading(countries: list[str], currencies: list[str]) -> str:
+    _ = speech().gettext
+    if countries and currencies:
+        values = {"countries": ", ".join(countries), "currencies": ", ".join(currencies)}
+        return _("For orders to %(countries)s in %(currencies)s") % values
+    if countries:
+        return _("For orders to %(countries)s") % {"countries": ", ".join(countries)}
+    return _("For orders in %(currencies)s") % {"currencies": ", ".join(currencies)} if currencies else _("In general")
+
+
+def _embedded(found: Promises) -> str:
+    """JSON that no HTML parser can leave early."""
+    text = json.dumps(structured(found))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@pages.get("/policy.jsonld")
+def policy_data() -> Response:
+    """The structured data alone, at its own address."""
+    found = promises()
+    if found is None:
+        raise NotFound("No policy has been published yet.")
+    response = Response(json.dumps(structured(found)), content_type="application/ld+json")
+    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE}"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.add_etag()
+    response.make_conditional(request)
+    return response

@@ -20,7 +20,8 @@ from portal.policy.explain import (
     value_words,
 )
 from portal.policy.loader import load_policy
-from portal.policy.plain import policy_lines
+from portal.policy.plain import policy_points
+from portal.policy.promise import Purchase, ordinary
 from portal.policy.reasons import REASONS
 from portal.policy.survey import survey
 from portal.policy.terms import METHODS, OUTBOUND, REFUND_WHEN, RESOLUTIONS, REVIEW, TERMS
@@ -221,7 +222,7 @@ def pounds(amount: Money) -> str:
 
 
 def test_how_returns_work_here_is_what_the_design_shows():
-    points = policy_lines(shipped("default"), replace(ENGLISH, money=pounds), currency="GBP")
+    points = lines(shipped("default"), replace(ENGLISH, money=pounds))
     assert [(point.title, point.text) for point in points] == [
         ("30 days to decide", "Counted from the day your parcel was delivered."),
         (
@@ -248,8 +249,8 @@ def test_how_returns_work_here_is_what_the_design_shows():
             "paid_by: merchant",
             "paid_by: customer, share: 5%",
             1,
-            "The return label costs 5%",
-            "It comes off what you get back.",
+            "Free exchanges",
+            "A refund takes 5% off for the return label.",
         ),
         (
             "paid_by: merchant",
@@ -291,13 +292,21 @@ def test_how_returns_work_here_is_what_the_design_shows():
     ],
 )
 def test_the_points_follow_the_policy(old, new, point, title, text):
-    points = policy_lines(policy(otherwise=OTHERWISE.replace(old, new) if old else OTHERWISE))
+    points = lines(policy(otherwise=OTHERWISE.replace(old, new) if old else OTHERWISE))
     assert (points[point].title, points[point].text) == (title, text)
+
+
+def lines(of, wording=ENGLISH):
+    return policy_points(of, asks, Purchase("GB", "GBP", utc(2026, 11, 20), ordinary()), wording)
+
+
+def asks(of):
+    return lambda facts: decide(of, facts)
 
 
 def test_a_rule_for_some_items_is_no_promise_on_the_page():
     rules = "- rule: VIP\n  when: {customer.tags: {has: vip}}\n  set: {window: {days: 365}}"
-    assert policy_lines(policy(rules))[0].title == "30 days to decide"
+    assert lines(policy(rules))[0].title == "30 days to decide"
 
 
 @pytest.mark.parametrize(

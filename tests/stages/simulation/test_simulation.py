@@ -30,12 +30,12 @@ from portal.policy.loader import Policy, load_policy
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
 from portal.policy.simulate import QUESTIONS, Comparison, Request, request_sums, sums_of
 from portal.policybook import simulation as stored
-from portal.policybook.service import comparisons
+from portal.policybook.service import asking, comparisons
 from portal.policybook.simulation import Sample, Simulation
 from portal.returns import facts as gather
 from portal.returns import service
 from portal.returns.models import Return
-from portal.returns.simulation import asking, run, simulate
+from portal.returns.simulation import run, simulate
 from tests.stages.returns.trade import POLICY, Item, add_order, book_return, open_shop, wish
 
 PROGRAM = Actor("api", "shop")

@@ -15,9 +15,9 @@ from portal import clock, wording
 from portal.policy.checks import ERROR, Check, check_text
 from portal.policy.edit import Wish
 from portal.policy.loader import Policy
-from portal.policy.plain import policy_lines
 from portal.policybook import drafts, service
 from portal.policybook.drafts import Draft, StaleDraft
+from portal.policybook.promises import promises_of
 from portal.staff import permissions as may
 from portal.web.render import locale
 from portal.web.staff import simulation, words
@@ -120,7 +120,7 @@ def policy_customers() -> str:
         points = (
             ()
             if policy is None
-            else policy_lines(policy, words.staff_wording(), currency=shop.currency, refund_days=shop.bank_days)
+            else promises_of(policy, shop, clock.now()).points(words.staff_wording(), shop.bank_days)
         )
         before = _published(session, draft)
         return render_template(

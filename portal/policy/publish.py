@@ -1,0 +1,152 @@
+"""The policy for search engines: schema.org `MerchantReturnPolicy` as JSON-LD.
+
+In: offers (see `promise`). Out: JSON values. Invariants: only what the decision says for the listed countries; what the
+vocabulary can't say exactly (a person decides; days that don't count from delivery) becomes a link to the page instead of a
+wrong number.
+Never: a float; amounts are decimal texts, as Google's own examples have them.
+
+Google's requirements: developers.google.com/search/docs/appearance/structured-data/return-policy. Vocabulary:
+schema.org/MerchantReturnPolicy, schema.org/MerchantReturnPolicySeasonalOverride.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from portal.money import Money
+from portal.policy.decision import ACCEPT, REFUSE
+from portal.policy.promise import Offer, Promise, Season, Shipping
+from portal.policy.terms import Fee
+
+SCHEMA = "https://schema.org/"
+MAX_COUNTRIES = 50
+"""Google takes at most so many countries in one policy."""
+_REFUNDS = {"refund": "FullRefund", "exchange": "ExchangeRefund", "store_credit": "StoreCreditRefund"}
+# A label that is printed or scanned travels by mail, and so does what the customer posts; "shop" is a counter.
+_METHODS = {"label": "ReturnByMail", "qr": "ReturnByMail", "own": "ReturnByMail", "shop": "ReturnInStore"}
+
+
+def json_ld(offers: Sequence[Offer], *, name: str, url: str, link: str, returned_to: str) -> dict[str, Any]:
+    """The shop with its return policies. ``link`` is the policy's page, ``returned_to`` the country of the warehouse."""
+    policies = [each for found in offers for each in _policies(found, link, returned_to)]
+    return {
+        "@context": "https://schema.org",
+        "@type": "OnlineStore",
+        "name": name,
+        "url": url,
+        "hasMerchantReturnPolicy": policies,
+    }
+
+
+def _policies(found: Offer, link: str, returned_to: str) -> Iterator[dict[str, Any]]:
+    window = _window(found.usual)
+    seasons = [_season(season, found.usual) for season in found.seasons]
+    # One season without words would leave the usual terms standing for it, so all of it is a link then.
+    told = window is not None and None not in seasons
+    for start in range(0, len(found.countries), MAX_COUNTRIES):
+        countries = list(found.countries[start : start + MAX_COUNTRIES])
+        policy: dict[str, Any] = {"@type": "MerchantReturnPolicy", "merchantReturnLink": link}
+        if told:
+            policy |= {"applicableCountry": countries, "returnPolicyCountry": returned_to, **(window or {})}
+            if found.usual.decision.answer == ACCEPT:
+                policy |= _terms(found.usual)
+                policy |= _variant("customerRemorse", found.usual)
+            if found.faulty.decision.answer == ACCEPT:
+                policy |= _variant("itemDefect", found.faulty)
+            if seasons:
+                policy["returnPolicySeasonalOverride"] = seasons
+        yield policy
+
+
+def _window(told: Promise) -> dict[str, Any] | None:
+    """Category and days, or None for what the vocabulary has no words for."""
+    if told.decision.answer == REFUSE:
+        return {"returnPolicyCategory": SCHEMA + "MerchantReturnNotPermitted"}
+    if told.decision.answer != ACCEPT:
+        return None
+    window = told.window
+    finite = {"returnPolicyCategory": SCHEMA + "MerchantReturnFiniteReturnWindow"}
+    if window.until is not None:
+        return finite | {"merchantReturnDays": window.until.isoformat()}
+    if window.start != "delivered":
+        return None
+    return finite | {"merchantReturnDays": window.days}
+
+
+def _terms(told: Promise) -> dict[str, Any]:
+    found: dict[str, Any] = {"refundType": [SCHEMA + _REFUNDS[each] for each in told.resolutions]}
+    methods = dict.fromkeys(_METHODS[each] for each in told.methods)
+    if methods:
+        found["returnMethod"] = [SCHEMA + each for each in methods]
+    found |= _fees("return", told.shipping)
+    if told.fee != Fee():
+        found["restockingFee"] = _amount(told.fee.amount) if told.fee.amount is not None else _percent(told.fee.bp)
+    if label := _label(told):
+        found["returnLabelSource"] = label
+    return found
+
+
+def _variant(prefix: str, told: Promise) -> dict[str, Any]:
+    found = _fees(prefix + "Return", told.shipping)
+    if label := _label(told):
+        found[prefix + "ReturnLabelSource"] = label
+    return found
+
+
+def _fees(prefix: str, shipping: Shipping) -> dict[str, Any]:
+    """A share of the value is an amount that nobody knows before the order; nothing is said of it."""
+    match shipping.kind:
+        case "free":
+            return {f"{prefix}Fees": SCHEMA + "FreeReturn"}
+        case "own":
+            return {f"{prefix}Fees": SCHEMA + "ReturnFeesCustomerResponsibility"}
+        case _ if shipping.amount is not None and shipping.amount.minor:
+            return {
+                f"{prefix}Fees": SCHEMA + "ReturnShippingFees",
+                f"{prefix}ShippingFeesAmount": _amount(shipping.amount),
+            }
+        case _ if shipping.amount is not None:
+            return {f"{prefix}Fees": SCHEMA + "FreeReturn"}
+        case _:
+            return {}
+
+
+def _label(told: Promise) -> str:
+    if "label" in told.methods:
+        return SCHEMA + "ReturnLabelDownloadAndPrint"
+    return SCHEMA + "ReturnLabelCustomerResponsibility" if told.methods == ("own",) else ""
+
+
+def _season(season: Season, usual: Promise) -> dict[str, Any] | None:
+    window = _window(season.promise)
+    if window is None:
+        return None
+    found: dict[str, Any] = {
+        "@type": "MerchantReturnPolicySeasonalOverride",
+        "startDate": season.first.isoformat(),
+        "endDate": season.last.isoformat(),
+        **window,
+    }
+    if season.promise.decision.answer != ACCEPT:
+        return found
+    before = _terms(usual) if usual.decision.answer == ACCEPT else {}
+    after = _terms(season.promise)
+    if "returnFees" in before and "returnFees" not in after:
+        return None
+    if "restockingFee" in before:
+        after.setdefault("restockingFee", 0)
+    for group in (("refundType",), ("returnMethod",), ("returnFees", "returnShippingFeesAmount"), ("restockingFee",)):
+        if any(before.get(key) != after.get(key) for key in group):
+            found |= {key: after[key] for key in group if key in after}
+    return found
+
+
+def _amount(money: Money) -> dict[str, Any]:
+    return {"@type": "MonetaryAmount", "value": str(money.decimal), "currency": money.currency}
+
+
+def _percent(bp: int) -> int | str:
+    """A share of the price in percent: a number where it is whole."""
+    whole, rest = divmod(bp, 100)
+    return whole if not rest else f"{whole}.{rest:02d}".rstrip("0")

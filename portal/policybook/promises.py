@@ -1,0 +1,66 @@
+"""What the shop promises today: the version that binds an order of this moment, and who may buy.
+
+In: the book and the shop. Out: everything that page, search engines and widget say, from one place. Never: a version that is
+not in force yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from portal.policy.explain import Wording
+from portal.policy.loader import Policy
+from portal.policy.plain import Point, PolicyPage, policy_page, policy_points
+from portal.policy.promise import Offer, Purchase, countries, currencies, offer, offers, ordinary
+from portal.policybook.service import asking, load_book
+from portal.shop import Shop
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """The policy of today's orders. ``sold_to`` and ``currencies`` begin with the shop's own."""
+
+    number: int
+    policy: Policy
+    purchase: Purchase
+    sold_to: tuple[str, ...]
+    currencies: tuple[str, ...]
+
+    def page(self, wording: Wording, refund_days: int) -> PolicyPage:
+        """The whole policy in sentences."""
+        return policy_page(
+            self.policy, asking, self.purchase, sold_to=self.sold_to, currencies=self.currencies, wording=wording,
+            refund_days=refund_days,
+        )  # fmt: skip
+
+    def points(self, wording: Wording, refund_days: int) -> tuple[Point, ...]:
+        """The policy in four points."""
+        return policy_points(self.policy, asking, self.purchase, wording, refund_days=refund_days)
+
+    def offer(self, purchase: Purchase | None = None) -> Offer:
+        """What is promised for this purchase; for an ordinary one in the shop's own country when it is left out."""
+        return offer(self.policy, asking, purchase or self.purchase)
+
+    def offers(self) -> tuple[Offer, ...]:
+        """What is promised to each country in the shop's currency; countries with the same promise together."""
+        return offers(self.policy, asking, self.purchase, self.sold_to)
+
+
+def find_promises(session: Session, shop: Shop, at: datetime) -> Promises | None:
+    """Today's promises, or None when nothing was ever published."""
+    book = load_book(session)
+    if not book.versions:
+        return None
+    number, policy = book.current(at)
+    return promises_of(policy, shop, at, number=number)
+
+
+def promises_of(policy: Policy, shop: Shop, at: datetime, *, number: int = 0) -> Promises:
+    """What this policy would promise in this shop; ``number`` 0 is that of a draft."""
+    own = Purchase(shop.country, shop.currency, at, ordinary())
+    sold_to = tuple(dict.fromkeys((shop.country, *shop.sells_to, *countries(policy))))
+    known = tuple(dict.fromkeys((shop.currency, *currencies(policy))))
+    return Promises(number, policy, own, sold_to, known)
