@@ -32,13 +32,45 @@ def payments_of(data: Json, currency: str, total_minor: int) -> tuple[IncomingPa
             for each in objects(refund, "transactions")
             if each.get("kind") == "refund" and each.get("status") == "success" and each.get("id") not in ids
         ]
+    taken += _authorized(known)
     if not taken:
         return _by_status(data, currency, total_minor, sum(_amount(each, currency) for each in went_back))
-    payments = [_payment(each, currency) for each in taken]
-    own = [{str(each.get("id")), str(each.get("parent_id"))} for each in taken]
+    payments, own = _by_intent([(_payment(each, currency), _ids(each)) for each in taken])
     for refund in went_back:
         _give_back(payments, own, refund, _amount(refund, currency))
     return tuple(payments)
+
+
+def _ids(transaction: Json) -> set[str]:
+    return {str(transaction.get("id")), str(transaction.get("parent_id"))}
+
+
+def _authorized(known: list[Json]) -> list[Json]:
+    """Authorizations of Stripe that were neither captured nor voided: returns of them are captured for less, or canceled."""
+    ended = {str(each.get("parent_id")) for each in known if each.get("kind") in ("capture", "void")}
+    return [
+        each
+        for each in known
+        if each.get("kind") == "authorization" and str(each.get("id")) not in ended and _intent(each) is not None
+    ]
+
+
+def _by_intent(
+    found: list[tuple[IncomingPayment, set[str]]],
+) -> tuple[list[IncomingPayment], list[set[str]]]:
+    """One payment for all captures of one intent, which is one payment at Stripe."""
+    payments: list[IncomingPayment] = []
+    own: list[set[str]] = []
+    for payment, ids in found:
+        same = [at for at, each in enumerate(payments) if payment.payment_intent == each.payment_intent is not None]
+        if same:
+            at = same[0]
+            payments[at] = replace(payments[at], captured_minor=payments[at].captured_minor + payment.captured_minor)
+            own[at] |= ids
+        else:
+            payments.append(payment)
+            own.append(ids)
+    return payments, own
 
 
 def _amount(transaction: Json, currency: str) -> int:
@@ -48,16 +80,20 @@ def _amount(transaction: Json, currency: str) -> int:
     return max(minor(transaction.get("amount"), currency, "/transactions/amount"), 0)
 
 
-def _payment(transaction: Json, currency: str) -> IncomingPayment:
-    receipt, card = part(transaction, "receipt"), part(transaction, "payment_details")
+def _intent(transaction: Json) -> str | None:
+    receipt = part(transaction, "receipt")
     candidates = (receipt.get("payment_intent_id"), receipt.get("payment_intent"), transaction.get("authorization"))
-    intent = next((str(each) for each in candidates if isinstance(each, str) and each.startswith("pi_")), None)
+    return next((each[:80] for each in candidates if isinstance(each, str) and each.startswith("pi_")), None)
+
+
+def _payment(transaction: Json, currency: str) -> IncomingPayment:
+    card, intent = part(transaction, "payment_details"), _intent(transaction)
     brand, digits = clean(card.get("credit_card_company"), 30), clean(card.get("credit_card_number"), 30)[-4:]
     gateway = clean(transaction.get("gateway"), 20)
     return IncomingPayment(
         provider="stripe" if intent else gateway or "external",
         captured_minor=_amount(transaction, currency),
-        payment_intent=intent[:80] if intent else None,
+        payment_intent=intent,
         reference=clean(transaction.get("id"), 120),
         method=f"{brand} ending {digits}" if brand and digits.isdigit() else gateway,
     )

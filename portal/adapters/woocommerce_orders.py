@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,10 @@ def read_order(data: Json, zone: str) -> IncomingOrder:
     codes = [clean(each.get("code"), 100) for each in objects(data, "coupon_lines")]
     paying = part(data, "payment_details")
     method = clean(data.get("payment_method") or paying.get("method_id"), 40)
-    total = minor(data.get("total"), currency, "/total")
+    # What gift cards paid is not in the order's total any more: that is what was left for the other way of paying.
+    left = minor(data.get("total"), currency, "/total")
+    cards = _gift_cards(data, currency)
+    total = left + sum(card.captured_minor for card in cards)
     facts: dict[str, Any] = {"discount_codes": codes}
     if method:
         facts["payment_method"] = method
@@ -95,7 +99,7 @@ def read_order(data: Json, zone: str) -> IncomingOrder:
         placed_at=_when(data, ("date_created", "created_at"), zone) or moment(None, "/date_created"),
         currency=currency,
         lines=lines,
-        payments=_payments(data, currency, total, status, zone),
+        payments=_payments(data, currency, left, cards, status, zone),
         email=clean(billing.get("email"), 320),
         source=SOURCE,
         # The fee is net; where prices show with tax, the tax that it took off belongs to it.
@@ -187,10 +191,24 @@ def _units_gone(data: Json) -> dict[str, int]:
     return gone
 
 
-def _payments(data: Json, currency: str, total: int, status: str, zone: str) -> tuple[IncomingPayment, ...]:
+def _gift_cards(data: Json, currency: str) -> tuple[IncomingPayment, ...]:
+    """What gift cards paid, as WooCommerce Gift Cards adds it to an order. The code is a secret; its end tells them apart."""
+    found = []
+    for index, each in enumerate(objects(data, "gift_cards")):
+        amount = minor(each.get("amount"), currency, f"/gift_cards/{index}/amount")
+        if amount > 0:
+            end = clean(each.get("code"), 60)[-4:]
+            method = f"Gift card ending {end}" if end else "Gift card"
+            found.append(IncomingPayment("gift_card", amount, None, clean(each.get("id"), 120), method))
+    return tuple(found)
+
+
+def _payments(
+    data: Json, currency: str, left: int, cards: tuple[IncomingPayment, ...], status: str, zone: str
+) -> tuple[IncomingPayment, ...]:
     paying = part(data, "payment_details")
     paid = paying.get("paid") is True or _when(data, ("date_paid",), zone) is not None
-    if not paid or not total or (status in _NOT_PAID and not objects(data, "refunds")):
+    if not paid or (status in _NOT_PAID and not objects(data, "refunds")):
         return ()
     back = sum(
         abs(minor(each.get("total") or each.get("amount"), currency, "/refunds/total"))
@@ -200,8 +218,14 @@ def _payments(data: Json, currency: str, total: int, status: str, zone: str) -> 
     intent = transaction[:80] if transaction.startswith("pi_") else None
     provider = "stripe" if intent else clean(data.get("payment_method") or paying.get("method_id"), 20) or "external"
     method = clean(html.unescape(str(data.get("payment_method_title") or paying.get("method_title") or "")), 60)
-    refunded = total if status == "refunded" else min(back, total)
-    return (IncomingPayment(provider, total, intent, "" if intent else transaction, method, refunded),)
+    main = IncomingPayment(provider, left, intent, "" if intent else transaction, method)
+    found = []
+    # The refunds do not say where they went: the way that the order names comes first, then the cards.
+    for payment in (main, *cards) if left else cards:
+        share = payment.captured_minor if status == "refunded" else min(back, payment.captured_minor)
+        back -= min(share, back)
+        found.append(replace(payment, refunded_minor=share))
+    return tuple(found)
 
 
 def _when(data: Json, keys: tuple[str, ...], zone: str) -> datetime | None:

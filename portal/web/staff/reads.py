@@ -23,7 +23,8 @@ from portal.reviews.service import RECEIPT, UNDECIDED
 
 
 def needs_somebody() -> ColumnElement[bool]:
-    """The refunds that do not go on by themselves: lost and not replaced, without an answer, or to be paid by hand."""
+    """The refunds that do not go on by themselves: lost and not replaced, without an answer, above the daily cap, waiting for the
+    shop's balance, or to be paid by hand."""
     later = aliased(Refund)
     replaced = exists().where(later.replaces_id == Refund.id)
     by_hand = exists().where(
@@ -33,6 +34,8 @@ def needs_somebody() -> ColumnElement[bool]:
     return or_(
         and_(Refund.status.in_(refund_life.LOST), Refund.paid_elsewhere_by == "", Refund.cause != ELSEWHERE, ~replaced),
         Refund.status.in_((refund_life.UNKNOWN, refund_life.REQUIRES_ACTION)),
+        # Only the shop can end this wait.
+        and_(Refund.status == refund_life.PENDING, Refund.pending_reason == "insufficient_funds"),
         and_(Refund.status == refund_life.PLANNED, or_(by_hand, Refund.held_at.is_not(None))),
     )
 

@@ -239,6 +239,48 @@ def test_transactions_say_what_each_payment_took_and_gave_back() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("transactions", "expected"),
+    [
+        # Two captures of one authorization are one payment at Stripe.
+        (
+            [
+                ("authorization", "100.00", "pi_9", 1, None),
+                ("capture", "60.00", "pi_9", 2, 1),
+                ("capture", "40.00", "pi_9", 3, 1),
+            ],
+            [("stripe", "pi_9", 10000)],
+        ),
+        # Authorized and not captured yet: known, so that a return captures less or cancels it.
+        ([("authorization", "100.00", "pi_9", 1, None)], [("stripe", "pi_9", 10000)]),
+        ([("authorization", "100.00", "pi_9", 1, None), ("void", "100.00", None, 2, 1)], []),
+        # Nobody could cancel an authorization of another gateway from here.
+        ([("authorization", "100.00", None, 1, None)], []),
+        (
+            [("sale", "40.00", None, 1, None), ("authorization", "60.00", "pi_9", 2, None)],
+            [("bogus", None, 4000), ("stripe", "pi_9", 6000)],
+        ),
+    ],
+)
+def test_what_stripe_holds_is_one_payment_per_intent(
+    transactions: list[tuple[str, str, str | None, int, int | None]], expected: list[tuple[str, str | None, int]]
+) -> None:
+    data = shopify(
+        total_price="100.00",
+        financial_status="authorized",
+        line={"price": "50.00"},
+        transactions=[
+            {
+                "id": number, "kind": kind, "status": "success", "amount": amount, "currency": "GBP", "gateway": "bogus",
+                "parent_id": parent, "receipt": {"payment_intent_id": intent},
+            }
+            for kind, amount, intent, number, parent in transactions
+        ],
+    )  # fmt: skip
+    payments = shopify_orders.read_order(data).payments
+    assert [(each.provider, each.payment_intent, each.captured_minor) for each in payments] == expected
+
+
 def test_a_line_is_delivered_when_its_last_parcel_was() -> None:
     def parcel(day: int, status: str | None, units: int) -> dict[str, Any]:
         return {
@@ -276,6 +318,34 @@ def test_woocommerce_refunds_are_negative_there_and_money_that_went_back_here() 
     assert (payment.provider, payment.payment_intent, payment.captured_minor, payment.refunded_minor) == (
         "stripe", "pi_5", 2400, 1250,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("total", "cards", "refunds", "expected"),
+    [
+        ("14.00", ["10.00"], [], [("stripe", "pi_5", 1400, 0), ("gift_card", None, 1000, 0)]),
+        ("0.00", ["20.00", "4.00"], [], [("gift_card", None, 2000, 0), ("gift_card", None, 400, 0)]),
+        ("14.00", ["10.00"], ["-20.00"], [("stripe", "pi_5", 1400, 1400), ("gift_card", None, 1000, 600)]),
+        ("24.00", ["0.00"], [], [("stripe", "pi_5", 2400, 0)]),
+    ],
+)
+def test_what_a_gift_card_paid_is_a_payment_and_part_of_what_was_charged(
+    total: str, cards: list[str], refunds: list[str], expected: list[tuple[str, str | None, int, int]]
+) -> None:
+    order = woocommerce_orders.read_order(
+        woo(
+            total=total,
+            gift_cards=[{"id": at, "code": f"ABCD-EFGH-{at}XYZ", "amount": amount} for at, amount in enumerate(cards)],
+            refunds=[{"id": 3, "total": each} for each in refunds],
+        ),
+        ZONE,
+    )
+    assert [
+        (each.provider, each.payment_intent, each.captured_minor, each.refunded_minor) for each in order.payments
+    ] == expected
+    assert "EFGH" not in str(order.payments), "the code of a card is as good as money"
+    frozen = prepare(order).frozen
+    assert (frozen.total_minor, frozen.rounding_minor) == (2400, 0)
 
 
 def test_a_fee_that_was_taken_off_is_a_discount_and_its_tax_too() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from portal import clock
 from portal.errors import Invalid
-from portal.orders.models import Payment
-from portal.refunds import actions
+from portal.orders.models import Order, Payment
+from portal.refunds import actions, exchange
 from portal.refunds.models import Refund
 from portal.refunds.queries import list_refunds, refund_json
 from tests.stages.refunds.world import STAFF, World
@@ -84,6 +85,19 @@ def test_12_two_payments_get_a_part_each_and_nothing_is_left(world: World) -> No
     assert sorted(world.at_stripe()) == [(3000, "succeeded"), (5000, "succeeded")]
     assert world.refundable(order_id) == [0, 0]
     assert world.status(return_id) == "closed"
+    world.check_books()
+
+
+def test_14_a_timeout_after_the_effect_keeps_the_reserve_and_ends_as_one_refund(world: World) -> None:
+    order_id = world.order(5000)
+    (refund_id,) = world.pay(world.return_(order_id, 2500))
+    world.stripe.fault("timeout_after", method="POST", path="/v1/refunds")
+    assert world.submit(refund_id) is not None
+    assert (world.refund(refund_id).status, world.refundable(order_id)) == ("unknown", [2500])
+    world.later(minutes=1)
+    world.work()
+    assert world.at_stripe() == [(2500, "succeeded")]
+    assert len({request["idempotency_key"] for request in world.stripe.requests("POST", "/v1/refunds")}) == 1
     world.check_books()
 
 
@@ -344,6 +358,37 @@ def test_60_a_gift_card_is_paid_back_by_hand_within_what_it_paid(
     assert world.status(return_id) == "closed"
     assert world.questions() == []
     assert world.said("refund.paid_elsewhere") == 1
+    world.check_books()
+
+
+def test_74_a_replacement_is_paid_back_over_both_payments_and_nothing_is_left(world: World) -> None:
+    world.variant("NAVY-L", stock=1, price=12000)
+    order_id = world.order(8000)
+    swap = world.return_(order_id, 0, resolution="exchange", sku="NAVY-L")
+    with world.database.transaction() as tx:
+        exchange.reserve(tx, swap)
+    world.pay(swap)
+    difference = world.stripe.pay(4000).id
+    with world.database.transaction() as tx:
+        replacement = tx.session.scalars(select(Order).where(Order.replaces_return_id == swap)).one()
+        row = Payment(
+            position=1, payment_intent=difference, captured_minor=4000, currency="GBP", method="Visa ending 4242"
+        )
+        replacement.payments.append(row)
+        number = replacement.id
+    back = world.return_(number, 12000)
+    world.pay(back)
+    world.work()
+    assert [
+        (each["amount"], each["payment_intent"]) for each in sorted(world.stripe.refunds(), key=lambda r: -r["amount"])
+    ] == [
+        (8000, world.intent(order_id)),
+        (4000, difference),
+    ]
+    assert (world.refundable(order_id), world.refundable(number)) == ([0], [0])
+    assert world.status(back) == "closed"
+    assert world.pay(world.return_(order_id, 8000)) == [], "a further refund of the first article"
+    assert world.questions() == [("refund_failed", "short")]
     world.check_books()
 
 

@@ -31,12 +31,13 @@ def planned(shop: Shop, resolution: str = "refund", name: str = "Jeans") -> str:
     return rma
 
 
-def seen_at_stripe(shop: Shop, rma: str, status: str, reason: str = "") -> str:
+def seen_at_stripe(shop: Shop, rma: str, status: str, reason: str = "", waits_for: str = "") -> str:
     """What Stripe says becomes known; the refund's number."""
     (refund,) = shop.refunds(rma)
     view = RefundView(
         id=f"re_{refund.id}", status=status, amount_minor=refund.amount_minor, currency="GBP", payment_intent="pi",
-        created_at=NOW, metadata={}, failure_reason=reason, bank_reference="7461 2043" if status == "succeeded" else "",
+        created_at=NOW, metadata={}, failure_reason=reason, pending_reason=waits_for,
+        bank_reference="7461 2043" if status == "succeeded" else "",
     )  # fmt: skip
     with shop.do(STRIPE) as tx:
         row, payment = lock_refund(tx.session, refund.id)
@@ -252,6 +253,18 @@ def test_the_last_comparison_with_stripe_is_shown_with_its_differences(lead: Bro
         assert f": {said}." in seen
         assert "3 refunds on 2 payments" in seen
         assert (sentence in seen) is bool(differences)
+
+
+def test_52_a_refund_that_waits_for_the_balance_is_pending_and_the_shops_to_act(lead: Browser, shop: Shop) -> None:
+    number = seen_at_stripe(shop, planned(shop), "pending", waits_for="insufficient_funds")
+    seen = lead.words("/staff/refunds")
+    for part in (
+        "Needs you 1", "Pending, action by merchant: the Stripe balance is too low",
+        "Add money in Stripe; it is sent by itself then.",
+    ):  # fmt: skip
+        assert part in seen, part
+    assert "/retry" not in lead.page(f"/staff/refunds/{number}")
+    assert "Balance too low" in lead.words("/staff/?view=all")
 
 
 def held(shop: Shop) -> str:
