@@ -42,6 +42,8 @@ def call(
 ) -> Callable[[View], View]:  # fmt: skip
     """Document a view, let only tokens with ``scope`` in, and give it ``data`` (body) or ``query``, checked.
 
+    An empty ``scope`` lets everybody in.
+
     Must stand right under the route. Views return a `Response`, so that a known shape is not validated a second time.
     ``also`` are further answers of the same shape as ``answers``; `description` adds what all calls have in common.
     """
@@ -51,7 +53,7 @@ def call(
 
         @wraps(described)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            if (refusal := _let_in(scope)) is not None:
+            if scope and (refusal := _let_in(scope)) is not None:
                 return refusal
             if body is not None:
                 kwargs["data"] = read_body(body)
@@ -80,9 +82,9 @@ def call(
             responses[code] = {"description": text, "content": {"application/json": {"schema": schema}}}
         return api.doc(
             summary=(view.__doc__ or "").strip().split("\n")[0].rstrip("."),
-            description=f"Scope `{scope}`. {says}".strip(),
+            description=(f"Scope `{scope}`. {says}" if scope else f"Public: no token is needed. {says}").strip(),
             responses=responses,
-            security="token",
+            security="token" if scope else None,
         )(made)
 
     return decorate

@@ -7,13 +7,13 @@ from apiflask import APIFlask
 from flask import Blueprint, Response, json, request
 from werkzeug.exceptions import HTTPException
 
-from portal.api import decisions, document, orders, problems, refunds, returns
+from portal.api import decisions, document, orders, problems, refunds, returnable, returns
 from portal.api.base import api
 from portal.api.hooks import hooks
 from portal.errors import PortalError
 
 log = structlog.get_logger(__name__)
-MODULES = (orders, decisions, returns, refunds)
+MODULES = (orders, decisions, returns, refunds, returnable)
 DESCRIPTION = """Orders in, decisions out, returns and refunds in between.
 
 Money is `{"amount": 1299, "currency": "GBP"}` in minor units; an order, and a part of a quote, have plain minor units beside

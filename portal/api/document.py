@@ -18,6 +18,7 @@ TAGS = {
     "variants": "Articles that can be sent in exchange",
     "decisions": "What the policy says; changes nothing",
     "returns": "Opened by programs, worked by programs, with the rules and records of the pages",
+    "returnable": "What a product page may promise before anything is bought; needs no token",
     "refunds": "Money on its way back, with Stripe's ids and status",
 }
 _ERRORS = {
@@ -33,6 +34,7 @@ _ERRORS = {
     429: ("TooManyTries", "Too many tries; `Retry-After` says in how many seconds to come back"),
 }
 _WITH_BODY = (409, 413, 415)
+_WITH_TOKEN = (401, 403)
 _HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}},
     403: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750; names the scope"}},
@@ -87,8 +89,9 @@ def _complete(tag: str, method: str, operation: dict[str, Any]) -> None:
             parameter |= {"description": text, "example": example}
             parameter["schema"] |= {"minLength": 1}
     body = operation.get("requestBody")
+    public = not operation.get("security")
     for code, (name, _) in _ERRORS.items():
-        if body or code not in _WITH_BODY:
+        if (body or code not in _WITH_BODY) and not (public and code in _WITH_TOKEN):
             operation["responses"][str(code)] = {"$ref": f"#/components/responses/{name}"}
     # The server in front refuses such an address before the program sees it, so that this one is no problem document.
     operation["responses"]["414"] = {"description": "The address is longer than 8,190 bytes"}

@@ -242,8 +242,21 @@ def policy_points(
     ``refund_days`` are the working days that a bank takes; they are no part of the policy.
     """
     usual, faulty = (promise(policy, asks, purchase, reason) for reason in (CHANGED_MIND, FAULTY))
+    return points_of(usual, faulty, wording, refund_days=refund_days)
+
+
+def points_of(
+    usual: Promise, faulty: Promise, wording: Wording = ENGLISH, *, refund_days: int = 5
+) -> tuple[Point, ...]:
+    """The same of promises that are there; one point where it can't come back or a person decides."""
+    _ = wording.gettext
     if usual.decision.answer == REFUSE:
-        return (Point("calendar", wording.gettext("No returns"), customer_summary(usual.decision, wording)),)
+        text = customer_summary(usual.decision, wording)
+        if faulty.decision.answer == REFUSE:
+            return (Point("calendar", _("No returns"), text),)
+        return (Point("calendar", _("Only if something is wrong with it"), text),)
+    if usual.decision.answer == REVIEW:
+        return (Point("help", _("Ask us"), _("A person in our team checks this before we answer.")),)
     return (
         _time(usual.window, wording),
         _cost(usual, faulty, wording),

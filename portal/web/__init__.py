@@ -22,8 +22,9 @@ def register(app: Flask, ports: Ports) -> None:
     csrf.init_app(app)
     render.set_up(app, ports)
     health.register(app, ports)
-    from portal.web import customer, mailbox, staff
+    from portal.web import customer, mailbox, staff, widget
 
     customer.register(app, ports)
     staff.register(app, ports)
     mailbox.register(app, ports)
+    widget.register(app, ports)

@@ -37,6 +37,7 @@ CHECKS = [
 ]
 NAMES = {"/orders/X": "/orders/{number}", "/variants/X": "/variants/{sku}"}
 OPERATIONS = [(method, NAMES.get(path, path.replace("/X", "/{rma}"))) for method, path, _ in ROUTES]
+OPERATIONS.append(("GET", "/returnable"))
 EACH = settings(
     max_examples=16,
     deadline=None,

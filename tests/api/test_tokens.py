@@ -45,7 +45,8 @@ def one_scope_each(api: Api) -> dict[str, str]:
 def test_the_table_has_every_call(api: Api) -> None:
     described = api.get("/openapi.json").json["paths"]
     count = sum(len(operations) for operations in described.values())
-    assert count == len(ROUTES)
+    # One more: the question of a product page is public.
+    assert count == len(ROUTES) + 1
 
 
 @pytest.mark.parametrize(("method", "path", "needed"), ROUTES)

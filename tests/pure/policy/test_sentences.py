@@ -254,10 +254,10 @@ def test_how_returns_work_here_is_what_the_design_shows():
         ),
         (
             "paid_by: merchant",
-            "paid_by: customer, amount: 2 EUR, free_for: [exchange]",
+            "paid_by: customer, amount: 2 GBP, free_for: [exchange]",
             1,
             "Free exchanges",
-            "A refund takes 2.00 EUR off for the return label.",
+            "A refund takes 2.00 GBP off for the return label.",
         ),
         (
             "restocking_fee: 0%",

@@ -1,0 +1,81 @@
+"""The widget says what is decided: for every completion of what a product page knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.config import ROOT
+from portal.policy.decision import ACCEPT, REFUSE
+from portal.policy.engine import decide
+from portal.policy.explain import ENGLISH
+from portal.policy.loader import Policy
+from portal.policy.promise import promise
+from portal.policy.reasons import CHANGED_MIND, FAULTY
+from portal.policybook import widget
+from portal.policybook.promises import promises_of
+from portal.policybook.service import asking
+from portal.shop import load
+from tests.pure.policy.test_promise import EXAMPLES, NOW, PHASES, SOLD_TO, completions, meets_none, policies, worth
+
+SHOP = load(ROOT / "policies" / "shop.yaml")
+questions = st.fixed_dictionaries(
+    {"country": st.sampled_from(SOLD_TO)},
+    optional={
+        "currency": st.sampled_from(["GBP", "EUR"]),
+        "category": st.sampled_from(["", "shoes", "food"]),
+        "type": st.sampled_from(["", "card", "sample"]),
+        "tags": st.sampled_from(["", "final-sale", "heavy,final-sale", "heavy"]),
+        "price": st.sampled_from(["1000", "9000"]),
+        "delivered": st.sampled_from(["2026-11-21", "2026-12-01"]),
+    },
+)
+
+
+@settings(max_examples=EXAMPLES * 3, deadline=None, phases=PHASES)
+@given(policies, questions, st.data())
+def test_the_widget_says_what_is_decided(policy: Policy, asked: dict[str, str], data: st.DataObject) -> None:
+    found = promises_of(policy, SHOP, NOW, number=7)
+    purchase = widget.read_purchase(asked, found)
+    said = widget.answer(found, purchase, ENGLISH, refund_days=5, url="https://returns.example/policy")
+    for name, reason in (("ordinary", CHANGED_MIND), ("faulty", FAULTY)):
+        told = promise(policy, asking, purchase, reason)
+        facts = data.draw(completions(purchase, reason, told.resolution, 0))
+        if purchase.item.delivered_at is not None:
+            facts = replace(facts, item=replace(facts.item, delivered_at=purchase.item.delivered_at))
+            facts = facts.asking(at=purchase.item.delivered_at)
+        if not meets_none(told, facts):
+            continue
+        decision, case = decide(policy, facts), said[name]
+        if case["answer"] == REFUSE:
+            assert decision.answer == REFUSE
+            continue
+        if decision.answer == REFUSE:
+            # A window that doesn't begin with the delivery may be over when the parcel comes.
+            assert [cause.code for cause in decision.causes] == ["window_closed"]
+            assert case["from"] != "delivered"
+            continue
+        assert decision.answer == case["answer"]
+        if case["until"] is not None:
+            assert decision.return_by_on == date.fromisoformat(case["until"])
+        elif case["from"] == "delivered":
+            assert facts.item.delivered_at is not None
+            delivered_on = facts.item.delivered_at.astimezone(policy.zone).date()
+            assert decision.return_by_on == delivered_on + timedelta(days=case["days"])
+        assert set(case["ship_with"]) == (set() if decision.value("keep_item") else set(decision.value("ship_with")))
+        assert case["resolutions"] == [each for each in case["resolutions"] if each in decision.value("resolutions")]
+        if decision.answer != ACCEPT or facts.item.price is None:
+            continue
+        fees, cost = worth(decision, facts, told.resolution), case["cost"]
+        left = facts.item.price.minor - fees["restocking_fee"]
+        if cost["amount"] is not None:
+            assert fees["return_shipping"] == min(cost["amount"]["amount"], left)
+        elif cost["share"] is None:
+            assert fees["return_shipping"] == 0
+        assert bool(fees["restocking_fee"]) == bool(cost["restocking_fee"])
+        for resolution in cost["free_for"]:
+            other = decide(policy, facts.asking(resolution=resolution))
+            assert worth(other, facts, resolution)["return_shipping"] == 0
