@@ -24,7 +24,7 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
-from portal.refunds import exchange, payout, reconcile, release, report, submit, webhooks
+from portal.refunds import disputes, exchange, payout, reconcile, release, report, submit, webhooks
 from portal.refunds.gateway import Captures, Gateway
 from portal.returns import expiry, simulation
 from portal.returns.photos import Photos
@@ -194,6 +194,9 @@ JOBS: dict[str, Work] = {
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "simulate_policy": Work(
         lambda ports, args: simulation.run(ports.database, int(args["simulation"])), give_up_after=3
+    ),
+    "look_at_dispute": Work(
+        lambda ports, args: disputes.look_again(ports.database, ports.gateway, str(args["payment_intent"]))
     ),
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
     "reconcile_night": Work(lambda ports, args: report.nightly(ports.database, ports.gateway)),

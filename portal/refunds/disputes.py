@@ -7,12 +7,16 @@ by itself when it ends well. Never: a refund of a payment that the bank has take
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
-from portal import timeline
+from portal import clock, jobs, timeline
 from portal.db import Database, Tx
+from portal.errors import UpstreamError
 from portal.orders.models import Payment
 from portal.refunds.gateway import Gateway, PaymentView
+from portal.refunds.models import Refund
 from portal.refunds.settle import DECIDE_WITHIN, STRIPE
 from portal.refunds.tenders import find_payments, lock_payment_and_family
 from portal.returns import lifecycle as returns
@@ -40,6 +44,17 @@ def look(database: Database, gateway: Gateway, payment_intent: str) -> str:
                 changed = True
     word = "frozen" if view.frozen else "free"
     return f"{'now' if changed else 'still'} {word} ({view.dispute_status or 'no dispute'})"
+
+
+def look_again(database: Database, gateway: Gateway, payment_intent: str) -> None:
+    """Look without having been told. Raises `jobs.Later` when Stripe cannot be reached now."""
+    try:
+        look(database, gateway, payment_intent)
+    except UpstreamError as error:
+        if not error.retryable:
+            raise
+        pause = timedelta(seconds=error.retry_after or 60)
+        raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}") from error
 
 
 def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> None:
@@ -73,6 +88,14 @@ def _thaw(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> Non
         for review in tx.session.scalars(query).all():
             reviews.settle(tx, review, "settled", "", note)
         timeline.record(tx, "dispute.closed", return_id=return_id, order_id=payment.order_id, why=view.dispute_status)
+    refused = (
+        select(Review)
+        .join(Refund, Refund.id == Review.refund_id)
+        .where(Refund.payment_id == payment.id, Review.kind == "dispute", Review.status.in_(("open", "asked")))
+    )
+    for review in tx.session.scalars(refused).all():
+        # Stripe had refused it; a new one needs a person's word.
+        review.why = f"The dispute has ended ({view.dispute_status}). The refund that it stopped may be sent again now."
 
 
 def _open_returns(tx: Tx, order_ids: list[int]) -> list[int]:

@@ -104,7 +104,7 @@ def _is_held_back(tx: Tx, return_id: int) -> bool:
 
 
 _DISPUTED = (
-    select(Payment.id)
+    select(Payment.payment_intent)
     .where(Payment.order_id.in_(bindparam("chain", expanding=True)), Payment.disputed_at.is_not(None))
     .limit(1)
 )
@@ -112,13 +112,15 @@ _DISPUTED = (
 
 def _is_frozen(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> bool:
     """A chargeback is open on the money of this return: nothing leaves in any form until it has ended, and staff know."""
-    if tx.session.connection().scalar(_DISPUTED, {"chain": chain}) is None:
+    disputed = tx.session.connection().execute(_DISPUTED, {"chain": chain}).one_or_none()
+    if disputed is None:
         return False
     reviews.open_review(
         tx,
         kind="dispute",
         why="A chargeback is open on the payment of this order, so nothing is paid twice: refund, credit and exchange wait.",
         return_id=return_.id,
+        data={"payment_intent": disputed.payment_intent},
         due_at=tx.at + timedelta(hours=shop.decide_within_hours),
     )
     return True

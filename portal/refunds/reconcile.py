@@ -23,6 +23,8 @@ from portal.refunds.gateway import Gateway, RefundView, Span
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import find_payments, is_stripe, lock_payment, lock_refund
+from portal.reviews import service as reviews
+from portal.reviews.models import Review
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MAY_STILL_FAIL = timedelta(days=30)
@@ -223,6 +225,18 @@ def sweep(database: Database, gateway: Gateway) -> None:
             for refund_id in ids:
                 key = f"sweep:{name}:{refund_id}:{every.total_seconds():.0f}:{span}"
                 jobs.enqueue(tx, name, {"refund": refund_id}, key=key)
+        hour = int(tx.at.timestamp() // HOUR.total_seconds())
+        for intent in _in_dispute(tx.session):
+            jobs.enqueue(tx, "look_at_dispute", {"payment_intent": intent}, key=f"sweep:dispute:{intent}:{hour}")
+
+
+def _in_dispute(session: Session) -> list[str]:
+    """The payments that open questions about disputes name: they are frozen and thawed without a message from Stripe too."""
+    query = (
+        select(Review.data).where(Review.kind == reviews.DISPUTE, Review.status.in_(reviews.UNDECIDED)).limit(AT_ONCE)
+    )
+    named = [(data or {}).get("payment_intent") for data in session.scalars(query)]
+    return sorted({intent for intent in named if intent})
 
 
 def _forgotten(session: Session, at: datetime, way: str) -> list[int]:

@@ -98,7 +98,12 @@ def lose(
         fact=code,
         return_id=refund.return_id,
         refund_id=refund.id,
-        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        data={
+            "refund": refund.public_id,
+            "amount": refund.amount_minor,
+            "currency": refund.currency,
+            "payment_intent": payment.payment_intent,
+        },
         due_at=tx.at + DECIDE_WITHIN,
     )
     record(tx, "refund.failed", refund, payment, why=sentence)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from portal.jobs import Job
 from portal.orders.models import Order, Payment
-from portal.refunds import disputes, exchange
+from portal.refunds import actions, disputes, exchange
 from portal.refunds.models import StoreCredit
 from portal.returns.models import ReturnLine
-from tests.stages.refunds.world import World
+from portal.reviews.models import Review
+from tests.stages.refunds.world import STAFF, World
 
 
 def _exchanged(world: World, order_id: int, amount: int) -> int:
@@ -111,3 +113,31 @@ def test_a_lost_dispute_stays_frozen_however_often_it_is_looked_at(quick_world: 
         disputes.look(world.database, world.gateway, world.intent(order_id))
     assert world.pay(return_id) == []
     assert [kind for kind, _ in world.questions()] == ["dispute"]
+
+
+def test_a_chargeback_that_no_message_told_of_is_found_by_its_refusal_and_thawed_by_looking(world: World) -> None:
+    order_id = world.order(5000, quantity=2)
+    first = world.return_(order_id, 2000)
+    (refund_id,) = world.pay(first)
+    dispute = world.stripe.control("disputes", payment_intent=world.intent(order_id))["id"]
+    world.work()
+    assert world.refund(refund_id).failure_code == "charge_disputed"
+    world.sweep()
+    assert world.payments(order_id)[0].disputed_at is not None
+    second = world.return_(order_id, 3000)
+    assert world.pay(second) == []
+
+    world.stripe.control(f"disputes/{dispute}", status="won")
+    with world.database.transaction() as tx:
+        tx.session.query(Job).filter(Job.name == "look_at_dispute").delete()
+    world.sweep()
+    assert world.payments(order_id)[0].disputed_at is None
+    assert world.at_stripe() == [(3000, "succeeded")], "what was held back goes on; what was refused waits for a person"
+    with world.database.read() as session:
+        (why,) = session.scalars(select(Review.why).where(Review.status == "open")).all()
+    assert why.startswith("The dispute has ended (won).")
+    with world.database.transaction(STAFF) as tx:
+        actions.retry(tx, world.refund(refund_id).public_id, "Won.")
+    world.work()
+    assert sorted(world.at_stripe()) == [(2000, "succeeded"), (3000, "succeeded")]
+    world.check_books()

@@ -16,7 +16,7 @@ from portal.adapters.stripe_gateway import StripeGateway
 from portal.db import Actor, Database, Event, Tx
 from portal.orders.models import Order, OrderLine, Payment, Variant
 from portal.policy.quote import LineQuote, Quote, QuotePart
-from portal.refunds import ledger, lifecycle, payout, reconcile, release, submit, webhooks
+from portal.refunds import disputes, ledger, lifecycle, payout, reconcile, release, submit, webhooks
 from portal.refunds.models import LedgerEntry, Refund
 from portal.refunds.queries import MoneyView, money_of_return
 from portal.refunds.signatures import sign
@@ -184,6 +184,7 @@ class World:
             "submit_refund": lambda args: submit.submit(self.database, self.gateway, args["refund"]),
             "release_payment": lambda args: release.release(self.database, self.gateway, self.captures, args["refund"]),
             "check_refund": lambda args: reconcile.check(self.database, self.gateway, args["refund"]),
+            "look_at_dispute": lambda args: disputes.look_again(self.database, self.gateway, args["payment_intent"]),
             "work_stripe_event": lambda args: webhooks.work(self.database, self.gateway, args["event"]),
         }
         for _ in range(rounds):
