@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
-from portal.policy.engine import Law, decide
+from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy
 from portal.policy.terms import OUTBOUND, REFUND_WHEN, ReturnShipping
@@ -58,13 +58,13 @@ def bind(versions: Sequence[Version], placed_at: datetime | None) -> Bound:
     return Bound(ordered[position], later)
 
 
-def decide_bound(bound: Bound, facts: Facts, *, laws: Sequence[Law] = ()) -> tuple[Version, Decision]:
+def decide_bound(bound: Bound, facts: Facts) -> tuple[Version, Decision]:
     """The decision under the binding version, or under the kindest later one that is offered and already in force."""
-    version, decision = bound.version, decide(bound.version.policy, facts, laws=laws)
+    version, decision = bound.version, decide(bound.version.policy, facts)
     for candidate in bound.later:
         if facts.at is None or candidate.effective_at > facts.at:
             continue
-        other = decide(candidate.policy, facts, laws=laws)
+        other = decide(candidate.policy, facts)
         if kinder(other, decision):
             version, decision = candidate, other
     return version, decision

@@ -140,6 +140,9 @@ def _read_case(node: Node, given: Facts, policy: Policy, findings: Findings) -> 
     if name is None or not expect:
         findings.error(node, "a case needs `case` (its name) and `expect`")
         return None
+    if facts.order.last_delivered_at is None:
+        # A case that tells of one parcel means an order of one parcel.
+        facts = replace(facts, order=replace(facts.order, last_delivered_at=facts.item.delivered_at))
     return Case(name, node.line, facts, expect)
 
 

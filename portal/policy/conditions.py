@@ -122,6 +122,7 @@ FACTS: Mapping[str, FactSpec] = {
         FactSpec("order.placed", DAY, "order.placed_at"),
         FactSpec("order.shipped", DAY, "item.shipped_at"),
         FactSpec("order.delivered", DAY, "item.delivered_at"),
+        FactSpec("order.last_delivered", DAY, "order.last_delivered_at"),
         FactSpec("days_since.placed", NUMBER, "order.placed_at", kind="days"),
         FactSpec("days_since.shipped", NUMBER, "item.shipped_at", kind="days"),
         FactSpec("days_since.delivered", NUMBER, "item.delivered_at", kind="days"),

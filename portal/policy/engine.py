@@ -10,52 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.policy.conditions import Unknown
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Cause, Decision, Term
 from portal.policy.facts import Facts
+from portal.policy.laws import PREFIX, START_OF
 from portal.policy.loader import Policy, Rule
 from portal.policy.terms import Fee, ReturnShipping, Window
 
 
-class Law(Protocol):
-    """A floor under the terms (see `policies/laws/`): it can only raise them for the customer."""
-
-    name: str
-
-    def raise_terms(self, facts: Facts, terms: dict[str, Term]) -> None:
-        """Replace each term that is below the floor, keeping what was overruled in ``instead_of``."""
-
-
-_START_OF = {
-    "placed": attrgetter("order.placed_at"),
-    "shipped": attrgetter("item.shipped_at"),
-    "delivered": attrgetter("item.delivered_at"),
-}
-
-
-def decide(policy: Policy, facts: Facts, *, laws: Sequence[Law] = ()) -> Decision:
+def decide(policy: Policy, facts: Facts) -> Decision:
     """What the policy says about these units, this reason and this wish, at the moment ``facts.at``.
 
     `review` when a rule or the window could not be evaluated, even if another cause refuses: obeying a refusal next to a broken
     rule could break a promise. Otherwise `refuse` with every cause, `review` when a rule asks for a person, or `accept`.
+    The laws that the policy names have raised the terms before that.
     """
     terms, unknown = _terms(policy, facts)
-    for law in laws:
-        law.raise_terms(facts, terms)
     blocked: list[Cause] = []
+    for law in policy.floors:
+        for floor in law.raise_terms(facts, terms, policy.zone):
+            blocked += _blocked(floor.floor, floor.why, floor.terms)
     for rule, why, undecided in unknown:
-        for miss in why.misses:
-            params = {"fact": miss.fact, "sets": undecided}
-            if miss.why == "other_currency":
-                blocked.append(
-                    Cause("other_currency", rule.name, {**params, "found": miss.found, "wanted": miss.wanted})
-                )
-            else:
-                blocked.append(Cause("unknown_fact", rule.name, params))
+        blocked += _blocked(rule.name, why, undecided)
     refusing: list[Cause] = []
     reviewing: list[Cause] = []
     returnable = terms["returnable"]
@@ -85,6 +64,18 @@ def decide(policy: Policy, facts: Facts, *, laws: Sequence[Law] = ()) -> Decisio
         requires=() if answer == REFUSE else _requires(policy, facts, terms["evidence"]),
         return_by_on=return_by_on,
     )
+
+
+def _blocked(rule: str, why: Unknown, undecided: Sequence[str]) -> list[Cause]:
+    """One cause for each fact that stood in the way of a rule or of a law's floor."""
+    found = []
+    for miss in why.misses:
+        params: dict[str, Any] = {"fact": miss.fact, "sets": list(undecided)}
+        if miss.why == "other_currency":
+            found.append(Cause("other_currency", rule, {**params, "found": miss.found, "wanted": miss.wanted}))
+        else:
+            found.append(Cause("unknown_fact", rule, params))
+    return found
 
 
 def _terms(policy: Policy, facts: Facts) -> tuple[dict[str, Term], list[tuple[Rule, Unknown, list[str]]]]:
@@ -144,10 +135,10 @@ def _window(
     zone, rule = policy.zone, term.set_by
     start: datetime | None = None
     if window.until is None:
-        start = _START_OF[window.start](facts)
+        start = START_OF[window.start](facts)
         if start is None and isinstance(window.if_undelivered, Window):
             window = window.if_undelivered
-            start = _START_OF[window.start](facts)
+            start = START_OF[window.start](facts)
         if start is None:
             where = {"from": window.start}
             if window.if_undelivered == "refuse":
@@ -159,7 +150,9 @@ def _window(
     if facts.at is None:
         blocked.append(Cause("unknown_fact", rule, {"fact": "today", "sets": ["window"]}))
     elif facts.at.astimezone(zone).date() > last:
-        params: dict[str, Any] = {"ended_on": last.isoformat(), **_say(policy, rule)}
+        # Where a law moved the end, what the merchant says of the shorter window still explains why it is not the usual one.
+        told = term.instead_of[0][0] if rule.startswith(PREFIX) else rule
+        params: dict[str, Any] = {"ended_on": last.isoformat(), **_say(policy, told)}
         if start is not None:
             params |= {
                 "days": window.days,

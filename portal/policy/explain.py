@@ -104,6 +104,8 @@ def _customer(cause: Cause, wording: Wording) -> str:
                 return _("We don’t know when it was ordered, so a person checks this first.")
             if params["from"] == "shipped":
                 return _("We don’t know yet when it was sent, so a person checks this first.")
+            if params["from"] == "last_delivered":
+                return _("Not all of the order has been delivered yet, so a person checks this first.")
             return _("We don’t know yet when it was delivered, so a person checks this first.")
         case _other:
             return _("A person in our team checks this before we answer.")
@@ -121,6 +123,8 @@ def _window_closed(cause: Cause, wording: Wording) -> str:
     match params["from"]:
         case "placed":
             second = wording.gettext("It was ordered on %(date)s.") % started
+        case "last_delivered":
+            second = wording.gettext("The last parcel of the order was delivered on %(date)s.") % started
         case "shipped":
             second = wording.gettext("It was sent on %(date)s.") % started
         case _other:

@@ -51,9 +51,10 @@ class OrderFacts:
     is_gift: bool | None = None
     is_business: bool | None = None
     fulfilment: str | None = None  # unfulfilled | partial | fulfilled
+    last_delivered_at: datetime | None = None  # when the last of its goods came; None until all of them have
 
     def __post_init__(self) -> None:
-        _refuse_naive(self, "placed_at")
+        _refuse_naive(self, "placed_at", "last_delivered_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ from portal.policy.decision import OTHERWISE, Term
 from portal.policy.diagnostics import Diagnostic, PolicyErrors
 from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
 from portal.policy.facts import canonical
+from portal.policy.laws import Law, shipped
 from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
 from portal.policy.schema import read_list, read_number, read_text, read_word, read_yes_no, read_zone
 from portal.policy.terms import REQUIRED_TERMS, value_to_json
 
 SCHEMA_VERSION = 1
-KNOWN_LAWS = ("eu-consumer", "uk-consumer")
 MAX_RULES = 500
 MAX_NAME = 80
 
@@ -52,6 +52,7 @@ class Policy:
     rules: tuple[Rule, ...]
     otherwise: Mapping[str, Any]
     laws: tuple[str, ...]
+    floors: tuple[Law, ...]  # of the laws, in their order
     apply_to_open_orders: bool
     content_hash: str  # sha256 in hex of the canonical JSON of the meaning
     source: str = field(repr=False)
@@ -81,19 +82,24 @@ class Policy:
                 for rule in self.rules
             ],
             "otherwise": {name: value_to_json(name, value) for name, value in self.otherwise.items()},
-            "laws": sorted(self.laws),
+            # Versions of a time when laws were names alone keep their hash; since then a law's own text is part of the meaning.
+            "laws": {law.name: law.content_hash for law in self.floors} if self.floors else sorted(self.laws),
             "apply_to_open_orders": self.apply_to_open_orders,
         }
 
 
-def load_policy(text: str, filename: str = "policy.yaml") -> Policy:
-    """The policy of a document. Raises `PolicyErrors` with every error of it; warnings are on the policy."""
+def load_policy(text: str, filename: str = "policy.yaml", laws: Mapping[str, Law] | None = None) -> Policy:
+    """The policy of a document. Raises `PolicyErrors` with every error of it; warnings are on the policy.
+
+    ``laws`` are those that it may name, by name: those of this release if left out. A published version is loaded with the laws
+    that it was published with.
+    """
     findings = Findings(filename)
     policy: Policy | None = None
     try:
         root = parse(text, findings)
         if root is not None:
-            policy = _read_policy(root, text, findings)
+            policy = _read_policy(root, text, findings, shipped() if laws is None else laws)
         elif not findings.failed:
             findings.at(1, 1, "the document is empty", "start with `schema: 1` and `name: …`")
     except TooManyFindings:
@@ -113,7 +119,7 @@ def recall_policy(text: str) -> Policy:
 _KEYS = ("schema", "name", "timezone", "rules", "otherwise", "laws", "apply_to_open_orders")
 
 
-def _read_policy(root: Node, text: str, findings: Findings) -> Policy | None:
+def _read_policy(root: Node, text: str, findings: Findings, shelf: Mapping[str, Law]) -> Policy | None:
     if not isinstance(root, Mapping_):
         findings.error(root, f"expected a policy, not {shown(root)}", "start with `schema: 1` and `name: …`")
         return None
@@ -133,13 +139,14 @@ def _read_policy(root: Node, text: str, findings: Findings) -> Policy | None:
     zone = ZoneInfo(zone_name or "UTC")
     rules = _read_rules(given["rules"], zone, findings) if "rules" in given else ()
     otherwise = _read_otherwise(keys["otherwise"], given["otherwise"], findings) if "otherwise" in given else None
-    laws = _read_laws(given["laws"], findings) if "laws" in given else ()
+    laws = _read_laws(given["laws"], shelf, findings) if "laws" in given else ()
     open_orders = False
     if "apply_to_open_orders" in given:
         open_orders = bool(read_yes_no(given["apply_to_open_orders"], findings))
     if findings.failed or name is None or zone_name is None or otherwise is None:
         return None
-    draft = Policy(name, zone_name, zone, rules, otherwise, laws, open_orders, "", text)
+    floors = tuple(shelf[law] for law in laws if law in shelf)
+    draft = Policy(name, zone_name, zone, rules, otherwise, laws, floors, open_orders, "", text)
     return replace(
         draft,
         content_hash=hashlib.sha256(canonical(draft.meaning())).hexdigest(),
@@ -149,15 +156,10 @@ def _read_policy(root: Node, text: str, findings: Findings) -> Policy | None:
     )
 
 
-def _read_laws(node: Node, findings: Findings) -> tuple[str, ...]:
+def _read_laws(node: Node, shelf: Mapping[str, Law], findings: Findings) -> tuple[str, ...]:
     items = read_list(node, findings, "a list of laws") if not _is_empty_list(node) else []
-    laws = [read_word(item, findings, KNOWN_LAWS, "law") for item in items or []]
-    if laws and None not in laws:
-        findings.warning(
-            node,
-            "the floors of `laws` are not applied by this version",
-            "write what the law asks as rules of your own, above the rules that would go below it",
-        )
+    # A version that was published before laws were applied names them and has none.
+    laws = [read_word(item, findings, tuple(shelf or shipped()), "law") for item in items or []]
     return tuple(dict.fromkeys(law for law in laws if law is not None))
 
 

@@ -35,6 +35,7 @@ FACT_WORDS: Mapping[str, FactWords] = {
     "order.placed": FactWords(_("Order date"), _("the order was placed")),
     "order.shipped": FactWords(_("Date it was sent"), _("the item was sent")),
     "order.delivered": FactWords(_("Delivery date"), _("the item was delivered")),
+    "order.last_delivered": FactWords(_("Last delivery date"), _("the last parcel of the order was delivered")),
     "days_since.placed": FactWords(_("Days since the order"), _("the number of days since the order is")),
     "days_since.shipped": FactWords(_("Days since it was sent"), _("the number of days since it was sent is")),
     "days_since.delivered": FactWords(_("Days since delivery"), _("the number of days since delivery is")),

@@ -277,6 +277,7 @@ def _time(window: Window, wording: Wording) -> Point:
         "delivered": _("Counted from the day your parcel was delivered."),
         "shipped": _("Counted from the day your parcel was sent."),
         "placed": _("Counted from the day you ordered."),
+        "last_delivered": _("Counted from the day the last parcel of your order was delivered."),
     }[window.start]
     return Point("calendar", title, text)
 

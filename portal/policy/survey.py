@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from portal.policy.decision import REFUSE, REVIEW, Cause, Decision
-from portal.policy.engine import Law, decide
+from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy
 from portal.policy.reasons import FAULTS, REASONS
@@ -47,7 +47,7 @@ _RANK = {REFUSE: 0, REVIEW: 1}
 
 
 def decide_each(facts: Facts, reasons: Sequence[str], ask: Callable[[Facts], Decision]) -> dict[str, Decision]:
-    """One decision per reason. ``ask`` decides; pass a function of your own to bind versions or laws."""
+    """One decision per reason. ``ask`` decides; pass a function of your own to bind versions."""
     return {reason: ask(facts.asking(reason=reason)) for reason in reasons}
 
 
@@ -56,11 +56,10 @@ def survey(
     facts: Facts,
     *,
     reasons: Sequence[str] = tuple(REASONS),
-    laws: Sequence[Law] = (),
     ask: Callable[[Facts], Decision] | None = None,
 ) -> Standing:
     """The standing of an item, asked for every reason."""
-    by_reason = decide_each(facts, reasons, ask or (lambda asked: decide(policy, asked, laws=laws)))
+    by_reason = decide_each(facts, reasons, ask or (lambda asked: decide(policy, asked)))
     open_reasons = tuple(reason for reason, decision in by_reason.items() if decision.answer != REFUSE)
     ordinary = [by_reason[reason] for reason in reasons if reason in _ORDINARY] or list(by_reason.values())
     shown = max(ordinary, key=lambda decision: _RANK.get(decision.answer, 2))

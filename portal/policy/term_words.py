@@ -58,12 +58,14 @@ def window_clause(window: t.Window, wording: Wording = ENGLISH, *, returnable: b
             "delivered": _("accept it for [%(days)s] after delivery"),
             "shipped": _("accept it for [%(days)s] after it was sent"),
             "placed": _("accept it for [%(days)s] after the order"),
+            "last_delivered": _("accept it for [%(days)s] after the last parcel of the order"),
         }[window.start]
     else:
         message = {
             "delivered": _("accept returns for [%(days)s] after delivery"),
             "shipped": _("accept returns for [%(days)s] after it was sent"),
             "placed": _("accept returns for [%(days)s] after the order"),
+            "last_delivered": _("accept returns for [%(days)s] after the last parcel of the order"),
         }[window.start]
     clause = fill(message, days=days)
     if window.if_undelivered == "refuse":

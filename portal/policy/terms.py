@@ -24,7 +24,7 @@ METHODS = (
 CONDITIONS = ("as_new", "opened", "used", "damaged", "wrong_item", "missing")
 OUTBOUND = ("never", "full_return", "always")
 REFUND_WHEN = ("authorized", "in_transit", "received", "inspected")
-STARTS = ("placed", "shipped", "delivered")
+STARTS = ("placed", "shipped", "delivered", "last_delivered")
 REVIEW = ("never", "always")
 EXCHANGE_FOR = ("same_price",)
 
@@ -32,6 +32,8 @@ EXCHANGE_FOR = ("same_price",)
 @dataclass(frozen=True, slots=True)
 class Window:
     """How long the customer has: ``days`` counted from a moment, or ``until`` a day, both to the end of that day.
+
+    ``last_delivered`` is the day on which the last of the order's goods came; it is not known before all of them have.
 
     ``if_undelivered`` says what holds when the moment is not known: ``review``, ``refuse``, or another window that is
     counted from an earlier moment.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import String
+from sqlalchemy import String, Table
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.db import Base
+from portal.db import Base, append_only
 
 
 class PolicyVersion(Base):
@@ -23,6 +24,11 @@ class PolicyVersion(Base):
     published_at: Mapped[datetime]
     author: Mapped[str] = mapped_column(String(120))
     note: Mapped[str] = mapped_column(default="")
+    laws: Mapped[dict[str, Any] | None]
+    """The text of each law that the policy named when it was published, by name. None: published before laws were applied."""
+
+
+append_only(cast(Table, PolicyVersion.__table__))
 
 
 class PolicyDraft(Base):

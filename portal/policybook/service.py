@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import threading
+<<<<<<< HEAD
 from collections.abc import Callable, Iterator, Sequence
+=======
+from collections.abc import Iterator, Mapping, Sequence
+>>>>>>> 7f3ac0e (Put consumer law as floors under the terms of a policy)
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from portal.policy.conditions import Comparison, compile_condition
 from portal.policy.decision import Decision
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
+from portal.policy.laws import Law, load_law
 from portal.policy.loader import Policy, load_policy
 from portal.policy.promise import comparisons as tests_of
 from portal.policy.reasons import REASONS
@@ -85,7 +91,17 @@ def asking(policy: Policy) -> Callable[[Facts], Decision]:
 def comparisons(policy: Policy) -> Iterator[Comparison]:
     """Every test of every rule."""
     for rule in policy.rules:
+<<<<<<< HEAD
         yield from tests_of(rule.when)
+=======
+        yield from walk(rule.when)
+    for law in policy.floors:
+        yield from walk(law.applies)
+        for floor in law.floors:
+            yield from walk(floor.when)
+            if floor.unless is not None:
+                yield from walk(floor.unless)
+>>>>>>> 7f3ac0e (Put consumer law as floors under the terms of a policy)
 
 
 def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:
@@ -131,7 +147,22 @@ def _address(session: Session) -> str:
 
 
 def _load(rows: Sequence[PolicyVersion]) -> list[Version]:
-    return [Version(row.number, row.effective_at, load_policy(row.source, f"version {row.number}")) for row in rows]
+    return [Version(row.number, row.effective_at, load_version(row)) for row in rows]
+
+
+def load_version(version: PolicyVersion) -> Policy:
+    """The policy of a version, with the laws as they were when it was published: it decides for ever as it did then."""
+    return load_policy(version.source, f"version {version.number}", read_laws(version.laws or {}))
+
+
+def read_laws(texts: Mapping[str, str]) -> dict[str, Law]:
+    """The laws of these texts, by name."""
+    return {name: _law(text) for name, text in texts.items()}
+
+
+@cache
+def _law(text: str) -> Law:
+    return load_law(text)
 
 
 def list_versions(session: Session) -> list[PolicyVersion]:
@@ -182,6 +213,7 @@ def publish(
         published_at=tx.at,
         author=author,
         note=note,
+        laws={law.name: law.source for law in policy.floors},
     )
     tx.session.add(version)
     tx.session.flush()

@@ -92,7 +92,15 @@ def order_facts(order: Order, before: Earlier) -> OrderFacts:
         is_gift=_yes_no(more.get("is_gift")),
         is_business=_yes_no(more.get("is_business")),
         fulfilment=_text(more.get("fulfilment")),
+        last_delivered_at=_last_delivered(order),
     )
+
+
+def _last_delivered(order: Order) -> datetime | None:
+    """When the last of the order's goods came; lines that were canceled in the shop's own system are not waited for."""
+    came = [line.delivered_at for line in order.lines if line.units_gone < line.quantity]
+    known = [moment for moment in came if moment is not None]
+    return max(known) if known and len(known) == len(came) else None
 
 
 def is_consumer(order: Order) -> bool:

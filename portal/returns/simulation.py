@@ -28,7 +28,11 @@ from portal.policy.loader import load_policy
 from portal.policy.quote import ShippingPaid
 from portal.policy.simulate import QUESTIONS, Comparison, LineTrial, Request, RequestTrial
 from portal.policybook import simulation as stored
+<<<<<<< HEAD
 from portal.policybook.service import asking, comparisons, get_version
+=======
+from portal.policybook.service import comparisons, get_version, read_laws
+>>>>>>> 7f3ac0e (Put consumer law as floors under the terms of a policy)
 from portal.policybook.simulation import LineChange, ReturnChange, Sample, Simulation
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
@@ -50,6 +54,8 @@ class Plan:
 
     url: str
     before: str
+    before_laws: dict[str, str]
+    """The texts of the laws of the version before; the draft has those of this release."""
     after: str
     sample: Sample
     every: int
@@ -83,7 +89,7 @@ class Reader:
     def __init__(self, plan: Plan, database: Database) -> None:
         self._database = database
         self._plan = plan
-        policies = load_policy(plan.before, "before"), load_policy(plan.after, "after")
+        policies = load_policy(plan.before, "before", read_laws(plan.before_laws)), load_policy(plan.after, "after")
         tests = [(test, policy.zone) for policy in policies for test in comparisons(policy)]
         history = None
         if not HISTORY.isdisjoint(test.fact for test, _ in tests):
@@ -214,7 +220,8 @@ def simulate(
     sample.check()
     policy = load_policy(text, "draft")
     with database.read() as session:
-        before = get_version(session, against).source
+        before = get_version(session, against)
+        before_source, before_laws = before.source, before.laws or {}
         since = first_day(sample.since, policy.zone)
         placed = select(func.count()).select_from(Order).where(Order.placed_at >= since)
         every = max(1, -(-session.scalar(placed) // sample.orders)) if sample.orders else 1  # type: ignore[operator]
@@ -224,7 +231,7 @@ def simulate(
             *_parts("returns", session.execute(_ends(Return, since)).one(), min(RETURNS_BATCH, batch)),
         ]
     total = sum(part.last - part.first + 1 for part in parts)
-    plan = Plan(database.url, before, text, sample, every)
+    plan = Plan(database.url, before_source, before_laws, text, sample, every)
     whole = Batch(sold={question.name: Comparison() for question in QUESTIONS})
     done = 0
     progress(0, total)

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, func, literal, null, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, case, func, literal, null, select, type_coerce
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased
 
@@ -32,7 +32,7 @@ from portal.returns.history import History
 # The columns of a row: those of the order, then those of the line. A column that no rule needs is NULL.
 ORDER = (
     "order placed currency shipping country business channel total number region order_tags order_facts listed_all off_all "
-    "customer_tags email customer replaces"
+    "customer_tags email customer replaces last"
 ).split()
 LINE = (
     "of line shipped delivered gross quantity price off alone tags sku product vendor type category line_facts".split()
@@ -40,6 +40,7 @@ LINE = (
 COLUMNS = ("group", *ORDER, *LINE)
 _AT = {name: index for index, name in enumerate(COLUMNS)}
 _SHIPPED = _AT["shipped"]
+_LAST = ORDER.index("last")
 LINE_ID = _AT["line"]
 FETCHED = 5_000
 _EVERY = {"order", "placed", "currency", "shipping", "of", "line", "shipped", "delivered", "gross", "quantity"}
@@ -157,6 +158,8 @@ class SoldLines:
         }  # fmt: skip
         if any(uses_full_return(policy) for policy in policies):
             self._columns.add("alone")
+        if any(counts_from_last_parcel(policy) for policy in policies):
+            self._columns.add("last")
         plain = [*_ALWAYS]
         groups: dict[tuple[str, ...], list[Callable[[Facts], object]]] = {}
         for fact in sorted(asked):
@@ -187,7 +190,7 @@ class SoldLines:
         placed = [Order.placed_at >= since, *([Order.id % every == 0] if every > 1 else [])]
         orders: dict[int, Row] = {}
         for order in fetch(connection, select(*self._order_columns(sqlite)).where(Order.id.in_(ids), *placed)):
-            group = (self._of_order(order), self._calendar.days(order[1]))
+            group = (self._of_order(order), self._calendar.days(order[1]), self._calendar.days(order[_LAST]))
             orders[order[0]] = (self._groups.setdefault(group, len(self._groups)), *order)
         lines = select(*self._line_columns(sqlite)).where(OrderLine.id.between(first, last))
         for line in fetch(connection, lines):
@@ -226,8 +229,18 @@ class SoldLines:
                 "email": table.email_key,
                 "customer": table.customer_ref,
                 "replaces": table.replaces_return_id,
+                "last": _moment(self._last_parcel(), sqlite),
             },
         )
+
+    @staticmethod
+    def _last_parcel() -> ColumnElement[Any]:
+        """When the last goods of the order came, as `returns.facts` has it: nothing until all of them have."""
+        line = aliased(OrderLine)
+        missing = func.count().filter(line.delivered_at.is_(None))
+        came = case((missing == 0, func.max(line.delivered_at)))
+        waited_for = select(came).where(line.order_id == Order.id, line.units_gone < line.quantity)
+        return waited_for.correlate(Order).scalar_subquery()
 
     def _line_columns(self, sqlite: bool) -> list[ColumnElement[Any]]:
         table = OrderLine.__table__.c
@@ -275,11 +288,15 @@ class SoldLines:
         """The facts of a line without reason and wish."""
         at = dict(zip(COLUMNS, row, strict=True))
         moment = self._calendar.moment
-        placed, shipped, delivered = (
-            None if at[name] is None else moment(at[name]) for name in ("placed", "shipped", "delivered")
+        placed, shipped, delivered, last = (
+            None if at[name] is None else moment(at[name]) for name in ("placed", "shipped", "delivered", "last")
         )
         business = {"is_business": at["business"] == "true"} if at["business"] in ("true", "false") else {}
-        sums = SimpleNamespace(list_minor=int(at["listed_all"] or 0), discount_minor=int(at["off_all"] or 0))
+        # One line that stands for all: their sums, and the last of their days.
+        sums = SimpleNamespace(
+            list_minor=int(at["listed_all"] or 0), discount_minor=int(at["off_all"] or 0), delivered_at=last,
+            units_gone=0, quantity=1,
+        )  # fmt: skip
         order = cast(
             Order,
             SimpleNamespace(
@@ -321,11 +338,20 @@ class SoldLines:
 
 
 def uses_full_return(policy: Policy) -> bool:
-    """True when some rule gives outbound shipping back for a full return."""
-    return any(
-        sets.get("outbound_shipping") == "full_return"
-        for sets in (policy.otherwise, *(rule.sets for rule in policy.rules))
-    )
+    """True when some rule or law gives outbound shipping back for a full return."""
+    return any(sets.get("outbound_shipping") == "full_return" for sets in _all_terms(policy))
+
+
+def counts_from_last_parcel(policy: Policy) -> bool:
+    """True when some window of a rule or a law begins with the last parcel of an order."""
+    windows = [sets["window"] for sets in _all_terms(policy) if "window" in sets]
+    return any(window.start == "last_delivered" for window in windows)
+
+
+def _all_terms(policy: Policy) -> Iterator[Mapping[str, Any]]:
+    yield policy.otherwise
+    yield from (rule.sets for rule in policy.rules)
+    yield from (floor.grants for law in policy.floors for floor in law.floors)
 
 
 def fetch(connection: Connection, query: Select[Any]) -> Iterator[Row]:

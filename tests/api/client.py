@@ -41,7 +41,15 @@ def order(**changes: Any) -> dict[str, Any]:
         "lines": [
             {"id": "1", "sku": "JUMPER-M", "name": "Jumper", "quantity": 2, "unit_price": 2000, **common},
             {"id": "2", "sku": "HAT", "name": "Hat", "quantity": 1, "unit_price": 1500, **common},
-            {"id": "3", "sku": "SOCKS", "name": "Socks", "quantity": 1, "unit_price": 800, "tags": ["socks"], **common},
+            {
+                "id": "3",
+                "sku": "SOCKS",
+                "name": "Socks",
+                "quantity": 1,
+                "unit_price": 800,
+                "tags": ["hygiene"],
+                **common,
+            },
         ],
         "discount": 0,
         "shipping": {"amount": 450, "tax": 75},

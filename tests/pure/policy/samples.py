@@ -63,6 +63,7 @@ JUMPER = Facts(
         tags=(),
         discount_codes=("AUTUMN10",),
         discount_percent_bp=1000,
+        last_delivered_at=utc(2026, 10, 29, 11),
     ),
     customer=CustomerFacts(tags=(), email="priya.nair@example.com"),
     item=ItemFacts(

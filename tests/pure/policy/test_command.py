@@ -46,9 +46,11 @@ def test_warnings_are_shown_and_are_no_error(tmp_path):
     assert "1 rule, 1 warning" in result.output
 
 
-def test_laws_that_are_not_applied_are_said_to_be_so(tmp_path):
-    result = run("check", write(tmp_path, document(extra="laws: [eu-consumer]\n")))
-    assert (result.exit_code, "are not applied by this version" in result.output) == (0, True)
+def test_a_law_that_nobody_knows_is_named_with_the_nearest_one(tmp_path):
+    result = run("check", write(tmp_path, document(extra="laws: [eu-consumers]\n")))
+    assert result.exit_code == 1
+    assert "`eu-consumers` is no law" in result.output
+    assert "did you mean `eu-consumer`?" in result.output
 
 
 def test_errors_are_all_printed_and_exit_with_1(tmp_path):

@@ -155,7 +155,7 @@ WRONG_TERMS = [
         "{window: {days: 30, from: bought}}",
         36,
         "`bought` is no start of a window",
-        "known: `placed`, `shipped`, `delivered`",
+        "known: `placed`, `shipped`, `delivered`, `last_delivered`",
     ),
     (
         "{window: {days: 30, from: placed, if_undelivered: review}}",

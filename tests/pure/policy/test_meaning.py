@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.money import Money
-from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Decision, Term
+from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Decision
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, canonical
 from portal.policy.terms import Evidence, Window
@@ -53,25 +53,15 @@ def test_2_every_term_knows_who_set_it_and_whom_it_overruled_in_reading_order():
     assert decision.terms["review"].instead_of == ()
 
 
-class TwoWeeks:
-    """A floor of fourteen days, as a law will give it."""
-
-    name = "law: two weeks"
-
-    def raise_terms(self, facts, terms):
-        found = terms["window"]
-        if found.value.days < 14:
-            terms["window"] = Term(Window(days=14), self.name, ((found.set_by, found.value), *found.instead_of))
-
-
 def test_3_a_law_raises_a_term_is_named_as_its_source_and_never_lowers_one():
-    short = policy("- rule: Short\n  set: {window: {days: 3}}")
-    assert decide(short, JUMPER).answer == REFUSE
-    raised = decide(short, JUMPER.asking(at=utc(2026, 11, 12)), laws=[TwoWeeks()])
+    short = "- rule: Short\n  set: {window: {days: 3}}"
+    at = utc(2026, 11, 12)
+    assert decide(policy(short), JUMPER.asking(at=at)).answer == REFUSE
+    raised = decide(policy(short, extra="laws: [uk-consumer]\n"), JUMPER.asking(at=at))
     assert (raised.answer, raised.return_by_on) == (ACCEPT, date(2026, 11, 12))
-    assert raised.terms["window"].set_by == "law: two weeks"
+    assert raised.terms["window"].set_by.startswith("law: UK right to cancel (Consumer Contracts Regulations 2013")
     assert raised.terms["window"].instead_of[0] == ("Short", Window(days=3))
-    assert decide(policy(), JUMPER, laws=[TwoWeeks()]).terms["window"].set_by == OTHERWISE
+    assert decide(policy(extra="laws: [uk-consumer]\n"), JUMPER).terms["window"].set_by == OTHERWISE
 
 
 def test_4_the_answer_belongs_to_the_reason():

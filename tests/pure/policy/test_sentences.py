@@ -314,7 +314,7 @@ def test_a_rule_for_some_items_is_no_promise_on_the_page():
     [
         (JUMPER, "returnable", len(REASONS)),
         (JUMPER.asking(at=utc(2027, 2, 1)), "only_if_faulty", 4),
-        (item(JUMPER, tags=("socks",)), "only_if_faulty", 4),
+        (item(JUMPER, tags=("hygiene",)), "only_if_faulty", 4),
         (JUMPER.asking(at=utc(2028, 2, 1)), "not_returnable", 0),
         (item(JUMPER, delivered_at=None), "returnable", len(REASONS)),
     ],

@@ -1,0 +1,242 @@
+"""Laws are floors: they raise what a policy gives, for whom they hold and as long as they hold, and never lower anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.policy.conditions import FACTS
+from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
+from portal.policy.diagnostics import PolicyErrors
+from portal.policy.engine import decide
+from portal.policy.facts import Facts
+from portal.policy.laws import GRANTABLE, PREFIX, load_law, shipped
+from portal.policy.loader import Policy, load_policy
+from portal.policy.quote import QuoteLine, ShippingPaid, quote
+from portal.policy.reasons import FAULTS, REASONS
+from portal.policy.terms import OUTBOUND, Fee, ReturnShipping, Window
+from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, order, utc
+from tests.pure.policy.test_facts import FACTS as ANY_FACTS
+
+LAWS = "laws: [eu-consumer, uk-consumer]\n"
+STRICT = """\
+  returnable: false
+  window: {days: 7, from: delivered, if_undelivered: refuse}
+  resolutions: [store_credit]
+  review: never
+  evidence: none
+  ship_with: [label, qr]
+  return_shipping: {paid_by: customer, amount: 3.50 GBP}
+  restocking_fee: 15%
+  outbound_shipping: never
+  credit_bonus: 0%
+  keep_item: false
+  refund_when: received
+  ship_by: 14 days
+"""
+OPEN = STRICT.replace("returnable: false", "returnable: true")
+LAST = utc(2026, 10, 29, 11)
+"""The jumper's parcel, the last of its order."""
+
+
+def policy(otherwise: str = STRICT, rules: str = "", laws: str = LAWS) -> Policy:
+    return load_policy(document(rules, otherwise=otherwise, extra=laws))
+
+
+def bought(days_ago: int, country: str | None = "GB", reason: str = "changed-mind", **changes: Any) -> Facts:
+    facts = order(JUMPER, country=country, last_delivered_at=LAST)
+    return replace(facts, reason=reason, resolution="refund", at=LAST + timedelta(days=days_ago), **changes)
+
+
+@pytest.mark.parametrize("country", ["GB", "DE", "IE", "NO"])
+def test_what_a_policy_refuses_can_be_withdrawn_from_for_14_days_and_no_day_longer(country: str) -> None:
+    for days, answer in ((0, ACCEPT), (14, ACCEPT), (15, REFUSE)):
+        said = decide(policy(), bought(days, country))
+        assert said.answer == answer, days
+    said = decide(policy(), bought(3, country))
+    assert said.return_by_on == date(2026, 11, 12)
+    assert said.value("resolutions") == ("store_credit", "refund")
+    assert said.value("restocking_fee") == Fee()
+    assert said.value("outbound_shipping") == "full_return"
+    # Who withdraws may have to pay for the way back: the fee stays.
+    assert said.value("return_shipping").paid_by == "customer"
+
+
+def test_a_raised_term_names_law_and_article_and_what_it_overruled() -> None:
+    term = decide(policy(rules="- rule: Sale\n  set: {returnable: false}\n  say: No."), bought(3, "DE")).terms[
+        "returnable"
+    ]
+    assert term.set_by == PREFIX + "EU right of withdrawal (Directive 2011/83/EU, Articles 9, 13 and 14)"
+    assert term.instead_of == (("Sale", False), ("otherwise", False))
+
+
+@pytest.mark.parametrize(
+    ("facts", "helped"),
+    [
+        (bought(3), True),
+        (order(bought(3), is_business=True), False),
+        (replace(bought(3), is_consumer=False), False),
+        (order(bought(3), is_business=None), True),
+        (order(bought(3), country="US"), False),
+        (order(bought(3), country="CH"), False),
+        (item(bought(3), tags=("hygiene",)), False),
+        (item(bought(3), tags=("custom-made", "red")), False),
+        (item(bought(3), tags=("red",)), True),
+    ],
+)
+def test_floors_hold_for_consumers_of_the_country_and_not_for_exempt_goods(facts: Facts, helped: bool) -> None:
+    assert (decide(policy(), facts).answer == ACCEPT) is helped
+
+
+def test_the_14_days_count_from_the_last_parcel_of_the_order() -> None:
+    early = item(bought(14), delivered_at=utc(2026, 10, 13, 10))
+    assert decide(policy(OPEN), early).answer == ACCEPT
+    assert decide(policy(OPEN), early).return_by_on == date(2026, 11, 12)
+    late = replace(early, at=LAST + timedelta(days=15))
+    said = decide(policy(OPEN), late)
+    assert (said.answer, said.causes[0].params["ended_on"]) == (REFUSE, "2026-11-12")
+
+
+def test_while_a_parcel_is_still_to_come_nothing_is_refused_for_its_date() -> None:
+    waiting = order(item(bought(20), delivered_at=utc(2026, 10, 13, 10)), last_delivered_at=None)
+    assert decide(policy(OPEN), waiting).answer == REVIEW
+    assert decide(policy(), waiting).answer == REVIEW
+    # Within the policy's own days there is no question.
+    soon = replace(waiting, at=utc(2026, 10, 18, 9))
+    assert decide(policy(OPEN), soon).answer == ACCEPT
+
+
+def test_a_longer_window_of_the_policy_stays_and_its_fee_comes_back_when_the_law_ends() -> None:
+    long = policy(OPEN.replace("days: 7", "days: 60"))
+    during, after = decide(long, bought(10)), decide(long, bought(40))
+    assert during.terms["window"].set_by == "otherwise"
+    assert during.value("restocking_fee") == Fee()
+    assert (after.answer, after.value("restocking_fee")) == (REFUSE, Fee(bp=1500))  # store credit alone by then
+    assert [cause.code for cause in after.causes] == ["resolution_not_offered"]
+
+
+@pytest.mark.parametrize("reason", sorted(FAULTS))
+@pytest.mark.parametrize(
+    ("country", "days", "answer"), [("DE", 731, ACCEPT), ("DE", 732, REFUSE), ("GB", 184, ACCEPT), ("GB", 185, REFUSE)]
+)
+def test_faults_are_the_sellers_for_as_long_as_the_law_says(reason: str, country: str, days: int, answer: str) -> None:
+    said = decide(policy(), bought(days, country, reason))
+    assert said.answer == answer
+    if answer == ACCEPT:
+        assert said.value("return_shipping") == ReturnShipping()
+        assert said.value("restocking_fee") == Fee()
+        assert "refund" in said.value("resolutions")
+
+
+def test_hygiene_goods_that_are_faulty_are_not_exempt() -> None:
+    assert decide(policy(), item(bought(100, "DE", "faulty"), tags=("hygiene",))).answer == ACCEPT
+
+
+def test_a_floor_that_cannot_be_judged_is_a_question_and_only_where_it_matters() -> None:
+    said = decide(policy(), bought(3, None))
+    assert said.answer == REVIEW
+    assert {cause.params["fact"] for cause in said.causes if cause.code == "unknown_fact"} == {"order.country"}
+    generous = load_policy(document(extra=LAWS))
+    assert decide(generous, bought(3, None)).answer == ACCEPT
+
+
+RANK = {REFUSE: 0, REVIEW: 1, ACCEPT: 2}
+
+
+def _total(decision: Decision) -> int:
+    line = QuoteLine("1", 1, 10_000, 1_667, 11_000, 1_000, "refund", decision.terms)
+    return quote([line], "GBP", shipping=ShippingPaid(395, 66), full_return=True).total.minor
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    ANY_FACTS,
+    st.sampled_from(
+        [STRICT, OPEN, OTHERWISE, OPEN.replace("days: 7", "days: 400"), OPEN.replace("delivered, if", "shipped, if")]
+    ),
+    st.sampled_from(["", "- rule: Sale\n  when: {item.tags: {has: final-sale}}\n  set: {returnable: false}"]),
+    st.sampled_from(["GB", "DE", "NO", "US", None]),
+    st.sampled_from([*REASONS, None]),
+    st.integers(-5, 900),
+)
+def test_a_law_can_only_help(
+    facts: Facts, otherwise: str, rules: str, country: str | None, reason: str | None, days: int
+) -> None:
+    facts = order(facts, country=country, last_delivered_at=facts.item.delivered_at)
+    start = facts.item.delivered_at
+    if start is not None and start.year < 2100:
+        facts = replace(facts, at=start + timedelta(days=days))
+    facts = replace(facts, reason=reason)
+    without, with_ = decide(policy(otherwise, rules, ""), facts), decide(policy(otherwise, rules), facts)
+    asked = any(cause.rule.startswith(PREFIX) for cause in with_.causes)
+    assert RANK[with_.answer] >= RANK[without.answer] or (asked and with_.answer == REVIEW)
+    assert _total(with_) >= _total(without)
+    for name in ("returnable", "restocking_fee", "outbound_shipping", "resolutions", "return_shipping"):
+        now, then = with_.value(name), without.value(name)
+        if name == "resolutions":
+            assert now[: len(then)] == then
+        elif name == "outbound_shipping":
+            assert OUTBOUND.index(now) >= OUTBOUND.index(then)
+        elif now != then:
+            assert now in (True, Fee(), ReturnShipping())
+    if without.value("returnable") and without.return_by_on and with_.return_by_on:
+        assert with_.return_by_on >= without.return_by_on
+    for name, term in with_.terms.items():
+        if term.set_by.startswith(PREFIX):
+            assert term.instead_of[-1] == ("otherwise", policy(otherwise).otherwise[name])
+
+
+def test_the_text_of_a_law_is_part_of_what_a_policy_means() -> None:
+    text = document(extra="laws: [uk-consumer]\n")
+    now = load_policy(text)
+    changed = load_law(shipped()["uk-consumer"].source.replace("days: 14", "days: 21"))
+    later = load_policy(text, laws={"uk-consumer": changed})
+    before_laws = load_policy(text, laws={})
+    assert len({now.content_hash, later.content_hash, before_laws.content_hash}) == 3
+    assert decide(later, bought(18)).return_by_on == decide(now, bought(18)).return_by_on  # the policy's own 30 days
+    assert load_policy(text).content_hash == now.content_hash
+
+
+@pytest.mark.parametrize("law", shipped().values(), ids=lambda law: law.name)
+def test_every_shipped_floor_has_its_article_and_its_day(law: Any) -> None:
+    assert law.checked <= datetime.now(UTC).date()
+    assert "no legal advice" in law.source
+    for floor in law.floors:
+        assert any(sign.isdigit() for sign in floor.cite)
+        assert isinstance(floor.grants["window"], Window)
+        assert set(floor.grants) <= set(GRANTABLE)
+
+
+LAW = shipped()["uk-consumer"].source
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("floors:", "flors:", "unknown key `flors`"),
+        ("restocking_fee: 0%", "restocking_fee: 5%", "a law only forbids a restocking fee"),
+        ("{paid_by: merchant}", "{paid_by: customer}", "a law only puts the way back on the merchant"),
+        ("      window: {days: 30, from: delivered}\n", "", "the floor has no `window`"),
+        ("      restocking_fee: 0%", "      credit_bonus: 10%", "a law gives no `credit_bonus`"),
+        ("order.country: GB", "order.country: UK", "`UK` is no country code"),
+        ("order.country: GB", "order.contry: GB", "unknown condition `order.contry`"),
+        ("checked: 2026-11-26", "checked: soon", "expected a date, not `soon`"),
+        ("    cite: Consumer Rights Act 2015, sections 20 and 22\n", "", "`cite` is missing"),
+    ],
+)
+def test_a_law_with_a_mistake_is_refused_with_its_place(before: str, after: str, message: str) -> None:
+    assert before in LAW
+    with pytest.raises(PolicyErrors) as refused:
+        load_law(LAW.replace(before, after), "uk.yaml")
+    found = [each for each in refused.value.diagnostics if each.message.startswith(message)]
+    assert found, [each.message for each in refused.value.diagnostics]
+    assert found[0].line > 0
+
+
+def test_laws_ask_only_facts_of_the_language() -> None:
+    assert {"order.country", "item.tags", "reason"} <= set(FACTS)
