@@ -84,8 +84,9 @@ def policy_page(
     ``purchase`` is of an ordinary item in the shop's own country and currency: the points and exceptions are told for it.
     """
     grouped: dict[tuple[Any, ...], tuple[Offer, list[str]]] = {}
+    items = [kind.item() for kind in kinds(policy)]
     for currency in currencies:
-        for found in offers(policy, asks, replace(purchase, currency=currency), sold_to):
+        for found in offers(policy, asks, replace(purchase, currency=currency), sold_to, items):
             grouped.setdefault((found.countries, found.told()), (found, []))[1].append(currency)
     markets: list[Market] = []
     first: Offer | None = None
@@ -219,6 +220,7 @@ def _window(window: Window, wording: Wording) -> str:
         "delivered": _("%(days)s from delivery"),
         "shipped": _("%(days)s from the day it was sent"),
         "placed": _("%(days)s from the day you ordered"),
+        "last_delivered": _("%(days)s from delivery of the last parcel"),
     }[window.start]
     return counted % {"days": value_words("window", window, wording)}
 

@@ -141,13 +141,19 @@ def _decide(
     # The rules that hold are asked again with a parcel that came at once and a question on the same day: whatever is left
     # unknown is asked by none of them.
     placed = purchase.placed_at
+    came = purchase.item.delivered_at or placed
     asked = replace(
         known,
-        item=replace(purchase.item, shipped_at=placed, delivered_at=purchase.item.delivered_at or placed),
+        order=replace(known.order, last_delivered_at=came),
+        item=replace(purchase.item, shipped_at=placed, delivered_at=came),
         evidence=0,
         at=placed,
     )
-    return asks(replace(policy, rules=tuple(held)))(asked), tuple(depends)
+    decide = asks(replace(policy, rules=tuple(held)))
+    found = decide(asked)
+    # What a law gives for its own days alone is no promise for the whole time: the last day tells what always holds.
+    last = found.return_by if found.accepted else None
+    return found if last is None else decide(replace(asked, at=last)), tuple(depends)
 
 
 def shipping_cost(decision: Decision, resolution: str) -> Shipping:
@@ -303,11 +309,18 @@ def offer(policy: Policy, asks: Asks, purchase: Purchase) -> Offer:
     return Offer((purchase.country,), purchase.currency, usual, faulty, found)
 
 
-def offers(policy: Policy, asks: Asks, purchase: Purchase, sold_to: Sequence[str]) -> tuple[Offer, ...]:
-    """One offer for all countries to which the same is promised, in the order of the countries."""
+def offers(
+    policy: Policy, asks: Asks, purchase: Purchase, sold_to: Sequence[str], also: Sequence[ItemFacts] = ()
+) -> tuple[Offer, ...]:
+    """One offer for all countries to which the same is promised, in the order of the countries.
+
+    With ``also`` the countries of one offer are promised the same for those items too.
+    """
     grouped: dict[tuple[Any, ...], Offer] = {}
     for country in sold_to:
-        found = offer(policy, asks, replace(purchase, country=country))
-        known = grouped.get(found.told())
-        grouped[found.told()] = found if known is None else replace(known, countries=(*known.countries, country))
+        here = replace(purchase, country=country)
+        found = offer(policy, asks, here)
+        key = (found.told(), *(offer(policy, asks, replace(here, item=item)).told() for item in also))
+        known = grouped.get(key)
+        grouped[key] = found if known is None else replace(known, countries=(*known.countries, country))
     return tuple(grouped.values())

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import threading
-<<<<<<< HEAD
-from collections.abc import Callable, Iterator, Sequence
-=======
-from collections.abc import Iterator, Mapping, Sequence
->>>>>>> 7f3ac0e (Put consumer law as floors under the terms of a policy)
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -91,17 +87,13 @@ def asking(policy: Policy) -> Callable[[Facts], Decision]:
 def comparisons(policy: Policy) -> Iterator[Comparison]:
     """Every test of every rule."""
     for rule in policy.rules:
-<<<<<<< HEAD
         yield from tests_of(rule.when)
-=======
-        yield from walk(rule.when)
     for law in policy.floors:
-        yield from walk(law.applies)
+        yield from tests_of(law.applies)
         for floor in law.floors:
-            yield from walk(floor.when)
+            yield from tests_of(floor.when)
             if floor.unless is not None:
-                yield from walk(floor.unless)
->>>>>>> 7f3ac0e (Put consumer law as floors under the terms of a policy)
+                yield from tests_of(floor.unless)
 
 
 def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:

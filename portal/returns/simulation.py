@@ -28,11 +28,7 @@ from portal.policy.loader import load_policy
 from portal.policy.quote import ShippingPaid
 from portal.policy.simulate import QUESTIONS, Comparison, LineTrial, Request, RequestTrial
 from portal.policybook import simulation as stored
-<<<<<<< HEAD
-from portal.policybook.service import asking, comparisons, get_version
-=======
-from portal.policybook.service import comparisons, get_version, read_laws
->>>>>>> 7f3ac0e (Put consumer law as floors under the terms of a policy)
+from portal.policybook.service import asking, comparisons, get_version, read_laws
 from portal.policybook.simulation import LineChange, ReturnChange, Sample, Simulation
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History

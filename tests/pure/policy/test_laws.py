@@ -14,11 +14,13 @@ from portal.policy.conditions import FACTS
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.engine import decide
-from portal.policy.facts import Facts
+from portal.policy.facts import Facts, ItemFacts
 from portal.policy.laws import GRANTABLE, PREFIX, load_law, shipped
 from portal.policy.loader import Policy, load_policy
+from portal.policy.plain import policy_page
+from portal.policy.promise import Purchase, promise
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
-from portal.policy.reasons import FAULTS, REASONS
+from portal.policy.reasons import CHANGED_MIND, FAULTS, REASONS
 from portal.policy.terms import OUTBOUND, Fee, ReturnShipping, Window
 from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, order, utc
 from tests.pure.policy.test_facts import FACTS as ANY_FACTS
@@ -240,3 +242,32 @@ def test_a_law_with_a_mistake_is_refused_with_its_place(before: str, after: str,
 
 def test_laws_ask_only_facts_of_the_language() -> None:
     assert {"order.country", "item.tags", "reason"} <= set(FACTS)
+
+
+def test_what_a_law_forbids_for_its_own_days_is_not_promised_for_the_whole_window() -> None:
+    buyer = Purchase("GB", "GBP", utc(2026, 11, 1, 9))
+    long = promise(
+        policy(OPEN.replace("days: 7", "days: 60")),
+        lambda found: lambda facts: decide(found, facts),
+        buyer,
+        CHANGED_MIND,
+    )
+    assert long.fee == Fee(bp=1500)
+    final = replace(buyer, item=ItemFacts(tags=("final-sale",)))
+    sale = policy(
+        OTHERWISE,
+        "- rule: Sale\n  when: {item.tags: {has: final-sale}}\n  set: {returnable: false, restocking_fee: 10%}",
+    )
+    short = promise(sale, lambda found: lambda facts: decide(found, facts), final, CHANGED_MIND)
+    assert (short.decision.answer, short.fee, short.decision.value("window").days) == (ACCEPT, Fee(), 14)
+    abroad = promise(sale, lambda found: lambda facts: decide(found, facts), replace(final, country="US"), CHANGED_MIND)
+    assert abroad.decision.answer == REFUSE
+
+
+def test_countries_where_the_law_changes_a_kind_of_item_are_not_told_together() -> None:
+    sale = policy(OTHERWISE, "- rule: Sale\n  when: {item.tags: {has: final-sale}}\n  set: {returnable: false}")
+    page = policy_page(
+        sale, lambda found: lambda facts: decide(found, facts), Purchase("GB", "GBP", utc(2026, 11, 1, 9)),
+        sold_to=["GB", "US"], currencies=["GBP"],
+    )  # fmt: skip
+    assert [market.countries for market in page.markets] == [("GB",), ("US",)]
