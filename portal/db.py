@@ -42,7 +42,8 @@ from portal import clock
 
 BUSY_TIMEOUT_MS = 15_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.005
-"""Seconds between two tries for SQLite's write lock. Its own handler pauses up to 100 ms, longer than most writers write."""
+"""Seconds between two tries for SQLite's write lock: a twentieth of the wait so far, within these bounds. Its own handler
+pauses up to 100 ms, longer than most writers write."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -217,18 +218,17 @@ def _on_sqlite_begin(connection: Connection) -> None:
 def _begin_immediate(connection: Connection) -> None:
     """Take the write lock, waiting for other writers in short pauses. Raises ``database is locked`` after `BUSY_TIMEOUT_MS`."""
     driver: Any = connection.connection.driver_connection
-    pause, end = FIRST_PAUSE, time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    begun = time.monotonic()
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while time.monotonic() < end:
+        while (waited := time.monotonic() - begun) < BUSY_TIMEOUT_MS / 1000:
             try:
                 driver.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     break
-            time.sleep(pause)
-            pause = min(pause * 1.25, LONGEST_PAUSE)
+            time.sleep(min(max(waited / 20, FIRST_PAUSE), LONGEST_PAUSE))
         # The last try speaks for the wait: what it raises is an error of SQLAlchemy's, as everywhere.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
