@@ -123,6 +123,8 @@ def when_words(return_: Return, view: MoneyView) -> str:
         return _("Nothing is owed.")
     if view.state == "refunded":
         return _("All of it has been sent.")
+    if view.state == "held":
+        return _("It waits for somebody.")
     if view.planned_at is not None:
         return _("The payment is under way.")
     if return_.status in ("requested", "under_review"):

@@ -64,7 +64,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "customer": order.customer_name or order.email,
         "order": order.number,
         "wrong": wrong,
-        "sentence": refund.failure_reason or refund.pending_reason,
+        "sentence": refund.failure_reason if refund.failure_reason.rstrip(".") != wrong else "",
         "todo": todo,
         "amount": words.amount(refund.amount_minor, refund.currency),
         "tries": refund.attempts,

@@ -128,7 +128,8 @@ def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict
         "kind": review.kind,
         "refund": (review.data or {}).get("refund", "") if review.refund_id is not None else "",
         "why": review.why,
-        "sentences": sentences or [review.fact],
+        # These two facts are for filters; the reason says the same in words.
+        "sentences": sentences or [review.fact if review.fact not in ("short", "daily_cap") else ""],
         "status": review.status,
         "paused": paused,
         "talk": talk,

@@ -305,7 +305,7 @@ def test_all_refunds_are_stopped_with_a_reason_that_every_page_shows_and_flow_ag
     for browser, page in ((lead, "/staff/refunds"), (agent, "/staff/?view=all"), (warehouse, "/staff/receive")):
         seen = browser.words(page)
         assert "All refunds are stopped" in seen
-        assert "“A rule pays <b>twice</b>”. Nothing is sent, everything waits." in seen
+        assert "Nothing is sent, everything waits. Maya Okafor: “A rule pays <b>twice</b>”" in seen
     assert "/staff/refunds/switch" in lead.page("/staff/refunds")
     assert "/staff/refunds/switch" not in agent.page("/staff/refunds")
     form = lead.form("/staff/refunds/switch", "/switch")
