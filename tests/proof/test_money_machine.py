@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.proof.machine import FIGURES, MoneyMachine
 
-SHOPS = int(os.environ.get("PROOF_SHOPS", "45"))
+SHOPS = int(os.environ.get("PROOF_SHOPS", "32"))
 STEPS = int(os.environ.get("PROOF_STEPS", "50"))
 PHASES = set(Phase) if os.environ.get("PROOF_SHRINK") else {Phase.explicit, Phase.generate}
 """Looking for the shortest way to a broken rule takes minutes; the seed finds the same way again."""

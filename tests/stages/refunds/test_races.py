@@ -131,6 +131,33 @@ def test_webhook_reconciler_and_answer_together_count_once(pg_world: World, roun
     world.check_books()
 
 
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_a_message_arrives_while_the_answer_is_on_its_way(pg_world: World, status: str) -> None:
+    # Stripe has made the refund, holds its answer back, and its message is worked on meanwhile: by the bank's word as well.
+    world = pg_world
+    return_id, refund_id = world.paid_return(5000, card="pm_card_pendingRefund")
+    world.stripe.fault("hold", method="POST", path="/v1/refunds", when="after")
+    sending = threading.Thread(target=lambda: submit.submit(world.database, world.gateway, refund_id))
+    sending.start()
+    while not world.events("refund.created"):
+        sending.join(0.01)
+    (made,) = world.stripe.refunds()
+    world.stripe.control(f"refunds/{made['id']}", status=status)
+    raised = _together(
+        *[lambda event=event: world.deliver(event) for event in world.events("refund.created", "charge.refunded")],
+        lambda: world.stripe.control("faults/release", "POST"),
+    )
+    sending.join()
+    _only(raised, jobs.Later)
+    world.later(minutes=2)
+    world.work()
+    assert world.refund(refund_id).status == status
+    assert world.refund_ids(return_id) == [refund_id]
+    assert world.said("refund.failed") == (1 if status == "failed" else 0)
+    assert len(world.stripe.refunds()) == 1
+    world.check_books()
+
+
 def test_a_refund_by_hand_against_a_payout_of_the_same_money(pg_world: World) -> None:
     world = pg_world
     order_id = world.order(5000)

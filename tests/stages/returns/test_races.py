@@ -156,3 +156,48 @@ def test_two_benches_never_count_more_than_was_announced(any_database: Database)
     assert sum(isinstance(each, str) for each in outcome) == 3
     assert look(any_database, rma).lines[0].received_quantity == 3
     assert events_of(any_database, rma).count("return.received") == 1
+
+
+def test_staff_say_yes_or_no_while_the_customer_cancels(any_database: Database) -> None:
+    shop = open_shop(any_database)
+    order = add_order(any_database, [Item(gross=400_00)])
+    for _round in range(3):
+        rma = book_return(any_database, shop, order)
+
+        def act(index: int, rma: str = rma) -> str:
+            if index % 3 == 0:
+                with edge.command(any_database, CUSTOMER) as tx:
+                    return service.cancel(tx, rma, by="customer", expected="under_review").status
+            with edge.command(any_database, MAYA) as tx:
+                decide = service.authorize if index % 3 == 1 else service.refuse
+                return decide(tx, rma, expected="under_review").status
+
+        outcome = together(act, 9)
+        status = look(any_database, rma).status
+        assert {each for each in outcome if isinstance(each, str)} == {status}, "one of them won, the others were told"
+        ends = [what for what in events_of(any_database, rma) if what != "return.booked"]
+        assert len([what for what in ends if what.startswith("return.") and "review" not in what]) == 1, ends
+        assert held(any_database, order) == [1 if status == "authorized" else 0]
+        if status == "authorized":
+            with edge.command(any_database, MAYA) as tx:
+                service.cancel(tx, rma, by="staff")
+
+
+def test_goods_are_counted_while_the_customer_cancels(any_database: Database) -> None:
+    shop = open_shop(any_database)
+    order = add_order(any_database, [Item(3, 30_00)])
+    for _round in range(3):
+        rma = book_return(any_database, shop, order)
+
+        def act(index: int, rma: str = rma) -> str:
+            if index % 2:
+                with edge.command(any_database, CUSTOMER) as tx:
+                    return service.cancel(tx, rma, by="customer").status
+            with edge.command(any_database, BENCH) as tx:
+                return receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key="scan").status
+
+        together(act, 8)
+        events = events_of(any_database, rma)
+        assert ("return.canceled" in events) != ("return.received" in events), events
+        received = look(any_database, rma).lines[0].received_quantity
+        assert received == (1 if "return.received" in events else 0)
