@@ -128,9 +128,20 @@ def _withdraw_page(number: str, proof: str, errors: Errors | None = None) -> tup
     return page("withdraw", errors, number=number, proof=proof)
 
 
+_points: dict[tuple[str, str, int], tuple[Point, ...]] = {}
+"""What a policy promises in a language at a minute: a dozen decisions, made once a minute and not for every visitor."""
+
+
 def points() -> tuple[Point, ...]:
     """How returns work here, by the policy that binds an order placed now; nothing before one is published."""
-    shop = ports().shop
+    shop, now = ports().shop, clock.now()
     with read() as session:
-        found = find_promises(session, shop, clock.now())
-    return () if found is None else found.points(speech().wording(), shop.bank_days)
+        found = find_promises(session, shop, now)
+    if found is None:
+        return ()
+    key = (found.policy.content_hash, speech().locale, int(now.timestamp()) // 60)
+    if key not in _points:
+        if len(_points) > 100:
+            _points.clear()
+        _points[key] = found.points(speech().wording(), shop.bank_days)
+    return _points[key]
