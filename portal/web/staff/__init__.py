@@ -31,7 +31,7 @@ def register(app: Flask, ports: Ports) -> None:
         simulation,
         switch,
     )
-    from portal.web.staff.policy import commands, pages, publish  # noqa: F401
+    from portal.web.staff.policy import commands, pages, publish, settings  # noqa: F401
 
     accounts.set_up(app, ports)
     app.register_blueprint(base.staff)

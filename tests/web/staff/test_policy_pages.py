@@ -296,6 +296,42 @@ def test_a_version_can_start_later_in_the_shops_own_time(
     version = rows(database, select(PolicyVersion).order_by(PolicyVersion.number))[-1]
     assert version.effective_at == datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
     assert "Coming" in lead.words("/staff/policy/versions")
+    # Nothing can start before it any more: the page says so at the start, not with an error page.
+    save_rule(lead, "Keep it", say="Yours to keep.")
+    answer = lead.submit(lead.form("/staff/policy/publish", "publish"), {"note": "x"})
+    assert answer.status_code == 422
+    assert 'href="#start"' in answer.text
+    back = lead.submit(lead.form("/staff/policy/versions/1/roll-back", "roll-back"))
+    assert back.status_code == 422
+    assert "would start before a version" in back.text
+
+
+def test_the_documents_own_settings_are_changed_without_yaml(lead: Browser, database: Database) -> None:
+    form = lead.form("/staff/policy/settings", "settings")
+    assert lead.submit(form).status_code == 303
+    assert draft(database) == POLICY
+    for changes, field in (
+        ({"name": ""}, "name"),
+        ({"timezone": "Moon/Base"}, "timezone"),
+        ({"name": "a\u202eb"}, "name"),
+    ):
+        answer = lead.submit(form, changes)
+        assert answer.status_code == 422
+        assert f'href="#{field}"' in answer.text
+    changes = {"name": "Winter", "timezone": "UTC", "laws": ["uk-consumer", "moon"], "open": "yes"}
+    assert lead.submit(form, changes).status_code == 303
+    policy = load_policy(draft(database))
+    assert (policy.name, policy.timezone, policy.laws, policy.apply_to_open_orders) == (
+        "Winter",
+        "UTC",
+        ("uk-consumer",),
+        True,
+    )
+    back = lead.form("/staff/policy/settings", "settings")
+    assert lead.submit(back, {"laws": None, "open": None}).status_code == 303
+    policy = load_policy(draft(database))
+    assert (policy.name, policy.laws, policy.apply_to_open_orders) == ("Winter", (), False)
+    assert lead.submit(form, {"name": "Summer"}).status_code == 409
 
 
 def test_rolling_back_publishes_a_copy_and_leaves_the_draft(lead: Browser, database: Database) -> None:

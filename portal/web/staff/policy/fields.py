@@ -129,6 +129,10 @@ class Holder:
             return None
         return code
 
+    def zone(self, name: str) -> str | None:
+        """A time zone."""
+        return self._read(name, schema.read_zone, _("Enter a time zone, like Europe/London"))
+
     def pattern(self, name: str) -> str | None:
         """A regular expression that the language allows."""
         findings = Findings("form")

@@ -84,6 +84,7 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
     versions, count = shown.version_rows(session, now, 4)
     tabs = (
         ("rules", _("Rules"), "staff.policy", None if policy is None else len(policy.rules)),
+        ("settings", _("Settings"), "staff.policy_settings", None),
         ("customers", _("What customers see"), "staff.policy_customers", None),
         ("text", _("YAML"), "staff.policy_text", None),
         ("versions", _("Versions"), "staff.policy_versions", count),

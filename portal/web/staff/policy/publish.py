@@ -14,7 +14,6 @@ from portal.policy.checks import NOTE, WARNING, check_text
 from portal.policy.diagnostics import PolicyErrors
 from portal.policybook import drafts, service
 from portal.policybook.drafts import StaleDraft
-from portal.policybook.models import PolicyVersion
 from portal.staff import permissions as may
 from portal.web.render import locale
 from portal.web.staff import simulation
@@ -101,7 +100,9 @@ def _told(wrong: Invalid) -> dict[str, str]:
         if name.startswith("read-"):
             told[name] = _("Read the warning and tick the box")
         elif name == "effective_at":
-            told["day"] = f"{wrong.message} {said[:1].upper()}{said[1:]}."
+            told["day" if request.form.get("start") == "later" else "start"] = (
+                f"{wrong.message} {said[:1].upper()}{said[1:]}."
+            )
         else:
             told[name] = said
     return told or {"": wrong.message}
@@ -165,17 +166,14 @@ def roll_back(number: int) -> Response:
     note = _note(errors)
     if errors:
         return make_response(_back_page(number, errors, request.form.get("note", "")), 422)
-    with command() as tx:
-        newest = service.list_versions(tx.session)[0]
-        if str(newest.number) != request.form.get("newest"):
-            errors["note"] = _(
-                "Version %(number)s was published meanwhile. Look at the changes again.", number=newest.number
-            )
-        else:
-            found: PolicyVersion = service.publish(
-                tx, service.get_version(tx.session, number).source, filename="version", author=me().name, note=note
-            )
-            made = found.number
-    if errors:
-        return make_response(_back_page(number, errors, note), 409)
+    try:
+        with command() as tx:
+            newest = service.load_book(tx.session).versions[-1].number
+            if str(newest) != request.form.get("newest"):
+                message = _("Version %(number)s was published meanwhile. Look at the changes again.", number=newest)
+                return make_response(_back_page(number, {"note": message}, note), 409)
+            old = service.get_version(tx.session, number)
+            made = service.publish(tx, old.source, filename="version", author=me().name, note=note).number
+    except Invalid as wrong:
+        return make_response(_back_page(number, {"note": next(iter(_told(wrong).values()))}, note), 422)
     return _published(made, None)

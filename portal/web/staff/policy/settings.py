@@ -1,0 +1,77 @@
+"""What the document says about itself: its name, the calendar in which days count, laws, and whom a kinder version is for."""
+
+from __future__ import annotations
+
+from flask import flash, make_response, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from portal.policy import edit
+from portal.policy.checks import check_text
+from portal.policy.diagnostics import PolicyErrors
+from portal.policy.laws import shipped
+from portal.policy.loader import recall_policy
+from portal.policy.written import Tree
+from portal.policybook import drafts
+from portal.policybook.drafts import StaleDraft
+from portal.staff import permissions as may
+from portal.web.staff.base import command, needs, read, see_other, staff
+from portal.web.staff.policy import shown
+from portal.web.staff.policy.fields import Data, Holder
+from portal.web.staff.policy.pages import frame, stale_page
+from portal.web.staff.text import _
+
+
+@staff.get("/policy/settings")
+@needs(may.SEE_POLICY, "policy")
+def policy_settings() -> str:
+    """The settings of the draft."""
+    return _page(None, {})
+
+
+def _page(held: Data | None, errors: dict[str, str]) -> str:
+    with read() as session:
+        draft = drafts.find_draft(session)
+        policy = shown.loaded(draft.source)
+        if held is None and policy is not None:
+            held = {"name": [policy.name], "timezone": [policy.timezone], "laws": list(policy.laws)}
+            held["open"] = ["yes"] if policy.apply_to_open_orders else []
+        return render_template(
+            "staff/policy/settings.html",
+            **frame(session, draft, policy, check_text(draft.source), "settings"),
+            held=held,
+            laws=[(name, f"{law.title} ({name})") for name, law in shipped().items()],
+            errors=errors,
+        )
+
+
+@staff.post("/policy/settings")
+@needs(may.EDIT_POLICY, "policy")
+def save_settings() -> Response:
+    """The settings into the draft; only what differs is rewritten."""
+    data: Data = {name: request.form.getlist(name) for name in ("name", "timezone", "laws", "open")}
+    held = Holder(data)
+    name = held.text("name", _("Give the policy a name"), 200)
+    zone = held.zone("timezone")
+    if name is None or zone is None:
+        return make_response(_page(data, held.errors), 422)
+    laws = [law for law in shipped() if law in held.all("laws")]
+
+    def change(text: str) -> str:
+        policy = recall_policy(text)
+        values: dict[str, Tree] = {"name": name, "timezone": zone}
+        if laws != sorted(policy.laws):
+            values["laws"] = list[Tree](laws)
+        if bool(held.all("open")) != policy.apply_to_open_orders:
+            values["apply_to_open_orders"] = bool(held.all("open"))
+        return edit.change_head(text, **values)
+
+    try:
+        with command() as tx:
+            drafts.save(tx, request.form.get("seen", "")[:40], change)
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy_settings"))
+    except PolicyErrors as errors:
+        said = errors.diagnostics[0].message
+        return make_response(_page(data, {"name": said[:1].upper() + said[1:]}), 422)
+    flash(_("The settings are saved in the draft."), "green")
+    return see_other("staff.policy_settings")
