@@ -44,6 +44,9 @@ class _Claimed:
     before: str
     attempts: int
     expired: bool
+    aged: bool
+    """Planned longer ago than a key lives, and never sent as far as this database knows, which may be a restored backup: the
+    gateway's list is read before anything is sent."""
 
     @property
     def fresh(self) -> bool:
@@ -71,6 +74,8 @@ def submit(database: Database, gateway: Gateway, refund_id: int, limits: Limits 
         _look_or_ask(database, gateway, refund_id)
         return
     try:
+        if claimed.aged and _found(database, gateway, refund_id):
+            return
         view = gateway.create_refund(claimed.request)
     except UpstreamError as error:
         _settle_error(database, gateway, refund_id, claimed, error)
@@ -101,7 +106,8 @@ def _claim(database: Database, refund_id: int, limits: Limits) -> _Claimed | Non
                 refund.first_submitted_at = begun or tx.at
                 refund.attempts += 1
             request = RefundRequest.from_params(refund.params, refund.idempotency_key)
-            return _Claimed(request, before, refund.attempts, expired)
+            aged = begun is None and tx.at - refund.planned_at > KEY_LIFE
+            return _Claimed(request, before, refund.attempts, expired, aged)
     raise jobs.Later(*wait)
 
 

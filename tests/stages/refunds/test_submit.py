@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,3 +258,36 @@ def _set_status(world: World, refund_id: int, status: str) -> None:
         refund.status, refund.submitted_at = status, clock.now()
         refund.first_submitted_at = refund.first_submitted_at or clock.now()
         refund.attempts += 1
+
+
+def test_a_restored_backup_never_sends_again_what_was_sent_before_it(quick_world: World, tmp_path: Path) -> None:
+    # The backup knows the refund as planned; Stripe made it two days ago and has forgotten the key.
+    world = quick_world
+    order_id = world.order(5000, quantity=2)
+    (refund_id,) = world.pay(world.return_(order_id, 2000))
+    backup, live = tmp_path / "backup.sqlite3", Path(world.database.engine.url.database or "")
+    with sqlite3.connect(live) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    world.work()
+    assert world.at_stripe() == [(2000, "succeeded")]
+    world.database.dispose()
+    for path in live.parent.glob(live.name + "*"):
+        path.unlink()
+    shutil.copy(backup, live)
+    world.stripe.control("clock", seconds=48 * 3600)
+    world.later(hours=48)
+    assert world.refund(refund_id).status == "planned"
+    world.submit(refund_id)
+    assert world.at_stripe() == [(2000, "succeeded")], "one refund, found by our number in its metadata"
+    assert world.refund(refund_id).status == "succeeded"
+    world.check_books()
+
+
+def test_what_waited_longer_than_a_key_lives_is_sent_after_a_look(quick_world: World) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(2000)
+    world.later(hours=48)
+    world.stripe.control("requests", "DELETE")
+    world.submit(refund_id)
+    assert [request["method"] for request in world.stripe.requests()] == ["GET", "POST"]
+    assert world.at_stripe() == [(2000, "succeeded")]
