@@ -7,6 +7,7 @@ does nothing; a check names the rule that it is about wherever it is about one. 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, PolicyErrors
 from portal.policy.loader import Policy, recall_policy
 
 NOTE = "note"
-__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text"]
+__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ def _checks(found: Iterable[Diagnostic], policy: Policy | None) -> tuple[Check, 
     return tuple(sorted(told, key=lambda each: (rank.get(each.severity, 2), each.line, each.column)))
 
 
+def spoken(message: str) -> str:
+    """A diagnostic's message as a page says it: with a capital, and the merchant's words in the quotes of prose."""
+    text = re.sub(r"`([^`]*)`", "“\\1”", message)
+    return text[:1].upper() + text[1:]
+
+
 def _check(found: Diagnostic, policy: Policy | None) -> Check:
     rule = None
     for each in policy.rules if policy is not None else ():
@@ -60,8 +67,8 @@ def _check(found: Diagnostic, policy: Policy | None) -> Check:
             rule = each.name
     return Check(
         found.severity,
-        found.message[:1].upper() + found.message[1:],
-        found.help_line[:1].upper() + found.help_line[1:],
+        spoken(found.message),
+        spoken(found.help_line),
         rule,
         found.line,
         found.column,

@@ -116,8 +116,8 @@ def test_every_term_is_edited_through_the_page(lead: Browser, database: Database
     ("changes", "field", "said"),
     [
         ({"name": ""}, "name", "Give the rule a name"),
-        ({"name": "Final sale"}, "name", "Two rules are called `Final sale`"),
-        ({"name": "otherwise"}, "name", "`otherwise` is taken"),
+        ({"name": "Final sale"}, "name", "Two rules are called “Final sale”"),
+        ({"name": "otherwise"}, "name", "“otherwise” is taken"),
         ({"when__0__value": "much"}, "when-0-value", "Enter an amount, like 3.50"),
         ({"set__review__value": "x"}, "set-review-value", "Choose one from the list"),
     ],
@@ -206,7 +206,7 @@ def test_a_text_with_errors_is_kept_shown_with_line_and_column_and_never_publish
     html = lead.page("/staff/policy/text")
     assert "Line 26, column 33" in words(html)
     assert "<mark>  26 |     when: {return.value: {over: 300}}</mark>" in html
-    assert "`300` has no currency" in html
+    assert "“300” has no currency" in html
     assert "The draft has errors, so its rules can’t be shown" in lead.words("/staff/policy")
     assert lead.get("/staff/policy/customers").status_code == 200
     page = lead.words("/staff/policy/publish")

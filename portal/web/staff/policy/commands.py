@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from portal.errors import Invalid
 from portal.policy import edit
+from portal.policy.checks import spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.edit import NoSuchRule, Wish
 from portal.policybook import drafts
@@ -75,8 +76,7 @@ def _changed(text: str, form: RuleForm, wish: Wish) -> str:
 
 def _refused(form: RuleForm, errors: PolicyErrors) -> RuleForm:
     """What only the whole document shows: a name that is taken, a setting that is missing."""
-    said = errors.diagnostics[0].message
-    form.errors["also" if form.otherwise else "name"] = said[:1].upper() + said[1:]
+    form.errors["also" if form.otherwise else "name"] = spoken(errors.diagnostics[0].message)
     return form
 
 

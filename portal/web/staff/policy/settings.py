@@ -6,7 +6,7 @@ from flask import flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from portal.policy import edit
-from portal.policy.checks import check_text
+from portal.policy.checks import check_text, spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.laws import shipped
 from portal.policy.loader import recall_policy
@@ -71,7 +71,6 @@ def save_settings() -> Response:
     except StaleDraft as stale:
         return stale_page(stale, url_for("staff.policy_settings"))
     except PolicyErrors as errors:
-        said = errors.diagnostics[0].message
-        return make_response(_page(data, {"name": said[:1].upper() + said[1:]}), 422)
+        return make_response(_page(data, {"name": spoken(errors.diagnostics[0].message)}), 422)
     flash(_("The settings are saved in the draft."), "green")
     return see_other("staff.policy_settings")
