@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -50,10 +50,15 @@ class Gate:
         return None
 
 
+_GATE = select(RefundGate.stopped_at, RefundGate.stopped_by, RefundGate.reason, RefundGate.quiet_until).where(
+    RefundGate.id == THE_ONE
+)
+_ROW = select(RefundGate).where(RefundGate.id == THE_ONE).with_for_update().execution_options(populate_existing=True)
+
+
 def read(session: Session) -> Gate:
     """The gate as it stands now: one query."""
-    query = select(RefundGate.stopped_at, RefundGate.stopped_by, RefundGate.reason, RefundGate.quiet_until)
-    found = session.execute(query.where(RefundGate.id == THE_ONE)).one_or_none()
+    found = session.connection().execute(_GATE).one_or_none()
     return Gate(*found) if found is not None else Gate()
 
 
@@ -89,6 +94,16 @@ def be_quiet(database: Database, until: datetime) -> None:
         row.quiet_until = max(row.quiet_until or until, until)
 
 
+_OF_TODAY = (
+    Refund.first_submitted_at >= bindparam("since", type_=Refund.first_submitted_at.type),
+    Refund.status.not_in(lifecycle.LOST),
+    Refund.cause != ELSEWHERE,
+    Refund.id != bindparam("refund"),
+)
+_SENT = select(func.count()).select_from(Refund).where(*_OF_TODAY)
+_SENT_MINOR = select(func.sum(Refund.amount_minor)).where(*_OF_TODAY, Refund.currency == bindparam("currency"))
+
+
 def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
     """Why ``refund`` does not fit into what may leave today, as a sentence for staff; empty when it fits or was let through.
 
@@ -98,20 +113,16 @@ def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
         return ""
     _locked(tx)
     since = datetime.combine(tx.at.astimezone(ZoneInfo(zone)).date(), time.min, ZoneInfo(zone))
-    sent = (
-        Refund.first_submitted_at >= since,
-        Refund.status.not_in(lifecycle.LOST),
-        Refund.cause != ELSEWHERE,
-        Refund.id != refund.id,
-    )
+    # The gate's row was read through the session, so what this command has changed is written by now.
+    asked = {"since": since, "refund": refund.id, "currency": refund.currency}
+    connection = tx.session.connection()
     if cap.count is not None:
-        count = tx.session.scalar(select(func.count()).select_from(Refund).where(*sent)) or 0
+        count = connection.scalar(_SENT, asked) or 0
         if count >= cap.count:
             return f"{count} refunds have left today, which is the shop's cap."
     most = cap.most_minor(refund.currency)
     if most is not None:
-        query = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(*sent, Refund.currency == refund.currency)
-        total = int(tx.session.scalar(query) or 0)
+        total = int(connection.scalar(_SENT_MINOR, asked) or 0)
         if total + refund.amount_minor > most:
             gone, whole = Money(total, refund.currency), Money(most, refund.currency)
             return f"{gone} have left today, and the shop's cap is {whole}."
@@ -120,12 +131,11 @@ def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
 
 def _locked(tx: Tx) -> RefundGate:
     make = sqlite.insert if tx.session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    query = select(RefundGate).where(RefundGate.id == THE_ONE).with_for_update()
-    found = tx.session.scalar(query.execution_options(populate_existing=True))
+    found = tx.session.scalar(_ROW)
     if found is None:
         values = {"id": THE_ONE, "stopped_by": "", "reason": ""}
         tx.session.execute(make(RefundGate).values(**values).on_conflict_do_nothing(index_elements=["id"]))
-        found = tx.session.scalars(query).one()
+        found = tx.session.scalars(_ROW).one()
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from portal import clock, jobs
 from portal.db import Database, Tx
@@ -111,6 +111,19 @@ def _claim(database: Database, refund_id: int, limits: Limits) -> _Claimed | Non
     raise jobs.Later(*wait)
 
 
+# An order that its source has split has a row in each part for the one payment.
+_BUSY = (
+    select(Refund.submitted_at)
+    .where(
+        Refund.payment_id.in_(select(Payment.id).where(Payment.payment_intent == bindparam("payment_intent"))),
+        Refund.id != bindparam("refund"),
+        Refund.status == lifecycle.SUBMITTED,
+        Refund.submitted_at > bindparam("since", type_=Refund.first_submitted_at.type),
+    )
+    .limit(1)
+)
+
+
 def wait_until(tx: Tx, refund: Refund, payment: Payment) -> tuple[datetime, str] | None:
     """When to come back, and why; None when it is this refund's turn."""
     at = tx.at
@@ -121,18 +134,8 @@ def wait_until(tx: Tx, refund: Refund, payment: Payment) -> tuple[datetime, str]
         return refund.submitted_at + LEASE, "another worker is sending it"
     if payment.disputed_at is not None and refund.status == lifecycle.PLANNED:
         return at + WHILE_DISPUTED, "the payment is disputed"
-    # An order that its source has split has a row in each part for the one payment.
-    same = select(Payment.id).where(Payment.payment_intent == payment.payment_intent)
-    busy = tx.session.scalar(
-        select(Refund.submitted_at)
-        .where(
-            Refund.payment_id.in_(same),
-            Refund.id != refund.id,
-            Refund.status == lifecycle.SUBMITTED,
-            Refund.submitted_at > at - LEASE,
-        )
-        .limit(1)
-    )
+    wanted = {"payment_intent": payment.payment_intent, "refund": refund.id, "since": at - LEASE}
+    busy = tx.session.connection().scalar(_BUSY, wanted)
     # Stripe locks the charge while it refunds it; queueing here spares both sides a refusal.
     return (at + timedelta(seconds=1), "another refund of the payment is being sent") if busy else None
 
