@@ -1,9 +1,11 @@
-"""`portal policy publish` and `portal policy explain`: the commands of the policy book that need the database."""
+"""`portal policy publish|diff|versions|export|rollback`: the book of versions from the command line."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -11,71 +13,139 @@ from portal import clock
 from portal.cli.context import ports
 from portal.cli.policy import load_policy_file, policy, read_policy_text
 from portal.db import Actor
-from portal.errors import NotFound
-from portal.orders.queries import get_order
-from portal.policy.explain import cause_message, staff_message, trace
-from portal.policy.reasons import REASONS
-from portal.policy.terms import RESOLUTIONS
-from portal.policybook import service
-from portal.returns.assess import Wish, assess
+from portal.policy.diff import Difference, diff, kind_words
+from portal.policy.explain import rule_words
+from portal.policy.loader import Policy, load_policy
+from portal.policybook import service, versions
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_START = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 
 @policy.command()
 @click.argument("file", type=_FILE)
-@click.option("--note", default="", help="Why; kept with the version.")
+@click.option(
+    "--start", type=click.DateTime(_START), help="When it starts, in the shop's time zone; now when left out."
+)
+@click.option("--note", default="", help="What changed; kept with the version.")
 @click.option("--author", default="Command line", show_default=True, help="Who publishes.")
-def publish(file: Path, note: str, author: str) -> None:
-    """Publish FILE as the next version. It binds orders placed from now on; earlier orders keep their own."""
-    load_policy_file(file)
+def publish(file: Path, start: datetime | None, note: str, author: str) -> None:
+    """Publish FILE as the next version. It binds orders placed from its start on; earlier orders keep their own."""
+    loaded = load_policy_file(file)
+    starts = None if start is None else start.replace(tzinfo=ZoneInfo(ports().shop.timezone))
     with ports().database.transaction(Actor("staff", author)) as tx:
-        known = len(service.list_versions(tx.session))
-        version = service.publish(tx, read_policy_text(file), filename=str(file), author=author, note=note)
+        book = service.load_book(tx.session)
+        before = book.versions[-1] if book.versions else None
+        version = service.publish(
+            tx, read_policy_text(file), filename=str(file), author=author, note=note, effective_at=starts
+        )
         said = f"version {version.number}, {version.content_hash[:12]}"
-        if len(service.list_versions(tx.session)) == known:
+        if before is not None and version.number == before.number:
             click.echo(f"{file}: is {said} already; nothing was published")
-        else:
-            click.echo(f"{file}: published as {said}")
+            return
+        click.echo(f"{file}: published as {said}{_from(version.effective_at, tx.at)}")
+        if before is not None:
+            click.echo(f"what changes from version {before.number}:")
+            _print(diff(loaded, before.policy))
 
 
 @policy.command()
-@click.argument("order")
-@click.argument("line")
-@click.option("--reason", type=click.Choice(tuple(REASONS)), required=True, help="Why it comes back.")
-@click.option("--resolution", type=click.Choice(RESOLUTIONS), default="refund", show_default=True)
-@click.option("--quantity", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--at", "moment", type=click.DateTime(), help="Ask as of this moment (UTC); now when left out.")
-def explain(order: str, line: str, reason: str, resolution: str, quantity: int, moment: datetime | None) -> None:
-    """Say what the policy answers for LINE of ORDER, why, and which rule set what. Changes nothing."""
-    at = clock.now() if moment is None else moment.replace(tzinfo=UTC)
-    with ports().database.read() as session:
-        found = get_order(session, order)
-        if all(each.ref != line for each in found.lines):
-            lines = ", ".join(f"{each.ref} ({each.name or each.sku})" for each in found.lines[:20])
-            raise NotFound(f"order {found.number} has no line `{line}`; it has {lines}")
-        book = service.load_book(session)
-        said = assess(session, book, found, [Wish(line, quantity, reason, resolution)], at=at)
-        one = said.lines[0]
-        click.echo(f"{found.number} line {line}: {one.decision.answer}")
+@click.argument("number", type=click.IntRange(1))
+@click.option("--note", required=True, help="Why; kept with the version.")
+@click.option("--author", default="Command line", show_default=True, help="Who publishes.")
+def rollback(number: int, note: str, author: str) -> None:
+    """Publish a copy of version NUMBER as the next version."""
+    with ports().database.transaction(Actor("staff", author)) as tx:
+        before = service.load_book(tx.session).versions
+        version = versions.roll_back(tx, number, author=author, note=note)
         click.echo(
-            f"policy version {said.policy_number}, “{one.decision.policy_name}”, {one.decision.policy_hash[:12]}"
+            f"version {number}: published again as version {version.number}, {version.content_hash[:12]}"
+            f"{_from(version.effective_at, tx.at)}"
         )
-        for cause in (*one.decision.causes, *one.decision.requires):
-            click.echo(f"- {staff_message(cause)}")
-            click.echo(f"  the customer reads: {cause_message(cause)}")
-        if one.decision.return_by_on is not None:
-            click.echo(f"until {one.decision.return_by_on.isoformat()}")
-        rows = [("Setting", "Result", "Set by", "Instead of")]
-        for row in trace(one.decision):
-            instead = "; ".join(f"{result} ({rule})" for result, rule in row.instead_of)
-            rows.append((row.label, row.result, row.set_by, instead))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        click.echo("")
-        for row_ in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row_, widths, strict=False)]
-            click.echo("  ".join([*cells, row_[3]]).rstrip())
-        click.echo("")
-        for part in said.quote.all_parts():
-            click.echo(f"{part.kind:<20}{part.amount_minor:>12} {said.quote.currency} (minor units)")
-        click.echo(f"{'total':<20}{said.quote.total}")
+        click.echo(f"what changes from version {before[-1].number}:")
+        _print(diff(service.load_version(version), before[-1].policy))
+
+
+def _from(starts: datetime, now: datetime) -> str:
+    if starts <= now:
+        return ""
+    local = starts.astimezone(ZoneInfo(ports().shop.timezone))
+    return f", in force from {local:%Y-%m-%d %H:%M} {local.tzname()}"
+
+
+@policy.command("versions")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_versions(as_json: bool) -> None:
+    """List the published versions, newest first."""
+    with ports().database.read() as session:
+        found, _count = versions.heads(session, clock.now())
+    if as_json:
+        click.echo(json.dumps({"versions": [each.to_json() for each in found]}, indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("nothing was published yet; publish a policy with `portal policy publish FILE`")
+    zone = ZoneInfo(ports().shop.timezone)
+    for each in found:
+        since = f"{each.since.astimezone(zone):%Y-%m-%d %H:%M}"
+        line = f"{each.number:>4}  {each.state:<8}{since}  {each.content_hash[:12]}  {each.author}"
+        click.echo(f"{line}: {each.note}" if each.note else line)
+
+
+@policy.command()
+@click.argument("number", type=click.IntRange(1), required=False)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write this file instead of printing.")
+def export(number: int | None, output: Path | None) -> None:
+    """Give back version NUMBER (the newest when left out) as the file that was published, comments and all."""
+    with ports().database.read() as session:
+        version = versions.find_version(session, number)
+        text, said, content_hash = version.source, f"version {version.number}", version.content_hash
+    if load_policy(text, said).content_hash != content_hash:
+        click.echo(
+            f"{said}: this release reads the laws it names as they are today; published again, it is another version",
+            err=True,
+        )
+    if output is None:
+        click.echo(text.encode("utf-8"), nl=False)
+        return
+    output.write_bytes(text.encode("utf-8"))
+    click.echo(f"{output}: {said}, {content_hash[:12]}")
+
+
+@policy.command("diff")
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+def compare(old: str, new: str, as_json: bool) -> None:
+    """Say in sentences what B changes in A. Each is a file, or the number of a published version."""
+    before, after = _policy(old), _policy(new)
+    found = diff(after, before)
+    if as_json:
+        said = {
+            "before": {"name": before.name, "hash": before.content_hash},
+            "after": {"name": after.name, "hash": after.content_hash},
+            "differences": [each.to_json() for each in found],
+        }
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    _print(found)
+
+
+def _policy(wanted: str) -> Policy:
+    """The policy of a file or of a version. A file whose name is a number is meant with its folder: ``./3``."""
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        with ports().database.read() as session:
+            return service.load_version(service.get_version(session, int(wanted)))
+    if not Path(wanted).is_file():
+        raise click.ClickException(f"{wanted}: neither a file nor the number of a version")
+    return load_policy_file(Path(wanted))
+
+
+def _print(found: tuple[Difference, ...]) -> None:
+    """Each difference under its heading: ``-`` what was said, ``+`` what is said now."""
+    if not found:
+        click.echo("no difference: both decide and say the same")
+    for each in found:
+        click.echo(kind_words(each.kind) + (f": {rule_words(each.rule)}" if each.rule is not None else ""))
+        for sign, text in (("-", each.before), ("+", each.after)):
+            if text:
+                click.echo(f"  {sign} {text}")

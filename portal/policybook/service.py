@@ -173,7 +173,8 @@ def get_version(session: Session, number: int) -> PolicyVersion:
 def publish(
     tx: Tx, text: str, *, filename: str, author: str, note: str = "", effective_at: datetime | None = None
 ) -> PolicyVersion:
-    """Publish the policy as the next version; the newest version's very text again changes nothing and gives that version.
+    """Publish the policy as the next version; the newest version's very text again changes nothing and gives that
+    version, unless a law that it names reads differently by now.
 
     ``effective_at`` (default now) is the moment from which orders are bound by it. Raises `policy.PolicyErrors` when the text
     is no policy, `Invalid` when it would bind orders that were placed before now, or would come into force before a
@@ -181,7 +182,15 @@ def publish(
     """
     policy = load_policy(text, filename)
     newest = tx.session.scalar(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1))
-    if newest is not None and newest.source == text and effective_at is None:
+    if (
+        effective_at is None
+        and newest is not None
+        and (newest.source, newest.content_hash)
+        == (
+            text,
+            policy.content_hash,
+        )
+    ):
         return newest
     starts = effective_at or tx.at
     if starts < tx.at:

@@ -1,8 +1,10 @@
-"""`portal policy publish` and `explain`, as a person at a terminal meets them."""
+"""`portal policy` with the book of versions and `explain`, as a person at a terminal meets them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +13,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from portal.cli.policy import policy
-from portal.db import Database
-from portal.errors import NotFound
+from portal.db import SYSTEM, Database
+from portal.errors import Conflict, NotFound
+from portal.policy.laws import FOLDER
+from portal.policy.loader import load_policy
 from portal.policybook.models import PolicyVersion
+from portal.policybook.service import read_laws
 from tests.stages.returns.trade import POLICY, Item, Order, add_order, open_shop, rows
 
 
@@ -29,7 +34,9 @@ class Terminal:
 
 @pytest.fixture
 def terminal(database: Database, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setattr("portal.cli.policy_book.ports", lambda: SimpleNamespace(database=database))
+    ports = SimpleNamespace(database=database, shop=SimpleNamespace(timezone="Europe/London"))
+    for module in ("policy_book", "policy_explain"):
+        monkeypatch.setattr(f"portal.cli.{module}.ports", lambda: ports)
     return Terminal(database)
 
 
@@ -52,6 +59,102 @@ def test_a_broken_file_is_not_published(terminal: Terminal, tmp_path: Path) -> N
     assert result.exit_code == 1
     assert "did you mean `window`?" in result.output
     assert rows(terminal.database, select(PolicyVersion)) == []
+
+
+OTHER = POLICY.replace("over: 300 GBP", "over: 500 GBP") + "# the end\n"
+
+
+@pytest.fixture
+def two(terminal: Terminal, tmp_path: Path) -> Terminal:
+    """A book of two versions."""
+    for name, text in (("one.yaml", POLICY), ("two.yaml", OTHER)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert terminal("publish", str(tmp_path / name), "--note", f"From {name}").exit_code == 0
+    return terminal
+
+
+CHANGE = """\
+Changed rule: Big returns
+  - When the return is worth more than 300.00 GBP, ask a person to decide.
+  + When the return is worth more than 500.00 GBP, ask a person to decide.
+"""
+
+
+def test_publishing_says_what_changes_and_when(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(POLICY, encoding="utf-8")
+    (tmp_path / "two.yaml").write_text(OTHER, encoding="utf-8")
+    terminal("publish", str(tmp_path / "one.yaml"))
+    year = datetime.now(UTC).year + 1
+    result = terminal("publish", str(tmp_path / "two.yaml"), "--start", f"{year}-07-01T09:30", "--author", "Maya")
+    assert result.exit_code == 0, result.output
+    assert f"in force from {year}-07-01 09:30 BST" in result.output
+    assert result.output.endswith(f"what changes from version 1:\n{CHANGE}")
+    row = rows(terminal.database, select(PolicyVersion).where(PolicyVersion.number == 2))[0]
+    assert (row.author, row.effective_at) == ("Maya", datetime(year, 7, 1, 8, 30, tzinfo=UTC))
+    listed = json.loads(terminal("versions", "--json").output)["versions"]
+    assert [(each["number"], each["state"]) for each in listed] == [(2, "coming"), (1, "live")]
+    past = terminal("publish", str(tmp_path / "one.yaml"), "--start", "2026-01-01")
+    assert "can't start in the past" in str(past.exception)
+
+
+def test_two_files_or_versions_are_compared_in_sentences_and_as_json(two: Terminal, tmp_path: Path) -> None:
+    one, other = str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml")
+    for pair in (("1", "2"), (one, "2"), (one, other)):
+        assert two("diff", *pair).output == CHANGE
+    assert two("diff", "2", other).output == "no difference: both decide and say the same\n"
+    said = json.loads(two("diff", "1", other, "--json").output)
+    assert [each["rule"] for each in said["differences"]] == ["Big returns"]
+    assert said["after"]["hash"] == load_policy(OTHER).content_hash
+    assert isinstance(two("diff", "1", "7").exception, NotFound)
+    assert "neither a file nor the number of a version" in two("diff", "1", "nothing.yaml").output
+
+
+def test_a_version_is_given_back_as_the_very_file_that_was_published(two: Terminal, tmp_path: Path) -> None:
+    assert two("export").output == OTHER
+    assert two("export", "1").output == POLICY
+    back = tmp_path / "back.yaml"
+    result = two("export", "2", "--output", str(back))
+    assert result.output == f"{back}: version 2, {load_policy(OTHER).content_hash[:12]}\n"
+    assert back.read_bytes() == OTHER.encode()
+    assert "nothing was published" in two("publish", str(back)).output
+    assert isinstance(two("export", "7").exception, NotFound)
+
+
+def test_an_export_whose_law_reads_differently_today_says_so(two: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "three.yaml"
+    file.write_text(POLICY.replace("rules:", "laws: [uk-consumer]\nrules:"), encoding="utf-8")
+    before = read_laws(
+        {"uk-consumer": (FOLDER / "uk-consumer.yaml").read_text(encoding="utf-8").replace("days: 184", "days: 180")}
+    )
+    with two.database.transaction(SYSTEM) as tx:
+        old = load_policy(file.read_text(encoding="utf-8"), "three.yaml", before)
+        version = PolicyVersion(
+            number=3, name=old.name, content_hash=old.content_hash, source=old.source, effective_at=tx.at,
+            published_at=tx.at, author="Maya", laws={name: law.source for name, law in before.items()},
+        )  # fmt: skip
+        tx.session.add(version)
+    result = two("export")
+    assert "reads the laws it names as they are today" in result.stderr
+    assert result.stdout == file.read_text(encoding="utf-8")
+    assert "published as version 4" in two("publish", str(file)).output, "the law of today is another floor"
+
+
+def test_going_back_publishes_a_copy_and_says_what_changes(two: Terminal) -> None:
+    result = two("rollback", "1", "--note", "500 was too much")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("version 1: published again as version 3, ")
+    assert "+ When the return is worth more than 300.00 GBP, ask a person to decide." in result.output
+    listed = two("versions").output.splitlines()
+    assert [line.split()[:2] for line in listed] == [["3", "live"], ["2", "retired"], ["1", "retired"]]
+    assert listed[0].endswith("Command line: 500 was too much")
+    assert isinstance(two("rollback", "3", "--note", "x").exception, Conflict)
+    assert isinstance(two("rollback", "9", "--note", "x").exception, NotFound)
+    assert two("rollback", "1").exit_code == 2, "a note is needed"
+
+
+def test_an_empty_book_says_what_to_do(terminal: Terminal) -> None:
+    assert "publish a policy with" in terminal("versions").output
+    assert isinstance(terminal("export").exception, NotFound)
 
 
 def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:

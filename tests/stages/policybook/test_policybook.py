@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
 
 from portal import edge
 from portal.db import SYSTEM, Actor, Database
@@ -15,7 +16,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.facts import Facts
 from portal.policy.reasons import REASONS
-from portal.policybook import service
+from portal.policybook import service, versions
 from portal.policybook.models import PolicyVersion
 from portal.policybook.service import Book, load_book
 from portal.timeline import TimelineEntry
@@ -168,3 +169,43 @@ def test_reasons_that_no_rule_tells_apart_really_share_their_decision(database: 
         for reason in REASONS:
             assert shared[reason].to_bytes() == book.decide(bound, facts.asking(reason=reason))[1].to_bytes()
     assert len({id(decision) for decision in shared.values()}) < len(REASONS)
+
+
+def roll_back(database: Database, number: int, at=BOOKED, **more) -> PolicyVersion:
+    with database.transaction(MAYA, at=at) as tx:
+        return versions.roll_back(tx, number, author="Maya Okafor", note="Back", **more)
+
+
+def test_going_back_publishes_the_very_document_once_more(database: Database) -> None:
+    publish(database, named("A") + "# a remark\n")
+    publish(database, named("B"))
+    made = roll_back(database, 1, newest=2)
+    first = rows(database, select(PolicyVersion).where(PolicyVersion.number == 1))[0]
+    assert (made.number, made.source, made.content_hash) == (3, first.source, first.content_hash)
+    assert (made.author, made.note) == ("Maya Okafor", "Back")
+    for number, more in ((3, {}), (1, {"newest": 2})):
+        with pytest.raises(Conflict):
+            roll_back(database, number, **more)
+
+
+def test_going_back_takes_the_place_of_a_version_that_is_still_to_come(database: Database) -> None:
+    publish(database, named("A"))
+    start = BOOKED + timedelta(days=9)
+    publish(database, named("B"), effective_at=start)
+    made = roll_back(database, 1, at=BOOKED + timedelta(days=1))
+    assert made.effective_at == start
+    assert [load(database).binding(moment)[0] for moment in (BOOKED, start, start + timedelta(days=9))] == [1, 3, 3]
+    with database.read() as session:
+        before, _ = versions.heads(session, BOOKED)
+        after, count = versions.heads(session, start)
+    assert [(each.number, each.state) for each in before] == [(3, "coming"), (2, "retired"), (1, "live")]
+    assert [(each.number, each.state) for each in after] == [(3, "live"), (2, "retired"), (1, "retired")]
+    assert count == 3
+
+
+@pytest.mark.parametrize("change", ["UPDATE policy_version SET note = 'x'", "DELETE FROM policy_version"])
+def test_the_database_itself_refuses_to_change_a_version(any_database: Database, change: str) -> None:
+    publish(any_database)
+    with pytest.raises(DatabaseError), any_database.transaction(MAYA) as tx:
+        tx.session.execute(text(change))
+    assert len(rows(any_database, select(PolicyVersion).where(PolicyVersion.note == ""))) == 1

@@ -15,7 +15,7 @@ from portal import clock, wording
 from portal.policy.checks import ERROR, Check, check_text
 from portal.policy.edit import Wish
 from portal.policy.loader import Policy
-from portal.policybook import drafts, service
+from portal.policybook import drafts, service, versions
 from portal.policybook.drafts import Draft, StaleDraft
 from portal.policybook.promises import promises_of
 from portal.staff import permissions as may
@@ -81,7 +81,7 @@ def _published(session: Session, draft: Draft) -> Policy | None:
 def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[Check, ...], tab: str) -> dict[str, Any]:
     """What stands around each of these pages: the head with the state of the draft, tabs, checks, versions."""
     now, zone = clock.now(), ports().shop.timezone
-    versions, count = shown.version_rows(session, now, 4)
+    heads, count = versions.heads(session, now, 4)
     tabs = (
         ("rules", _("Rules"), "staff.policy", None if policy is None else len(policy.rules)),
         ("settings", _("Settings"), "staff.policy_settings", None),
@@ -94,7 +94,7 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
         "draft": draft,
         "policy": policy,
         "number": count + 1,
-        "live": next((each.number for each in versions if each.state == "live"), None),
+        "live": next((each.number for each in heads if each.state == "live"), None),
         "newest": count,
         "saved": saved,
         "tabs": [
@@ -104,7 +104,7 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
         "checks": checks,
         "counted": shown.counted(checks),
         "blocked": any(each.severity == ERROR for each in checks),
-        "versions": versions,
+        "versions": heads,
         "may_edit": me().may(may.EDIT_POLICY),
         "may_publish": me().may(may.PUBLISH_POLICY),
     }
@@ -170,7 +170,7 @@ def policy_versions() -> str:
     with read() as session:
         draft = drafts.find_draft(session)
         policy = shown.loaded(draft.source)
-        rows, _count = shown.version_rows(session, clock.now())
+        rows, _count = versions.heads(session, clock.now())
         return render_template(
             "staff/policy/versions.html",
             **frame(session, draft, policy, check_text(draft.source), "versions"),
@@ -185,7 +185,7 @@ def policy_version(number: int) -> str:
     with read() as session:
         version = service.get_version(session, number)
         policy = shown.loaded(version.source)
-        rows, _count = shown.version_rows(session, clock.now())
+        rows, _count = versions.heads(session, clock.now())
         return render_template(
             "staff/policy/version.html",
             version=version,

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from flask import flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import wording
-from portal.errors import Invalid
+from portal import clock, wording
+from portal.errors import Conflict, Invalid
 from portal.policy.checks import NOTE, WARNING, check_text
 from portal.policy.diagnostics import PolicyErrors
-from portal.policybook import drafts, service
+from portal.policybook import drafts, service, versions
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
 from portal.web.render import locale
@@ -151,6 +151,7 @@ def _back_page(number: int, errors: dict[str, str], note: str) -> str:
             number=number,
             next=newest.number + 1,
             newest=newest.number,
+            starts=newest.effective_at if newest.effective_at > clock.now() else None,
             changes=[] if policy is None else shown.changes(policy, newest.policy),
             drafted=drafts.find_draft(session).exists,
             errors=errors,
@@ -166,14 +167,14 @@ def roll_back(number: int) -> Response:
     note = _note(errors)
     if errors:
         return make_response(_back_page(number, errors, request.form.get("note", "")), 422)
+    seen = request.form.get("newest", "")[:9]
+    newest = int(seen) if seen.isascii() and seen.isdigit() else 0
     try:
         with command() as tx:
-            newest = service.load_book(tx.session).versions[-1].number
-            if str(newest) != request.form.get("newest"):
-                message = _("Version %(number)s was published meanwhile. Look at the changes again.", number=newest)
-                return make_response(_back_page(number, {"note": message}, note), 409)
-            old = service.get_version(tx.session, number)
-            made = service.publish(tx, old.source, filename="version", author=me().name, note=note).number
+            version = versions.roll_back(tx, number, author=me().name, note=note, newest=newest)
+            made, starts = version.number, version.effective_at if version.effective_at > tx.at else None
+    except Conflict as moved:
+        return make_response(_back_page(number, {"note": moved.message}, note), 409)
     except Invalid as wrong:
         return make_response(_back_page(number, {"note": next(iter(_told(wrong).values()))}, note), 422)
-    return _published(made, None)
+    return _published(made, starts)
