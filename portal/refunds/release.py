@@ -60,8 +60,10 @@ def release(database: Database, gateway: Gateway, captures: Captures, refund_id:
         if _is_free(claimed, view):
             settle.released(tx, refund, payment)
             return
-        again = view.status == "succeeded" and refund.return_id is not None
         code, sentence = refund.failure_code or "not_captured", refund.failure_reason
+        # Once: a payment that Stripe shows as captured and goes on refusing is a matter for people.
+        again = view.status == "succeeded" and code == "not_captured" and refund.replaces_id is None
+        again = again and refund.return_id is not None
         settle.lose(tx, refund, payment, status=lifecycle.FAILED, code=code, sentence=sentence, quiet=again)
         if again:
             _send_anew(tx, refund, payment)

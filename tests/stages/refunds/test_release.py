@@ -138,6 +138,48 @@ def test_a_payment_captured_in_the_meantime_is_refunded_under_a_new_key(quick_wo
     check(world, order_id)
 
 
+def test_a_refusal_without_a_code_of_a_captured_payment_is_one_question_and_no_second_refund(world: World) -> None:
+    order_id = world.order(5000, quantity=2)
+    (first,) = world.pay(world.return_(order_id, 2000))
+    world.work()
+    world.stripe.control(f"refunds/{world.refund(first).stripe_refund_id}", status="failed")
+    world.deliver(world.events("refund.failed")[0])
+    world.stripe.control("settings", refund_after_failure="refuse")
+    second = world.return_(order_id, 3000)
+    (refund_id,) = world.pay(second)
+    for _ in range(3):
+        world.work()
+        world.later(minutes=30)
+        world.sweep()
+    assert world.refund_ids(second) == [refund_id]
+    refund = world.refund(refund_id)
+    assert (refund.status, refund.failure_code) == ("failed", "refused")
+    assert "previous attempt" in refund.failure_reason
+    assert ("refund_failed", "refused") in world.questions()
+    assert world.refundable(order_id) == [5000]
+
+
+def test_a_payment_that_stripe_shows_as_captured_and_goes_on_refusing_is_tried_once_more_only(
+    quick_world: World,
+) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    return_id = world.return_(order_id, 5000)
+    world.pay(return_id)
+    refusal = {
+        "type": "invalid_request_error", "param": "payment_intent",
+        "message": "This PaymentIntent (pi_x) does not have a successful charge to refund.",
+    }  # fmt: skip
+    world.stripe.fault("answer", method="POST", path="/v1/refunds", status=400, error=refusal, times=-1)
+    for _ in range(4):
+        world.work()
+        world.later(minutes=30)
+        world.sweep()
+    assert [world.refund(each).status for each in world.refund_ids(return_id)] == ["failed", "failed"]
+    assert world.questions() == [("refund_failed", "not_captured")]
+    assert world.refundable(order_id) == [5000]
+
+
 def test_a_payment_that_never_succeeded_gives_nothing_back_and_staff_read_why(quick_world: World) -> None:
     world = quick_world
     created = world.stripe.client().v1.payment_intents.create({"amount": 5000, "currency": "gbp"})
