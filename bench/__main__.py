@@ -91,6 +91,15 @@ class Bench:
             rate, micro, rules = decisions_per_second(source, seconds=self.seconds / 4)
             yield f"decisions, one core, {name} ({rules})", f"{rate:,.0f}/s ({micro:.1f} µs each)"
 
+    def simulation(self) -> Iterator[Row]:
+        """A policy tried on a book of its own, on two processes: more lines, then more rules."""
+        from bench.simulate import simulated
+
+        folder = self.live.folder / "simulated"
+        folder.mkdir()
+        shipped = (settings.ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+        yield from simulated(folder, shipped, quick=self.quick)
+
     def inside(self) -> Iterator[Row]:
         """Processor time and statements of each kind of call, in one process: what a busy machine blurs least."""
         from bench.inside import Inside, calibration
@@ -338,7 +347,19 @@ def _unhurried(folder: Path) -> Path:
     return made
 
 
-PARTS = ("imports", "decisions", "inside", "pages", "creates", "flow", "drain", "labels", "memory", "growth")
+PARTS = (
+    "imports",
+    "decisions",
+    "simulation",
+    "inside",
+    "pages",
+    "creates",
+    "flow",
+    "drain",
+    "labels",
+    "memory",
+    "growth",
+)
 
 
 def main() -> None:

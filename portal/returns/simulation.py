@@ -30,10 +30,11 @@ from portal.policy.simulate import QUESTIONS, Comparison, LineTrial, Request, Re
 from portal.policybook import simulation as stored
 from portal.policybook.service import asking, comparisons, get_version, read_laws
 from portal.policybook.simulation import LineChange, ReturnChange, Sample, Simulation
+from portal.returns.days import first_day, move
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
 from portal.returns.models import Return, ReturnLine
-from portal.returns.sold import LINE_ID, SoldLines, first_day, move
+from portal.returns.sold import LINE_ID, SoldLines
 
 Progress = Callable[[int, int], None]
 BATCH = 50_000

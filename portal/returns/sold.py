@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,10 +22,11 @@ from sqlalchemy.orm import aliased
 from portal.money import Money
 from portal.orders.models import Order, OrderLine
 from portal.policy.conditions import Comparison, compile_condition
-from portal.policy.facts import CustomerFacts, Facts
+from portal.policy.facts import CustomerFacts, Facts, ItemFacts
 from portal.policy.loader import Policy
 from portal.policy.simulate import Row, Sorter
 from portal.returns import facts as gather
+from portal.returns.days import Calendar, DayClasses, Days, all_terms, all_windows, asks_law_for_days
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
 
@@ -39,8 +40,7 @@ LINE = (
 )
 COLUMNS = ("group", *ORDER, *LINE)
 _AT = {name: index for index, name in enumerate(COLUMNS)}
-_SHIPPED = _AT["shipped"]
-_LAST = ORDER.index("last")
+_MOMENTS = itemgetter(*(_AT[name] for name in ("placed", "last", "shipped", "delivered")))
 LINE_ID = _AT["line"]
 FETCHED = 5_000
 _EVERY = {"order", "placed", "currency", "shipping", "of", "line", "shipped", "delivered", "gross", "quantity"}
@@ -88,50 +88,6 @@ _SORTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Calendar:
-    """Moments as the database writes them (UTC), and the days they are in the policies' own calendars.
-
-    ``years`` moves every moment that many years on, so that rules with dates of this year can be tried on orders of the last.
-    """
-
-    def __init__(self, zones: Sequence[ZoneInfo], years: int = 0) -> None:
-        self.zones = tuple(dict.fromkeys(zones))
-        self._years = years
-        self._hours: dict[str, tuple[int, ...] | None] = {}
-
-    def moment(self, text: str) -> datetime:
-        """The aware moment."""
-        found = datetime.fromisoformat(text).replace(tzinfo=UTC)
-        return move(found, self._years) if self._years else found
-
-    def days(self, text: str | None) -> tuple[int, ...] | None:
-        """The day in each zone, as its ordinal; None when the moment is not known."""
-        if text is None:
-            return None
-        hour = text[:13]
-        try:
-            found = self._hours[hour]
-        except KeyError:
-            first, last = self.moment(hour + ":00:00"), self.moment(hour + ":59:59.999999")
-            found = self._days(first)
-            if found != self._days(last):
-                # Where a day of some zone begins within the hour, every moment is looked at by itself.
-                found = None
-            self._hours[hour] = found
-        return self._days(self.moment(text)) if found is None else found
-
-    def _days(self, moment: datetime) -> tuple[int, ...]:
-        return tuple(moment.astimezone(zone).toordinal() for zone in self.zones)
-
-
-def move(moment: datetime, years: int) -> datetime:
-    """The same day and time so many years later; 29 February becomes the 28th where there is none."""
-    try:
-        return moment.replace(year=moment.year + years)
-    except ValueError:
-        return moment.replace(year=moment.year + years, day=28)
-
-
 class SoldLines:
     """How lines are read for two policies: the `rows` of a range of line ids, and `key`, `facts` and `money` of a row.
 
@@ -149,8 +105,11 @@ class SoldLines:
         history: History | None,
     ) -> None:
         self._zone = policies[-1].zone
-        self._calendar = Calendar((self._zone, *(policy.zone for policy in policies)), years)
-        self._asked_after = timedelta(days=asked_after)
+        days = [test for test, _ in tests]
+        # A law tests days in UTC.
+        zones = [ZoneInfo("UTC")] if any(asks_law_for_days(policy, days) for policy in policies) else []
+        self._calendar = Calendar((self._zone, *(policy.zone for policy in policies), *zones), years)
+        self._days = DayClasses(self._calendar, policies, days, asked_after)
         self._history = history
         asked = {test.fact for test, _ in tests}
         self._columns = {
@@ -174,10 +133,11 @@ class SoldLines:
         self._of_line = itemgetter(*(_AT[name] for name in plain if name in LINE))
         self._groups: dict[Hashable, int] = {}
         self._sorters = [
-            Sorter(itemgetter(*(_AT[name] for name in parts)), holds, self.facts) for parts, holds in groups.items()
+            Sorter(itemgetter(*(_AT[name] for name in parts)), holds, _BARE.get(parts, self.facts))
+            for parts, holds in groups.items()
         ]
         self._parcel: tuple[Any, ...] = ()
-        self._parcel_days: tuple[Hashable, Hashable] = (None, None)
+        self._parcel_days = 0
         self.money = itemgetter(*(_AT[name] for name in ("currency", "gross", "quantity", "alone", "shipping")))
 
     def rows(self, connection: Connection, since: datetime, first: int, last: int, every: int = 1) -> Iterator[Row]:
@@ -190,7 +150,7 @@ class SoldLines:
         placed = [Order.placed_at >= since, *([Order.id % every == 0] if every > 1 else [])]
         orders: dict[int, Row] = {}
         for order in fetch(connection, select(*self._order_columns(sqlite)).where(Order.id.in_(ids), *placed)):
-            group = (self._of_order(order), self._calendar.days(order[1]), self._calendar.days(order[_LAST]))
+            group = self._of_order(order)
             orders[order[0]] = (self._groups.setdefault(group, len(self._groups)), *order)
         lines = select(*self._line_columns(sqlite)).where(OrderLine.id.between(first, last))
         for line in fetch(connection, lines):
@@ -273,11 +233,12 @@ class SoldLines:
 
     def key(self, row: Row) -> Hashable:
         """Equal for lines that no rule tells apart."""
-        parcel = row[_SHIPPED : _SHIPPED + 2]
+        parcel = _MOMENTS(row)
         if parcel != self._parcel:
             # Lines of one order mostly came in one parcel.
             self._parcel = parcel
-            self._parcel_days = (self._calendar.days(parcel[0]), self._calendar.days(parcel[1]))
+            placed, *others = map(self._calendar.days, parcel)
+            self._parcel_days = self._days.number(placed, *others)  # type: ignore[arg-type]
         sorted_ = []
         for sorter in self._sorters:
             number = sorter.known.get(sorter.parts(row))
@@ -314,9 +275,8 @@ class SoldLines:
                 delivered_at=delivered,
             ),
         )  # fmt: skip
-        start = delivered or shipped or cast(datetime, placed)
-        asked_on = start.astimezone(self._zone).date() + self._asked_after
-        asked_at = datetime.combine(asked_on, time(12), tzinfo=self._zone).astimezone(UTC)
+        days = self._calendar.days
+        asked_at = self._days.asked_on(cast(Days, days(at["placed"])), days(at["shipped"]), days(at["delivered"]))
         customer = CustomerFacts(tags=gather.texts(_json(at["customer_tags"])), email=at["email"] or None)
         if self._history is not None:
             customer = self._history.add_to(customer, at["customer"], at["email"], at["currency"], asked_at)
@@ -337,21 +297,27 @@ class SoldLines:
         )
 
 
+def _gross(row: Row) -> Facts:
+    value = Money(row[_AT["gross"]], row[_AT["currency"]])
+    return Facts(line_value=value, return_value=value)
+
+
+def _price(row: Row) -> Facts:
+    return Facts(item=ItemFacts(price=Money(row[_AT["price"]], row[_AT["currency"]])))
+
+
+# Amounts are many, and their tests need nothing else: facts with the amount alone are enough to sort them.
+_BARE: Mapping[tuple[str, ...], Callable[[Row], Facts]] = {("gross", "currency"): _gross, ("price", "currency"): _price}
+
+
 def uses_full_return(policy: Policy) -> bool:
     """True when some rule or law gives outbound shipping back for a full return."""
-    return any(sets.get("outbound_shipping") == "full_return" for sets in _all_terms(policy))
+    return any(sets.get("outbound_shipping") == "full_return" for sets in all_terms(policy))
 
 
 def counts_from_last_parcel(policy: Policy) -> bool:
     """True when some window of a rule or a law begins with the last parcel of an order."""
-    windows = [sets["window"] for sets in _all_terms(policy) if "window" in sets]
-    return any(window.start == "last_delivered" for window in windows)
-
-
-def _all_terms(policy: Policy) -> Iterator[Mapping[str, Any]]:
-    yield policy.otherwise
-    yield from (rule.sets for rule in policy.rules)
-    yield from (floor.grants for law in policy.floors for floor in law.floors)
+    return any(window.start == "last_delivered" for window in all_windows(policy))
 
 
 def fetch(connection: Connection, query: Select[Any]) -> Iterator[Row]:
@@ -374,8 +340,3 @@ def _text(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _json(text: Any) -> Any:
     return json.loads(text) if isinstance(text, str) else text
-
-
-def first_day(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a day in UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -82,10 +82,13 @@ otherwise:
 """
 
 
-def text_of(rules: list[str], *, days: int = 14, outbound: str = "full_return", zone: str = "Europe/London") -> str:
+def text_of(
+    rules: list[str], *, days: int = 14, outbound: str = "full_return", zone: str = "Europe/London", laws: bool = False
+) -> str:
     """A policy with these rules of the list above."""
     listed = "rules:\n" + "\n".join(f"  {rule}" for rule in rules) if rules else "rules: []"
-    return f"schema: 1\nname: Tried\ntimezone: {zone}\n{listed}\n{OTHERWISE % (days, outbound)}"
+    floors = "laws: [eu-consumer, uk-consumer]\n" if laws else ""
+    return f"schema: 1\nname: Tried\ntimezone: {zone}\n{floors}{listed}\n{OTHERWISE % (days, outbound)}"
 
 
 policies = st.builds(
@@ -94,6 +97,7 @@ policies = st.builds(
     days=st.sampled_from([5, 13, 14, 15, 30]),
     outbound=st.sampled_from(["never", "full_return", "always"]),
     zone=st.sampled_from(["Europe/London", "America/New_York", "Asia/Kathmandu"]),
+    laws=st.booleans(),
 )
 
 
