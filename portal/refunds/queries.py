@@ -105,6 +105,12 @@ class MoneyView:
         return self.refunded + self.credited
 
     @property
+    def never_charged(self) -> bool:
+        """True when all of it was only authorized and is free again: nothing was taken, so nothing was sent."""
+        parts = [piece.state for piece in self.pieces if piece.amount is not None]
+        return bool(parts) and set(parts) == {"released"}
+
+    @property
     def open(self) -> Money:
         """What the customer has not got yet, under way or not."""
         return self.owed - self.paid

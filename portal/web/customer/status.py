@@ -156,6 +156,8 @@ def _names(return_: Return) -> str:
 
 
 def _owed_words(return_: Return, view: MoneyView) -> str:
+    if view.never_charged:
+        return _("You weren’t charged")
     if view.state == "refunded":
         return _("You’ve got")
     if return_.status in lifecycle.UNDECIDED:

@@ -169,7 +169,7 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
             return _("Your store credit is ready"), _strong(
                 _("%(amount)s, ready to spend. Your code is below."), amount=amount
             )
-        case "refunded" if any(each.state == "released" for each in money.pieces) and not _sent(money):
+        case "refunded" if money.never_charged:
             return _("You weren’t charged"), _strong(
                 _("%(amount)s was only reserved and is free again."), amount=amount
             )
@@ -187,11 +187,6 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
                     _("We’re looking into it. You don’t need to do anything.")
                 )
             return _("Your money is on its way"), escape(_("You don’t need to do anything."))
-
-
-def _sent(money: MoneyView) -> bool:
-    """Whether some of it really moved."""
-    return any(each.state in ("arrived", "credited") for each in money.pieces)
 
 
 def _closed_headline(told: _Told) -> tuple[str, Markup]:

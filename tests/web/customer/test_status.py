@@ -209,8 +209,44 @@ def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(
     news(desk, "failed", failure_reason="lost_or_stolen_card")
     text = text_of(priya.get(f"/returns/{rma}"))
     assert "Your refund is delayed" in text
+    assert "We’ll ask you for another way." in text
     assert "stolen" not in text
     assert "Refunded" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        ("failed", "charge_for_pending_refund_disputed", "Your bank is looking into this payment."),
+        ("failed", "insufficient_funds", "We send it again or find another way."),
+        ("requires_action", "", "Look for an e-mail from our payment provider"),
+    ],
+)
+def test_a_trouble_is_told_by_its_code_neutrally_and_truly(
+    desk: Desk, booked: tuple[Customer, str], status: str, reason: str, told: str
+) -> None:
+    priya, rma = booked
+    desk.receive(rma)
+    news(desk, status, failure_reason=reason)
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert told in text
+    assert "Stripe" not in text
+    assert "balance" not in text
+
+
+def test_money_that_was_never_taken_is_not_called_refunded(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    desk.receive(rma)
+    with desk.ports.database.transaction() as tx:
+        refund = tx.session.scalars(select(Refund)).one()
+        payment = tx.session.get_one(Payment, refund.payment_id)
+        settle.give_free(tx, refund, payment, code="not_captured", sentence="Not captured.")
+        settle.released(tx, refund, payment)
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "You weren’t charged" in text
+    assert "£54.10 was only reserved and is free again." in text
+    assert "You’ve got" not in text
+    assert "Your refund is complete" not in text
 
 
 def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Make) -> None:
