@@ -24,6 +24,7 @@ from portal.labels.documents import Codes, Documents, LabelDoc, Rendered, SlipDo
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker
 from portal.orders.source import OrderSource
+from portal.refunds.credit_notes import CreditNoteDoc, CreditNotePapers
 from portal.refunds.pace import Pace, PacedCaptures, PacedGateway
 from portal.returns.photos import Encoded, Photos
 
@@ -55,6 +56,20 @@ class LazyDocuments:
     def check(self) -> list[str]:
         """See `labels.documents.Documents`."""
         return self._real.check()
+
+
+class LazyCreditNotes:
+    """The same for credit notes."""
+
+    @cached_property
+    def _real(self) -> CreditNotePapers:
+        from portal.adapters.weasyprint_credit_notes import WeasyprintCreditNotes
+
+        return WeasyprintCreditNotes(i18n.catalogue)
+
+    def credit_note_pdf(self, doc: CreditNoteDoc) -> Rendered:
+        """See `refunds.credit_notes.CreditNotePapers`."""
+        return self._real.credit_note_pdf(doc)
 
 
 class LazyCodes:
@@ -153,6 +168,7 @@ def make_ports(config: Config, *, pool_size: int = 5) -> Ports:
         captures=PacedCaptures(stripe, pace),
         mailer=make_mailer(config),
         documents=LazyDocuments(),
+        credit_note_papers=LazyCreditNotes(),
         codes=LazyCodes(),
         photos=LazyPhotos(),
         files=make_files(config),

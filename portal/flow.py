@@ -24,7 +24,8 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
-from portal.refunds import disputes, exchange, payout, reconcile, release, report, submit, webhooks
+from portal.refunds import credit_notes, disputes, exchange, payout, reconcile, release, report, submit, webhooks
+from portal.refunds.credit_notes import CreditNotePapers
 from portal.refunds.gateway import Captures, Gateway
 from portal.returns import expiry, simulation
 from portal.returns.photos import Photos
@@ -42,6 +43,7 @@ class Ports:
     captures: Captures
     mailer: Mailer
     documents: Documents
+    credit_note_papers: CreditNotePapers
     codes: Codes
     photos: Photos
     files: Files
@@ -92,6 +94,18 @@ def pay_when(moment: str) -> Step:
     return step
 
 
+def credit_note(tx: Tx, event: Event, shop: Shop) -> None:
+    """Have the credit note issued once the first part of a return's money has left for good."""
+    if event.return_id is not None:
+        jobs.enqueue(
+            tx,
+            "issue_credit_note",
+            {"return": event.return_id},
+            key=f"credit-note:{event.return_id}",
+            run_at=tx.at + MAIL_WAITS,
+        )
+
+
 def label(tx: Tx, event: Event, shop: Shop) -> None:
     """Give the return its label, if goods travel on one."""
     if event.return_id is not None:
@@ -140,7 +154,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.inspected": (pay_when("inspected"),),
     # money goes back
     "payout.planned": (),
-    "credit.issued": (tell("credit_issued"), close_when_settled),
+    "credit.issued": (credit_note, tell("credit_issued"), close_when_settled),
     "exchange.ordered": (tell("exchange_sent"), close_when_settled),
     "refund.planned": (then("submit_refund"),),
     "refund.let_through": (then("submit_refund"),),
@@ -149,10 +163,10 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.released": (tell("payment_released"), close_when_settled),
     "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
-    "refund.succeeded": (tell("refund_sent"), close_when_settled),
+    "refund.succeeded": (credit_note, tell("refund_sent"), close_when_settled),
     "refund.failed": (tell("refund_failed"),),
-    "refund.paid_elsewhere": (tell("refund_sent"), close_when_settled),
-    "money.paid_elsewhere": (close_when_settled,),
+    "refund.paid_elsewhere": (credit_note, tell("refund_sent"), close_when_settled),
+    "money.paid_elsewhere": (credit_note, close_when_settled),
     "money.waived": (close_when_settled,),
     # a chargeback held money back and has ended well
     "dispute.closed": (resume,),
@@ -183,6 +197,7 @@ class Work:
 
 
 JOBS: dict[str, Work] = {
+    "issue_credit_note": Work(lambda ports, args: credit_notes.issue_and_draw(ports, int(args["return"]))),
     # 120 tries are four days, as long as mail servers themselves keep trying.
     "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
     "submit_refund": Work(

@@ -10,6 +10,7 @@ from portal.orders import models as orders
 from portal.policybook import models as policybook
 from portal.policybook import simulation as simulations
 from portal.receiving import models as receiving
+from portal.refunds import credit_note_models as credit_notes
 from portal.refunds import models as refunds
 from portal.returns import models as returns
 from portal.reviews import models as reviews
@@ -23,6 +24,7 @@ __all__ = [
     "RateCount",
     "WorkerBeat",
     "api",
+    "credit_notes",
     "labels",
     "metadata",
     "notices",

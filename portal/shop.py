@@ -6,6 +6,7 @@ Never: a secret; those are settings.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -89,6 +90,20 @@ class RefundLimits(_Frozen):
     per_day: DailyCap = DailyCap()
 
 
+class CreditNotes(_Frozen):
+    """Who issues credit notes, and how they are numbered."""
+
+    series: str = Field(default="CN-{year}-", max_length=30, pattern=r"^[A-Za-z0-9/ _.-]*(\{year\})?[A-Za-z0-9/ _.-]*$")
+    """What stands before the running number; ``{year}`` is the year of issue in the shop's calendar, and counts anew with it."""
+    seller: tuple[str, ...] = ()
+    """Name and address of the seller, line by line; the shop's name and the warehouse if left out."""
+    tax_number: str = ""
+
+    def series_of(self, day: date) -> str:
+        """The series of notes that are issued on this day."""
+        return self.series.replace("{year}", str(day.year))
+
+
 class Shop(_Frozen):
     """What customers see of the merchant."""
 
@@ -112,6 +127,7 @@ class Shop(_Frozen):
     tender_order: Literal["as_paid", "reverse"] = "as_paid"
     """Which of several payments is paid back first."""
     refunds: RefundLimits = RefundLimits()
+    credit_notes: CreditNotes = CreditNotes()
     warehouse: Warehouse
     carrier: Carrier
     links: Links = Links()

@@ -10,33 +10,25 @@ from __future__ import annotations
 
 import base64
 import gettext
-import os
 import re
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from portal.adapters.noto_fonts import NotoFonts, font_files, shipped_fonts
+from portal.adapters.noto_fonts import font_files, shipped_fonts
+from portal.adapters.weasyprint_drawing import FONTS, TEMPLATES, Cleaned, Row, draw, environment, in_language
 from portal.adapters.weasyprint_layout import lay_out
 from portal.adapters.zxing_codes import ZxingCodes
-from portal.errors import Invalid, UpstreamError
+from portal.errors import Invalid
 from portal.ids import group
 from portal.labels.addresses import Address, country_name, postal_lines
 from portal.labels.documents import LabelDoc, Rendered, SlipDoc
-
-_ROOT = Path(__file__).resolve().parents[2]
-FONTS = _ROOT / "static" / "fonts" / "pdf"
-TEMPLATES = _ROOT / "templates" / "pdf"
 
 _FRAME_TOP = 28
 _FRAME_INNER = 754
@@ -45,18 +37,6 @@ _QR_ROOM = 221
 _BAR_MODULE = 3  # dots: 0.375 mm
 _QR_MODULE = 7  # dots: 0.875 mm, the least whole number of dots that is 0.8 mm or more
 _SLIP_QR_MODULE = 10
-_LONGEST_TEXT = 500
-
-_drawing = threading.Lock()
-_Doc = TypeVar("_Doc")
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Text set in one row, and its size in dots."""
-
-    text: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +61,7 @@ class WeasyprintDocuments:
         self._translations = translations
         self._folder = fonts
         self._codes = ZxingCodes()
-        self._templates = Environment(
-            loader=FileSystemLoader(templates),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+        self._templates = environment(templates)
         self._templates.filters["dots"] = _dots
         self._templates.globals.update(type=_type, place=_place, span=_span, br="\n")
         self._label_css = (templates / "label.css").read_text("utf-8")
@@ -99,8 +72,8 @@ class WeasyprintDocuments:
         locale = _locale(doc.locale)
         barcode = self._barcode("tracking", doc.tracking, _FRAME_INNER)
         qr = self._qr("rma", doc.rma, _QR_MODULE, _QR_ROOM)
-        words = _words(self._translations(doc.locale))
-        text = _Cleaned(fonts)
+        words = in_language(self._translations(doc.locale))
+        text = Cleaned(fonts)
         doc = text.clean(doc)
         abroad = _abroad(doc.sender, doc.recipient)
         sender = [
@@ -132,7 +105,7 @@ class WeasyprintDocuments:
             barcode=barcode,
             qr=qr,
         )
-        return Rendered(_draw(html, self._label_css), frozenset(text.missing), text.shortened)
+        return Rendered(draw(html, self._label_css), frozenset(text.missing), text.shortened)
 
     def slip_pdf(self, doc: SlipDoc) -> Rendered:
         """See `Documents.slip_pdf`."""
@@ -142,9 +115,9 @@ class WeasyprintDocuments:
         locale = _locale(doc.locale)
         barcode = self._barcode("rma", doc.rma, 1400)
         qr = self._qr("rma", doc.rma, _SLIP_QR_MODULE, 600)
-        words = _words(self._translations(doc.locale))
+        words = in_language(self._translations(doc.locale))
         translate = words["_"]
-        text = _Cleaned(fonts)
+        text = Cleaned(fonts)
         doc = text.clean(doc)
         doc = replace(doc, contact=text.rows(doc.contact, 26, 1380, 2))
         abroad = _abroad(doc.sender, doc.recipient)
@@ -174,7 +147,7 @@ class WeasyprintDocuments:
             barcode=barcode,
             qr=qr,
         )
-        return Rendered(_draw(html), frozenset(text.missing), text.shortened)
+        return Rendered(draw(html), frozenset(text.missing), text.shortened)
 
     def missing_glyphs(self, text: str) -> frozenset[str]:
         """See `Documents.missing_glyphs`."""
@@ -211,104 +184,12 @@ def _picture(draw: Callable[[str, int], tuple[bytes, int]], field: str, code: st
     return _Picture("data:image/png;base64," + base64.b64encode(png).decode("ascii"), width)
 
 
-class _Cleaned:
-    """Makes the texts of one document printable and remembers what that took."""
-
-    def __init__(self, fonts: NotoFonts) -> None:
-        self._fonts = fonts
-        self.missing: set[str] = set()
-        self.shortened: tuple[str, ...] = ()
-
-    def clean(self, value: _Doc) -> _Doc:
-        """``value`` with every text in it, however deep, made printable."""
-        return self._clean(value)  # type: ignore[no-any-return]
-
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            printable, missing = self._fonts.printable(value[:_LONGEST_TEXT])
-            self.missing |= missing
-            if len(value) > _LONGEST_TEXT:
-                self.shortened += (value,)
-            return printable
-        if isinstance(value, tuple):
-            return tuple(map(self._clean, value))
-        if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{field.name: self._clean(getattr(value, field.name)) for field in fields(value)})
-        return value
-
-    def row(self, text: str, sizes: tuple[int, ...], width: int, *, bold: bool) -> _Row:
-        """``text`` in one row, at the largest size that fits."""
-        size, cut = self._fonts.one_row(text, sizes, width, bold=bold)
-        return _Row(self._noted(text, cut), size)
-
-    def rows(self, text: str, size: int, width: int, rows: int) -> str:
-        """``text`` in at most so many rows of plain type."""
-        return self._noted(text, self._fonts.cut(text, size, width, rows, bold=False))
-
-    def _noted(self, text: str, cut: str) -> str:
-        if cut != text:
-            self.shortened += (text,)
-        return cut
-
-
 def tracking_groups(code: str) -> str:
     """A tracking code in groups for the eye: ``NW 7K4Q 92MB GB``, ``RR 123 456 785 GB``."""
     match = re.fullmatch(r"([A-Z]{2})(\w+)([A-Z]{2})", code)
     if not match:
         return group(code)
     return f"{match[1]} {group(match[2], 3 if len(match[2]) % 4 and len(match[2]) % 3 == 0 else 4)} {match[3]}"
-
-
-@cache
-def _printer() -> tuple[Any, Any, Any]:
-    # Loaded with the first page, because WeasyPrint costs 400 ms and 40 MB that most processes never need. Fontconfig reads
-    # its variable while the configuration is made; it is put back so that no child process is left with our four families.
-    before = os.environ.get("FONTCONFIG_FILE")
-    os.environ["FONTCONFIG_FILE"] = str(FONTS / "fonts.conf")
-    try:
-        from weasyprint import HTML
-        from weasyprint.text.fonts import FontConfiguration
-        from weasyprint.urls import URLFetcher
-
-        fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False, fail_on_errors=True)
-        return HTML, FontConfiguration(), fetcher
-    finally:
-        if before is None:
-            del os.environ["FONTCONFIG_FILE"]
-        else:
-            os.environ["FONTCONFIG_FILE"] = before
-
-
-@cache
-def _sheet(css: str) -> Any:
-    from weasyprint import CSS
-
-    return CSS(string=css, url_fetcher=_printer()[2], font_config=_printer()[1])
-
-
-def _draw(html: str, css: str = "") -> bytes:
-    with _drawing:
-        try:
-            page, fonts, fetcher = _printer()
-            sheets = [_sheet(css)] if css else []
-            pdf: bytes = page(string=html, url_fetcher=fetcher).write_pdf(stylesheets=sheets, font_config=fonts)
-        except Exception as error:
-            raise _failed(error) from error
-        except BaseException as error:
-            # WeasyPrint's refusal to fetch is not an `Exception`: uncaught it would end the worker.
-            if type(error).__name__ != "FatalURLFetchingError":
-                raise
-            raise _failed(error) from error
-    return pdf
-
-
-def _failed(error: BaseException) -> UpstreamError:
-    return UpstreamError(
-        "document_failed",
-        retryable=False,
-        public_message="We couldn't make this document. Your return is safe.",
-        staff_message=f"The document could not be drawn: {type(error).__name__}: {error}",
-    )
 
 
 def _dots(dots: int) -> str:
@@ -319,7 +200,7 @@ def _type(size: int, height: int) -> str:
     return f"font-size: {_dots(size)}; line-height: {_dots(height)}"
 
 
-def _span(row: _Row, height: int, end: str = "", tag: str = "span") -> Markup:
+def _span(row: Row, height: int, end: str = "", tag: str = "span") -> Markup:
     # A line's end stands inside its element: between two elements it would be a box of its own to lay out.
     return Markup('<{0} style="{1}">{2}{3}</{0}>').format(tag, _type(row.size, height), row.text, end)
 
@@ -327,21 +208,6 @@ def _span(row: _Row, height: int, end: str = "", tag: str = "span") -> Markup:
 def _place(top: int, end: int) -> str:
     # Tops are counted from the page's edge, CSS counts from inside the frame's line. Each row ends below the next one's.
     return f"top: {_dots(top - _FRAME_TOP - _RULE)}; height: {_dots(end - top)}"
-
-
-def _words(catalogue: gettext.NullTranslations) -> dict[str, Any]:
-    def fill(message: str, values: dict[str, object]) -> str:
-        if any(isinstance(value, Markup) for value in values.values()):
-            return escape(message) % values
-        return message % values if values else message
-
-    def translate(message: str, **values: object) -> str:
-        return fill(catalogue.gettext(message), values)
-
-    def count(one: str, many: str, num: int) -> str:
-        return fill(catalogue.ngettext(one, many, num), {"num": num})
-
-    return {"_": translate, "ngettext": count}
 
 
 def _locale(name: str) -> Locale:

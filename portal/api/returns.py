@@ -20,6 +20,7 @@ from portal.orders.queries import find_order_id
 from portal.policybook.service import load_book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
+from portal.refunds import credit_notes
 from portal.refunds import queries as refunds
 from portal.returns import queries, service
 from portal.returns.holding import lock_return
@@ -187,6 +188,16 @@ def label(rma: str) -> Response:
     data = labels.label_pdf(found.database, found.documents, found.files, found.shop, readable(rma))
     return Response(
         data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-label.pdf"'}
+    )
+
+
+@api.get("/returns/<rma>/credit-note.pdf")
+@call("returns:read", media_type=PDF)
+def credit_note(rma: str) -> Response:
+    """The credit note, A4; there once the first part of the money has left."""
+    data = credit_notes.paper(ports(), readable(rma))
+    return Response(
+        data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-credit-note.pdf"'}
     )
 
 

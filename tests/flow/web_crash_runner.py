@@ -148,7 +148,9 @@ class Run:
         worker = Worker(self.ports, name="worker")
         while True:
             with self.database.transaction() as tx:
-                tx.session.execute(update(Job).where(Job.name == "send_notice").values(state="done"))
+                tx.session.execute(
+                    update(Job).where(Job.name.in_(("send_notice", "issue_credit_note"))).values(state="done")
+                )
             if not worker.run_once():
                 return
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal import clock, ids
 from portal.errors import NotFound
 from portal.labels import service as labels
+from portal.refunds import credit_notes
 from portal.returns.models import Return
 from portal.returns.queries import get_return
 from portal.web.customer import grants
@@ -71,6 +72,15 @@ def packing_slip(rma: str) -> Response:
     ports_ = ports()
     pdf = labels.slip_pdf(ports_.database, ports_.documents, ports_.files, ports_.shop, number)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"packing-slip-{number}.pdf")
+
+
+@pages.get("/returns/<rma>/credit-note.pdf")
+def credit_note(rma: str) -> Response:
+    """What was credited, for the customer's own books."""
+    with read() as session:
+        number = own(session, rma).rma
+    pdf = credit_notes.paper(ports(), number)
+    return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"credit-note-{number}.pdf")
 
 
 @pages.get("/returns/<rma>/drop-off.ics")

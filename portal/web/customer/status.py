@@ -15,6 +15,7 @@ from portal.orders.queries import get_order
 from portal.policy.decision import REFUSE, Decision
 from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
+from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import MoneyView, money_of_return
 from portal.returns import lifecycle, service
 from portal.returns.models import Return, ReturnLine
@@ -130,6 +131,7 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
         credit_codes=[piece.label for piece in view.pieces if piece.kind == "store_credit"],
         pots=[(pot, pot.with_total(quote.currency)) for pot in pots(quote, names, to)],
         note=tax_note(quote),
+        credit_note=number_in(entries),
         changed=_changed(return_, quote),
         lines=[
             (line, name_of(line.order_line), _line_words(line), *_line_badge(return_, line)) for line in return_.lines

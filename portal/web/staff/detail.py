@@ -10,6 +10,7 @@ from sqlalchemy import select
 from portal import clock
 from portal.errors import NotFound
 from portal.labels.service import label_pdf, slip_pdf
+from portal.refunds import credit_notes
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.queries import get_return
 from portal.staff import permissions as may
@@ -69,6 +70,13 @@ def slip(rma: str) -> Response:
     """The packing slip."""
     given = ports()
     return _pdf(slip_pdf(given.database, given.documents, given.files, given.shop, rma), "packing-slip", rma)
+
+
+@staff.get("/returns/<rma>/credit-note.pdf")
+@needs(may.SEE_RETURNS, "returns")
+def credit_note(rma: str) -> Response:
+    """What was credited."""
+    return _pdf(credit_notes.paper(ports(), rma), "credit-note", rma)
 
 
 def _pdf(data: bytes, name: str, rma: str) -> Response:

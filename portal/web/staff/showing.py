@@ -17,6 +17,7 @@ from portal.policy.explain import staff_message, trace
 from portal.policy.quote import EXCHANGE, Quote
 from portal.policy.reasons import REASONS
 from portal.refunds import shortage
+from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
 from portal.returns import lifecycle
 from portal.returns.models import Photo, Return, ReturnLine
@@ -57,6 +58,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "order": return_.order,
         "first_name": (return_.order.customer_name or return_.email or _("the customer")).split()[0],
         "outcome": outcome_of(return_),
+        "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone) for each in open_],
         "items": [_item(each, quote, photos.get(each.id, [])) for each in return_.lines],
         "rules": _rules(chosen, len(photos.get(chosen.id, []))),

@@ -224,6 +224,7 @@ def _plain() -> dict[str, str]:
         "return.in_transit": _("Handed to the carrier"),
         "return.closed": _("Closed"),
         "payout.planned": _("Payment prepared"),
+        "credit_note.issued": _("Credit note issued"),
         "refund.planned": _("Refund prepared"),
         "refund.handed_to_staff": _("To be paid by hand"),
         "refund.accepted": _("Refund accepted by the payment provider"),

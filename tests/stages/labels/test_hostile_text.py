@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from portal.adapters import weasyprint_documents
 from portal.adapters.weasyprint_documents import WeasyprintDocuments
+from portal.adapters.weasyprint_drawing import draw
 from portal.errors import UpstreamError
 from portal.labels.addresses import Address
 from portal.labels.documents import LabelDoc, SlipDoc, SlipItem
@@ -107,7 +107,7 @@ def test_even_a_template_cannot_fetch_and_the_refusal_is_an_error_of_ours_not_th
     (tmp_path / "secret.png").write_bytes(b"x")
     for source in (url, (tmp_path / "secret.png").as_uri(), "ftp://127.0.0.1/x"):
         with pytest.raises(UpstreamError) as failed:
-            weasyprint_documents._draw(f'<img src="{source}">')
+            draw(f'<img src="{source}">')
         assert failed.value.code == "document_failed"
         assert not failed.value.retryable
     assert hits == []

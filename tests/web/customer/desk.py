@@ -19,7 +19,8 @@ from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from portal.db import Actor
-from portal.flow import Ports
+from portal.flow import JOBS, Ports
+from portal.jobs import Job
 from portal.orders.models import Order, OrderLine, Payment, Variant
 from portal.policybook.service import publish
 from portal.receiving import service as receiving
@@ -144,6 +145,12 @@ class Desk:
         """What staff do."""
         with self.ports.database.transaction(STAFF) as tx:
             return command(tx, *arguments, **more)
+
+    def work(self, name: str) -> None:
+        """Do every job of this name, due or not."""
+        for job in self.rows(Job):
+            if job.name == name and job.state == "ready":
+                JOBS[name].run(self.ports, job.args)
 
     def receive(self, rma: str, condition: str = "as_new") -> None:
         """All goods arrive."""

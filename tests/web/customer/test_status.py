@@ -201,6 +201,21 @@ def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple
     assert "You’ve got £54.10" in done
 
 
+def test_a_credit_note_is_there_for_its_owner_once_the_money_has_gone(
+    desk: Desk, booked: tuple[Customer, str], customer: Make
+) -> None:
+    priya, rma = booked
+    address = f"/returns/{rma}/credit-note.pdf"
+    assert priya.get(address).status_code == 404
+    desk.receive(rma)
+    news(desk, "succeeded")
+    desk.work("issue_credit_note")
+    assert "Credit note CN-2026-0001 (PDF)" in text_of(priya.get(f"/returns/{rma}"))
+    paper = priya.get(address)
+    assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
+    assert customer().get(address).status_code == 404
+
+
 def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(
     desk: Desk, booked: tuple[Customer, str]
 ) -> None:

@@ -1,0 +1,278 @@
+"""Credit notes: what was credited to a customer, for the books of both sides.
+
+In: a return whose money has begun to leave for good (or a refund without a return). Out: one `CreditNote` with the next number of
+its series and the figures of the stored quote, and its paper. Invariants: one for each return; numbers have no gaps, because a
+number is taken in the transaction that keeps the document; nothing is worked out anew, so paper and payout show the same.
+Never: a bonus (it is a gift, no price given back), a change after issue, a number taken twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any, Protocol
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from portal import clock, i18n, ids, timeline
+from portal.db import Database, Tx
+from portal.errors import NotFound
+from portal.files import Files
+from portal.labels.addresses import Address
+from portal.labels.documents import Rendered
+from portal.labels.service import customer_address
+from portal.orders.models import Order
+from portal.policy.quote import EXCHANGE, Quote, QuotePart
+from portal.refunds.credit_note_models import CreditNote, NumberSeries
+from portal.refunds.tenders import lock_return
+from portal.returns.models import Return
+from portal.returns.payable import payable_quote
+from portal.shop import Shop
+from portal.timeline import TimelineEntry
+
+GOODS = frozenset({"item", "discount", "tax", "adjustment"})
+"""Parts of a quote that make up what is credited for a line."""
+BONUS = "credit_bonus"
+"""A gift, not a price given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: what, how many (0: not counted), and its amounts in minor units; the tax is inside ``gross``.
+
+    ``kind`` is item, or the quote's kind of a fee or of the delivery, which the paper names in the reader's language.
+    """
+
+    kind: str
+    text: str
+    quantity: int
+    gross: int
+    tax: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteDoc:
+    """A credit note as it is printed. Amounts are minor units of ``currency``; ``locale`` is the customer's."""
+
+    number: str
+    issued_on: date
+    seller: tuple[str, ...]
+    tax_number: str
+    buyer: Address
+    order_number: str
+    ordered_on: date
+    rma: str
+    rows: tuple[Row, ...]
+    gross: int
+    tax: int
+    currency: str
+    tax_included: bool
+    locale: str
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored."""
+        return asdict(self) | {"issued_on": self.issued_on.isoformat(), "ordered_on": self.ordered_on.isoformat()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CreditNoteDoc:
+        """What `to_json` wrote."""
+        return cls(
+            **{
+                **data,
+                "issued_on": date.fromisoformat(data["issued_on"]),
+                "ordered_on": date.fromisoformat(data["ordered_on"]),
+                "seller": tuple(data["seller"]),
+                "buyer": Address(**{**data["buyer"], "lines": tuple(data["buyer"]["lines"])}),
+                "rows": tuple(Row(**row) for row in data["rows"]),
+            }
+        )
+
+
+class CreditNotePapers(Protocol):
+    """Draws credit notes. Slow (tens of ms): never inside a transaction."""
+
+    def credit_note_pdf(self, doc: CreditNoteDoc) -> Rendered:
+        """The credit note, A4; as many pages as its rows need. Raises `portal.errors.UpstreamError` when drawing fails."""
+        ...
+
+
+class Printing(Protocol):
+    """What issuing needs; `flow.Ports` has it."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def credit_note_papers(self) -> CreditNotePapers: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def shop(self) -> Shop: ...
+
+
+def issue_and_draw(ports: Printing, return_id: int) -> None:
+    """Issue the credit note of a return, unless it has one or nothing is credited, and draw its paper. Safe to repeat."""
+    with ports.database.transaction() as tx:
+        note = issue(tx, return_id, ports.shop)
+        if note is None:
+            return
+        doc, key = CreditNoteDoc.from_json(note.document), note.file_key
+    with suppress(NotFound):
+        ports.files.get(key)
+        return
+    ports.files.put(key, ports.credit_note_papers.credit_note_pdf(doc).pdf)
+
+
+def issue(tx: Tx, return_id: int, shop: Shop) -> CreditNote | None:
+    """The credit note of a return; None when no price is given back, as for an exchange."""
+    return_, _chain = lock_return(tx.session, return_id)
+    known = find(tx.session, return_id)
+    if known is not None:
+        return known
+    rows = rows_of(payable_quote(tx.session, return_), _names(return_))
+    if sum(row.gross for row in rows) <= 0:
+        return None
+    return keep(tx, rows, return_.order, shop, return_=return_)
+
+
+def keep(
+    tx: Tx,
+    rows: tuple[Row, ...],
+    order: Order,
+    shop: Shop,
+    *,
+    return_: Return | None = None,
+    refund_id: int | None = None,
+) -> CreditNote:
+    """Give these rows the next number and keep them. The caller holds the order's lock and has made sure that there is none."""
+    issued_on = clock.local_date(tx.at, shop.timezone)
+    number = _next_number(tx, shop.credit_notes.series_of(issued_on))
+    doc = CreditNoteDoc(
+        number=number,
+        issued_on=issued_on,
+        seller=shop.credit_notes.seller
+        or (shop.name, *shop.warehouse.lines, shop.warehouse.city, shop.warehouse.postcode),
+        tax_number=shop.credit_notes.tax_number,
+        buyer=_inland(customer_address(return_) if return_ is not None else _buyer(order), shop),
+        order_number=order.number,
+        ordered_on=clock.local_date(order.placed_at, shop.timezone),
+        rma=return_.rma if return_ is not None else "",
+        rows=rows,
+        gross=sum(row.gross for row in rows),
+        tax=sum(row.tax for row in rows),
+        currency=order.currency,
+        tax_included=all(line.tax_included for line in order.lines),
+        locale=i18n.reader((return_.locale if return_ is not None else "") or order.locale, shop.locale),
+    )
+    note = CreditNote(
+        number=number,
+        order_id=order.id,
+        return_id=return_.id if return_ is not None else None,
+        refund_id=refund_id,
+        issued_at=tx.at,
+        gross_minor=doc.gross,
+        tax_minor=doc.tax,
+        currency=doc.currency,
+        document=doc.to_json(),
+        file_key=f"creditnotes/{ids.new_token()}.pdf",
+    )
+    tx.session.add(note)
+    tx.session.flush()
+    timeline.record(
+        tx,
+        "credit_note.issued",
+        return_id=note.return_id,
+        order_id=order.id,
+        refund_id=refund_id,
+        data={"number": number, "amount": doc.gross, "currency": doc.currency},
+    )
+    return note
+
+
+def rows_of(quote: Quote, names: Mapping[str, str]) -> tuple[Row, ...]:
+    """The rows of a frozen quote: each line with its discounts as one, then every fee and the delivery. ``names`` by line."""
+    rows: list[Row] = []
+    for line in quote.lines:
+        if line.resolution == EXCHANGE:
+            # Other goods take the place of these; no price is given back.
+            continue
+        goods = [part for part in line.parts if part.kind in GOODS]
+        rows += _row("item", names.get(line.line, line.line), line.quantity, goods)
+        rows += _fees(part for part in line.parts if part.kind not in GOODS)
+    rows += _fees(quote.parts)
+    return tuple(rows)
+
+
+def _row(kind: str, text: str, quantity: int, parts: Iterable[QuotePart]) -> list[Row]:
+    known = list(parts)
+    gross, tax = sum(part.amount_minor for part in known), sum(part.tax_minor for part in known)
+    return [Row(kind, text, quantity, gross, tax)] if gross or tax else []
+
+
+def _fees(parts: Iterable[QuotePart]) -> list[Row]:
+    return [row for part in parts if part.kind != BONUS for row in _row(part.kind, "", 0, [part])]
+
+
+def _names(return_: Return) -> dict[str, str]:
+    lines = [line.order_line for line in return_.lines]
+    return {line.ref: ", ".join(part for part in (line.name or line.sku, line.variant) if part) for line in lines}
+
+
+def _buyer(order: Order) -> Address:
+    to = order.ship_to or {}
+    lines = tuple(str(line) for line in to.get("lines") or ())
+    name, city = str(to.get("name") or order.customer_name or order.email), str(to.get("city") or "")
+    rest = (str(to.get(key) or "") for key in ("region", "postcode", "country"))
+    return Address(name, lines, city, *rest)
+
+
+def _inland(address: Address, shop: Shop) -> Address:
+    """An address in the shop's own country does not name it."""
+    return replace(address, country="") if address.country.upper() == shop.country.upper() else address
+
+
+def _next_number(tx: Tx, series: str) -> str:
+    """The next number of the series, counted from 1. The series stays locked until the transaction has ended."""
+    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
+    begin = dialect.insert(NumberSeries).values(name=series, last=0).on_conflict_do_nothing()
+    step = (
+        update(NumberSeries)
+        .where(NumberSeries.name == series)
+        .values(last=NumberSeries.last + 1)
+        .returning(NumberSeries.last)
+        .execution_options(synchronize_session=False)
+    )
+    taken = tx.session.scalar(step)
+    if taken is None:
+        tx.session.execute(begin)
+        taken = tx.session.scalars(step).one()
+    return f"{series}{taken:04d}"
+
+
+def number_in(entries: Iterable[TimelineEntry]) -> str:
+    """The number of the credit note that a timeline tells of; empty when there is none. Costs no query."""
+    told = (entry.data["number"] for entry in entries if entry.what == "credit_note.issued" and entry.data)
+    return str(next(told, ""))
+
+
+def find(session: Session, return_id: int) -> CreditNote | None:
+    """The credit note of a return, if there is one."""
+    return session.scalar(select(CreditNote).where(CreditNote.return_id == return_id))
+
+
+def paper(ports: Printing, rma: str) -> bytes:
+    """The paper of a return's credit note. Raises `NotFound` when it has none (yet)."""
+    number = ids.read_rma(rma)
+    query = select(CreditNote).join(Return, Return.id == CreditNote.return_id).where(Return.rma == number)
+    with ports.database.read() as session:
+        note = session.scalar(query) if number is not None else None
+        if note is None:
+            raise NotFound("There is no credit note for this return yet.")
+        doc, key = CreditNoteDoc.from_json(note.document), note.file_key
+    with suppress(NotFound):
+        return ports.files.get(key)
+    # A paper that the storage has lost, or that no worker has drawn yet, is drawn from what was stored when it was issued.
+    return ports.credit_note_papers.credit_note_pdf(doc).pdf

@@ -1,0 +1,239 @@
+"""Credit notes: numbers without gaps, the stored figures and no others, one for each return, unchangeable."""
+
+from __future__ import annotations
+
+import io
+import threading
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+
+from portal import i18n
+from portal.adapters.weasyprint_credit_notes import WeasyprintCreditNotes
+from portal.errors import NotFound
+from portal.labels.addresses import Address
+from portal.policy.quote import LineQuote, Quote, QuotePart
+from portal.refunds import credit_notes
+from portal.refunds.credit_note_models import CreditNote, NumberSeries
+from portal.refunds.credit_notes import CreditNoteDoc, Row, rows_of
+from portal.returns.models import Return
+from portal.shop import CreditNotes, Shop
+from tests.stages.refunds.world import SHOP, World
+
+
+def issue(world: World, return_id: int, shop: Shop = SHOP, at: datetime | None = None) -> CreditNote | None:
+    with world.database.transaction(at=at) as tx:
+        note = credit_notes.issue(tx, return_id, shop)
+        tx.session.flush()
+        if note is not None:
+            tx.session.expunge(note)
+        return note
+
+
+def part(kind: str, amount: int, tax: int = 0, into: str = "refund", line: str | None = "1") -> QuotePart:
+    return QuotePart(kind, amount, tax, {}, line, into)
+
+
+SHIRT = LineQuote("1", "refund", 1, (part("item", 6400, 960), part("discount", -640)))
+CREDIT = (part("item", 8010, 1335, "store_credit"), part("credit_bonus", 801, 0, "store_credit"))
+SWAP = (part("item", 5000, 833, "exchange"), part("replacement", -5000, -833, "exchange"))
+WHOLE = (part("return_shipping", -350, line=None), part("outbound_shipping", 395, 66, line=None))
+FEE = Row("return_shipping", "", 0, -350, 0)
+DELIVERY = Row("outbound_shipping", "", 0, 395, 66)
+
+
+@pytest.mark.parametrize(
+    ("lines", "whole", "rows"),
+    [
+        # Discounts belong to the goods; fees and delivery stand apart.
+        ([SHIRT], WHOLE, (Row("item", "Jumper", 1, 5760, 960), FEE, DELIVERY)),
+        # A bonus is a gift and no price given back.
+        ([LineQuote("1", "store_credit", 2, CREDIT)], (), (Row("item", "Jumper", 2, 8010, 1335),)),
+        (
+            [LineQuote("1", "refund", 1, (part("item", 10000, 2500), part("restocking_fee", -1000)))],
+            (),
+            (Row("item", "Jumper", 1, 10000, 2500), Row("restocking_fee", "", 0, -1000, 0)),
+        ),
+        # What staff changed is the price of the goods.
+        (
+            [LineQuote("1", "refund", 1, (part("item", 8000, 1333), part("adjustment", -3000, -500)))],
+            (),
+            (Row("item", "Jumper", 1, 5000, 833),),
+        ),
+        # Other goods in place of these: nothing is credited, also beside a refund.
+        ([LineQuote("2", "exchange", 1, SWAP), SHIRT], (), (Row("item", "Jumper", 1, 5760, 960),)),
+        # Nothing left of the price.
+        ([LineQuote("1", "refund", 1, (part("item", 100), part("restocking_fee", -100)))], (),
+         (Row("item", "Jumper", 1, 100, 0), Row("restocking_fee", "", 0, -100, 0))),
+    ],
+)  # fmt: skip
+def test_the_rows_are_the_quotes_own_figures(
+    lines: list[LineQuote], whole: tuple[QuotePart, ...], rows: tuple[Row, ...]
+) -> None:
+    assert rows_of(Quote("GBP", tuple(lines), whole), {"1": "Jumper"}) == rows
+
+
+def test_a_return_gets_one_note_however_often_it_is_asked_for(world: World) -> None:
+    return_id, _refund = world.paid_return(5410)
+    first, again = issue(world, return_id), issue(world, return_id)
+    assert first is not None
+    assert again is not None
+    assert (again.number, first.gross_minor, first.currency) == (first.number, 5410, "GBP")
+    assert first.document["rows"][0]["text"] == "Jumper"
+
+
+def test_each_year_counts_anew_in_the_shops_calendar(quick_world: World) -> None:
+    shop = SHOP.model_copy(update={"credit_notes": CreditNotes(series="GS/{year}/")})
+    moments = (
+        datetime(2026, 12, 31, 22, 0, tzinfo=UTC), datetime(2026, 12, 31, 23, 30, tzinfo=UTC),
+        datetime(2027, 1, 1, 0, 0, tzinfo=UTC),
+    )  # fmt: skip
+    notes = [issue(quick_world, quick_world.paid_return(1000)[0], shop, at) for at in moments]
+    assert [note.number for note in notes if note] == ["GS/2026/0001", "GS/2026/0002", "GS/2027/0001"]
+
+
+def test_an_exchange_credits_nothing(quick_world: World) -> None:
+    order = quick_world.order(5000)
+    quick_world.variant("J-L", 3)
+    return_id = quick_world.return_(order, 0, resolution="exchange", sku="J-L")
+    assert issue(quick_world, return_id) is None
+
+
+def test_numbers_have_no_gaps_when_many_issue_at_once_and_some_fail(pg_world: World) -> None:
+    returns = [pg_world.paid_return(1000 + at)[0] for at in range(12)]
+    start = threading.Barrier(12)
+    wrong: list[BaseException] = []
+
+    def work(at: int) -> None:
+        start.wait()
+        try:
+            for attempt in range(2):
+                try:
+                    with pg_world.database.transaction() as tx:
+                        credit_notes.issue(tx, returns[at], SHOP)
+                        tx.session.flush()
+                        if attempt == 0 and at % 3 == 0:
+                            raise ArithmeticError("the process fell over before the commit")
+                except ArithmeticError:
+                    continue
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(at,)) for at in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+    with pg_world.database.read() as session:
+        numbers = sorted(session.scalars(select(CreditNote.number)))
+        year = numbers[0].split("-")[1]
+        assert numbers == [f"CN-{year}-{at:04d}" for at in range(1, 13)]
+        assert session.scalars(select(NumberSeries.last)).one() == 12
+        assert sorted(session.scalars(select(CreditNote.return_id))) == sorted(returns)
+
+
+def test_the_database_refuses_to_change_or_remove_a_note(world: World) -> None:
+    note = issue(world, world.paid_return(2000)[0])
+    assert note is not None
+    for change in (update(CreditNote).values(gross_minor=1), CreditNote.__table__.delete()):  # type: ignore[attr-defined]
+        with pytest.raises(DBAPIError), world.database.transaction() as tx:
+            tx.session.execute(change)
+
+
+DOC = CreditNoteDoc(
+    number="CN-2026-0042",
+    issued_on=date(2026, 11, 20),
+    seller=("Wren & Harbour Ltd", "3 Quay Street"),
+    tax_number="GB 999 9999 73",
+    buyer=Address("Priya <b>Nair</b>", ("14 Aldermoor Road",), "Bristol", "", "BS6 5QA", "GB"),
+    order_number="WH-20418",
+    ordered_on=date(2026, 10, 9),
+    rma="R-7K4Q92M",
+    rows=(Row("item", "Brushed flannel shirt, Moss check", 1, 5760, 960), Row("return_shipping", "", 0, -350, 0)),
+    gross=5410,
+    tax=960,
+    currency="GBP",
+    tax_included=True,
+    locale="en_GB",
+)
+
+
+@pytest.fixture(scope="module")
+def papers() -> WeasyprintCreditNotes:
+    return WeasyprintCreditNotes(i18n.catalogue)
+
+
+def words(pdf: bytes) -> str:
+    return " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
+WHOLE_PAPER = [
+    "Credit note CN-2026-0042", "20 November 2026", "WH-20418 of 9 October 2026", "R-7K4Q92M", "£57.60", "£9.60", "−£3.50",
+    "Without VAT £44.50", "VAT £9.60", "Credited £54.10", "Return label", "VAT number GB 999 9999 73", "Priya <b>Nair</b>",
+]  # fmt: skip
+
+
+def cups(currency: str, gross: int, tax: int) -> CreditNoteDoc:
+    return replace(DOC, currency=currency, gross=gross, tax=tax, rows=(Row("item", "Cup", 2, gross, tax),))
+
+
+@pytest.mark.parametrize(
+    ("doc", "said"),
+    [
+        (DOC, WHOLE_PAPER),
+        (cups("JPY", 9899, 899), ["¥9,899", "¥899", "¥9,000"]),
+        (cups("KWD", 12340, 0), ["12.340"]),
+        (cups("ISK", 500, 97), ["ISK", "500", "403"]),
+        (replace(DOC, buyer=Address("ప్రియ నాయర్", ("వీధి 1",), "హైదరాబాద్", "", "500001", "IN")), ["INDIA"]),
+    ],
+)
+def test_the_paper_says_the_stored_figures(papers: WeasyprintCreditNotes, doc: CreditNoteDoc, said: list[str]) -> None:
+    drawn = papers.credit_note_pdf(CreditNoteDoc.from_json(doc.to_json()))
+    assert drawn.complete
+    text = " ".join(words(drawn.pdf).split())
+    for each in said:
+        assert each in text, text
+
+
+@dataclass
+class Memory:
+    """Files in memory."""
+
+    kept: dict[str, bytes]
+
+    def put(self, key: str, data: bytes) -> None:
+        self.kept[key] = data
+
+    def get(self, key: str) -> bytes:
+        if key not in self.kept:
+            raise NotFound("There is no such file.")
+        return self.kept[key]
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
+@pytest.fixture
+def printing(quick_world: World, papers: WeasyprintCreditNotes) -> Any:
+    return SimpleNamespace(database=quick_world.database, credit_note_papers=papers, files=Memory({}), shop=SHOP)
+
+
+def test_the_paper_is_drawn_once_kept_and_drawn_again_when_it_is_lost(quick_world: World, printing: Any) -> None:
+    return_id, _refund = quick_world.paid_return(5410)
+    with quick_world.database.read() as session:
+        rma = session.get_one(Return, return_id).rma
+    with pytest.raises(NotFound):
+        credit_notes.paper(printing, rma)
+    credit_notes.issue_and_draw(printing, return_id)
+    credit_notes.issue_and_draw(printing, return_id)
+    (kept,) = printing.files.kept.values()
+    assert credit_notes.paper(printing, rma) == kept
+    printing.files.kept.clear()
+    assert "£54.10" in words(credit_notes.paper(printing, rma))
