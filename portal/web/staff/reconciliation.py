@@ -34,4 +34,7 @@ def summary(session: Session) -> dict[str, Any]:
     count = report.difference_count
     found = ngettext("%(num)s difference", "%(num)s differences", count)
     when = words.when(report.ended_at, clock.now(), ports().shop.timezone)
-    return {"sentence": _("Compared with Stripe %(when)s: %(found)s.", when=when, found=found), "wrong": bool(count)}
+    return {
+        "sentence": _("Last comparison with Stripe: %(when)s, %(found)s.", when=when, found=found),
+        "wrong": bool(count),
+    }

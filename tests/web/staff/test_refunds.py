@@ -248,9 +248,9 @@ def test_the_last_comparison_with_stripe_is_shown_with_its_differences(lead: Bro
                     differences=differences, difference_count=len(differences),
                 )
             )  # fmt: skip
-        assert f": {said}." in lead.words("/staff/refunds")
+        assert f", {said}." in lead.words("/staff/refunds")
         seen = lead.words("/staff/refunds/reconciliation")
-        assert f": {said}." in seen
+        assert f", {said}." in seen
         assert "3 refunds on 2 payments" in seen
         assert (sentence in seen) is bool(differences)
 
