@@ -56,9 +56,19 @@
     });
   }
 
+  /* A form that is drawn anew for a choice gives the choice its focus back, so that arrow keys can go on. */
   function autoSubmit() {
+    var form = document.querySelector("form[data-focus]");
+    var field = form && document.getElementById(form.dataset.focus);
+    if (field) { field.focus(); }
     document.addEventListener("change", function (event) {
-      if (event.target.matches("[data-autosubmit]")) { event.target.form.requestSubmit(); }
+      if (!event.target.matches("[data-autosubmit]")) { return; }
+      var at = event.target.form.querySelector("input[data-at]");
+      if (at) {
+        at.value = event.target.id;
+        at.form.action = at.form.action.split("#")[0]; // a place in the address would take the focus away again
+      }
+      event.target.form.requestSubmit();
     });
   }
 

@@ -112,6 +112,8 @@ def test_every_page_of_the_editor_is_accessible_and_fits_a_phone(
     page.get_by_label("Name of the rule").fill("Frequent returns")
     # A choice on which others depend brings its fields by itself where scripts run.
     page.get_by_label("What", exact=True).select_option("customer.return_rate")
+    expect(page.get_by_label("Compared")).to_be_visible()
+    expect(page.get_by_label("What", exact=True)).to_be_focused()
     page.get_by_label("Value (%)").fill("lots")
     page.get_by_label("Also set").select_option("review")
     page.get_by_role("button", name="Add setting").click()

@@ -69,6 +69,11 @@ class RuleForm:
         return self.held.get("place")
 
     @property
+    def at(self) -> str:
+        """The control whose change asked for others; a script gives it the focus again."""
+        return self.held.get("at")[:80]
+
+    @property
     def terms(self) -> list[str]:
         """The terms of the form, in the order of the language."""
         chosen = self.data.get("terms", [])
