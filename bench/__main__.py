@@ -199,7 +199,7 @@ class Bench:
 
     def flow(self) -> Iterator[Row]:
         """The whole flow over HTTP: create, receive, accepted by Stripe; and its last part alone."""
-        count = 15 if self.quick else 45
+        count = WARM + (7 if self.quick else 40)
         self._pay_orders("P", count)
         # Stripe's messages come a second after its answer; the stand-in's would come before it has been read.
         self._stand_in("settings", {"webhook_delivery": "hold"})
@@ -231,7 +231,7 @@ class Bench:
         """Refunds that wait, sent by one and by four workers to a stand-in that takes 200 ms for each answer."""
         delay = {"kind": "delay", "method": "POST", "path": "/v1/refunds", "ms": 200, "times": -1}
         for workers in (1, 4):
-            count = (30 if self.quick else 120) * workers
+            count = (16 if self.quick else 120) * workers
             with (
                 tempfile.TemporaryDirectory(prefix="portal-bench-") as name,
                 LivePortal(Path(name), workers=0, policy_dir=_unhurried(Path(name))) as live,

@@ -24,3 +24,8 @@ def pre_fork(_server: Any, _worker: Any) -> None:
     """Set what the app is made of aside from garbage collection, so that its memory stays shared and is never searched again."""
     gc.collect()
     gc.freeze()
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Forget, without closing them, connections that the app may have opened while it was made: they are the first process's."""
+    worker.app.wsgi().extensions["portal"].database.engine.dispose(close=False)
