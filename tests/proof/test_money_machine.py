@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -11,11 +10,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.proof.machine import FIGURES, MoneyMachine
 
-SHOPS = int(os.environ.get("PROOF_SHOPS", "32"))
+SHOPS = int(os.environ.get("PROOF_SHOPS", "26"))
 STEPS = int(os.environ.get("PROOF_STEPS", "50"))
 PHASES = set(Phase) if os.environ.get("PROOF_SHRINK") else {Phase.explicit, Phase.generate}
 """Looking for the shortest way to a broken rule takes minutes; the seed finds the same way again."""
-SEED = int(os.environ.get("PROOF_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+SEED = int(os.environ.get("PROOF_SEED") or 20261126)
+"""The suite draws the same steps every time, so that it fails for a change and not by chance; `make proof` draws others."""
 
 
 def test_no_order_of_events_breaks_a_rule_of_money(record_property: Callable[[str, object], None]) -> None:
