@@ -42,7 +42,7 @@ def test_an_ordinary_article_can_come_back_until_a_day_at_a_cost(api: Api) -> No
 
 
 def test_socks_come_back_only_if_faulty_and_say_so(api: Api) -> None:
-    found = asked(api, "tags=socks,wool")
+    found = asked(api, "country=US&tags=socks,wool")
     assert found["answer"] == "only_if_faulty"
     assert found["ordinary"]["causes"][0]["message"].startswith("Socks and underwear")  # type: ignore[index]
     assert found["points"][0]["title"] == "Only if something is wrong with it"  # type: ignore[index]
@@ -100,7 +100,7 @@ def test_who_asks_too_often_waits() -> None:
 
 
 def test_the_frame_may_stand_on_any_site_and_the_script_may_be_loaded_there(api: Api, ports: Ports) -> None:
-    page = api.client.get("/widget?country=GB&tags=socks")
+    page = api.client.get("/widget?country=US&tags=socks")
     assert page.status_code == 200
     assert "Only if something is wrong with it" in page.text
     assert "frame-ancestors *" in page.headers["Content-Security-Policy"]
