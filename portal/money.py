@@ -18,7 +18,7 @@ from babel.core import get_global
 # ISO 4217 minor units as in CLDR's supplemental data (the digits of the currency, not its cash rounding). Where CLDR shows
 # fewer digits than ISO because nobody uses the coins (HUF, TWD, UAH …), the ISO figure is what payment systems count in.
 _ISO_TWO_WHERE_CLDR_IS_COARSER = frozenset(
-    "AFN ALL AMD COP CRC CZK DKK GYD HUF IDR IRR KPW LAK LBP LUF MMK MNT MRU MUR NOK PKR RSD RUB SEK SLE SLL SOS STN "
+    "AFN ALL AMD COP CRC CZK DKK GYD HUF IDR IRR KPW LAK LBP LUF MMK MNT MRU MUR NOK PKR RSD RUB SEK SLE SLL SOS STD STN "
     "SYP TWD TZS UZS YER ZMK".split()
 )
 _DIGITS = get_global("currency_fractions")
