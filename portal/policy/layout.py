@@ -51,8 +51,9 @@ class Splice:
 
 
 def spliced(text: str, splices: Iterable[Splice]) -> str:
-    """The text with all splices made; they do not overlap."""
-    for each in sorted(splices, key=lambda splice: splice.start, reverse=True):
+    """The text with all splices made; they do not overlap. What is put in at one place comes in the given order."""
+    ordered = sorted(enumerate(splices), key=lambda each: (each[1].start, each[0]), reverse=True)
+    for _position, each in ordered:
         text = text[: each.start] + each.text + text[each.end :]
     return text
 

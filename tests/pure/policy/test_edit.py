@@ -143,6 +143,13 @@ def test_a_change_of_a_rule_rewrites_only_what_differs(changed: Wish, gone: list
     assert difference(edit.change_rule(TEXT, name, changed)) == (gone, come)
 
 
+def test_a_setting_and_a_sentence_that_come_at_one_place_stand_in_their_order() -> None:
+    text = document("- rule: A\n  set:\n    review: always")
+    both = Wish("A", sets={"review": "always", "credit_bonus": 500}, say="Why.")
+    new = edit.change_rule(text, "A", both)
+    assert "    set:\n      review: always\n      credit_bonus: 5%\n    say: Why.\n" in new
+
+
 def test_a_rule_moves_with_its_own_comments_and_leaves_the_others_where_they_are() -> None:
     moved = edit.move_rule(TEXT, "Faults", 1)
     assert difference(moved) == ([], [])
