@@ -301,7 +301,7 @@ def test_a_version_can_start_later_in_the_shops_own_time(
     answer = lead.submit(lead.form("/staff/policy/publish", "publish"), {"note": "x"})
     assert answer.status_code == 422
     assert 'href="#start"' in answer.text
-    assert "It starts on 1 December 2026 at 09:30 GMT, in the place of version 2." in lead.words(
+    assert "It starts on Tue 1 Dec 2026, 09:30, in the place of version 2." in lead.words(
         "/staff/policy/versions/1/roll-back"
     )
     back = lead.submit(lead.form("/staff/policy/versions/1/roll-back", "roll-back"))
