@@ -26,6 +26,26 @@ def add(email: str, role: str, name: str, password: str) -> None:
     click.echo(f"{email}: {outcome}, role {role}")
 
 
+@staff.command("deactivate")
+@click.argument("email")
+def deactivate(email: str) -> None:
+    """Put a member of staff out: every sign-in of theirs ends now, and none is let in again."""
+    _set_active(email, active=False)
+
+
+@staff.command("activate")
+@click.argument("email")
+def activate(email: str) -> None:
+    """Let a member of staff in again, with the role and password of before."""
+    _set_active(email, active=True)
+
+
+def _set_active(email: str, *, active: bool) -> None:
+    with ports().database.transaction() as tx:
+        address = service.set_active(tx, email=email, active=active).email
+    click.echo(f"{address}: {'active' if active else 'deactivated, signed out everywhere'}")
+
+
 @click.group()
 def token() -> None:
     """Keys of programs that use the API."""

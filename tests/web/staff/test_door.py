@@ -7,9 +7,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from click.testing import CliRunner
 from flask import Flask
+from flask.cli import ScriptInfo
 from sqlalchemy import select
 
+from portal.cli.access import staff as people_commands
 from portal.db import Database
 from portal.flow import Ports
 from portal.staff import service
@@ -288,3 +291,28 @@ def test_the_theme_is_a_cookie_and_a_class(lead: Browser) -> None:
     assert 'class="theme-dark"' in lead.page("/staff/")
     lead.post("/staff/theme", {"theme": "<b>"})
     assert 'class="theme-auto"' in lead.page("/staff/")
+
+
+def test_the_command_that_deactivates_ends_every_sign_in_and_lets_nobody_in(
+    ports: Ports, database: Database, lead: Browser
+) -> None:
+    app, elsewhere = make_app(ports), Browser(make_app(ports))
+    elsewhere.sign_in(MAYA)
+
+    def portal(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(people_commands, words, obj=ScriptInfo(create_app=lambda: app))
+        return done.exit_code, done.output
+
+    assert lead.get("/staff/").status_code == 200
+    assert portal("deactivate", MAYA.upper()) == (0, f"{MAYA}: deactivated, signed out everywhere\n")
+    for browser in (lead, elsewhere):
+        answer = browser.get("/staff/")
+        assert (answer.status_code, answer.location) == (303, "/staff/sign-in")
+    with database.read() as session:
+        assert session.scalars(select(SignIn).where(SignIn.ended_at.is_(None))).all() == []
+    assert portal("deactivate", MAYA)[0] == 0
+    assert portal("deactivate", "nobody@wren.example")[0] == 1
+    assert portal("activate", MAYA) == (0, f"{MAYA}: active\n")
+    assert lead.get("/staff/").status_code == 303
+    elsewhere.sign_in(MAYA)
+    assert elsewhere.get("/staff/").status_code == 200
