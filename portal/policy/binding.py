@@ -155,6 +155,7 @@ def kinder(new: Decision, old: Decision) -> bool:
         # Where the old version could not tell the last day, a day that the new one accepts is better already by the answer.
         unknown_before = old.return_by_on is None and signs[0] == 1
         signs.append(0 if unknown_before else _by(new.return_by_on, old.return_by_on))
+    signs.append(_order(new.value("window").grace, old.value("window").grace))
     for term, better in _BETTER.items():
         mine, theirs = new.value(term), old.value(term)
         if term == "on_inspection":

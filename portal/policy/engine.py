@@ -9,6 +9,7 @@ Never: a clock, an exception for a "no", a cause that hides another one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 from portal.policy.conditions import Unknown
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Cause, Decision, Term
 from portal.policy.facts import Facts
-from portal.policy.laws import PREFIX, START_OF
+from portal.policy.laws import PREFIX, START_OF, last_day
 from portal.policy.loader import Policy, Rule
 from portal.policy.terms import Fee, ReturnShipping, Window
 
@@ -133,23 +134,21 @@ def _window(
     """The end of the window, and the cause when it has passed or cannot be known."""
     window: Window = term.value
     zone, rule = policy.zone, term.set_by
-    start: datetime | None = None
-    if window.until is None:
-        start = START_OF[window.start](facts)
-        if start is None and isinstance(window.if_undelivered, Window):
-            window = window.if_undelivered
-            start = START_OF[window.start](facts)
-        if start is None:
-            where = {"from": window.start}
-            if window.if_undelivered == "refuse":
-                refusing.append(Cause("not_delivered", rule, where))
-            else:
-                reviewing.append(Cause("no_start_date", rule, where))
-            return None, None
-    last = window.until or _last_day(start, window.days or 0, zone)
+    last = last_day(window, facts, zone)
+    if last is None and isinstance(window.if_undelivered, Window):
+        window = replace(window.if_undelivered, grace=window.grace, ends_on=window.ends_on)
+        last = last_day(window, facts, zone)
+    if last is None:
+        where = {"from": window.start}
+        if window.if_undelivered == "refuse":
+            refusing.append(Cause("not_delivered", rule, where))
+        else:
+            reviewing.append(Cause("no_start_date", rule, where))
+        return None, None
+    start = None if window.until is not None else START_OF[window.start](facts)
     if facts.at is None:
         blocked.append(Cause("unknown_fact", rule, {"fact": "today", "sets": ["window"]}))
-    elif facts.at.astimezone(zone).date() > last:
+    elif facts.at.astimezone(zone).date() > last + timedelta(days=window.grace):
         # Where a law moved the end, what the merchant says of the shorter window still explains why it is not the usual one.
         told = term.instead_of[0][0] if rule.startswith(PREFIX) else rule
         params: dict[str, Any] = {"ended_on": last.isoformat(), **_say(policy, told)}
@@ -161,13 +160,6 @@ def _window(
             }
         refusing.append(Cause("window_closed", rule, params))
     return end_of_day(last, zone), last
-
-
-def _last_day(start: datetime | None, days: int, zone: ZoneInfo) -> date:
-    """The n-th calendar day after the day of ``start`` in the policy's own calendar, whatever clocks did between."""
-    if start is None:
-        raise ValueError("a window of days needs the moment it starts from")
-    return start.astimezone(zone).date() + timedelta(days=days)
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:

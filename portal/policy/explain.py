@@ -275,7 +275,9 @@ def window_words(window: Window, wording: Wording = ENGLISH) -> str:
     """``30 days`` or ``Until 31 January 2027``."""
     if window.until is not None:
         return wording.gettext("Until %(date)s") % {"date": wording.date(window.until)}
-    return _days_words(window.days or 0, wording)
+    days = _days_words(window.days or 0, wording)
+    # Grace is between the shop and its policy: who knew of it would count on it.
+    return days if window.ends_on == "day" else wording.gettext("%(days)s, to a business day") % {"days": days}
 
 
 def _shipping_words(value: ReturnShipping, wording: Wording) -> str:

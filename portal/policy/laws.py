@@ -145,9 +145,18 @@ def _raised(floor: Floor, facts: Facts, terms: Mapping[str, Term], zone: ZoneInf
 def last_day(window: Window, facts: Facts, zone: ZoneInfo) -> date | None:
     """The last day of a window in the shop's calendar; None when the moment that it is counted from is not known."""
     if window.until is not None:
-        return window.until
+        return _business(window, window.until)
     start = START_OF[window.start](facts)
-    return None if start is None else start.astimezone(zone).date() + timedelta(days=window.days or 0)
+    if start is None:
+        return None
+    # The n-th calendar day after the day of the start, whatever clocks did between.
+    return _business(window, start.astimezone(zone).date() + timedelta(days=window.days or 0))
+
+
+def _business(window: Window, day: date) -> date:
+    """The Monday after a last day that is no business day, where the window ends on one."""
+    late = max(day.weekday() - 4, 0)
+    return day + timedelta(days=3 - late) if window.ends_on == "business_day" and late else day
 
 
 def _is_longer(

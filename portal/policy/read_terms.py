@@ -8,6 +8,7 @@ Never: a default that the document could have meant otherwise: the defaults are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from portal.policy import terms as t
@@ -101,9 +102,18 @@ _WINDOW_EXAMPLE = "{days: 30, from: delivered}"
 
 
 def _window(spec: t.TermSpec, node: Node, findings: Findings) -> t.Window | None:
-    keys = _keys(node, findings, ("days", "until", "from", "if_undelivered"), _WINDOW_EXAMPLE)
+    keys = _keys(node, findings, ("days", "until", "from", "if_undelivered", "grace", "ends_on"), _WINDOW_EXAMPLE)
     if keys is None:
         return None
+    grace = read_days(keys["grace"][1], findings) if "grace" in keys else 0
+    ends_on = read_word(keys["ends_on"][1], findings, t.ENDS_ON, "`ends_on`") if "ends_on" in keys else "day"
+    window = _plain_window(node, keys, findings)
+    if window is None or grace is None or ends_on is None:
+        return None
+    return replace(window, grace=grace, ends_on=ends_on)
+
+
+def _plain_window(node: Node, keys: Mapping[str, tuple[Scalar, Node]], findings: Findings) -> t.Window | None:
     if "until" in keys:
         for other in ("days", "from", "if_undelivered"):
             if other in keys:

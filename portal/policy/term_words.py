@@ -49,6 +49,16 @@ def days_words(days: int, wording: Wording) -> str:
 def window_clause(window: t.Window, wording: Wording = ENGLISH, *, returnable: bool = False) -> Pieces:
     """The time limit as a clause; ``returnable`` where the same rule also says that the item is accepted."""
     _ = wording.gettext
+    clause = _until_or_for(window, wording, returnable)
+    if window.ends_on == "business_day":
+        clause = fill(_("%(clause)s, ending [on a business day]"), clause=clause)
+    if window.grace:
+        clause = fill(_("%(clause)s, with [%(days)s] of grace"), clause=clause, days=days_words(window.grace, wording))
+    return clause
+
+
+def _until_or_for(window: t.Window, wording: Wording, returnable: bool) -> Pieces:
+    _ = wording.gettext
     if window.until is not None:
         message = _("accept it [until %(date)s]") if returnable else _("accept returns [until %(date)s]")
         return fill(message, date=wording.date(window.until))

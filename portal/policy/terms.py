@@ -22,6 +22,7 @@ METHODS = (
     "own",
 )  # a PDF to print, a code to show, handed in at a shop, posted at one's own cost
 CONDITIONS = ("as_new", "opened", "used", "damaged", "wrong_item", "missing")
+ENDS_ON = ("day", "business_day")
 OUTBOUND = ("never", "full_return", "always")
 REFUND_WHEN = ("authorized", "in_transit", "received", "inspected")
 STARTS = ("placed", "shipped", "delivered", "last_delivered")
@@ -33,6 +34,9 @@ EXCHANGE_FOR = ("same_price",)
 class Window:
     """How long the customer has: ``days`` counted from a moment, or ``until`` a day, both to the end of that day.
 
+    ``grace`` days more are accepted and not told: the day to show stays the last one. ``ends_on`` ``business_day`` moves a
+    last day that is a Saturday or a Sunday to the Monday after it.
+
     ``last_delivered`` is the day on which the last of the order's goods came; it is not known before all of them have.
 
     ``if_undelivered`` says what holds when the moment is not known: ``review``, ``refuse``, or another window that is
@@ -43,6 +47,8 @@ class Window:
     until: date | None = None
     start: str = "delivered"
     if_undelivered: str | Window = "review"
+    grace: int = 0
+    ends_on: str = "day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +117,30 @@ def _money(value: Mapping[str, Any]) -> Money:
 
 
 def _window_json(value: Window) -> dict[str, Any]:
+    # What is not set is left out, so that a policy that never used it keeps its hash.
+    more: dict[str, Any] = ({"grace": value.grace} if value.grace else {}) | (
+        {"ends_on": value.ends_on} if value.ends_on != "day" else {}
+    )
     if value.until is not None:
-        return {"until": value.until.isoformat()}
+        return {"until": value.until.isoformat()} | more
     fallback = value.if_undelivered
     return {
         "days": value.days,
         "from": value.start,
         "if_undelivered": fallback if isinstance(fallback, str) else _window_json(fallback),
-    }
+    } | more
 
 
 def _window(data: Mapping[str, Any]) -> Window:
+    more = {"grace": data.get("grace", 0), "ends_on": data.get("ends_on", "day")}
     if "until" in data:
-        return Window(until=date.fromisoformat(data["until"]))
+        return Window(until=date.fromisoformat(data["until"]), **more)
     fallback = data["if_undelivered"]
     return Window(
         days=data["days"],
         start=data["from"],
         if_undelivered=fallback if isinstance(fallback, str) else _window(fallback),
+        **more,
     )
 
 

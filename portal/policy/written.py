@@ -47,14 +47,19 @@ def term_tree(term: str, value: Any) -> Tree:
 
 
 def _window(window: t.Window) -> Tree:
+    more: dict[str, Tree] = {}
+    if window.grace:
+        more["grace"] = window.grace
+    if window.ends_on != "day":
+        more["ends_on"] = window.ends_on
     if window.until is not None:
-        return {"until": window.until.isoformat()}
+        return {"until": window.until.isoformat(), **more}
     out: dict[str, Tree] = {"days": window.days or 0, "from": window.start}
     if isinstance(window.if_undelivered, t.Window):
         out["if_undelivered"] = {"days": window.if_undelivered.days or 0, "from": window.if_undelivered.start}
     elif window.if_undelivered != "review":
         out["if_undelivered"] = window.if_undelivered
-    return out
+    return out | more
 
 
 def _amounts(data: Any) -> Tree:

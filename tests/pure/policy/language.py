@@ -48,6 +48,9 @@ def values() -> list[tuple[str, object]]:
         t.EVIDENCE: (t.Evidence(), t.Evidence(1), t.Evidence(7), t.Evidence(1, "7"), t.Evidence(7, "7")),
         t.WINDOW: (
             t.Window(until=date(2026, 11, 7)),
+            t.Window(until=date(2026, 11, 7), grace=2),
+            t.Window(days=7, grace=3, ends_on="business_day"),
+            t.Window(days=7, if_undelivered=t.Window(8, start="placed"), ends_on="business_day"),
             *(t.Window(days=7, start=start) for start in t.STARTS),
             *(t.Window(days=7, if_undelivered=other) for other in ("refuse", t.Window(8, start="placed"))),
             t.Window(days=7, if_undelivered=t.Window(8, start="shipped")),

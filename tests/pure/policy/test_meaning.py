@@ -342,3 +342,33 @@ def test_a_restocking_fee_in_another_currency_is_for_a_person_too():
 
 def test_the_window_is_a_value_that_knows_its_own_defaults():
     assert decide(policy("- rule: A\n  set: {window: {days: 3}}"), JUMPER).value("window") == Window(days=3)
+
+
+@pytest.mark.parametrize(
+    ("window", "at", "answer", "shown"),
+    [
+        # Delivered on Thursday 29 October 2026: 30 days end on Saturday 28 November.
+        ("{days: 30}", utc(2026, 11, 28, 23), ACCEPT, date(2026, 11, 28)),
+        ("{days: 30}", utc(2026, 11, 29, 9), REFUSE, date(2026, 11, 28)),
+        ("{days: 30, ends_on: business_day}", utc(2026, 11, 30, 23), ACCEPT, date(2026, 11, 30)),
+        ("{days: 30, ends_on: business_day}", utc(2026, 12, 1, 9), REFUSE, date(2026, 11, 30)),
+        ("{days: 31, ends_on: business_day}", utc(2026, 11, 30, 23), ACCEPT, date(2026, 11, 30)),
+        ("{days: 29, ends_on: business_day}", utc(2026, 11, 28, 9), REFUSE, date(2026, 11, 27)),
+        ("{days: 30, grace: 2}", utc(2026, 11, 30, 23), ACCEPT, date(2026, 11, 28)),
+        ("{days: 30, grace: 2}", utc(2026, 12, 1, 9), REFUSE, date(2026, 11, 28)),
+        ("{until: 2026-11-28, grace: 1, ends_on: business_day}", utc(2026, 12, 1, 9), ACCEPT, date(2026, 11, 30)),
+        ("{until: 2026-11-28, grace: 1, ends_on: business_day}", utc(2026, 12, 2, 9), REFUSE, date(2026, 11, 30)),
+    ],
+)
+def test_7_grace_is_accepted_and_not_told_and_a_last_day_may_wait_for_monday(window, at, answer, shown):
+    decision = decide(policy(f"- rule: A\n  set: {{window: {window}}}"), JUMPER.asking(at=at))
+    assert (decision.answer, decision.return_by_on) == (answer, shown)
+    if answer == REFUSE:
+        assert decision.causes[0].params["ended_on"] == shown.isoformat()
+
+
+def test_7_a_fallback_for_what_is_not_delivered_has_the_same_grace():
+    rules = "- rule: A\n  set: {window: {days: 9, if_undelivered: {days: 40, from: placed}, grace: 2}}"
+    waiting = item(JUMPER, delivered_at=None)
+    assert decide(policy(rules), waiting.asking(at=utc(2026, 11, 20, 9))).answer == ACCEPT
+    assert decide(policy(rules), waiting.asking(at=utc(2026, 11, 21, 9))).answer == REFUSE

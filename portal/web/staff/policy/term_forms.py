@@ -6,6 +6,7 @@ In: a typed value, or what a form holds. Out: fields, or the typed value.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from portal.policy import phrases as p
@@ -104,9 +105,10 @@ class _Days:
 
 class _Window:
     def show(self, value: t.Window) -> Data:
+        out = {"ends-on": [value.ends_on], "grace": [str(value.grace or "")]}
         if value.until is not None:
-            return {"from": ["until"], "until": [value.until.isoformat()]}
-        out = {"from": [value.start], "days": [str(value.days)]}
+            return out | {"from": ["until"], "until": [value.until.isoformat()]}
+        out |= {"from": [value.start], "days": [str(value.days)]}
         other = value.if_undelivered
         if isinstance(other, t.Window):
             return {**out, "else": [other.start], "else-days": [str(other.days)]}
@@ -117,15 +119,21 @@ class _Window:
             ("delivered", _("Days after delivery")),
             ("shipped", _("Days after it was sent")),
             ("placed", _("Days after the order")),
+            ("last_delivered", _("Days after the last parcel of the order")),
             ("until", _("Until a date")),
         )
         start = held.get("from", "delivered")
         found = [held.field("from", _("Counted"), "select", options=starts, refresh=True)]
+        ends = (("day", _("On that day")), ("business_day", _("On a business day: Monday after a weekend")))
+        last = [
+            held.field("ends-on", _("It ends"), "select", options=ends),
+            held.field("grace", _("Days of grace, not told to customers (optional)"), "number", width="xs"),
+        ]
         if start == "until":
-            return [*found, held.field("until", _("Last day"), "date")]
+            return [*found, held.field("until", _("Last day"), "date"), *last]
         found.append(held.field("days", _("Days"), "number", width="xs"))
         if start == "placed":
-            return found
+            return [*found, *last]
         earlier = {"placed": _("Count from the order"), "shipped": _("Count from the day it was sent")}
         others = (
             ("review", _("A person decides")),
@@ -135,9 +143,19 @@ class _Window:
         found.append(held.field("else", _("While that day isn’t known"), "select", options=others, refresh=True))
         if held.get("else") in earlier:
             found.append(held.field("else-days", _("Days then"), "number", width="xs"))
-        return found
+        return [*found, *last]
 
     def read(self, spec: t.TermSpec, held: Holder) -> t.Window | None:
+        window = self._read_window(held)
+        ends_on = held.word("ends-on", t.ENDS_ON, _("Choose on which day it ends")) if held.get("ends-on") else "day"
+        grace = held.days("grace") if held.get("grace", "").strip() else 0
+        return (
+            None
+            if window is None or ends_on is None or grace is None
+            else replace(window, grace=grace, ends_on=ends_on)
+        )
+
+    def _read_window(self, held: Holder) -> t.Window | None:
         start = held.word("from", (*t.STARTS, "until"), _("Choose from when the days count"))
         if start is None:
             return None
