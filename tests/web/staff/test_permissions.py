@@ -129,6 +129,7 @@ def test_every_page_of_the_staff_names_its_permission_and_stands_in_these_tables
         "staff.photo",
         "staff.label",
         "staff.slip",
+        "staff.credit_note",
         "staff.refund_page",
         "staff.policy_simulation",
     }
