@@ -12,7 +12,7 @@ run: setup ## the whole portal with a sample shop; Ctrl-C stops all of it
 	@PORT=$(PORT) .venv/bin/python scripts/run.py
 
 test: setup ## the whole suite: a real PostgreSQL and a real browser included
-	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## format, lint, types, import rules, templates
 	@sh scripts/check.sh

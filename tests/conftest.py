@@ -15,6 +15,26 @@ from tests.live import LivePortal
 
 _names = itertools.count(1)
 
+SLOW_FIRST = (
+    "tests/proof",
+    "tests/browser",
+    "tests/flow",
+    "tests/stages/labels",
+    "tests/api",
+    "tests/stages/simulation",
+)
+"""What takes longest starts first, so that no core waits for it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {folder: at for at, folder in enumerate(SLOW_FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(item.config.rootpath).as_posix()
+        return next((at for folder, at in rank.items() if path.startswith(folder)), len(rank))
+
+    items.sort(key=place)
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
