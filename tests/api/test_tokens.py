@@ -31,6 +31,7 @@ ROUTES = [
     ("POST", "/returns/X/inspect", "returns:write"),
     ("GET", "/returns/X/label.pdf", "returns:read"),
     ("GET", "/returns/X/packing-slip.pdf", "returns:read"),
+    ("GET", "/returns/X/credit-note.pdf", "returns:read"),
     ("GET", "/returns/X/refunds", "refunds:read"),
     ("GET", "/refunds", "refunds:read"),
 ]

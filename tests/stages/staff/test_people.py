@@ -30,6 +30,8 @@ TABLE = {
     may.SEE_POLICY: {"owner", "lead", "agent", "merchant"},
     may.EDIT_POLICY: {"owner", "lead", "merchant"},
     may.PUBLISH_POLICY: {"owner", "lead", "merchant"},
+    may.EXCEED_CAP: {"owner", "lead"},
+    may.STOP_REFUNDS: {"owner", "lead"},
     may.MANAGE_STAFF: {"owner"},
 }
 
