@@ -89,8 +89,9 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """All wishes together. ``policy_number`` is the version that binds the order; ``quote`` covers every line, also those
-    that the policy refuses, so that staff see what a yes would cost."""
+    """All wishes together. ``policy_number`` is the version that decided: the one that binds the order, or the newest later one
+    that was kinder to a line (each line's decision has the hash of its own). ``quote`` covers every line, also those that the
+    policy refuses, so that staff see what a yes would cost."""
 
     order: Order
     policy_number: int
@@ -202,7 +203,7 @@ def assess(
     value = Money(sum(worth.gross_minor for _, worth in taken), order.currency)
     count = sum(wish.quantity for wish in wishes)
     full = count == _units_left(order)
-    lines = []
+    lines, decided_by = [], [known.bound.version.number]
     for wish, line, (ranges, worth) in zip(wishes, chosen, taken, strict=True):
         asked = Facts(
             order=known.order_facts,
@@ -221,7 +222,8 @@ def assess(
             at=at,
             is_consumer=known.is_consumer,
         )
-        _, decision = book.decide(known.bound, asked)
+        number, decision = book.decide(known.bound, asked)
+        decided_by.append(number)
         lines.append(LineAssessment(wish, line, asked, decision, ranges, worth))
     before = known.before
     basis = Basis(
@@ -241,7 +243,7 @@ def assess(
         fee_already_charged=basis.fee_charged,
         ship_with=ship_with,
     )
-    return Assessment(order, known.bound.version.number, tuple(lines), quoted, basis, _methods(lines))
+    return Assessment(order, max(decided_by), tuple(lines), quoted, basis, _methods(lines))
 
 
 def quote_line(wish: Wish, worth: Worth, decision: Decision) -> QuoteLine:

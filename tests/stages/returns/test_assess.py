@@ -241,3 +241,19 @@ def test_deciding_under_review_costs_the_same_for_any_number_of_lines(database: 
             service.authorize(tx, rma, lines=["1"], note="One only")
         seen[lines] = len(statements)
     assert seen[2] == seen[60]
+
+
+def test_the_version_that_decided_is_the_one_that_is_told(database: Database) -> None:
+    open_shop(database)
+    late = add_order(database, [Item(delivered_at=DELIVERED - timedelta(days=20))])
+    kinder = POLICY.replace("rules:", "apply_to_open_orders: true\nrules:", 1).replace("days: 30", "days: 90")
+    shop = open_shop(database, kinder, at=BOOKED - timedelta(days=1))
+    with database.read() as session:
+        order = session.get_one(Order, late)
+        told = assess(session, shop, order, [wish("1")], at=BOOKED)
+    assert (told.policy_number, told.lines[0].decision.answer) == (2, "accept")
+    assert told.lines[0].decision.policy_hash == shop.versions[1].policy.content_hash
+    fresh = add_order(database, [Item()])
+    with database.read() as session:
+        told = assess(session, shop, session.get_one(Order, fresh), [wish("1")], at=BOOKED)
+    assert told.lines[0].decision.answer == "accept"
