@@ -232,6 +232,7 @@ def compile_condition(condition: Condition, zone: ZoneInfo) -> Holds:
                 return compiled[0]
             # For `all` one False settles it, for `any` one True; an unknown part only counts when nothing settles it.
             settles = isinstance(condition, Any_)
+            goes_on = not settles
 
             def combined(facts: Facts) -> Answer:
                 unknown: list[Unknown] | None = None
@@ -239,10 +240,10 @@ def compile_condition(condition: Condition, zone: ZoneInfo) -> Holds:
                     got = part(facts)
                     if got is settles:
                         return settles
-                    if got is not (not settles):
+                    if got is not goes_on:
                         unknown = [got] if unknown is None else [*unknown, got]  # type: ignore[list-item]
                 if unknown is None:
-                    return not settles
+                    return goes_on
                 return Unknown(tuple(dict.fromkeys(miss for each in unknown for miss in each.misses)))
 
             return combined
@@ -277,13 +278,47 @@ def _compile_test(test: Comparison, zone: ZoneInfo) -> Holds:
             return counted((at.astimezone(zone).date() - start.astimezone(zone).date()).days)
 
         return days_hold
-    predicate = _predicate(spec.type, test)
+    return _common_test(get, missing, test) or _any_test(get, missing, _predicate(spec.type, test))
 
+
+def _any_test(get: Callable[[Facts], Any], missing: Unknown, predicate: Callable[[Any], bool]) -> Holds:
     def holds(facts: Facts) -> Answer:
         value = get(facts)
         return missing if value is None else predicate(value)
 
     return holds
+
+
+def _common_test(get: Callable[[Facts], Any], missing: Unknown, test: Comparison) -> Holds | None:
+    """The tests that most rules are made of, in one call instead of two: they are what a decision's time is spent on."""
+    spec, value = find_fact(test.fact), test.value
+    if spec is None:
+        return None
+    if spec.type == TEXT and test.op == "is":
+        wanted = value.casefold()
+
+        def is_text(facts: Facts) -> Answer:
+            text = get(facts)
+            return missing if text is None else text.casefold() == wanted
+
+        return is_text
+    if spec.type == TEXT and test.op == "in":
+        words = frozenset(each.casefold() for each in value)
+
+        def in_words(facts: Facts) -> Answer:
+            text = get(facts)
+            return missing if text is None else text.casefold() in words
+
+        return in_words
+    if spec.type == TEXTS and test.op in ("has", "has_any"):
+        tags = frozenset(each.casefold() for each in (value if isinstance(value, tuple) else (value,)))
+
+        def has_any(facts: Facts) -> Answer:
+            held = get(facts)
+            return missing if held is None else not tags.isdisjoint(map(str.casefold, held))
+
+        return has_any
+    return None
 
 
 def _predicate(type_: str, test: Comparison) -> Callable[[Any], bool]:
@@ -292,9 +327,7 @@ def _predicate(type_: str, test: Comparison) -> Callable[[Any], bool]:
         return _text_predicate(op, value)
     if type_ == TEXTS:
         wanted = frozenset(each.casefold() for each in (value if isinstance(value, tuple) else (value,)))
-        if op == "has_all":
-            return lambda tags: wanted.issubset(map(str.casefold, tags))
-        return lambda tags: not wanted.isdisjoint(map(str.casefold, tags))
+        return lambda tags: wanted.issubset(map(str.casefold, tags))
     if op == "between":
         low, high = value
         return lambda found: bool(low <= found <= high)
@@ -309,12 +342,7 @@ def _text_predicate(op: str, value: Any) -> Callable[[Any], bool]:
     if op == "matches":
         fits = re.compile(value, re.IGNORECASE).fullmatch
         return lambda text: fits(text[:MAX_SUBJECT]) is not None
-    if op == "is":
-        wanted = value.casefold()
-        return lambda text: bool(text.casefold() == wanted)
     words = frozenset(each.casefold() for each in value)
-    if op == "in":
-        return lambda text: text.casefold() in words
     return lambda text: text.casefold() not in words
 
 
