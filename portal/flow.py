@@ -158,6 +158,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "exchange.ordered": (tell("exchange_sent"), close_when_settled),
     "refund.planned": (then("submit_refund"),),
     "refund.let_through": (then("submit_refund"),),
+    "refund.seconded": (then("submit_refund"),),
     "refund.needs_customer": (tell("refund_needs_you"),),
     "refund.uncaptured": (then("release_payment"),),
     "refund.released": (tell("payment_released"), close_when_settled),
@@ -184,8 +185,10 @@ def make_river(shop: Shop) -> Callable[[Tx, Event], None]:
 
 
 def limits(shop: Shop) -> submit.Limits:
-    """What the shop lets go in a day."""
-    return submit.Limits(shop.refunds.per_day, shop.timezone)
+    """What the shop lets go, and when."""
+    rules = shop.refunds
+    undo = timedelta(minutes=rules.undo_minutes)
+    return submit.Limits(rules.per_day, shop.timezone, undo, rules.second_above_minor)
 
 
 @dataclass(frozen=True, slots=True)

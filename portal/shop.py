@@ -6,6 +6,7 @@ Never: a secret; those are settings.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,24 @@ class Links(_Frozen):
     help: str = ""
 
 
+def _caps(value: dict[str, Decimal]) -> dict[str, Decimal]:
+    for currency, amount in value.items():
+        if not is_currency(currency):
+            raise ValueError(f"`{currency}` is no ISO 4217 currency")
+        if Money.from_decimal(str(amount), currency).minor <= 0:
+            raise ValueError(f"the cap of {currency} is not above zero")
+    return value
+
+
+def _minor(amounts: Mapping[str, Decimal], currency: str) -> int | None:
+    found = amounts.get(currency)
+    return None if found is None else Money.from_decimal(str(found), currency).minor
+
+
+RoleName = Literal["owner", "lead", "agent", "merchant", "warehouse"]
+"""The roles of `staff.permissions`, which is further down the river."""
+
+
 class DailyCap(_Frozen):
     """What the portal sends by itself between two midnights of the shop; what is above waits for staff."""
 
@@ -66,20 +85,14 @@ class DailyCap(_Frozen):
     @field_validator("amounts")
     @classmethod
     def _fits(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
-        for currency, amount in value.items():
-            if not is_currency(currency):
-                raise ValueError(f"`{currency}` is no ISO 4217 currency")
-            if Money.from_decimal(str(amount), currency).minor <= 0:
-                raise ValueError(f"the cap of {currency} is not above zero")
-        return value
+        return _caps(value)
 
     def __bool__(self) -> bool:
         return self.count is not None or bool(self.amounts)
 
     def most_minor(self, currency: str) -> int | None:
         """How much of this currency, in minor units; None for any amount."""
-        found = self.amounts.get(currency)
-        return None if found is None else Money.from_decimal(str(found), currency).minor
+        return _minor(self.amounts, currency)
 
 
 class RefundLimits(_Frozen):
@@ -88,6 +101,35 @@ class RefundLimits(_Frozen):
     per_second: float = Field(default=20.0, gt=0, le=100)
     """Calls to Stripe, all workers together. Stripe allows 25 to one address of its API (docs.stripe.com/rate-limits)."""
     per_day: DailyCap = DailyCap()
+    undo_minutes: int = Field(default=0, ge=0, le=1440)
+    """How long a prepared refund waits before it is sent, so that staff can take it back; 0 sends at once."""
+    second_person_above: dict[str, Decimal] = {}
+    """By currency, in its main unit: what gives more waits for a second person. A currency that is not named needs none."""
+    limits: dict[RoleName, dict[str, Decimal]] = {}
+    """By role and currency: the most that somebody of the role approves or gives at once. What is not named has no limit."""
+
+    @field_validator("second_person_above")
+    @classmethod
+    def _fits(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        return _caps(value)
+
+    @field_validator("limits")
+    @classmethod
+    def _of_amounts(cls, value: dict[RoleName, dict[str, Decimal]]) -> dict[RoleName, dict[str, Decimal]]:
+        for amounts in value.values():
+            _caps(amounts)
+        return value
+
+    def second_above_minor(self, currency: str) -> int | None:
+        """Above this a second person is needed, in minor units; None for never."""
+        return _minor(self.second_person_above, currency)
+
+    def limit_minor(self, roles: Iterable[str], currency: str) -> int | None:
+        """The most that somebody with these roles gives at once, in minor units; the kindest of several. None for any amount."""
+        by_role = {str(role): amounts for role, amounts in self.limits.items()}
+        found = [_minor(by_role.get(role, {}), currency) for role in roles]
+        most = [each for each in found if each is not None]
+        return max(most) if found and len(most) == len(found) else None
 
 
 class CreditNotes(_Frozen):

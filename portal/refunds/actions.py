@@ -20,6 +20,7 @@ from portal.refunds.planning import plan_refund
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe, lock_refund
 from portal.returns.models import Return
+from portal.reviews import service as reviews
 
 KEY_IS_DEAD = timedelta(hours=24)
 """After that a request that was lost on its way can no longer be replayed by its key."""
@@ -33,7 +34,8 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
     """
     note = read_note(note)
     refund, payment = _locked(tx, public_id)
-    if refund.status not in lifecycle.LOST or refund.cause == ELSEWHERE or refund.return_id is None:
+    final = refund.cause == ELSEWHERE or refund.failure_code == settle.TAKEN_BACK
+    if refund.status not in lifecycle.LOST or final or refund.return_id is None:
         raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
     later = _replacement(tx.session, refund)
     if later is not None:
@@ -56,9 +58,9 @@ def send_anyway(tx: Tx, public_id: str, note: str) -> Refund:
     refund, payment = _locked(tx, public_id)
     if refund.let_through_by:
         return refund
-    if refund.held_at is None or refund.status != lifecycle.PLANNED:
+    if refund.held_at is None or refund.held_for != reviews.DAILY_CAP or refund.status != lifecycle.PLANNED:
         raise _conflict(refund, "Only a refund above the daily cap is let through.")
-    refund.held_at, refund.let_through_by = None, tx.actor.name
+    refund.held_at, refund.held_for, refund.let_through_by = None, "", tx.actor.name
     tx.session.flush()
     settle.settle_reviews(tx, refund, note)
     settle.record(tx, "refund.let_through", refund, payment, why=note)
@@ -74,6 +76,10 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
     refund, payment = _locked(tx, public_id)
     if refund.paid_elsewhere_by:
         return refund
+    if refund.failure_code == settle.TAKEN_BACK:
+        raise _conflict(refund, "It was taken back; what is owed now is decided anew.")
+    if refund.held_for == reviews.SECOND_PERSON:
+        raise _conflict(refund, "It waits for a second person.")
     if refund.cause == ELSEWHERE:
         raise _conflict(refund, "This refund was made in Stripe by hand; there is nothing to record.")
     if refund.status not in lifecycle.LOST and refund.status != lifecycle.PLANNED:

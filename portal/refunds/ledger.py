@@ -111,7 +111,11 @@ def unsent(session: Session, return_id: int) -> int:
     sums = balances(session, return_id)
     later = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))
     query = select(func.sum(Refund.amount_minor)).where(
-        Refund.return_id == return_id, Refund.status.in_(lifecycle.LOST), Refund.id.not_in(later)
+        Refund.return_id == return_id,
+        Refund.status.in_(lifecycle.LOST),
+        # What was taken back before it was sent is owed anew, by the next decision.
+        Refund.failure_code != "taken_back",
+        Refund.id.not_in(later),
     )
     waiting = int(session.scalar(query) or 0)
     return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT] - sums[RESERVED] - waiting

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, append_only
-from portal.orders.models import Payment
+from portal.orders.models import OrderLine, Payment
 from portal.returns.models import Return
 
 
@@ -33,7 +33,7 @@ class Refund(Base):
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"), unique=True)
     """The failed refund in whose place this one is; unique, so that a double click makes one."""
     cause: Mapped[str] = mapped_column(String(20), default="return")
-    """return, retry (after a failure), or elsewhere (made by hand in Stripe, imported)."""
+    """return, retry (after a failure), goodwill (staff, without a return), or elsewhere (made by hand in Stripe, imported)."""
     way: Mapped[str] = mapped_column(String(10), default="refund")
     """refund, or release: the payment was never captured, so it is canceled or less of it is captured."""
     amount_minor: Mapped[int]
@@ -59,7 +59,16 @@ class Refund(Base):
     checked_at: Mapped[datetime | None]
     """When Stripe was last asked about it."""
     held_at: Mapped[datetime | None]
-    """Set when it was above the daily cap: it waits until staff let it through."""
+    """Set while it waits for a person, see ``held_for``."""
+    held_for: Mapped[str] = mapped_column(String(20), default="")
+    """Why it waits: the kind of the question that asks for it, daily_cap or second_person."""
+    seconded_by: Mapped[str] = mapped_column(String(120), default="")
+    """The second person who has approved an amount that needs two."""
+    goodwill_id: Mapped[int | None] = mapped_column(ForeignKey("goodwill.id"), index=True)
+    tax_minor: Mapped[int | None]
+    """The tax inside the amount of a goodwill refund, as its credit note prints it; a return's is in its quote."""
+    late_at: Mapped[datetime | None]
+    """When staff and customer were told that it takes longer than the bank should need."""
     let_through_by: Mapped[str] = mapped_column(String(120), default="")
     paid_elsewhere_by: Mapped[str] = mapped_column(String(120), default="")
     paid_elsewhere_note: Mapped[str] = mapped_column(default="")
@@ -68,6 +77,49 @@ class Refund(Base):
 
     payment: Mapped[Payment] = relationship()
     return_: Mapped[Return | None] = relationship()
+
+
+class Goodwill(Base):
+    """A gift of money by staff, without a return. Its refunds, one for each payment that it goes to, name it."""
+
+    __tablename__ = "goodwill"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0 AND tax_minor >= 0 AND tax_minor <= amount_minor", name="amounts"),
+        Index("ix_goodwill_order", "order_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("order.id"))
+    command_key: Mapped[str] = mapped_column(String(80), unique=True)
+    """Of the form that asked for it, so that a double click gives once."""
+    amount_minor: Mapped[int]
+    """With its tax."""
+    tax_minor: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    reason: Mapped[str]
+    given_by: Mapped[str] = mapped_column(String(120))
+    given_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """When all of it was taken back and its units were the customer's again."""
+
+    lines: Mapped[list[GoodwillLine]] = relationship(order_by="GoodwillLine.id")
+
+
+class GoodwillLine(Base):
+    """Units of an order line that a goodwill refund pays for: they count as returned."""
+
+    __tablename__ = "goodwill_line"
+    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    goodwill_id: Mapped[int] = mapped_column(ForeignKey("goodwill.id"), index=True)
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
+    quantity: Mapped[int]
+    gross_minor: Mapped[int]
+    tax_minor: Mapped[int]
+
+    order_line: Mapped[OrderLine] = relationship()
 
 
 class RefundGate(Base):

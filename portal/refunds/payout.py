@@ -32,7 +32,9 @@ from portal.shop import Shop
 
 MOMENTS = ("authorized", "in_transit", "received", "inspected")
 # Questions about money that is under way already: they hold nothing else back.
-MONEY_KINDS = frozenset({"refund_failed", "refund_unknown", "pay_elsewhere", "balance_low", "daily_cap"})
+MONEY_KINDS = frozenset(
+    {"refund_failed", "refund_unknown", "pay_elsewhere", "balance_low", "daily_cap", "second_person", "refund_late"}
+)
 
 
 def plan_when_due(tx: Tx, return_id: int, moment: str, shop: Shop) -> None:

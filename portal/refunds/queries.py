@@ -25,7 +25,7 @@ from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import ELSEWHERE, RELEASE
+from portal.refunds.settle import ELSEWHERE, RELEASE, TAKEN_BACK
 from portal.refunds.tenders import is_stripe
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
@@ -130,7 +130,8 @@ def money_of_return(session: Session, return_id: int, *, bank_days: int = 5) -> 
     currency = return_.currency
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
     replaced = {refund.replaces_id for refund in refunds}
-    pieces = [_piece_of_refund(refund, bank_days) for refund in refunds if refund.id not in replaced]
+    shown = [refund for refund in refunds if refund.id not in replaced and refund.failure_code != TAKEN_BACK]
+    pieces = [_piece_of_refund(refund, bank_days) for refund in shown]
     credit = find_credit(session, return_id) if planned else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
@@ -178,7 +179,7 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
     elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
         state = "released"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
-    meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_at is not None)
+    meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_for)
     return Piece(
         kind="refund",
         label=payment.method or payment.provider.replace("_", " "),

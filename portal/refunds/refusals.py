@@ -169,6 +169,13 @@ REFUSALS: dict[str, Refusal] = {
         Next.CUSTOMER,
         _YOUR_MAIL,
     ),
+    "taken_back": Refusal(
+        N_("It was taken back before it was sent"), N_("Decide the return again."), Next.STAFF_LOOK, _LOOKING
+    ),
+    "part_taken_back": Refusal(N_("It was taken back before it was sent"), _SEND_AGAIN, Next.STAFF_AGAIN, _LOOKING),
+    "second_person": Refusal(
+        N_("A second person has to approve it"), N_("Approve it or take it back."), Next.STAFF_LOOK, _ON_ITS_WAY
+    ),
     "daily_cap": Refusal(
         N_("More than the shop lets go in a day"),
         N_("Look whether all refunds of today are right, then send it anyway."),
@@ -185,10 +192,10 @@ def explain(code: str) -> Refusal:
     return REFUSALS.get(code, UNKNOWN_CODE)
 
 
-def explain_state(status: str, failure_code: str, pending_reason: str, *, held: bool = False) -> Refusal | None:
+def explain_state(status: str, failure_code: str, pending_reason: str, *, held: str = "") -> Refusal | None:
     """What staff and customer should know about a refund in this state; None when there is nothing to explain."""
     if held:
-        return REFUSALS["daily_cap"]
+        return REFUSALS[held]
     if status == "requires_action":
         return REFUSALS["requires_action"]
     if status == "pending" and pending_reason:

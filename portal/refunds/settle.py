@@ -25,7 +25,9 @@ from portal.reviews.models import Review
 
 STRIPE = Actor("stripe", "Stripe")
 DECIDE_WITHIN = timedelta(hours=24)
-ELSEWHERE = "elsewhere"
+ELSEWHERE, GOODWILL = "elsewhere", "goodwill"
+TAKEN_BACK = "taken_back"
+"""The code of a refund that staff took back before it was sent, and whose payout is decided anew."""
 REFUND, RELEASE = "refund", "release"
 
 
@@ -146,21 +148,26 @@ def doubt(tx: Tx, refund: Refund, payment: Payment, *, first: bool, code: str, s
         record(tx, "refund.unknown", refund, payment, why=sentence)
 
 
-def hold_back(tx: Tx, refund: Refund, payment: Payment, why: str) -> None:
-    """More than the shop lets go in a day: a person says whether this one goes anyway."""
-    refund.held_at = tx.at
+def hold_back(tx: Tx, refund: Refund, payment: Payment, kind: str, why: str) -> None:
+    """A person says whether it goes: it is more than leaves in a day, or so much that two people have to want it."""
+    refund.held_at, refund.held_for = tx.at, kind
     tx.session.flush()
+    todo = {
+        reviews.DAILY_CAP: "Look whether all of them are right, then send this one anyway or pay it another way.",
+        reviews.SECOND_PERSON: "Somebody other than who decided it approves it, or takes it back.",
+    }[kind]
     reviews.open_review(
         tx,
-        kind=reviews.DAILY_CAP,
-        why=f"{why} Look whether all of them are right, then send this one anyway or pay it another way.",
-        fact="daily_cap",
+        kind=kind,
+        why=f"{why} {todo}",
+        fact=kind,
         return_id=refund.return_id,
         refund_id=refund.id,
         data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
         due_at=tx.at + DECIDE_WITHIN,
     )
-    record(tx, "refund.held_back", refund, payment, why=why)
+    held = {reviews.DAILY_CAP: "refund.held_back", reviews.SECOND_PERSON: "refund.needs_second"}
+    record(tx, held[kind], refund, payment, why=why)
 
 
 def ask_staff(tx: Tx, refund: Refund, why: str) -> None:

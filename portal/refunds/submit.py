@@ -7,6 +7,7 @@ next run ends with one refund. Never: a new key, a call once the key may be forg
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,11 +17,12 @@ from portal import clock, jobs
 from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.orders.models import Payment
-from portal.refunds import gate, lifecycle, reconcile, settle
+from portal.refunds import gate, lifecycle, reconcile, second, settle
 from portal.refunds.gateway import Gateway, RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import is_stripe, lock_refund
+from portal.reviews import service as reviews
 from portal.shop import DailyCap
 
 LEASE = timedelta(seconds=30)
@@ -56,10 +58,14 @@ class _Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may leave in a day, and the zone whose midnight begins it."""
+    """What may leave in a day, the zone whose midnight begins it, and what staff get time and a second person for."""
 
     per_day: DailyCap = field(default_factory=DailyCap)
     zone: str = "UTC"
+    undo: timedelta = timedelta(0)
+    """How long a prepared refund waits before it is sent for the first time."""
+    second_above: Callable[[str], int | None] = lambda currency: None
+    """The amount of a currency, in minor units, above which a second person is needed; None for never."""
 
 
 def submit(database: Database, gateway: Gateway, refund_id: int, limits: Limits = Limits()) -> None:
@@ -91,11 +97,14 @@ def _claim(database: Database, refund_id: int, limits: Limits) -> _Claimed | Non
         elsewise = refund.held_at is not None or refund.way != settle.REFUND
         if refund.status not in lifecycle.SENDABLE or not is_stripe(payment) or elsewise:
             return None
-        wait = wait_until(tx, refund, payment)
+        if refund.status == lifecycle.PLANNED and (why := second.is_needed(tx, refund, payment, limits.second_above)):
+            settle.hold_back(tx, refund, payment, reviews.SECOND_PERSON, why)
+            return None
+        wait = wait_until(tx, refund, payment) or _time_to_undo(tx, refund, limits.undo)
         if wait is None:
             why = gate.above_cap(tx, refund, limits.per_day, limits.zone) if refund.status == lifecycle.PLANNED else ""
             if why:
-                settle.hold_back(tx, refund, payment, why)
+                settle.hold_back(tx, refund, payment, reviews.DAILY_CAP, why)
                 return None
             before = refund.status
             begun = refund.first_submitted_at
@@ -122,6 +131,12 @@ _BUSY = (
     )
     .limit(1)
 )
+
+
+def _time_to_undo(tx: Tx, refund: Refund, undo: timedelta) -> tuple[datetime, str] | None:
+    until = refund.planned_at + undo
+    first = refund.status == lifecycle.PLANNED and refund.attempts == 0
+    return (until, "staff may still take it back") if first and tx.at < until else None
 
 
 def wait_until(tx: Tx, refund: Refund, payment: Payment) -> tuple[datetime, str] | None:

@@ -59,12 +59,13 @@ class Step:
 
 
 REVIEW, AUTHORIZE, REFUSE, CANCEL, EXPIRE = "review", "authorize", "refuse", "cancel", "expire"
-SHIP, RECEIVE, INSPECT, ACCEPT_GOODS, REFUSE_GOODS, CLOSE = (
+SHIP, RECEIVE, INSPECT, ACCEPT_GOODS, REFUSE_GOODS, REOPEN, CLOSE = (
     "ship",
     "receive",
     "inspect",
     "accept_goods",
     "refuse_goods",
+    "reopen",
     "close",
 )
 
@@ -88,6 +89,8 @@ MOVES: dict[str, dict[str, str]] = {
     ACCEPT_GOODS: {RECEIVED: INSPECTED, INSPECTED: INSPECTED, REJECTED: INSPECTED},
     REFUSE_GOODS: {RECEIVED: REJECTED, INSPECTED: REJECTED},
     # A kept item closes without a parcel, and money may be complete while goods still travel.
+    # The money of a decision was taken back before it was sent: the decision is open again.
+    REOPEN: {AUTHORIZED: UNDER_REVIEW},
     CLOSE: {AUTHORIZED: CLOSED, IN_TRANSIT: CLOSED, RECEIVED: CLOSED, INSPECTED: CLOSED},
 }
 
@@ -103,6 +106,7 @@ DOUBLES: dict[str, frozenset[str]] = {
     INSPECT: frozenset({INSPECTED}),
     ACCEPT_GOODS: frozenset({CLOSED}),
     REFUSE_GOODS: frozenset({REJECTED}),
+    REOPEN: frozenset({UNDER_REVIEW}),
     CLOSE: frozenset({CLOSED}),
 }
 
@@ -145,6 +149,7 @@ _DONE = {
     INSPECT: "inspected",
     ACCEPT_GOODS: "settled",
     REFUSE_GOODS: "refused",
+    REOPEN: "decided again",
     CLOSE: "closed",
 }
 

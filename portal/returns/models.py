@@ -117,13 +117,15 @@ class UnitRange(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    return_line_id: Mapped[int] = mapped_column(ForeignKey("return_line.id"), index=True)
+    return_line_id: Mapped[int | None] = mapped_column(ForeignKey("return_line.id"), index=True)
+    """None where a goodwill refund holds them, which stands beside returns."""
+    goodwill_line_id: Mapped[int | None] = mapped_column(ForeignKey("goodwill_line.id"), index=True)
     order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
     first: Mapped[int]
     last: Mapped[int]
     released_at: Mapped[datetime | None]
 
-    return_line: Mapped[ReturnLine] = relationship(back_populates="units")
+    return_line: Mapped[ReturnLine | None] = relationship(back_populates="units")
 
 
 class Photo(Base):

@@ -20,9 +20,10 @@ from portal.staff.models import User
 POLICY, ASKED_US, RECEIPT = "policy", "asked_us", "receipt"
 REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, OUT_OF_STOCK = "refund_failed", "refund_unknown", "dispute", "out_of_stock"
 PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP = "pay_elsewhere", "balance_low", "daily_cap"
+SECOND_PERSON, REFUND_LATE = "second_person", "refund_late"
 KINDS = (
     POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP, RECEIPT,
-    OUT_OF_STOCK,
+    OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE,
 )  # fmt: skip
 
 OPEN, ASKED = "open", "asked"

@@ -20,6 +20,9 @@ SEE_POLICY = "see_policy"  # the rules as sentences, and the versions
 EDIT_POLICY = "edit_policy"  # change the draft
 PUBLISH_POLICY = "publish_policy"  # make a version of the draft, or of an earlier one
 EXCEED_CAP = "exceed_cap"  # send a refund that is above the daily cap
+UNDO_REFUNDS = "undo_refunds"  # take a refund back before it is sent
+SECOND_REFUNDS = "second_refunds"  # be the second person of a large refund
+GIVE_GOODWILL = "give_goodwill"  # refund without a return
 STOP_REFUNDS = "stop_refunds"  # stop all refunds of the shop, and let them flow again
 MANAGE_STAFF = "manage_staff"
 
@@ -36,13 +39,25 @@ PERMISSIONS = (
     EDIT_POLICY,
     PUBLISH_POLICY,
     EXCEED_CAP,
+    UNDO_REFUNDS,
+    SECOND_REFUNDS,
+    GIVE_GOODWILL,
     STOP_REFUNDS,
     MANAGE_STAFF,
 )
 
 _WAREHOUSE = frozenset({SEE_RETURNS, RECEIVE})
-_AGENT = _WAREHOUSE | {SEE_QUEUE, SEE_CUSTOMERS, DECIDE, SEE_REFUNDS, SEE_POLICY}
-_LEAD = _AGENT | {OVERRULE, REPAIR_REFUNDS, EXCEED_CAP, STOP_REFUNDS, EDIT_POLICY, PUBLISH_POLICY}
+_AGENT = _WAREHOUSE | {SEE_QUEUE, SEE_CUSTOMERS, DECIDE, SEE_REFUNDS, UNDO_REFUNDS, SEE_POLICY}
+_LEAD = _AGENT | {
+    OVERRULE,
+    REPAIR_REFUNDS,
+    EXCEED_CAP,
+    SECOND_REFUNDS,
+    GIVE_GOODWILL,
+    STOP_REFUNDS,
+    EDIT_POLICY,
+    PUBLISH_POLICY,
+}
 _MERCHANT = frozenset({SEE_RETURNS, SEE_POLICY, EDIT_POLICY, PUBLISH_POLICY})
 
 ROLES: dict[str, frozenset[str]] = {

@@ -321,6 +321,11 @@ def _never_lost(b: Books) -> Iterator[str]:
             yield f"(lost) return {return_['rma']} still owes {missing} and nobody is asked"
     asked_about = {row["refund_id"] for row in b["review"] if row["status"] in UNDECIDED}
     for row in b["refund"]:
+        # What staff took back before it was sent owes nothing; the return is decided again and counts above.
+        if row["failure_code"] == "taken_back":
+            if row["stripe_refund_id"]:
+                yield f"(3) {row['public_id']} was taken back and is at Stripe"
+            continue
         if row["status"] in GONE and row["cause"] != "elsewhere" and row["id"] not in replaced | asked_about:
             yield f"(lost) refund {row['public_id']} has {row['status']}, was not replaced, and nobody is asked"
 

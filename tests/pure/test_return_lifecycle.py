@@ -24,6 +24,7 @@ receive       -            -            -           received   =          -     
 inspect       -            -            -           -          inspected  =          -      -          -        -
 accept_goods  -            -            -           -          inspected  inspected  =      inspected  -        -
 refuse_goods  -            -            -           -          rejected   rejected   -      =          -        -
+reopen        -            =            under_review -        -          -          -      -          -        -
 close         -            -            closed      closed     closed     closed     =      -          -        -
 """
 

@@ -15,7 +15,7 @@ from portal.receiving.models import Receipt
 from portal.refunds import lifecycle as refund_life
 from portal.refunds.ledger import REFUNDED, STORE_CREDIT
 from portal.refunds.models import Exchange, LedgerEntry, Refund, RefundGate, StoreCredit
-from portal.refunds.settle import ELSEWHERE
+from portal.refunds.settle import ELSEWHERE, TAKEN_BACK
 from portal.returns.lifecycle import ENDED
 from portal.returns.models import Return, ReturnLine
 from portal.reviews.models import Review
@@ -32,7 +32,13 @@ def needs_somebody() -> ColumnElement[bool]:
         or_(Payment.provider != "stripe", func.coalesce(Payment.payment_intent, "") == ""),
     )
     return or_(
-        and_(Refund.status.in_(refund_life.LOST), Refund.paid_elsewhere_by == "", Refund.cause != ELSEWHERE, ~replaced),
+        and_(
+            Refund.status.in_(refund_life.LOST),
+            Refund.failure_code != TAKEN_BACK,
+            Refund.paid_elsewhere_by == "",
+            Refund.cause != ELSEWHERE,
+            ~replaced,
+        ),
         Refund.status.in_((refund_life.UNKNOWN, refund_life.REQUIRES_ACTION)),
         # Only the shop can end this wait.
         and_(Refund.status == refund_life.PENDING, Refund.pending_reason == "insufficient_funds"),

@@ -16,12 +16,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal import clock, jobs, wording
 from portal.errors import Conflict, Invalid
 from portal.money import Money
-from portal.refunds import actions, lifecycle
+from portal.refunds import actions, lifecycle, second, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import ELSEWHERE
+from portal.refunds.settle import ELSEWHERE, TAKEN_BACK
 from portal.refunds.tenders import is_stripe
+from portal.reviews import service as reviews
 from portal.staff import permissions as may
 from portal.timeline import TimelineEntry
 from portal.web.staff import csv_export, reads, words
@@ -47,7 +48,7 @@ def what_to_do(refund: Refund) -> tuple[str, str]:
         return _("Paid by %(name)s", name=name), _("Pay it there, then record it here.")
     lost = refund.status in lifecycle.LOST
     code = "charge_disputed" if lost and refund.payment.disputed_at is not None else refund.failure_code
-    found = explain_state(refund.status, code, refund.pending_reason, held=refund.held_at is not None)
+    found = explain_state(refund.status, code, refund.pending_reason, held=refund.held_for)
     # Both are message ids of `refusals`, marked for translation there.
     return (_(found.what), _(found.todo)) if found else ("", "")
 
@@ -73,7 +74,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
         "sent": wording.clock_time(refund.settled_at or last, zone),
         "status": "paid_elsewhere" if refund.paid_elsewhere_by else refund.status,
-        "held": refund.held_at is not None and refund.status == lifecycle.PLANNED,
+        "held": refund.held_for if refund.status == lifecycle.PLANNED else "",
     }
 
 
@@ -194,12 +195,18 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         ).all()
         log = [log_entry(entry, now, zone) for entry in entries]
         lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
-        mine = me().may(may.REPAIR_REFUNDS) and later is None and refund.cause != ELSEWHERE
+        undone = refund.failure_code == TAKEN_BACK
+        mine = me().may(may.REPAIR_REFUNDS) and later is None and refund.cause != ELSEWHERE and not undone
         begun = refund.first_submitted_at
+        first = second.had_a_part(session, refund, me().id) if shown["held"] == reviews.SECOND_PERSON else False
         offers = {
             "retry": mine and lost and refund.payment.disputed_at is None and refund.return_id is not None,
-            "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"],
-            "elsewhere": mine and (lost or refund.status == lifecycle.PLANNED),
+            "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"] == reviews.DAILY_CAP,
+            "second": me().may(may.SECOND_REFUNDS) and shown["held"] == reviews.SECOND_PERSON,
+            "undo": me().may(may.UNDO_REFUNDS) and refund.status == lifecycle.PLANNED and refund.cause != ELSEWHERE,
+            "elsewhere": mine
+            and (lost or refund.status == lifecycle.PLANNED)
+            and shown["held"] != reviews.SECOND_PERSON,
             "check": me().may(may.REPAIR_REFUNDS)
             and is_stripe(refund.payment)
             and refund.status in (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED),
@@ -219,7 +226,30 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
             errors=errors,
             note=note,
             checked=checked,
+            first=first,
+            goes_at=_goes_at(refund, now, zone),
         )
+
+
+def _goes_at(refund: Refund, now: datetime, zone: str) -> str:
+    """Until when a prepared refund may be taken back; empty when it does not wait for that."""
+    until = refund.planned_at + timedelta(minutes=ports().shop.refunds.undo_minutes)
+    waits = refund.status == lifecycle.PLANNED and refund.attempts == 0 and until > now
+    return words.when(until, now, zone) if waits else ""
+
+
+@staff.post("/refunds/<public_id>/<any(undo):act>")
+@needs(may.UNDO_REFUNDS, "refunds")
+def undo_refund(public_id: str, act: str) -> AnyResponse:
+    """Take a refund back before it is sent. Needs a note."""
+    return repair(public_id, act)
+
+
+@staff.post("/refunds/<public_id>/<any(second):act>")
+@needs(may.SECOND_REFUNDS, "refunds")
+def second_refund(public_id: str, act: str) -> AnyResponse:
+    """Approve a large refund as the second person. Needs a note."""
+    return repair(public_id, act)
 
 
 @staff.post("/refunds/<public_id>/<any(anyway):act>")
@@ -239,6 +269,8 @@ def repair(public_id: str, act: str) -> AnyResponse:
         "elsewhere": actions.mark_paid_elsewhere,
         "unsent": actions.declare_unsent,
         "anyway": actions.send_anyway,
+        "undo": undo.take_back,
+        "second": second.approve,
     }[act]
     try:
         with command() as tx:
@@ -253,6 +285,8 @@ def repair(public_id: str, act: str) -> AnyResponse:
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),
         "unsent": _("Recorded: it never arrived. It may be sent again now."),
         "anyway": _("%(amount)s is sent now.", amount=amount),
+        "undo": _("%(amount)s was taken back. Nothing was sent.", amount=amount),
+        "second": _("Approved as the second person. %(amount)s is sent now.", amount=amount),
     }[act]
     flash(said, "green")
     return see_other("staff.refund_page", public_id=number)

@@ -37,6 +37,8 @@ from portal.web.staff.text import _
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""
+_SAID = ("short", "daily_cap", "second_person", "part_taken_back")
+"""Facts for filters; the reason says the same in words."""
 _MAIN = ("returnable", "window", "evidence", "review", "return_shipping", "refund_when")
 
 
@@ -130,8 +132,7 @@ def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict
         "kind": review.kind,
         "refund": (review.data or {}).get("refund", "") if review.refund_id is not None else "",
         "why": review.why,
-        # These two facts are for filters; the reason says the same in words.
-        "sentences": sentences or [review.fact if review.fact not in ("short", "daily_cap") else ""],
+        "sentences": sentences or [review.fact if review.fact not in _SAID else ""],
         "status": review.status,
         "paused": paused,
         "talk": talk,
@@ -241,7 +242,8 @@ def _papers(return_: Return) -> bool:
 def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> dict[str, Any] | None:
     """What the decision card offers, or None when there is nothing to decide here."""
     here = [review for review in open_ if review.kind in DECIDED_HERE]
-    if not here or not who.may(may.DECIDE):
+    # What was taken back while the goods travel is decided when they have come.
+    if not here or not who.may(may.DECIDE) or return_.status == lifecycle.IN_TRANSIT:
         return None
     refused_by_policy = any(review.kind == questions.ASKED_US for review in here)
     gives, button = money.approve_words(quote)

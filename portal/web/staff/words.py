@@ -100,6 +100,8 @@ def kind(code: str) -> str:
         reviews.PAY_ELSEWHERE: _("To pay by hand"),
         reviews.BALANCE_LOW: _("Balance too low"),
         reviews.DAILY_CAP: _("Above the daily cap"),
+        reviews.SECOND_PERSON: _("Needs a second person"),
+        reviews.REFUND_LATE: _("Later than banks need"),
     }.get(code, code)
 
 
@@ -237,6 +239,12 @@ def _plain() -> dict[str, str]:
         "refund.released": _("Given free, never charged"),
         "refund.held_back": _("Above the daily cap, waits for a person"),
         "refund.let_through": _("Sent anyway"),
+        "refund.needs_second": _("Waits for a second person"),
+        "refund.seconded": _("Approved by a second person"),
+        "refund.taken_back": _("Taken back before it was sent"),
+        "payout.taken_back": _("To be decided again"),
+        "refund.late": _("Later than banks need"),
+        "goodwill.given": _("Goodwill refund given"),
         "money.resumed": _("What is left is sent"),
         "money.paid_elsewhere": _("The missing part paid another way"),
         "money.waived": _("Closed, nothing more is owed"),

@@ -43,7 +43,7 @@ _numbers = itertools.count(1)
 
 def river(tx: Tx, event: Event) -> None:
     """What `flow` does with the events of money, without labels and mails."""
-    if event.what in ("refund.planned", "refund.let_through"):
+    if event.what in ("refund.planned", "refund.let_through", "refund.seconded"):
         jobs.enqueue(tx, "submit_refund", {"refund": event.refund_id}, key=f"{event.id}:submit_refund")
     if event.what == "refund.uncaptured":
         jobs.enqueue(tx, "release_payment", {"refund": event.refund_id}, key=f"{event.id}:release_payment")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import get_args
 
 import pytest
 from sqlalchemy import select
@@ -10,6 +12,7 @@ from sqlalchemy import select
 from portal import clock
 from portal.db import Actor, Database
 from portal.errors import Invalid, NotFound
+from portal.shop import RefundLimits, RoleName
 from portal.staff import permissions as may
 from portal.staff import queries, service
 from portal.staff.models import SignIn, User
@@ -27,6 +30,11 @@ TABLE = {
     may.RECEIVE: {"owner", "lead", "agent", "warehouse"},
     may.SEE_REFUNDS: {"owner", "lead", "agent"},
     may.REPAIR_REFUNDS: {"owner", "lead"},
+    may.EXCEED_CAP: {"owner", "lead"},
+    may.STOP_REFUNDS: {"owner", "lead"},
+    may.UNDO_REFUNDS: {"owner", "lead", "agent"},
+    may.SECOND_REFUNDS: {"owner", "lead"},
+    may.GIVE_GOODWILL: {"owner", "lead"},
     may.SEE_POLICY: {"owner", "lead", "agent", "merchant"},
     may.EDIT_POLICY: {"owner", "lead", "merchant"},
     may.PUBLISH_POLICY: {"owner", "lead", "merchant"},
@@ -180,3 +188,25 @@ def test_old_sign_ins_of_a_person_are_forgotten_at_the_next_one(database: Databa
     sign_in(database)
     with database.read() as session:
         assert len(session.scalars(select(SignIn)).all()) == 1
+
+
+def test_the_shops_file_limits_the_roles_that_there_are() -> None:
+    assert set(get_args(RoleName)) == set(may.ROLES)
+
+
+@pytest.mark.parametrize(
+    ("roles", "currency", "most"),
+    [
+        (["agent"], "GBP", 30000),
+        (["agent"], "EUR", None),
+        (["lead"], "GBP", 100000),
+        (["agent", "lead"], "GBP", 100000),
+        (["agent", "owner"], "GBP", None),
+        ([], "GBP", None),
+    ],
+)
+def test_a_limit_counts_for_a_role_and_a_currency_and_the_kindest_of_several(
+    roles: list[str], currency: str, most: int | None
+) -> None:
+    limits = RefundLimits(limits={"agent": {"GBP": Decimal(300)}, "lead": {"GBP": Decimal(1000)}})
+    assert limits.limit_minor(roles, currency) == most

@@ -136,6 +136,11 @@ def sign_in(app: Flask, people: dict[str, tuple[str, str]]) -> Callable[[str], B
 
 
 @pytest.fixture
+def owner(sign_in: Callable[[str], Browser]) -> Browser:
+    return sign_in("owner")
+
+
+@pytest.fixture
 def lead(sign_in: Callable[[str], Browser]) -> Browser:
     return sign_in("lead")
 

@@ -59,6 +59,8 @@ COMMANDS = {
     "/staff/refunds/rf_x/elsewhere": LEADS,
     "/staff/refunds/rf_x/unsent": LEADS,
     "/staff/refunds/rf_x/anyway": LEADS,
+    "/staff/refunds/rf_x/second": LEADS,
+    "/staff/refunds/rf_x/undo": DESK,
     "/staff/returns/{rma}/money/send": LEADS,
     "/staff/returns/{rma}/money/elsewhere": LEADS,
     "/staff/returns/{rma}/money/close": LEADS,

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from portal import clock, jobs
+from portal.db import Actor
 from portal.orders.models import Payment
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
@@ -18,6 +19,7 @@ from portal.refunds.gateway import RefundView
 from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
+from portal.returns import decisions, service
 from tests.stages.returns.trade import BENCH, rows
 from tests.web.staff.browser import Browser, cost, words
 from tests.web.staff.shop import NOW, Item, Shop, wish
@@ -272,7 +274,10 @@ def held(shop: Shop) -> str:
     (refund,) = shop.refunds(planned(shop))
     with shop.do(STRIPE) as tx:
         settle.hold_back(
-            tx, *lock_refund(tx.session, refund.id), "£10.00 have left today, and the shop's cap is £20.00."
+            tx,
+            *lock_refund(tx.session, refund.id),
+            "daily_cap",
+            "£10.00 have left today, and the shop's cap is £20.00.",
         )
     return refund.public_id
 
@@ -357,3 +362,67 @@ def test_an_agent_sees_the_question_and_cannot_end_it(agent: Browser, shop: Shop
     rma = short(shop)
     assert "Money that could not be sent" not in agent.words(f"/staff/returns/{rma}")
     assert agent.post(f"/staff/returns/{rma}/money/close", {"note": "x", "amount": "6400"}).status_code == 403
+
+
+def test_a_refund_is_taken_back_before_it_is_sent_and_the_return_decided_again(
+    lead: Browser, agent: Browser, shop: Shop
+) -> None:
+    rma = planned(shop)
+    number = shop.refunds(rma)[0].public_id
+    assert "It is not sent yet, so it can be taken back." in agent.words(f"/staff/refunds/{number}")
+    form = agent.form(f"/staff/refunds/{number}", "/undo")
+    assert agent.submit(form, {"note": ""}).status_code == 422
+    for _ in range(2):
+        assert agent.submit(form, {"note": "Another item was in the box"}).status_code == 303
+    seen = agent.words(f"/staff/refunds/{number}")
+    for part in ("Cancelled", "Taken back before it was sent", "“Another item was in the box”"):
+        assert part in seen, part
+    for act in ("/undo", "/retry", "/elsewhere"):
+        assert act not in lead.page(f"/staff/refunds/{number}")
+    assert "No refund needs you" in lead.words("/staff/refunds")
+    assert "Jonas Berg took the refund back before it was sent. Decide this return again." in lead.words(
+        f"/staff/returns/{rma}"
+    )
+    assert shop.look(rma).payout_planned_at is None
+    decision = lead.form(f"/staff/returns/{rma}", "/decision")
+    assert lead.submit(decision, {"decision": "approve"}).status_code == 303
+    first, again = shop.refunds(rma)
+    assert (first.status, again.status, again.amount_minor) == ("canceled", "planned", 64_00)
+
+
+def test_an_agreed_return_that_was_paid_at_once_can_be_denied_after_its_refund_was_taken_back(
+    lead: Browser, shop: Shop
+) -> None:
+    rma = planned(shop)
+    (refund,) = shop.refunds(rma)
+    lead.submit(lead.form(f"/staff/refunds/{refund.public_id}", "/undo"), {"note": "No"})
+    with shop.do(STRIPE) as tx:
+        decisions.refuse(tx, rma, message="It is not ours.")
+    assert (shop.look(rma).status, len(shop.refunds(rma))) == ("rejected", 1)
+
+
+def test_a_second_person_approves_what_another_has_decided(
+    lead: Browser, owner: Browser, agent: Browser, shop: Shop
+) -> None:
+    rma = shop.under_review()
+    with shop.do(Actor("staff", "Maya Okafor", 2)) as tx:
+        service.authorize(tx, rma)
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    (refund,) = shop.refunds(rma)
+    number = refund.public_id
+    with shop.do(STRIPE) as tx:
+        settle.hold_back(tx, *lock_refund(tx.session, refund.id), "second_person", "£310.00 are to be paid.")
+    assert "Needs a second person" in lead.words("/staff/?view=all")
+    assert "Somebody other than who decided it approves it, or takes it back." in lead.words(f"/staff/returns/{rma}")
+    mine = lead.words(f"/staff/refunds/{number}")
+    assert "You had a part in this decision. Somebody else has to approve it." in mine
+    assert lead.post(f"/staff/refunds/{number}/second", {"note": "x"}).status_code == 403
+    assert agent.post(f"/staff/refunds/{number}/second", {"note": "x"}).status_code == 403
+    assert "/elsewhere" not in owner.page(f"/staff/refunds/{number}")
+    form = owner.form(f"/staff/refunds/{number}", "/second")
+    for _ in range(2):
+        assert owner.submit(form, {"note": "Checked with the workshop"}).status_code == 303
+    assert shop.refunds(rma)[0].seconded_by == "Ines Moreau"
+    assert "Approved by a second person" in lead.words(f"/staff/refunds/{number}")
+    assert len(rows(shop.database, select(jobs.Job).where(jobs.Job.name == "submit_refund"))) == 2

@@ -1,0 +1,107 @@
+"""A second person for large refunds: nobody's decision alone sends them, neither a policy's nor one member of staff's.
+
+In: a prepared refund, the shop's threshold, and who approves. Out: the refund on its way, or taken back (see `undo`).
+Invariants: what counts is the whole payout or all that goodwill has given for the order, so that no amount slips through in
+parts; whoever had a part in the decision is never the second. Never: a refund that two people have to want and that is paid
+another way meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from portal.db import Tx
+from portal.errors import Conflict, Forbidden
+from portal.money import Money
+from portal.orders.models import Payment
+from portal.refunds import lifecycle, settle
+from portal.refunds.actions import find_refund, read_note
+from portal.refunds.models import Goodwill, Refund
+from portal.refunds.settle import ELSEWHERE
+from portal.refunds.tenders import lock_refund
+from portal.reviews import service as reviews
+from portal.timeline import TimelineEntry
+
+DECIDING = (
+    "return.authorized", "return.inspected", "return.reinstated", "return.resolution_changed", "refund.planned",
+    "goodwill.given",
+)  # fmt: skip
+"""Who did one of these had a part in the decision."""
+
+
+def is_needed(tx: Tx, refund: Refund, payment: Payment, above: Callable[[str], int | None]) -> str:
+    """Why ``refund`` waits for a second person, as a sentence for staff; empty when it does not, or has had one."""
+    most = above(refund.currency)
+    if most is None or refund.seconded_by or refund.cause == ELSEWHERE:
+        return ""
+    total = _together(tx.session, refund, payment)
+    if total <= most:
+        return ""
+    return (
+        f"{Money(total, refund.currency)} are to be paid, and above {Money(most, refund.currency)} two people decide."
+    )
+
+
+def approve(tx: Tx, public_id: str, note: str) -> Refund:
+    """Let the refund go, and the other parts of the same payout. The second click changes nothing.
+
+    Raises `Conflict` when it does not wait for this, `Forbidden` for whoever had a part in the decision.
+    """
+    note = read_note(note)
+    refund, _payment = lock_refund(tx.session, find_refund(tx.session, public_id).id)
+    if refund.seconded_by and refund.seconded_by == tx.actor.name:
+        return refund
+    if refund.held_for != reviews.SECOND_PERSON or refund.status != lifecycle.PLANNED:
+        raise Conflict(
+            f"Refund {refund.public_id} is {refund.status} and waits for no second person.", state=refund.status
+        )
+    if had_a_part(tx.session, refund, tx.actor.id):
+        raise Forbidden("You had a part in this decision. Somebody else has to approve it.")
+    for part in _parts(tx.session, refund):
+        waited = part.held_for == reviews.SECOND_PERSON
+        part.seconded_by = tx.actor.name
+        if waited:
+            part.held_at, part.held_for = None, ""
+        tx.session.flush()
+        settle.settle_reviews(tx, part, note)
+        if waited:
+            settle.record(tx, "refund.seconded", part, part.payment, why=note)
+    return refund
+
+
+def had_a_part(session: Session, refund: Refund, person: int | None) -> bool:
+    """Whether the person, by the number of the account, decided what the refund pays."""
+    if person is None:
+        return True
+    about = [TimelineEntry.refund_id == refund.id]
+    if refund.return_id is not None:
+        about.append(TimelineEntry.return_id == refund.return_id)
+    query = select(TimelineEntry.id).where(
+        or_(*about),
+        TimelineEntry.what.in_(DECIDING),
+        TimelineEntry.actor_kind == "staff",
+        TimelineEntry.actor_id == person,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _parts(session: Session, refund: Refund) -> list[Refund]:
+    same = Refund.id == refund.id
+    if refund.goodwill_id is not None:
+        same = Refund.goodwill_id == refund.goodwill_id
+    elif refund.return_id is not None:
+        same = Refund.return_id == refund.return_id
+    query = select(Refund).where(same, Refund.status == lifecycle.PLANNED, Refund.cause != ELSEWHERE)
+    return list(session.scalars(query.order_by(Refund.id)))
+
+
+def _together(session: Session, refund: Refund, payment: Payment) -> int:
+    held = (Refund.status.in_(lifecycle.HOLDING), Refund.cause != ELSEWHERE, Refund.currency == refund.currency)
+    query = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(*held)
+    if refund.return_id is not None:
+        return int(session.scalar(query.where(Refund.return_id == refund.return_id)) or 0)
+    given = query.join(Goodwill, Goodwill.id == Refund.goodwill_id).where(Goodwill.order_id == payment.order_id)
+    return int(session.scalar(given) or 0)

@@ -1,0 +1,204 @@
+"""What staff hold in their hands: time to take a refund back, and a second person for a large one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from portal.db import Actor
+from portal.errors import Conflict, Forbidden, Invalid, PortalError
+from portal.refunds import actions, ledger, payout, second, submit, undo
+from portal.refunds.submit import Limits
+from portal.returns import decisions
+from portal.returns.models import Return
+from portal.reviews import service as reviews
+from tests.stages.refunds.world import World
+
+INES, MAYA, OMAR = Actor("staff", "Ines", 1), Actor("staff", "Maya", 2), Actor("staff", "Omar", 3)
+TEN_MINUTES = Limits(undo=timedelta(minutes=10))
+TWO_ABOVE_40 = Limits(second_above=lambda currency: 4000 if currency == "GBP" else None)
+
+
+def take_back(world: World, refund_id: int, note: str = "Wrong item") -> None:
+    with world.database.transaction(INES) as tx:
+        undo.take_back(tx, world.refund(refund_id).public_id, note)
+
+
+def approve(world: World, refund_id: int, who: Actor, note: str = "Right") -> None:
+    with world.database.transaction(who) as tx:
+        second.approve(tx, world.refund(refund_id).public_id, note)
+
+
+def sums(world: World, return_id: int) -> dict[str, int]:
+    with world.database.read() as session:
+        return ledger.balances(session, return_id)
+
+
+def rma_of(world: World, return_id: int) -> str:
+    with world.database.read() as session:
+        return session.get_one(Return, return_id).rma
+
+
+class TestUndo:
+    def test_a_refund_waits_as_long_as_the_shop_says_and_no_longer(self, quick_world: World) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(2500)
+        with pytest.raises(submit.jobs.Later) as later:
+            submit.submit(world.database, world.gateway, refund_id, TEN_MINUTES)
+        assert later.value.at == world.refund(refund_id).planned_at + timedelta(minutes=10)
+        assert world.at_stripe() == []
+        world.later(minutes=10, seconds=1)
+        submit.submit(world.database, world.gateway, refund_id, TEN_MINUTES)
+        assert world.at_stripe() == [(2500, "succeeded")]
+
+    def test_what_was_taken_back_frees_the_payment_and_is_decided_again(self, world: World) -> None:
+        order_id = world.order(4000, 3000)
+        return_id = world.return_(order_id, 6000)
+        refunds = world.pay(return_id)
+        take_back(world, refunds[0])
+        take_back(world, refunds[0])
+        assert [world.refund(each).status for each in refunds] == ["canceled", "canceled"]
+        assert world.refundable(order_id) == [4000, 3000]
+        assert set(sums(world, return_id).values()) == {0}
+        assert world.questions() == [("receipt", "Wrong item")]
+        world.work()
+        assert world.at_stripe() == []
+        world.check_books()
+        # Decided again, it is paid by new rows; the old ones stay what they are.
+        with world.database.transaction(MAYA) as tx:
+            for review in reviews.open_reviews(tx.session, return_id):
+                reviews.settle(tx, review, reviews.APPROVED, note="After all")
+            payout.resume(tx, return_id, world.shop)
+        world.work()
+        assert world.at_stripe() == [(4000, "succeeded"), (2000, "succeeded")]
+        assert world.money(return_id).state == "refunded"
+        assert [piece.amount.minor for piece in world.money(return_id).pieces if piece.amount] == [4000, 2000]
+        world.check_books()
+
+    def test_what_was_taken_back_may_be_denied_and_nothing_is_owed(self, quick_world: World) -> None:
+        world = quick_world
+        return_id, refund_id = world.paid_return(2500)
+        take_back(world, refund_id)
+        with world.database.transaction(MAYA) as tx:
+            decisions.refuse(tx, rma_of(world, return_id), message="It is another item.")
+        assert world.status(return_id) == "rejected"
+        assert world.money(return_id).state == "nothing"
+        assert world.questions() == []
+        world.check_books()
+
+    def test_a_part_is_a_question_of_its_own_once_other_money_has_left(self, quick_world: World) -> None:
+        world = quick_world
+        return_id = world.return_(world.order(4000, 3000), 6000)
+        first, rest = world.pay(return_id)
+        world.submit(first)
+        take_back(world, rest)
+        assert world.questions() == [("refund_failed", "part_taken_back")]
+        assert sums(world, return_id)["owed"] == 6000
+        with world.database.transaction(MAYA) as tx:
+            actions.retry(tx, world.refund(rest).public_id, "Right after all")
+        world.work()
+        assert world.money(return_id).state == "refunded"
+        world.check_books()
+
+    def test_what_has_left_is_not_taken_back_and_a_note_is_needed(self, quick_world: World) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(2500)
+        with pytest.raises(Invalid):
+            take_back(world, refund_id, " ")
+        world.submit(refund_id)
+        with pytest.raises(Conflict, match="left already"):
+            take_back(world, refund_id)
+
+    def test_what_was_taken_back_is_neither_sent_again_nor_paid_another_way(self, quick_world: World) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(2500)
+        take_back(world, refund_id)
+        number = world.refund(refund_id).public_id
+        for act in (actions.retry, actions.mark_paid_elsewhere):
+            with pytest.raises(Conflict), world.database.transaction(MAYA) as tx:
+                act(tx, number, "x")
+
+    @pytest.mark.parametrize("round_", range(3))
+    def test_undo_against_send_one_of_them_wins(self, pg_world: World, round_: int) -> None:
+        world = pg_world
+        return_id, refund_id = world.paid_return(2500)
+        raised = together(lambda: take_back(world, refund_id), lambda: world.submit(refund_id))
+        assert all(isinstance(error, Conflict) for error in raised)
+        sent, taken = world.at_stripe(), world.refund(refund_id).status == "canceled"
+        assert sent == ([] if taken else [(2500, "succeeded")])
+        assert bool(raised) is not taken
+        assert sums(world, return_id)["reserved"] == 0
+        world.check_books()
+
+
+class TestSecondPerson:
+    def test_a_large_refund_waits_and_whoever_decided_it_is_never_the_second(self, world: World) -> None:
+        return_id = world.return_(world.order(3000, 3000), 5000)
+        with world.database.transaction(INES) as tx:
+            payout.plan_when_due(tx, return_id, "received", world.shop)
+        refunds = world.refund_ids(return_id)
+        for each in refunds:
+            submit.submit(world.database, world.gateway, each, TWO_ABOVE_40)
+        assert world.at_stripe() == []
+        assert world.questions() == [("second_person", "second_person")] * 2
+        with pytest.raises(Forbidden, match="Somebody else"):
+            approve(world, refunds[0], INES)
+        with pytest.raises(Conflict, match="second person"), world.database.transaction(MAYA) as tx:
+            actions.mark_paid_elsewhere(tx, world.refund(refunds[0]).public_id, "Cash")
+        with pytest.raises(Conflict), world.database.transaction(MAYA) as tx:
+            actions.send_anyway(tx, world.refund(refunds[0]).public_id, "Now")
+        approve(world, refunds[0], MAYA)
+        approve(world, refunds[0], MAYA)
+        assert world.questions() == []
+        for each in refunds:
+            submit.submit(world.database, world.gateway, each, TWO_ABOVE_40)
+        assert world.at_stripe() == [(3000, "succeeded"), (2000, "succeeded")]
+        assert world.said("refund.seconded") == 2
+        world.check_books()
+
+    def test_at_the_threshold_and_in_other_currencies_nobody_is_asked(self, quick_world: World) -> None:
+        world = quick_world
+        for amount, currency in ((4000, "GBP"), (9000, "EUR")):
+            submit.submit(world.database, world.gateway, world.paid_return(amount, currency=currency)[1], TWO_ABOVE_40)
+        assert len(world.at_stripe()) == 2
+
+    def test_the_second_may_refuse_and_the_return_is_decided_again(self, quick_world: World) -> None:
+        world = quick_world
+        return_id, refund_id = world.paid_return(5000)
+        submit.submit(world.database, world.gateway, refund_id, TWO_ABOVE_40)
+        take_back(world, refund_id, "Not for this one")
+        assert world.questions() == [("receipt", "Not for this one")]
+        with pytest.raises(Conflict):
+            approve(world, refund_id, MAYA)
+        assert sums(world, return_id)["owed"] == 0
+
+    def test_a_second_approval_clicked_by_two_people_counts_once(self, pg_world: World) -> None:
+        world = pg_world
+        _return_id, refund_id = world.paid_return(5000)
+        submit.submit(world.database, world.gateway, refund_id, TWO_ABOVE_40)
+        raised = together(*[lambda who=who: approve(world, refund_id, who) for who in (MAYA, OMAR, MAYA, OMAR)])
+        assert all(isinstance(error, PortalError) for error in raised)
+        assert world.said("refund.seconded") == 1
+        world.work()
+        assert world.at_stripe() == [(5000, "succeeded")]
+
+
+def together(*doings: Callable[[], object]) -> list[BaseException]:
+    start, raised = threading.Barrier(len(doings)), []
+
+    def run(doing: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            doing()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(doing,)) for doing in doings]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return raised
