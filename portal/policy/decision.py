@@ -24,7 +24,7 @@ OTHERWISE = "otherwise"
 # What each code does to the answer. `explain` has a sentence for every one of them.
 REFUSING = ("not_returnable", "window_closed", "not_delivered", "resolution_not_offered")
 REVIEWING = ("review_rule", "unknown_fact", "other_currency", "no_start_date", "fee_currency")
-REQUIRING = ("photo_required",)
+REQUIRING = ("photo_required", "question_unanswered")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def decide(policy: Policy, facts: Facts) -> Decision:
         return_by=return_by,
         policy_hash=policy.content_hash,
         policy_name=policy.name,
-        requires=() if answer == REFUSE else _requires(policy, facts, terms["evidence"]),
+        requires=() if answer == REFUSE else (*_requires(policy, facts, terms["evidence"]), *_unanswered(facts, terms)),
         return_by_on=return_by_on,
     )
 
@@ -197,6 +197,19 @@ def _fee_currency(name: str, terms: Mapping[str, Term], wanted: str, found: str 
     if found != wanted:
         params = {"term": name, "wanted": wanted} | ({"found": found} if found is not None else {})
         reviewing.append(Cause("fee_currency", terms[name].set_by, params))
+
+
+def _unanswered(facts: Facts, terms: Mapping[str, Term]) -> tuple[Cause, ...]:
+    """The questions of the policy that the customer has not answered, or not with one of the choices."""
+    term = terms.get("questions")
+    if term is None:
+        return ()
+    given = facts.answers or {}
+    return tuple(
+        Cause("question_unanswered", term.set_by, {"question": each.name, "ask": each.ask})
+        for each in term.value.items
+        if not given.get(each.name) or (each.choices and given[each.name] not in each.choices)
+    )
 
 
 def _requires(policy: Policy, facts: Facts, term: Term) -> tuple[Cause, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from portal.money import Money
 from portal.policy.decision import OTHERWISE, Cause, Decision
-from portal.policy.terms import TERMS, Evidence, Fee, Grade, ReturnShipping, Window, percent
+from portal.policy.terms import TERMS, Evidence, Fee, Grade, Questions, ReturnShipping, Window, percent
 
 _MONTHS = ("January February March April May June July August September October November December").split()
 
@@ -99,6 +99,8 @@ def _customer(cause: Cause, wording: Wording) -> str:
             return wording.ngettext("Add a photo.", "Add %(count)d photos.", params["photos"]) % {
                 "count": params["photos"]
             }
+        case "question_unanswered":
+            return _("Answer the question: %(ask)s") % {"ask": params["ask"]}
         case "no_start_date":
             if params["from"] == "placed":
                 return _("We don’t know when it was ordered, so a person checks this first.")
@@ -166,6 +168,8 @@ def staff_message(cause: Cause, wording: Wording = ENGLISH) -> str:
             }
         case "fee_currency":
             return _("“%(rule)s” takes a fee in %(wanted)s, but the order was charged in another currency.") % params
+        case "question_unanswered":
+            return _("“%(rule)s” asks a question that was not answered: %(ask)s") % params
         case "photo_required":
             return _("“%(rule)s” asks for a photo: %(photos)d needed, %(given)d given.") % params
         case other:
@@ -234,6 +238,7 @@ def term_label(term: str, wording: Wording = ENGLISH) -> str:
         "ship_by": _("Send it within"),
         "exchange_for": _("Exchange for"),
         "on_inspection": _("After the check"),
+        "questions": _("Questions"),
         "destination": _("Send it to"),
         "message": _("Message"),
     }[term]
@@ -255,6 +260,8 @@ def value_words(term: str, value: Any, wording: Wording = ENGLISH) -> str:
             if not value.photos:
                 return _("Not needed")
             return _("Needed") if value.of is None else _("Needed, of %(what)s") % {"what": value.of}
+        case Questions():
+            return " ".join(each.ask for each in value.items)
         case int() if term == "credit_bonus":
             return percent(value)
         case int():

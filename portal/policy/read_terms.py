@@ -7,6 +7,7 @@ Never: a default that the document could have meant otherwise: the defaults are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -252,6 +253,58 @@ def _grade(node: Node, findings: Findings) -> t.Grade | None:
     return None if share is None or review is None else t.Grade(share, review == "always")
 
 
+MAX_QUESTIONS = 5
+MAX_CHOICES = 12
+_QUESTION = "{name: worn, ask: Have you worn it?, choices: ['yes', 'no']}"
+
+
+def _questions(spec: t.TermSpec, node: Node, findings: Findings) -> t.Questions | None:
+    items = read_list(node, findings, "a list of questions")
+    if items is None:
+        return None
+    if len(items) > MAX_QUESTIONS:
+        findings.error(
+            items[MAX_QUESTIONS], f"more than {MAX_QUESTIONS} questions", "customers answer a few; keep those"
+        )
+        return None
+    read = [_question(item, findings) for item in items]
+    names = [each.name for each in read if each is not None]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            findings.error(items[position], f"two questions are called `{name}`", "give each a name of its own")
+            return None
+    return None if None in read else t.Questions(tuple(each for each in read if each is not None))
+
+
+def _question(node: Node, findings: Findings) -> t.Question | None:
+    keys = _keys(node, findings, ("name", "ask", "choices"), _QUESTION)
+    if keys is None:
+        return None
+    for wanted in ("name", "ask"):
+        if wanted not in keys:
+            findings.error(node, f"the question has no `{wanted}`", f"write it like `{_QUESTION}`")
+            return None
+    name, ask = read_text(keys["name"][1], findings, "a name"), read_text(keys["ask"][1], findings, "a question")
+    if name is not None and not re.fullmatch(r"[a-z][a-z0-9_-]{0,29}", name, re.ASCII):
+        findings.error(keys["name"][1], f"{shown(keys['name'][1])} is no name of a question", "write it like `worn`")
+        return None
+    choices: list[str | None] = []
+    if "choices" in keys:
+        listed = read_list(keys["choices"][1], findings, "a list of choices")
+        if listed is None:
+            return None
+        if not 2 <= len(listed) <= MAX_CHOICES:
+            findings.error(keys["choices"][1], f"{len(listed)} choices", f"give 2 to {MAX_CHOICES}, or none for a text")
+            return None
+        choices = [read_text(each, findings, "a choice") for each in listed]
+        if len(set(choices)) < len(choices):
+            findings.error(keys["choices"][1], "a choice is given twice", "keep one of them")
+            return None
+    if name is None or ask is None or None in choices:
+        return None
+    return t.Question(name, ask, tuple(each for each in choices if each is not None))
+
+
 _READERS: Mapping[str, Callable[[t.TermSpec, Node, Findings], Any]] = {
     t.YES_NO.name: _yes_no,
     t.WORD.name: _word,
@@ -264,4 +317,5 @@ _READERS: Mapping[str, Callable[[t.TermSpec, Node, Findings], Any]] = {
     t.SHIPPING.name: _shipping,
     t.DAYS.name: _days,
     t.GRADES.name: _grades,
+    t.QUESTIONS.name: _questions,
 }

@@ -23,7 +23,7 @@ def term_words(term: str, value: Any, wording: Wording = ENGLISH) -> Pieces:
             return fill(_(p.YES_NO_PHRASES[term][0 if value else 1]))
         case t.Window():
             return window_clause(value, wording)
-        case t.Evidence() | t.Fee() | t.ReturnShipping():
+        case t.Evidence() | t.Fee() | t.ReturnShipping() | t.Questions():
             return _RICH[type(value)](value, wording)
         case tuple():
             return _offers(term, value, wording)
@@ -127,10 +127,22 @@ def _shipping(value: t.ReturnShipping, wording: Wording) -> Pieces:
     return clause
 
 
+def _questions(value: t.Questions, wording: Wording) -> Pieces:
+    asked = listed_words([_asked(each) for each in value.items], wording)
+    return fill(wording.gettext("ask [%(questions)s]"), questions=asked)
+
+
+def _asked(question: t.Question) -> str:
+    """``worn: “Have you worn it?” (yes, no)``, the name that rules use first: what differs reads differently."""
+    choices = f" ({', '.join(question.choices)})" if question.choices else ""
+    return f"{question.name}: “{question.ask}”{choices}"
+
+
 _RICH: Mapping[type, Callable[[Any, Wording], Pieces]] = {
     t.Evidence: _evidence,
     t.Fee: _fee,
     t.ReturnShipping: _shipping,
+    t.Questions: _questions,
 }
 
 

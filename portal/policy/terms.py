@@ -83,6 +83,22 @@ class ReturnShipping:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """One question on the item's page. Rules call the answer ``answer.<name>``; without ``choices`` it is a text of any kind."""
+
+    name: str
+    ask: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What the customer is asked about an item, in this order."""
+
+    items: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
     """What a condition found on inspection means: the share of the price still given, and whether a person decides."""
 
@@ -91,7 +107,7 @@ class Grade:
 
 
 TermValue: TypeAlias = (
-    bool | int | str | tuple[str, ...] | Window | Evidence | Fee | ReturnShipping | Mapping[str, Grade]
+    bool | int | str | tuple[str, ...] | Window | Evidence | Fee | ReturnShipping | Questions | Mapping[str, Grade]
 )
 
 
@@ -203,6 +219,17 @@ def _grades(data: Mapping[str, Any]) -> dict[str, Grade]:
     }
 
 
+def _questions_json(value: Questions) -> list[dict[str, Any]]:
+    return [
+        {"name": each.name, "ask": each.ask} | ({"choices": list(each.choices)} if each.choices else {})
+        for each in value.items
+    ]
+
+
+def _questions(data: list[Mapping[str, Any]]) -> Questions:
+    return Questions(tuple(Question(each["name"], each["ask"], tuple(each.get("choices", ()))) for each in data))
+
+
 @dataclass(frozen=True, slots=True)
 class TermType:
     """One kind of term value: how it becomes JSON and back."""
@@ -227,6 +254,7 @@ FEE = TermType("a percentage or an amount", _fee_json, _fee)
 SHIPPING = TermType("return shipping", _shipping_json, _shipping)
 DAYS = TermType("days", lambda days: f"{days} days", lambda text: int(text.split()[0]))
 GRADES = TermType("grades", _grades_json, _grades)
+QUESTIONS = TermType("questions", _questions_json, _questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +286,7 @@ TERMS: Mapping[str, TermSpec] = {
         # Optional ones: a decision carries them only where the policy sets them.
         TermSpec("exchange_for", WORD, EXCHANGE_FOR, required=False),
         TermSpec("on_inspection", GRADES, CONDITIONS, required=False),
+        TermSpec("questions", QUESTIONS, required=False),
         TermSpec("destination", TEXT, required=False),
         TermSpec("message", TEXT, required=False),
     )

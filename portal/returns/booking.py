@@ -208,13 +208,13 @@ def _check_evidence(tx: Tx, found: Assessment, ask_us: bool) -> None:
     """A customer can add the photo at once and is asked to; what a program books without one goes to a person."""
     if tx.actor.kind != "customer" or ask_us:
         return
-    wrong = {
-        f"/lines/{index}/photos": " ".join(cause_message(cause) for cause in line.decision.requires)
-        for index, line in enumerate(found.lines)
-        if line.decision.requires
-    }
+    wrong: dict[str, str] = {}
+    for index, line in enumerate(found.lines):
+        for cause in line.decision.requires:
+            pointer = f"/lines/{index}/{'photos' if cause.code == 'photo_required' else 'answers'}"
+            wrong[pointer] = f"{wrong.get(pointer, '')} {cause_message(cause)}".strip()
     if wrong:
-        raise Invalid("A photo is missing.", wrong)
+        raise Invalid("A photo or an answer is missing.", wrong)
 
 
 _TAKEN = select(Return.id, Return.booking_key).where(

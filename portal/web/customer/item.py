@@ -13,18 +13,21 @@ from portal.orders.models import OrderLine
 from portal.policy.explain import cause_message, customer_summary
 from portal.policy.quote import EXCHANGE, STORE_CREDIT
 from portal.policy.reasons import REASONS
-from portal.policy.terms import RESOLUTIONS
+from portal.policy.terms import RESOLUTIONS, Question
 from portal.returns.photos import MAX_PER_LINE
 from portal.web.customer import photos
 from portal.web.customer.amounts import Row, compared, item_rows, pay_to
 from portal.web.customer.base import Errors, money, page, pages, ports, read, see, speech, typed
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import name_of, next_page
-from portal.web.customer.offers import Offer, Outcome, missing, offer_for, reasons_for
+from portal.web.customer.offers import Offer, Outcome, is_answered, missing, offer_for, reasons_for
 from portal.web.customer.plan import Choice
 from portal.web.customer.words import _, ngettext
 
 LONGEST_NOTE = 2_000
+LONGEST_ANSWER = 500
+ANSWER = "answer-"
+"""What the fields of the policy's questions begin with."""
 Answer = Response | tuple[str, int]
 
 
@@ -128,6 +131,7 @@ def _read(before: Choice) -> Choice:
         before,
         reason=reason,
         note=typed("note", LONGEST_NOTE),
+        answers=_answers(before),
         resolution=resolution if resolution in RESOLUTIONS else "",
         exchange_sku=form.get("sku", before.exchange_sku)[:100],
         ask=step == "ask" or (before.ask and step != "unask"),
@@ -136,6 +140,15 @@ def _read(before: Choice) -> Choice:
         # Another reason, other terms: what was chosen under the old ones is asked again.
         changed = replace(changed, resolution="", exchange_sku="")
     return changed
+
+
+def _answers(before: Choice) -> dict[str, str]:
+    """What was answered, by question. A question that this form did not show keeps its answer."""
+    said = dict(before.answers)
+    for name in list(request.form)[:50]:
+        if name.startswith(ANSWER) and len(name) <= len(ANSWER) + 30:
+            said[name.removeprefix(ANSWER)] = typed(name, LONGEST_ANSWER)
+    return said
 
 
 def _anchor(choice: Choice, step: str, photo: bool) -> str:
@@ -159,12 +172,23 @@ def _errors(basket: Basket, choice: Choice) -> Errors:
             return [("note", _("Write your message to us"))]
         case "photo":
             return [("photo", _photo_title(offer))]
+        case "question":
+            return [
+                (_question_field(each), _("Answer “%(ask)s”", ask=each.ask))
+                for each in offer.questions
+                if not is_answered(each, choice)
+            ]
         case "outcome":
             return [(f"outcome-{offer.outcomes[0].resolution}", _("Select what you would like"))]
         case "variant":
             return [("sku", _("Select what we should send you instead"))]
         case _nothing:
             return []
+
+
+def _question_field(question: Question) -> str:
+    """The control that an error leads to: the first choice, or the text."""
+    return f"{ANSWER}{question.name}-1" if question.choices else f"{ANSWER}{question.name}"
 
 
 def _photo_title(offer: Offer) -> str:
@@ -212,6 +236,9 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
             for each in basket.photos_of(choice)
         ],
         most_photos=MAX_PER_LINE,
+        questions=[(each, f"{ANSWER}{each.name}", choice.answers.get(each.name, "")) for each in offer.questions]
+        if offer and not (offer.refusal and not choice.ask)
+        else [],
         button=_("Save and go back") if back == "review" else _button(offer, index, last),
         hours=ports().shop.decide_within_hours,
     )

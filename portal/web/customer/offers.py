@@ -15,7 +15,7 @@ from portal.policy import quote as sums
 from portal.policy.decision import Cause, Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, ShippingPaid
 from portal.policy.reasons import FAULTS, REASONS
-from portal.policy.terms import Evidence
+from portal.policy.terms import Evidence, Question
 from portal.returns.assess import Assessment, LineAssessment, assess, quote_line
 from portal.web.customer.basket import Basket
 from portal.web.customer.plan import Choice
@@ -47,6 +47,7 @@ class Offer:
     refusal: Decision | None
     review: tuple[Cause, ...]
     evidence: Evidence
+    questions: tuple[Question, ...]
     photo_cause: Cause | None
     variants: tuple[Variant, ...]
     in_stock: tuple[Variant, ...]
@@ -76,6 +77,7 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
         refusal=None if offered else lines[REFUND].decision,
         review=shown.decision.causes if offered and not choice.ask else (),
         evidence=evidence,
+        questions=questions.items if (questions := shown.decision.value("questions")) is not None else (),
         photo_cause=_photo_cause(basket, choice, shown, at) if evidence.photos else None,
         variants=variants,
         in_stock=in_stock,
@@ -106,9 +108,9 @@ def _by_itself(basket: Basket, found: Assessment, alone: bool) -> Quote:
 
 def _photo_cause(basket: Basket, choice: Choice, line: LineAssessment, at: datetime) -> Cause | None:
     """The rule's own words for the photo; once it is there, they are asked for as if it were not."""
-    if not line.decision.requires and line.wish.photos:
+    if line.wish.photos and all(cause.code != "photo_required" for cause in line.decision.requires):
         line = _assess(basket, choice, line.wish.resolution, at, photos=0).lines[0]
-    return next(iter(line.decision.requires), None)
+    return next((cause for cause in line.decision.requires if cause.code == "photo_required"), None)
 
 
 def reasons_for(choice: Choice) -> tuple[str, ...]:
@@ -116,14 +118,22 @@ def reasons_for(choice: Choice) -> tuple[str, ...]:
     return tuple(reason for reason in REASONS if not choice.fault or reason in FAULTS)
 
 
+def is_answered(question: Question, choice: Choice) -> bool:
+    """True when the customer has said something that counts as an answer."""
+    said = choice.answers.get(question.name, "")
+    return said in question.choices if question.choices else bool(said)
+
+
 def missing(offer: Offer, choice: Choice, photos: int) -> str:
-    """What the choice still lacks, as the id of its field: reason, note, photo, outcome, variant; empty when nothing."""
+    """What the choice still lacks, as the id of its field: reason, note, photo, question, outcome, variant; empty: nothing."""
     if not choice.reason:
         return "reason"
     if choice.ask and not choice.note:
         return "note"
     if not choice.ask and photos < offer.evidence.photos:
         return "photo"
+    if not choice.ask and not all(is_answered(question, choice) for question in offer.questions):
+        return "question"
     if offer.outcome(choice.resolution) is None:
         return "outcome"
     if choice.resolution == EXCHANGE and choice.exchange_sku not in {each.sku for each in offer.in_stock}:

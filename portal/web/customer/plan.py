@@ -7,7 +7,7 @@ Invariant: what cannot be read is left out, never guessed. Never: a write.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from portal.orders.models import Order, OrderLine
@@ -27,6 +27,8 @@ class Choice:
     resolution: str = ""
     note: str = ""
     exchange_sku: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Answers to the policy's questions, by their names."""
     ask: bool = False
     fault: bool = False
 
@@ -46,6 +48,7 @@ class Choice:
             self.note,
             self.exchange_sku or None,
             photos,
+            dict(self.answers),
         )
 
 
@@ -95,6 +98,7 @@ def read_plan(data: Mapping[str, Any], order: Order) -> Plan:
             resolution=str(each.get("resolution", "")),
             note=str(each.get("note", "")),
             exchange_sku=str(each.get("exchange_sku", "")),
+            answers={str(name): str(said) for name, said in dict(each.get("answers") or {}).items()},
             ask=bool(each.get("ask", False)),
             fault=bool(each.get("fault", False)),
         )

@@ -195,6 +195,7 @@ def _changed(error: Invalid) -> str:
     said = {
         "quantity": _("Fewer of these can be returned than when you chose them. Choose how many again."),
         "photos": _("Add the photo that we asked for."),
+        "answers": _("Answer the questions about this item."),
         "exchange_sku": _("What you chose instead isn’t offered any more. Choose something else."),
     }
     found = {pointer.rpartition("/")[2] for pointer in error.fields}

@@ -163,6 +163,7 @@ def _item(line: ReturnLine, quote: Quote, photos: list[Photo]) -> dict[str, Any]
         "reason": _(REASONS.get(line.reason, line.reason)),
         "wants": wants,
         "note": line.note,
+        "answers": _answers(line),
         "found": found,
         "goes": words.disposition(line.disposition) if line.disposition else "",
         "status": line.status if line.status in ("review", "refused", "canceled") else "accepted",
@@ -317,3 +318,10 @@ def _neighbours(session: Session, review_id: int) -> tuple[str | None, str | Non
     wanted = [each for each in (before, after) if each is not None]
     found = {row.id: row.rma for row in reviews.rows_of(session, wanted)} if wanted else {}
     return found.get(before or 0) or None, found.get(after or 0) or None
+
+
+def _answers(line: ReturnLine) -> list[tuple[str, str]]:
+    """What the customer answered to the policy's questions, in the policy's words."""
+    asked = Decision.from_json(line.decision).value("questions")
+    said = line.facts.get("answers") or {}
+    return [] if asked is None else [(each.ask, str(said.get(each.name, "—"))) for each in asked.items]

@@ -63,6 +63,12 @@ def values() -> list[tuple[str, object]]:
             t.ReturnShipping("customer", pounds, once_per="order"),
             *(t.ReturnShipping("customer", pounds, free_for=(wish,)) for wish in t.RESOLUTIONS),
         ),
+        t.QUESTIONS: (
+            t.Questions((t.Question("worn", "Have you worn it?", ("yes", "no")),)),
+            t.Questions(
+                (t.Question("worn", "Have you worn it?", ("never", "once")), t.Question("why", "What is wrong?"))
+            ),
+        ),
         t.GRADES: tuple({word: t.Grade(700, review)} for word in t.CONDITIONS for review in (False, True)),
     }
     found: list[tuple[str, object]] = []

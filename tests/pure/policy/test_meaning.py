@@ -372,3 +372,34 @@ def test_7_a_fallback_for_what_is_not_delivered_has_the_same_grace():
     waiting = item(JUMPER, delivered_at=None)
     assert decide(policy(rules), waiting.asking(at=utc(2026, 11, 20, 9))).answer == ACCEPT
     assert decide(policy(rules), waiting.asking(at=utc(2026, 11, 21, 9))).answer == REFUSE
+
+
+ASKS = """- rule: Worn shoes
+  when: {answer.worn: "yes"}
+  set: {returnable: false}
+  say: Worn shoes can’t come back.
+- rule: Shoes
+  when: {item.category: shoes}
+  set:
+    questions:
+      - {name: worn, ask: Have you worn them outside?, choices: ["yes", "no"]}
+      - {name: why, ask: What is wrong with them?}
+"""
+
+
+@pytest.mark.parametrize(
+    ("answers", "answer", "open_"),
+    [
+        ({}, REVIEW, ["worn", "why"]),
+        ({"worn": "perhaps", "why": "tight"}, ACCEPT, ["worn"]),
+        ({"worn": "no"}, ACCEPT, ["why"]),
+        ({"worn": "no", "why": ""}, ACCEPT, ["why"]),
+        ({"worn": "no", "why": "tight"}, ACCEPT, []),
+        ({"worn": "yes", "why": "tight"}, REFUSE, []),
+    ],
+)
+def test_questions_are_required_until_they_are_answered_and_rules_ask_the_answers(answers, answer, open_):
+    shoes = item(JUMPER, category="shoes").asking(answers=answers)
+    decision = decide(policy(ASKS), shoes)
+    assert (decision.answer, [cause.params["question"] for cause in decision.requires]) == (answer, open_)
+    assert decide(policy(ASKS), item(JUMPER, category="hats").asking(answers={"worn": "no"})).requires == ()

@@ -209,7 +209,8 @@ def test_every_word_goes_through_the_translation() -> None:
         money=lambda money: str(money.minor),
     )
     told = [plain(condition_words(each, wording)) for each in comparisons() if each.fact not in CODES]
-    told += [plain(term_words(name, value, wording)) for name, value in values()]
+    # A question and its name are the merchant's own words.
+    told += [plain(term_words(name, value, wording)) for name, value in values() if name != "questions"]
     told += [fact_label(name, wording) for name in c.FACTS]
     left = {text for text in told if re.search("[A-Za-z]", text)}
     assert left == set()

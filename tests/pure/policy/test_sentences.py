@@ -79,6 +79,12 @@ SENTENCES = [
     ("photo_required", {"photos": 1, "given": 0}, "Add a photo.", "“Rule” asks for a photo: 1 needed, 0 given."),
     ("photo_required", {"photos": 3, "given": 1}, "Add 3 photos.", None),
     (
+        "question_unanswered",
+        {"question": "worn", "ask": "Have you worn it?"},
+        "Answer the question: Have you worn it?",
+        "“Rule” asks a question that was not answered: Have you worn it?",
+    ),
+    (
         "photo_required",
         {"photos": 1, "given": 0, "of": "the tags", "say": "Over £75."},
         "Over £75. Add a photo of the tags.",

@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from portal.config import ROOT
+from portal.returns.models import ReturnLine
 from portal.returns.photos import Encoded
 from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, picture, text_of
 
@@ -213,3 +215,38 @@ def test_long_and_odd_notes_are_kept_as_text(priya: Customer, desk: Desk) -> Non
     priya.answer(2, note=note)
     stored = next(draft for draft in desk.drafts).data["lines"][1]["note"]
     assert stored == "ü" * 2000
+
+
+def test_the_policys_questions_are_asked_kept_and_decide(desk: Desk, customer: Make) -> None:
+    text = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+    asks = """rules:
+  - rule: Worn
+    when: {answer.worn: "yes"}
+    set: {returnable: false}
+    say: Worn things can’t come back.
+  - rule: Ask
+    when: {item.sku: SKU-2}
+    set: {questions: [{name: worn, ask: Have you worn it?, choices: ["yes", "no"]}, {name: why, ask: What bothers you?}]}
+"""
+    desk.publish(text.replace("rules:\n", asks, 1))
+    desk.order()
+    made = customer()
+    made.find()
+    made.choose(2)
+    made.post(SHIRT, {"reason": "changed-mind", "step": "show"})
+    page = text_of(made.get(SHIRT))
+    assert "Have you worn it?" in page
+    assert "What bothers you?" in page
+    wanted = {"reason": "changed-mind", "shown": "changed-mind", "outcome": "refund", "step": "continue"}
+    answer = made.post(SHIRT, wanted | {"answer-why": "The colour"})
+    assert answer.status_code == 422
+    assert text_of(answer).count("Answer “Have you worn it?”") == 2
+    assert "The colour" in answer.get_data(as_text=True)
+    refused = text_of(made.post(SHIRT, wanted | {"answer-worn": "yes", "answer-why": "The colour"}))
+    assert "Worn things can’t come back." in refused
+    assert made.post(SHIRT, wanted | {"answer-worn": "no", "answer-why": "The colour"}).status_code == 303
+    made.send_with()
+    made.book()
+    (line,) = desk.rows(ReturnLine)
+    assert line.facts["answers"] == {"worn": "no", "why": "The colour"}
+    assert line.answer == "accept"

@@ -5,6 +5,7 @@ In: a typed value, or what a form holds. Out: fields, or the typed value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 from portal.policy import phrases as p
 from portal.policy import terms as t
 from portal.policy.explain import resolution_words
+from portal.policy.read_terms import MAX_QUESTIONS
 from portal.web.staff import words
 from portal.web.staff.policy.fields import Data, Field, Holder, decimal, percentage, spoken
 from portal.web.staff.text import _
@@ -305,6 +307,37 @@ class _Grades:
         return None if len(held.errors) > before else found
 
 
+_ASKED = re.compile(r"([a-z][a-z0-9_-]{0,29}):\s*(.+?)\s*(?:\(([^()]*)\))?", re.ASCII)
+
+
+class _Questions:
+    def show(self, value: t.Questions) -> Data:
+        return {"value": ["\n".join(map(self._line, value.items))]}
+
+    @staticmethod
+    def _line(question: t.Question) -> str:
+        return f"{question.name}: {question.ask}" + (f" ({', '.join(question.choices)})" if question.choices else "")
+
+    def fields(self, spec: t.TermSpec, held: Holder) -> list[Field]:
+        hint = _("One on each line: a name for rules, the question, the choices. “worn: Have you worn it? (yes, no)”")
+        return [held.field("value", _("Questions"), "area", hint=hint)]
+
+    def read(self, spec: t.TermSpec, held: Holder) -> t.Questions | None:
+        found = []
+        for line in held.lines("value"):
+            match = _ASKED.fullmatch(line)
+            choices = tuple(part.strip() for part in (match[3] or "").split(",") if part.strip()) if match else ()
+            if match is None or len(choices) == 1 or len(set(choices)) < len(choices):
+                held.fail("value", _("Write each question like “worn: Have you worn it? (yes, no)”"))
+                return None
+            found.append(t.Question(match[1], match[2], choices))
+        names = {each.name for each in found}
+        if not 0 < len(found) <= MAX_QUESTIONS or len(names) < len(found):
+            held.fail("value", _("Ask 1 to %(most)s questions, each with a name of its own", most=MAX_QUESTIONS))
+            return None
+        return t.Questions(tuple(found))
+
+
 FORMS: Mapping[str, TermForm] = {
     t.YES_NO.name: _YesNo(),
     t.WORD.name: _Word(),
@@ -317,6 +350,7 @@ FORMS: Mapping[str, TermForm] = {
     t.SHIPPING.name: _Shipping(),
     t.DAYS.name: _Days(),
     t.GRADES.name: _Grades(),
+    t.QUESTIONS.name: _Questions(),
 }
 """By the name of the kind. A test walks the terms, so that a new kind without a form is noticed."""
 
