@@ -15,7 +15,7 @@ from portal.db import Tx
 from portal.errors import Conflict, Invalid, NotFound
 from portal.orders.models import Order, Payment
 from portal.refunds import lifecycle, settle
-from portal.refunds.models import Refund
+from portal.refunds.models import Goodwill, Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe, lock_refund
@@ -35,16 +35,20 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
     note = read_note(note)
     refund, payment = _locked(tx, public_id)
     final = refund.cause == ELSEWHERE or refund.failure_code == settle.TAKEN_BACK
-    if refund.status not in lifecycle.LOST or final or refund.return_id is None:
+    if refund.status not in lifecycle.LOST or final or (refund.return_id is None and refund.goodwill_id is None):
         raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
     later = _replacement(tx.session, refund)
     if later is not None:
         return later
     if payment.disputed_at is not None:
         raise _conflict(refund, "The payment is disputed; refunding it now could pay the customer twice.")
-    return_ = tx.session.get_one(Return, refund.return_id)
-    order = tx.session.get_one(Order, return_.order_id)
-    made = plan_refund(tx, return_, order, payment, refund.amount_minor, cause="retry", replaces=refund, why=note)
+    return_ = tx.session.get_one(Return, refund.return_id) if refund.return_id is not None else None
+    order = tx.session.get_one(Order, return_.order_id if return_ is not None else payment.order_id)
+    goodwill = tx.session.get_one(Goodwill, refund.goodwill_id) if refund.goodwill_id is not None else None
+    made = plan_refund(
+        tx, return_, order, payment, refund.amount_minor, cause="retry", replaces=refund, why=note,
+        goodwill=goodwill, tax_minor=refund.tax_minor,
+    )  # fmt: skip
     settle.settle_reviews(tx, refund, note)
     return made
 

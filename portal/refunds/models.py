@@ -77,6 +77,7 @@ class Refund(Base):
 
     payment: Mapped[Payment] = relationship()
     return_: Mapped[Return | None] = relationship()
+    goodwill: Mapped[Goodwill | None] = relationship()
 
 
 class Goodwill(Base):

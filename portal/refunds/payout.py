@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
 from portal import timeline
 from portal.db import Tx
@@ -196,20 +197,20 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int
     if total <= 0:
         return 0
     bonus = sum(part.amount_minor for part in quote.all_parts() if part.kind == "credit_bonus")
-    room = _room(tx, chain, payments_of(tx.session, chain))
-    if total - bonus > room:
-        _ask_about_shortage(tx, return_, total - bonus - room, frozen=False)
+    left = room(tx.session, chain, payments_of(tx.session, chain))
+    if total - bonus > left:
+        _ask_about_shortage(tx, return_, total - bonus - left, frozen=False)
         return 0
     credit.issue(tx, return_, total, bonus)
     return total
 
 
-def _room(tx: Tx, chain: list[int], payments: list[Payment]) -> int:
+def room(session: Session, chain: list[int], payments: list[Payment]) -> int:
     """What may still be given back for these orders in any form. Where no payment is known, the order's total counts."""
     left = sum(payment.refundable_minor for payment in payments)
     if not payments:
-        left = tx.session.get_one(Order, chain[-1]).total_minor - ledger.paid_beside(tx.session, chain)
-    return max(left - ledger.credited(tx.session, chain), 0)
+        left = session.get_one(Order, chain[-1]).total_minor - ledger.paid_beside(session, chain)
+    return max(left - ledger.credited(session, chain), 0)
 
 
 def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: Shop) -> tuple[list[Refund], int]:
@@ -230,7 +231,7 @@ def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: 
         )
         for payment in usable
     ]
-    possible = min(amount, _room(tx, chain, payments) if payments else 0)
+    possible = min(amount, room(tx.session, chain, payments) if payments else 0)
     shares, left = allocate(possible, pots, shop.tender_order)
     step = max((pot.step for pot in pots), default=1)
     # Less than one step is no shortage: it is paid with the order's next return, and with the last one nothing is left.

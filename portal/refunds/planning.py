@@ -14,7 +14,7 @@ from portal.money import Money
 from portal.orders.models import Order, Payment
 from portal.refunds import ledger, lifecycle
 from portal.refunds.gateway import RefundRequest
-from portal.refunds.models import Refund
+from portal.refunds.models import Goodwill, Refund
 from portal.refunds.settle import DECIDE_WITHIN
 from portal.refunds.tenders import is_stripe
 from portal.returns.models import Return
@@ -28,7 +28,7 @@ def new_public_id() -> str:
 
 def plan_refund(
     tx: Tx,
-    return_: Return,
+    return_: Return | None,
     order: Order,
     payment: Payment,
     amount_minor: int,
@@ -36,8 +36,10 @@ def plan_refund(
     cause: str = "return",
     replaces: Refund | None = None,
     why: str = "",
+    goodwill: Goodwill | None = None,
+    tax_minor: int | None = None,
 ) -> Refund:
-    """Promise ``amount_minor`` of ``payment`` to the customer of ``return_`` and have it sent.
+    """Promise ``amount_minor`` of ``payment`` to the customer and have it sent: for ``return_``, or as ``goodwill`` without one.
 
     A payment that is not Stripe's becomes a task for staff instead. Raises `Conflict` when the payment has less left.
     """
@@ -49,18 +51,22 @@ def plan_refund(
     key = f"refund:{public_id}"
     stripe = is_stripe(payment)
     params = {}
+    about = {"return": return_.rma} if return_ is not None else {"goodwill": goodwill.public_id if goodwill else ""}
+    return_id = return_.id if return_ is not None else None
     if stripe:
         request = RefundRequest(
             payment_intent=payment.payment_intent or "",
             amount_minor=amount_minor,
             currency=payment.currency,
             idempotency_key=key,
-            metadata={"refund": public_id, "return": return_.rma, "order": order.number},
+            metadata={"refund": public_id, **about, "order": order.number},
         )
         params = request.to_params()
     refund = Refund(
         public_id=public_id,
-        return_id=return_.id,
+        return_id=return_id,
+        goodwill_id=goodwill.id if goodwill is not None else None,
+        tax_minor=tax_minor,
         payment_id=payment.id,
         replaces_id=replaces.id if replaces else None,
         cause=cause,
@@ -79,7 +85,7 @@ def plan_refund(
     timeline.record(
         tx,
         "refund.planned" if stripe else "refund.handed_to_staff",
-        return_id=return_.id,
+        return_id=return_id,
         order_id=payment.order_id,
         refund_id=refund.id,
         why=why,
@@ -92,7 +98,7 @@ def plan_refund(
             why=f"This part was paid by {payment.method or payment.provider}, which the portal cannot send money to. "
             "Pay it there, then record it here with a note.",
             fact=payment.provider,
-            return_id=return_.id,
+            return_id=return_id,
             refund_id=refund.id,
             data=data,
             due_at=tx.at + DECIDE_WITHIN,

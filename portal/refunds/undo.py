@@ -14,10 +14,10 @@ from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict
 from portal.orders.models import Payment
-from portal.refunds import ledger, lifecycle, settle
+from portal.refunds import goodwill, ledger, lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
 from portal.refunds.models import LedgerEntry, Refund
-from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, TAKEN_BACK
+from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, GOODWILL, TAKEN_BACK
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
@@ -45,7 +45,7 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
             state=refund.status,
         )
     if refund.return_id is None:
-        _cancel(tx, refund, payment, TAKEN_BACK, note)
+        _take_gift_back(tx, refund, note)
         return refund
     return_ = tx.session.get_one(Return, refund.return_id)
     siblings = _siblings(tx, refund)
@@ -68,6 +68,16 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
             due_at=tx.at + DECIDE_WITHIN,
         )
     return refund
+
+
+def _take_gift_back(tx: Tx, refund: Refund, note: str) -> None:
+    query = select(Refund.id).where(Refund.goodwill_id == refund.goodwill_id, Refund.status == lifecycle.PLANNED)
+    for refund_id in tx.session.scalars(query.order_by(Refund.id)).all():
+        part, payment = lock_refund(tx.session, refund_id)
+        _cancel(tx, part, payment, TAKEN_BACK, note)
+        ledger.write(tx, ledger.OWED, GOODWILL, -part.amount_minor, part.currency, order_id=payment.order_id)
+    if refund.goodwill_id is not None:
+        goodwill.end_if_all_is_back(tx, refund.goodwill_id)
 
 
 def _cancel(tx: Tx, refund: Refund, payment: Payment, code: str, note: str) -> None:

@@ -125,7 +125,10 @@ def _units(b: Books) -> Iterator[str]:
         if len(units) + article["units_gone"] > article["quantity"]:
             yield f"(2) line {article['id']}: {len(units)} held, {article['units_gone']} gone of {article['quantity']}"
         worth = 0
-        for line_id in {row["return_line_id"] for row in held}:
+        for row in held:
+            if row["return_line_id"] is None:
+                worth += _floor(article["gross_minor"], article["quantity"], row["first"], row["last"])
+        for line_id in {row["return_line_id"] for row in held} - {None}:
             line = lines[line_id]
             ranges = [(row["first"], row["last"]) for row in held if row["return_line_id"] == line_id]
             exact = sum(_floor(article["gross_minor"], article["quantity"], *each) for each in ranges)

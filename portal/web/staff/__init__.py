@@ -21,6 +21,7 @@ def register(app: Flask, ports: Ports) -> None:
         bulk,
         decide,
         detail,
+        goodwill,
         help,
         queue,
         receive,

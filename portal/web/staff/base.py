@@ -21,8 +21,9 @@ from portal import clock, edge
 from portal.db import Actor, Tx
 from portal.errors import Forbidden
 from portal.flow import Ports
+from portal.money import Money
 from portal.staff import permissions as may
-from portal.web.staff import reads
+from portal.web.staff import reads, words
 from portal.web.staff.text import _
 
 staff = Blueprint("staff", __name__, url_prefix="/staff")
@@ -99,6 +100,21 @@ def read() -> AbstractContextManager[Session]:
 def command() -> AbstractContextManager[Tx]:
     """The one transaction of a command of the person who is signed in."""
     return edge.command(ports().database, me().actor)
+
+
+def limit_minor(currency: str) -> int | None:
+    """The most that the person who is signed in gives at once, in minor units; None for any amount."""
+    return ports().shop.refunds.limit_minor(me().roles, currency)
+
+
+def check_limit(total: Money) -> None:
+    """Raises `Forbidden` when the person who is signed in gives less than ``total`` at once."""
+    most = limit_minor(total.currency)
+    if most is not None and total.minor > most:
+        said = words.amount(most, total.currency)
+        raise Forbidden(
+            _("Your role approves at most %(amount)s. Ask somebody whose role may approve more.", amount=said)
+        )
 
 
 def see_other(endpoint: str, **values: Any) -> Response:

@@ -17,7 +17,7 @@ from portal.reviews import queries as reviews
 from portal.reviews import service as questions
 from portal.reviews.queries import QueueRow
 from portal.staff import permissions as may
-from portal.web.staff.base import Me, command, local_path, me, needs, ports, read, staff
+from portal.web.staff.base import Me, check_limit, command, local_path, me, needs, ports, read, staff
 from portal.web.staff.queue import shown, sums
 from portal.web.staff.text import _, ngettext
 
@@ -154,7 +154,9 @@ def do_bulk(act: str) -> Response:
 
 def _one(tx: Tx, act: str, rma: str, version: int, message: str, note: str) -> Any:
     if act == "approve":
-        return returns.authorize(tx, rma, message=message, note=note, expected=version)
+        done = returns.authorize(tx, rma, message=message, note=note, expected=version)
+        check_limit(returns.payable_quote(tx.session, done).total)
+        return done
     if act == "ask":
         return returns.ask(tx, rma, message=message, note=note, expected=version)
     return returns.refuse(tx, rma, message=message, note=note, expected=version)

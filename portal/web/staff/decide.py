@@ -21,7 +21,7 @@ from portal.returns.queries import get_return
 from portal.reviews import service as questions
 from portal.staff import permissions as may
 from portal.timeline import TimelineEntry, entries_for_return
-from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.base import check_limit, command, me, needs, ports, read, see_other, staff
 from portal.web.staff.detail import page
 from portal.web.staff.money import read_amount
 from portal.web.staff.showing import log_entry, name_of
@@ -115,6 +115,7 @@ def decide(rma: str) -> Response:
             tx, rma, note=note, message=message, expected=version, lines=_lines(found), amounts=amounts
         )
         total = returns.payable_quote(tx.session, done).total
+        check_limit(total)
         said = amount_words(total.minor, total.currency)
     flash(_("Approved, %(total)s.", total=said), "green")
     return see_other("staff.return_page", rma=rma)
@@ -206,7 +207,7 @@ def reinstate(rma: str) -> Response:
     if not note.strip():
         raise Invalid("A note is missing.", {"reinstate-note": _("Say why it is taken back")})
     with command() as tx:
-        returns.authorize(tx, rma, note=note, expected=expected())
+        check_limit(returns.payable_quote(tx.session, returns.authorize(tx, rma, note=note, expected=expected())).total)
     flash(_("Approved after all."), "green")
     return see_other("staff.return_page", rma=rma)
 

@@ -200,7 +200,10 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         begun = refund.first_submitted_at
         first = second.had_a_part(session, refund, me().id) if shown["held"] == reviews.SECOND_PERSON else False
         offers = {
-            "retry": mine and lost and refund.payment.disputed_at is None and refund.return_id is not None,
+            "retry": mine
+            and lost
+            and refund.payment.disputed_at is None
+            and (refund.return_id is not None or refund.goodwill_id is not None),
             "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"] == reviews.DAILY_CAP,
             "second": me().may(may.SECOND_REFUNDS) and shown["held"] == reviews.SECOND_PERSON,
             "undo": me().may(may.UNDO_REFUNDS) and refund.status == lifecycle.PLANNED and refund.cause != ELSEWHERE,

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from portal import ids
 from portal.errors import Invalid
 from portal.labels.models import Label
+from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import Quote
 from portal.returns.lifecycle import STATUSES
@@ -20,7 +21,7 @@ from portal.returns.models import Return
 from portal.returns.queries import list_returns
 from portal.staff import permissions as may
 from portal.web.staff import reads, words
-from portal.web.staff.base import needs, ports, read, staff
+from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.text import _
 from portal.web.statuses import status_of
 
@@ -122,12 +123,16 @@ def search() -> Response | str:
     if not text or not ids.is_text(text):
         return redirect(url_for("staff.returns"), 303)
     with read() as session:
-        found = find_exactly(session, text)
+        found, order_id = find_exactly(session, text), None
         if not found:
             rows, _more = list_returns(session, search=text, limit=2)
             found = [each.rma for each in rows]
+        order_id = None if found or not me().may(may.GIVE_GOODWILL) else order_named(session, text)
     if len(found) == 1:
         return redirect(url_for("staff.return_page", rma=found[0]), 303)
+    if order_id is not None:
+        # An order without a return has this page alone.
+        return redirect(url_for("staff.goodwill_page", order_id=order_id), 303)
     return _page("", text, None, searched=True)
 
 
@@ -141,6 +146,11 @@ def find_exactly(session: Session, text: str) -> list[str]:
     key = "".join(text.split()).upper().lstrip("#")
     query = select(Return.rma).join(Order, Order.id == Return.order_id).where(Order.number_key == key)
     return list(session.scalars(query.limit(2)))
+
+
+def order_named(session: Session, text: str) -> int | None:
+    """The order of exactly this number."""
+    return session.scalar(select(Order.id).where(Order.number_key == number_key(text)).limit(1))
 
 
 def find_by_label(session: Session, text: str) -> str | None:

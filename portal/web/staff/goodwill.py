@@ -1,0 +1,132 @@
+"""Goodwill: a refund without a return, for an amount or for items of the order, by staff who may."""
+
+from __future__ import annotations
+
+from flask import abort, flash, make_response, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload, selectinload
+from werkzeug.wrappers import Response
+
+from portal import clock, ids
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.money import Money
+from portal.orders.models import Order
+from portal.refunds import goodwill, payout
+from portal.refunds.goodwill import Gift
+from portal.refunds.models import Refund
+from portal.refunds.tenders import order_chain, payments_of
+from portal.staff import permissions as may
+from portal.web.staff import words
+from portal.web.staff.base import command, limit_minor, needs, ports, read, see_other, staff
+from portal.web.staff.money import read_amount
+from portal.web.staff.showing import name_of
+from portal.web.staff.text import _
+
+
+@staff.get("/orders/<int:order_id>/goodwill")
+@needs(may.GIVE_GOODWILL, "refunds")
+def goodwill_page(order_id: int) -> str:
+    """What is left of the order, what was given before, and the form."""
+    return _page(order_id, {}, {"key": ids.new_token()})
+
+
+def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
+    now, zone = clock.now(), ports().shop.timezone
+    with read() as session:
+        order = _order(session, order_id)
+        chain = order_chain(session, order.id)
+        payments = payments_of(session, chain)
+        left = payout.room(session, chain, payments) if payments else 0
+        most = limit_minor(order.currency)
+        query = select(Refund).where(Refund.payment_id.in_([each.id for each in payments]), Refund.return_id.is_(None))
+        given = session.scalars(query.options(joinedload(Refund.goodwill)).order_by(Refund.id.desc())).all()
+        return render_template(
+            "staff/goodwill.html",
+            order=order,
+            lines=[
+                {
+                    "ref": line.ref,
+                    "field": f"units-{line.id}",
+                    "name": name_of(line),
+                    "left": line.units_left,
+                    "paid": words.amount(line.gross_minor, order.currency),
+                }
+                for line in order.lines
+            ],
+            left=words.amount(left, order.currency),
+            most=words.amount(most, order.currency) if most is not None else "",
+            paid=words.amount(sum(each.captured_minor for each in payments), order.currency),
+            tenders=", ".join(each.method or each.provider.replace("_", " ") for each in payments),
+            given=[
+                {
+                    "href": url_for("staff.refund_page", public_id=each.public_id),
+                    "amount": words.amount(each.amount_minor, each.currency),
+                    "why": each.goodwill.reason if each.goodwill is not None else _("Made outside the portal"),
+                    "by": each.goodwill.given_by if each.goodwill is not None else "",
+                    "when": words.when(each.planned_at, now, zone),
+                    "status": "paid_elsewhere" if each.paid_elsewhere_by else each.status,
+                }
+                for each in given
+            ],
+            errors=errors,
+            typed=typed,
+        )
+
+
+def _order(session: Session, order_id: int) -> Order:
+    found = session.get(Order, order_id, options=[selectinload(Order.lines)])
+    if found is None:
+        raise NotFound(_("There is no such order."))
+    return found
+
+
+@staff.post("/orders/<int:order_id>/goodwill")
+@needs(may.GIVE_GOODWILL, "refunds")
+def give_goodwill(order_id: int) -> Response:
+    """Give it, once for each form. A reason is needed."""
+    typed = {name: request.form.get(name, "")[:2100] for name in request.form}
+    key = typed.get("key", "")
+    if not (16 <= len(key) <= 80 and key.isascii()):
+        abort(400)
+    try:
+        with command() as tx:
+            gift, currency = _gift(_order(tx.session, order_id), typed)
+            made = goodwill.give(
+                tx,
+                order_id,
+                gift,
+                reason=typed.get("reason", ""),
+                command_key=key,
+                shop=ports().shop,
+                most_minor=limit_minor(currency),
+            )
+            said = words.amount(made.amount_minor, made.currency)
+    except Invalid as wrong:
+        return make_response(_page(order_id, wrong.fields or {"": wrong.message}, typed), 422)
+    except (Conflict, Forbidden) as refused:
+        status = 409 if isinstance(refused, Conflict) else 403
+        return make_response(_page(order_id, {"amount": refused.message}, typed), status)
+    flash(_("%(amount)s is on its way to the customer.", amount=said), "green")
+    return see_other("staff.goodwill_page", order_id=order_id)
+
+
+def _gift(order: Order, typed: dict[str, str]) -> tuple[Gift, str]:
+    """The items that were chosen, or the amount. Raises `Invalid` where both or neither were."""
+    wrong: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for line in order.lines:
+        text = typed.get(f"units-{line.id}", "").strip() or "0"
+        if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) <= line.units_left):
+            wrong[f"units-{line.id}"] = _("Enter a number from 0 to %(most)s", most=line.units_left)
+        elif int(text):
+            lines[line.ref] = int(text)
+    text = typed.get("amount", "").strip()
+    minor = read_amount(text, order.currency) if text else 0
+    if minor is None or (text and minor == 0):
+        example = words.amount(Money.from_decimal("20", order.currency).minor, order.currency)
+        wrong["amount"] = _("Enter an amount such as %(amount)s", amount=example)
+    elif bool(text) is bool(lines) and not wrong:
+        wrong["amount"] = _("Enter an amount, or choose items, not both")
+    if wrong:
+        raise Invalid("Nothing was given.", wrong)
+    return Gift(minor or 0, lines or None), order.currency

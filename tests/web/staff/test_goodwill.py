@@ -1,0 +1,113 @@
+"""Goodwill by the desk: a page of the order, one refund for one form, and the limit of a role."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from sqlalchemy import select
+
+from portal.flow import Ports
+from portal.orders.models import Order
+from portal.refunds.models import Goodwill, Refund
+from portal.shop import RefundLimits
+from tests.stages.returns.trade import rows
+from tests.web.staff.browser import Browser, cost, words
+from tests.web.staff.conftest import make_app
+from tests.web.staff.shop import Item, Shop
+
+
+def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop: Shop) -> None:
+    order_id = shop.order(Item(gross=109_00, name="Wool coat"))
+    here = f"/staff/orders/{order_id}/goodwill"
+    seen = lead.words(here)
+    for part in (
+        "Refund without a return",
+        "Left to give back £109.00",
+        "Visa ending 1177",
+        "Wool coat, of 1",
+        "Nothing yet.",
+    ):
+        assert part in seen, part
+    form = lead.form(here, "/goodwill")
+    wrong = lead.submit(form, {"amount": "20"})
+    assert wrong.status_code == 422
+    assert "Write why, for your colleagues." in words(wrong.text)
+    for _ in range(2):
+        assert lead.submit(form, {"amount": "20.00", "reason": "Late parcel"}).status_code == 303
+    (refund,) = rows(shop.database, select(Refund))
+    assert (refund.cause, refund.amount_minor, refund.status) == ("goodwill", 20_00, "planned")
+    assert shop.count(Goodwill) == 1
+    seen = lead.words(here)
+    for part in ("£20.00", "Maya Okafor: Late parcel", "Left to give back £89.00"):
+        assert part in seen, part
+    seen = lead.words(f"/staff/refunds/{refund.public_id}")
+    for part in ("Refund prepared, Maya Okafor", "Take it back"):
+        assert part in seen, part
+
+
+def test_items_are_given_for_what_they_cost_and_then_count_as_returned(lead: Browser, shop: Shop) -> None:
+    order_id = shop.order(Item(gross=100_00, quantity=3, name="Socks"))
+    here = f"/staff/orders/{order_id}/goodwill"
+    form = lead.form(here, "/goodwill")
+    field = next(name for name, _value in form.values if name.startswith("units-"))
+    for typed in ("4", "-1", "x"):
+        wrong = lead.submit(form, {field: typed, "reason": "Lost"})
+        assert wrong.status_code == 422
+        assert "Enter a number from 0 to 3" in words(wrong.text)
+    both = lead.submit(form, {field: "1", "amount": "5", "reason": "Lost"})
+    assert "not both" in words(both.text)
+    assert lead.submit(form, {field: "2", "reason": "Lost in the post"}).status_code == 303
+    (refund,) = rows(shop.database, select(Refund))
+    assert refund.amount_minor == 66_66
+    assert "Socks, of 1" in lead.words(here)
+
+
+def test_more_than_the_order_has_left_is_refused_with_what_is_left(lead: Browser, shop: Shop) -> None:
+    here = f"/staff/orders/{shop.order(Item(gross=50_00))}/goodwill"
+    answer = lead.submit(lead.form(here, "/goodwill"), {"amount": "50.01", "reason": "x"})
+    assert answer.status_code == 409
+    assert "50.00 GBP left to give back" in words(answer.text)
+    assert shop.count(Refund) == 0
+
+
+def test_an_order_without_a_return_is_found_by_its_number_and_a_return_links_to_it(
+    lead: Browser, agent: Browser, shop: Shop
+) -> None:
+    order_id = shop.order(Item(gross=50_00))
+    (order,) = rows(shop.database, select(Order))
+    assert lead.get(f"/staff/search?q={order.number}").location == f"/staff/orders/{order_id}/goodwill"
+    assert agent.get(f"/staff/search?q={order.number}").status_code == 200
+    rma = shop.booked(order=order_id)
+    assert f"/staff/orders/{order_id}/goodwill" in lead.page(f"/staff/returns/{rma}")
+    assert "/goodwill" not in agent.page(f"/staff/returns/{rma}")
+    assert lead.get("/staff/orders/999/goodwill").status_code == 404
+
+
+def test_a_role_gives_and_approves_no_more_than_its_limit(ports: Ports, shop: Shop, people: object) -> None:
+    limits = RefundLimits(limits={"agent": {"GBP": Decimal(300)}, "lead": {"GBP": Decimal(30)}})
+    app = make_app(replace(ports, shop=ports.shop.model_copy(update={"refunds": limits})))
+    lead = Browser(app)
+    lead.sign_in("maya@wren.example")
+    here = f"/staff/orders/{shop.order(Item(gross=100_00))}/goodwill"
+    assert "Your role gives at most £30.00" in lead.words(here)
+    answer = lead.submit(lead.form(here, "/goodwill"), {"amount": "30.01", "reason": "x"})
+    assert answer.status_code == 403
+    assert shop.count(Refund) == 0
+    agent = Browser(app)
+    agent.sign_in("jonas@wren.example")
+    rma = shop.under_review()
+    answer = agent.submit(agent.form(f"/staff/returns/{rma}", "/decision"), {"decision": "approve"})
+    assert answer.status_code == 403
+    assert "Your role approves at most £300.00." in words(answer.text)
+    assert shop.look(rma).status == "under_review"
+
+
+def test_the_page_asks_a_fixed_number_of_queries(lead: Browser, shop: Shop) -> None:
+    one = shop.order(Item(gross=50_00))
+    many = shop.order(*[Item(gross=10_00, name=f"Item {n}") for n in range(8)])
+    for number in range(3):
+        form = lead.form(f"/staff/orders/{many}/goodwill", "/goodwill")
+        lead.submit(form, {"amount": f"{number + 1}", "reason": "x"})
+    few, more = (cost(shop.database, lead, f"/staff/orders/{each}/goodwill") for each in (one, many))
+    assert len(few) == len(more) <= 11
