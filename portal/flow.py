@@ -24,7 +24,7 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
-from portal.refunds import credit_notes, disputes, exchange, payout, reconcile, release, report, submit, webhooks
+from portal.refunds import credit_notes, disputes, exchange, late, payout, reconcile, release, report, submit, webhooks
 from portal.refunds.credit_notes import CreditNotePapers
 from portal.refunds.gateway import Captures, Gateway
 from portal.returns import expiry, simulation
@@ -163,6 +163,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.uncaptured": (then("release_payment"),),
     "refund.released": (tell("payment_released"), close_when_settled),
     "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
+    "refund.late": (tell("refund_late"),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
     "refund.succeeded": (credit_note, tell("refund_sent"), close_when_settled),
     "refund.failed": (tell("refund_failed"),),
@@ -225,6 +226,10 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     "reconcile_refunds": (timedelta(minutes=5), lambda ports: reconcile.sweep(ports.database, ports.gateway)),
     # Comparing a whole account takes its time, so the clock only writes the night's job.
     "plan_reconciliation": (timedelta(hours=1), lambda ports: report.plan_night(ports.database, ports.shop.timezone)),
+    "raise_late_refunds": (
+        timedelta(hours=1),
+        lambda ports: late.raise_late(ports.database, ports.shop.bank_days, ports.shop.timezone),
+    ),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
 }

@@ -23,7 +23,7 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, keeps_item
 from portal.reviews.models import Review
 
-ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "payment_released"})
+ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 WITH_MONEY = ABOUT_REFUNDS | {"booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
 # The questions to staff whose deadline a notice tells to the customer.

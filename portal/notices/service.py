@@ -39,6 +39,7 @@ KINDS = (
     "refund_sent",
     "refund_failed",
     "refund_needs_you",
+    "refund_late",
     "payment_released",
     "credit_issued",
     "exchange_sent",

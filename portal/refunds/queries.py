@@ -179,6 +179,8 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
     elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
         state = "released"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
+    # Once it was late, the customer counts from the day on which the shop said so.
+    counted = refund.late_at or sent
     meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_for)
     return Piece(
         kind="refund",
@@ -190,7 +192,7 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
         reason=refund.failure_reason or refund.pending_reason,
         told=meaning.told if meaning else "",
         sent_at=refund.settled_at if refund.paid_elsewhere_by else sent,
-        expected_on=add_working_days(sent.date(), bank_days) if sent else None,
+        expected_on=add_working_days(counted.date(), bank_days) if sent and counted else None,
         bank_reference=refund.bank_reference,
         method=payment.method,
         provider=payment.provider,

@@ -271,3 +271,21 @@ def test_the_river_needs_no_javascript(browser: object, live: LivePortal) -> Non
     # 3 x 100.00 with 10.00 off: the first is worth 96.66, less the label.
     expect(page.get_by_text("£93.16").first).to_be_visible()
     context.close()
+
+
+def test_a_lead_gives_goodwill_for_an_order(page: Page, staffed: LivePortal, scan: Scan) -> None:
+    sign_in(page, staffed, "maya")
+    page.goto(staffed.url + "/staff/search?q=WH-20397")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Refund without a return")
+    scan()
+    page.get_by_label(re.compile("^Amount in")).fill("2.00")
+    page.get_by_role("button", name="Send the refund").click()
+    expect(page.get_by_text("Write why, for your colleagues.").first).to_be_visible()
+    scan()
+    page.get_by_label("Why?").fill("The parcel came late")
+    page.get_by_role("button", name="Send the refund").click()
+    expect(page.get_by_text("£2.00 is on its way to the customer.")).to_be_visible()
+    scan()
+    page.get_by_role("link", name="£2.00").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("£2.00")
+    scan()

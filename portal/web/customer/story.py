@@ -315,6 +315,9 @@ def _piece_step(told: _Told, piece: Piece) -> Step:
         case "exchange", _state:
             return Step(NEXT, _("Exchange sent"), "", "", piece.label)
         case _kind, "arrived":
+            if piece.expected_on:
+                # Stripe has sent it for good; the bank still has to show it.
+                to = _("%(what)s, at your bank by %(day)s", what=to, day=_short_day(piece.expected_on))
             return Step(DONE, _("Refunded"), when, iso, _with_reference(to, piece))
         case _kind, "released":
             return Step(

@@ -193,6 +193,7 @@ def notice(code: str) -> str:
         "refund_failed": _("refund delayed"),
         "payment_released": _("never charged"),
         "refund_needs_you": _("bank details needed"),
+        "refund_late": _("refund takes longer"),
     }.get(code, code)
 
 

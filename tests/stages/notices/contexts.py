@@ -92,6 +92,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "answer_by": "2026-11-25T09:30:00+00:00",
     },
     "refund_needs_you": {"quote": QUOTE, "pieces": [REFUND | {"state": "needs_you"}, CREDIT], "refund": "RF-1"},
+    "refund_late": {"quote": QUOTE, "pieces": [REFUND | {"state": "sent"}, CREDIT], "refund": "RF-1"},
     "payment_released": {"quote": QUOTE, "pieces": [REFUND | {"state": "released"}, CREDIT], "refund": "RF-1"},
     "credit_issued": {"quote": QUOTE, "pieces": [CREDIT]},
     "exchange_sent": {"quote": QUOTE, "pieces": [REPLACEMENT]},
@@ -100,7 +101,8 @@ CONTEXTS: dict[str, dict[str, Any]] = {
 
 ARRIVED = [line | {"counted": 1, "received": 1, "condition": "as_new"} for line in BASE["lines"]]
 for _kind in (
-    "received", "refund_sent", "refund_failed", "refund_needs_you", "payment_released", "credit_issued", "exchange_sent",
+    "received", "refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released", "credit_issued",
+    "exchange_sent",
 ):  # fmt: skip
     CONTEXTS[_kind]["lines"] = ARRIVED
 

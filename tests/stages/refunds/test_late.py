@@ -1,0 +1,58 @@
+"""Where is my money: late refunds raise themselves once, and the bank's reference is shown when it is there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from portal import clock
+from portal.refunds import late, reconcile
+from portal.refunds.queries import add_working_days
+from tests.stages.refunds.world import World
+
+
+def raise_late(world: World) -> int:
+    return late.raise_late(world.database, world.shop.bank_days, world.shop.timezone)
+
+
+def pending(world: World) -> tuple[int, int]:
+    return_id, refund_id = world.paid_return(2500, card="pm_card_pendingRefund")
+    world.submit(refund_id)
+    assert world.refund(refund_id).status == "pending"
+    return return_id, refund_id
+
+
+def test_a_refund_that_is_pending_longer_than_banks_need_raises_itself_once(world: World) -> None:
+    return_id, refund_id = pending(world)
+    assert raise_late(world) == 0
+    world.later(days=world.shop.bank_days)
+    assert raise_late(world) == 0
+    world.later(days=world.shop.bank_days + 3)
+    assert [raise_late(world), raise_late(world)] == [1, 0]
+    assert world.said("refund.late") == 1
+    assert [kind for kind, _fact in world.questions()] == ["refund_late"]
+    (piece,) = world.money(return_id).pieces
+    assert (piece.state, piece.expected_on) == ("sent", add_working_days(clock.now().date(), 5))
+    # It moves on: the question answers itself.
+    world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", status="succeeded")
+    reconcile.look(world.database, world.gateway, refund_id)
+    assert world.questions() == []
+    assert world.money(return_id).state == "refunded"
+
+
+def test_what_has_arrived_or_waits_for_the_shops_balance_is_not_the_banks(quick_world: World) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(2500)
+    world.submit(refund_id)
+    world.later(days=40)
+    assert raise_late(world) == 0
+
+
+def test_the_banks_reference_comes_with_a_later_look_and_is_shown(quick_world: World) -> None:
+    world = quick_world
+    return_id, refund_id = world.paid_return(2500)
+    world.submit(refund_id)
+    assert world.money(return_id).pieces[0].bank_reference == ""
+    world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", reference=True)
+    world.later(**{"hours": timedelta(days=2).total_seconds() / 3600})
+    world.sweep()
+    assert len(world.money(return_id).pieces[0].bank_reference) == 23
