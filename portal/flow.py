@@ -95,15 +95,10 @@ def pay_when(moment: str) -> Step:
 
 
 def credit_note(tx: Tx, event: Event, shop: Shop) -> None:
-    """Have the credit note issued once the first part of a return's money has left for good."""
-    if event.return_id is not None:
-        jobs.enqueue(
-            tx,
-            "issue_credit_note",
-            {"return": event.return_id},
-            key=f"credit-note:{event.return_id}",
-            run_at=tx.at + MAIL_WAITS,
-        )
+    """Have the credit note issued once the first part of a return's money, or of a gift, has left for good."""
+    of = f"{event.return_id}" if event.return_id is not None else f"refund:{event.refund_id}"
+    args = {"return": event.return_id, "refund": event.refund_id}
+    jobs.enqueue(tx, "issue_credit_note", args, key=f"credit-note:{of}", run_at=tx.at + MAIL_WAITS)
 
 
 def label(tx: Tx, event: Event, shop: Shop) -> None:
@@ -201,7 +196,9 @@ class Work:
 
 
 JOBS: dict[str, Work] = {
-    "issue_credit_note": Work(lambda ports, args: credit_notes.issue_and_draw(ports, int(args["return"]))),
+    "issue_credit_note": Work(
+        lambda ports, args: credit_notes.issue_and_draw(ports, args["return"], args.get("refund"))
+    ),
     # 120 tries are four days, as long as mail servers themselves keep trying.
     "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
     "submit_refund": Work(

@@ -39,6 +39,7 @@ class WeasyprintCreditNotes:
             "restocking_fee": translate("Restocking fee"),
             "return_shipping": translate("Return label"),
             "outbound_shipping": translate("Delivery"),
+            "goodwill": translate("Goodwill"),
         }
         buyer = postal_lines(doc.buyer, country=country_name(doc.buyer.country, doc.locale), joined=True)
         html = self._template.render(

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -25,10 +25,11 @@ from portal.files import Files
 from portal.labels.addresses import Address
 from portal.labels.documents import Rendered
 from portal.labels.service import customer_address
-from portal.orders.models import Order
+from portal.orders.models import Order, OrderLine
 from portal.policy.quote import EXCHANGE, Quote, QuotePart
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
-from portal.refunds.tenders import lock_return
+from portal.refunds.models import Refund
+from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
 from portal.shop import Shop
@@ -113,10 +114,11 @@ class Printing(Protocol):
     def shop(self) -> Shop: ...
 
 
-def issue_and_draw(ports: Printing, return_id: int) -> None:
-    """Issue the credit note of a return, unless it has one or nothing is credited, and draw its paper. Safe to repeat."""
+def issue_and_draw(ports: Printing, return_id: int | None = None, refund_id: int | None = None) -> None:
+    """Issue the credit note of a return, or of a gift that this refund is part of, unless it has one or nothing is credited, and
+    draw its paper. Safe to repeat."""
     with ports.database.transaction() as tx:
-        note = issue(tx, return_id, ports.shop)
+        note = issue(tx, return_id, ports.shop) if return_id else issue_for_gift(tx, refund_id or 0, ports.shop)
         if note is None:
             return
         doc, key = CreditNoteDoc.from_json(note.document), note.file_key
@@ -136,6 +138,23 @@ def issue(tx: Tx, return_id: int, shop: Shop) -> CreditNote | None:
     if sum(row.gross for row in rows) <= 0:
         return None
     return keep(tx, rows, return_.order, shop, return_=return_)
+
+
+def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
+    """The one credit note of the goodwill that this refund is part of; None for a refund that is no gift."""
+    refund, _payment = lock_refund(tx.session, refund_id)
+    gift = refund.goodwill
+    if gift is None:
+        return None
+    parts = select(Refund.id).where(Refund.goodwill_id == gift.id)
+    known = tx.session.scalar(select(CreditNote).where(CreditNote.refund_id.in_(parts)))
+    if known is not None:
+        return known
+    rows = tuple(
+        Row("item", _name(line.order_line), line.quantity, line.gross_minor, line.tax_minor) for line in gift.lines
+    )
+    rows = rows or (Row("goodwill", "", 0, gift.amount_minor, gift.tax_minor),)
+    return keep(tx, rows, tx.session.get_one(Order, gift.order_id), shop, refund_id=refund.id)
 
 
 def keep(
@@ -217,8 +236,11 @@ def _fees(parts: Iterable[QuotePart]) -> list[Row]:
 
 
 def _names(return_: Return) -> dict[str, str]:
-    lines = [line.order_line for line in return_.lines]
-    return {line.ref: ", ".join(part for part in (line.name or line.sku, line.variant) if part) for line in lines}
+    return {line.order_line.ref: _name(line.order_line) for line in return_.lines}
+
+
+def _name(line: OrderLine) -> str:
+    return ", ".join(part for part in (line.name or line.sku, line.variant) if part)
 
 
 def _buyer(order: Order) -> Address:
@@ -265,12 +287,21 @@ def find(session: Session, return_id: int) -> CreditNote | None:
 
 def paper(ports: Printing, rma: str) -> bytes:
     """The paper of a return's credit note. Raises `NotFound` when it has none (yet)."""
-    number = ids.read_rma(rma)
-    query = select(CreditNote).join(Return, Return.id == CreditNote.return_id).where(Return.rma == number)
+    return _paper(ports, select(CreditNote).join(Return).where(Return.rma == (ids.read_rma(rma) or "")))
+
+
+def paper_of_gift(ports: Printing, public_id: str) -> bytes:
+    """The paper of the gift that this refund is part of. Raises `NotFound` when it has none (yet)."""
+    gift = select(Refund.goodwill_id).where(Refund.public_id == public_id, Refund.goodwill_id.is_not(None))
+    parts = select(Refund.id).where(Refund.goodwill_id.in_(gift))
+    return _paper(ports, select(CreditNote).where(CreditNote.refund_id.in_(parts)))
+
+
+def _paper(ports: Printing, query: Select[CreditNote]) -> bytes:
     with ports.database.read() as session:
-        note = session.scalar(query) if number is not None else None
+        note = session.scalar(query)
         if note is None:
-            raise NotFound("There is no credit note for this return yet.")
+            raise NotFound("There is no credit note yet.")
         doc, key = CreditNoteDoc.from_json(note.document), note.file_key
     with suppress(NotFound):
         return ports.files.get(key)

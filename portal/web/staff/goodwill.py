@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import abort, flash, make_response, render_template, request, url_for
+import io
+
+from flask import abort, flash, make_response, render_template, request, send_file, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
@@ -11,7 +13,7 @@ from portal import clock, ids
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.money import Money
 from portal.orders.models import Order
-from portal.refunds import goodwill, payout
+from portal.refunds import credit_notes, goodwill, lifecycle, payout
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Refund
 from portal.refunds.tenders import order_chain, payments_of
@@ -60,6 +62,9 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
             given=[
                 {
                     "href": url_for("staff.refund_page", public_id=each.public_id),
+                    "note": url_for("staff.goodwill_credit_note", public_id=each.public_id)
+                    if each.goodwill is not None and each.status == lifecycle.SUCCEEDED
+                    else "",
                     "amount": words.amount(each.amount_minor, each.currency),
                     "why": each.goodwill.reason if each.goodwill is not None else _("Made outside the portal"),
                     "by": each.goodwill.given_by if each.goodwill is not None else "",
@@ -78,6 +83,14 @@ def _order(session: Session, order_id: int) -> Order:
     if found is None:
         raise NotFound(_("There is no such order."))
     return found
+
+
+@staff.get("/refunds/<public_id>/credit-note.pdf")
+@needs(may.SEE_REFUNDS, "refunds")
+def goodwill_credit_note(public_id: str) -> Response:
+    """What was credited by a gift."""
+    pdf = credit_notes.paper_of_gift(ports(), public_id)
+    return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"credit-note-{public_id}.pdf")
 
 
 @staff.post("/orders/<int:order_id>/goodwill")

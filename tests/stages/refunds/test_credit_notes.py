@@ -18,10 +18,13 @@ from portal import i18n
 from portal.adapters.weasyprint_credit_notes import WeasyprintCreditNotes
 from portal.errors import NotFound
 from portal.labels.addresses import Address
+from portal.orders.models import OrderLine
 from portal.policy.quote import LineQuote, Quote, QuotePart
-from portal.refunds import credit_notes
+from portal.refunds import credit_notes, goodwill
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
 from portal.refunds.credit_notes import CreditNoteDoc, Row, rows_of
+from portal.refunds.goodwill import Gift
+from portal.refunds.models import Refund
 from portal.returns.models import Return
 from portal.shop import CreditNotes, Shop
 from tests.stages.refunds.world import SHOP, World
@@ -103,6 +106,26 @@ def test_an_exchange_credits_nothing(quick_world: World) -> None:
     quick_world.variant("J-L", 3)
     return_id = quick_world.return_(order, 0, resolution="exchange", sku="J-L")
     assert issue(quick_world, return_id) is None
+
+
+def test_case_42_a_gift_of_20_00_at_9_percent_is_18_35_and_1_65_and_has_one_note(world: World) -> None:
+    order = world.order(10900)
+    with world.database.transaction() as tx:
+        tx.session.execute(update(OrderLine).where(OrderLine.order_id == order).values(tax_minor=900))
+        given = goodwill.give(tx, order, Gift(2000), reason="Late parcel", command_key="once", shop=SHOP)
+        refund_id = tx.session.scalars(select(Refund.id).where(Refund.goodwill_id == given.id)).one()
+    world.work()
+    for _again in range(2):
+        with world.database.transaction() as tx:
+            note = credit_notes.issue_for_gift(tx, refund_id, SHOP)
+            assert note is not None
+            assert (note.gross_minor, note.tax_minor, note.number[-4:]) == (2000, 165, "0001")
+            assert list(note.document["rows"]) == [
+                {"kind": "goodwill", "text": "", "quantity": 0, "gross": 2000, "tax": 165}
+            ]
+    _, other = world.paid_return(1000)
+    with world.database.transaction() as tx:
+        assert credit_notes.issue_for_gift(tx, other, SHOP) is None
 
 
 def test_numbers_have_no_gaps_when_many_issue_at_once_and_some_fail(pg_world: World) -> None:
