@@ -160,9 +160,9 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
     "refund.late": (tell("refund_late"),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
-    "refund.succeeded": (credit_note, tell("refund_sent"), close_when_settled),
+    "refund.succeeded": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "refund.failed": (tell("refund_failed"),),
-    "refund.paid_elsewhere": (credit_note, tell("refund_sent"), close_when_settled),
+    "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "money.paid_elsewhere": (credit_note, close_when_settled),
     "money.waived": (close_when_settled,),
     # a chargeback held money back and has ended well

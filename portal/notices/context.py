@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from portal.db import Event, Tx
 from portal.labels import service as labels
+from portal.orders.models import Order
 from portal.policy.decision import REFUSE
+from portal.policy.quote import Quote
 from portal.refunds.models import Refund
 from portal.refunds.queries import MoneyView, money_of_return
 from portal.refunds.refusals import explain
@@ -24,6 +26,7 @@ from portal.returns.payable import accounted, keeps_item
 from portal.reviews.models import Review
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
+GIFT = "goodwill_sent"
 WITH_MONEY = ABOUT_REFUNDS | {"booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
 # The questions to staff whose deadline a notice tells to the customer.
@@ -66,6 +69,42 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
             meaning = explain(refund.failure_code)
             context |= {"told": meaning.told, "disputed": meaning.disputed}
     return context
+
+
+def freeze_gift(tx: Tx, event: Event, order: Order) -> dict[str, Any] | None:
+    """What the notice of a goodwill refund says; None for a refund that is none, such as one made outside the portal."""
+    refund = tx.session.get_one(Refund, event.refund_id)
+    if refund.goodwill_id is None:
+        return None
+    payment = refund.payment
+    return {
+        "at": tx.at.isoformat(),
+        "rma": "",
+        "order": order.number,
+        "name": (order.customer_name or str((order.ship_to or {}).get("name") or ""))[:120],
+        "currency": refund.currency,
+        "status": "",
+        "refund_when": "",
+        "ship_with": "",
+        "ship_by_on": None,
+        "arrived": False,
+        "lines": [],
+        "quote": Quote(refund.currency, ()).to_json(),
+        "pieces": [
+            {
+                "kind": "refund",
+                "state": "arrived",
+                "amount": refund.amount_minor,
+                "currency": refund.currency,
+                "refund": refund.public_id,
+                "to": payment.method,
+                "provider": payment.provider,
+                "bank_reference": refund.bank_reference,
+            }
+        ],
+        "refund": refund.public_id,
+        "another_way": bool(refund.paid_elsewhere_by),
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

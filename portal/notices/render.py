@@ -243,6 +243,8 @@ def _is_of_a_name(sign: str) -> bool:
 def _because(kind: str, order: str, speech: Speech) -> str:
     if kind in ("under_review", "asked", "refused"):
         text = speech.gettext("You’re getting this because you asked to return something from order %(order)s.")
+    elif kind == "goodwill_sent":
+        text = speech.gettext("You’re getting this because of your order %(order)s.")
     else:
         text = speech.gettext("You’re getting this because you returned order %(order)s.")
     return text % {"order": order}

@@ -25,6 +25,7 @@ from portal.notices.mailer import Attachment, Mailer, OutgoingMail
 from portal.notices.mime import domain_of
 from portal.notices.models import Notice
 from portal.notices.render import render
+from portal.orders.models import Order
 from portal.shop import Shop
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ KINDS = (
     "refund_failed",
     "refund_needs_you",
     "refund_late",
+    "goodwill_sent",
     "payment_released",
     "credit_issued",
     "exchange_sent",
@@ -71,9 +73,11 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
     """
     if kind not in KINDS:
         raise ValueError(f"there is no notice {kind!r}")
+    key = f"{event.id}:{kind}"
+    if kind == facts.GIFT:
+        return _queue_gift(tx, event, key) if event.return_id is None and event.refund_id is not None else None
     if event.return_id is None:
         return None
-    key = f"{event.id}:{kind}"
     return_ = labels.return_in_hand(tx.session, event.return_id)
     to = (return_.email or return_.order.email).strip()
     if not to:
@@ -88,6 +92,28 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
         locale=return_.locale or return_.order.locale,
         context=facts.freeze(tx, kind, event, return_),
         # Only the settings know the domain; it is added at the first try and stays.
+        message_id=ids.new_token(),
+        queued_at=tx.at,
+    )
+    return made or tx.session.scalar(select(Notice.id).where(Notice.key == key))
+
+
+def _queue_gift(tx: Tx, event: Event, key: str) -> int | None:
+    """The notice of money that was given without a return: it names the order, and nothing else of it."""
+    order = tx.session.get(Order, event.order_id)
+    to = order.email.strip() if order is not None else ""
+    context = facts.freeze_gift(tx, event, order) if order is not None and to else None
+    if order is None or context is None:
+        return None
+    made = tx.write_new(
+        Notice,
+        key=key,
+        kind=facts.GIFT,
+        return_id=None,
+        refund_id=event.refund_id,
+        to=to,
+        locale=order.locale,
+        context=context,
         message_id=ids.new_token(),
         queued_at=tx.at,
     )
@@ -156,11 +182,13 @@ def _compose(post: Post, notice: Notice) -> OutgoingMail:
         shop=post.shop,
         wanted_locale=notice.locale,
         base_url=post.config.base_url,
-        link=status_link(post.config, rma),
+        link=status_link(post.config, rma) if rma else post.config.base_url,
         label_attached=bool(attached),
         now=clock.now(),
     )
     domain = notice.message_id.rpartition("@")[2]
+    # Mails of one return hang together; so do those of an order that have none.
+    thread = rma or f"order-{notice.refund_id}"
     return OutgoingMail(
         to=notice.to,
         from_=post.config.mail_from,
@@ -169,7 +197,7 @@ def _compose(post: Post, notice: Notice) -> OutgoingMail:
         text=text.text,
         html=text.html,
         message_id=notice.message_id,
-        thread=f"<{rma}@{domain}",
+        thread=f"<{thread}@{domain}",
         language=text.language,
         at=clock.now(),
         attachments=attached,

@@ -119,7 +119,7 @@ def give_goodwill(order_id: int) -> Response:
     except (Conflict, Forbidden) as refused:
         status = 409 if isinstance(refused, Conflict) else 403
         return make_response(_page(order_id, {"amount": refused.message}, typed), status)
-    flash(_("%(amount)s is on its way to the customer.", amount=said), "green")
+    flash(_("%(amount)s goes to the customer.", amount=said), "green")
     return see_other("staff.goodwill_page", order_id=order_id)
 
 

@@ -194,6 +194,7 @@ def notice(code: str) -> str:
         "payment_released": _("never charged"),
         "refund_needs_you": _("bank details needed"),
         "refund_late": _("refund takes longer"),
+        "goodwill_sent": _("goodwill refund sent"),
     }.get(code, code)
 
 

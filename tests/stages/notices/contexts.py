@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from portal.policy.quote import Quote
+
 
 def _part(kind: str, amount: int, into: str, line: str | None = None, tax: int = 0, **params: int) -> dict[str, Any]:
     part: dict[str, Any] = {"kind": kind, "amount": amount, "currency": "GBP", "tax": tax, "into": into}
@@ -93,6 +95,13 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     },
     "refund_needs_you": {"quote": QUOTE, "pieces": [REFUND | {"state": "needs_you"}, CREDIT], "refund": "RF-1"},
     "refund_late": {"quote": QUOTE, "pieces": [REFUND | {"state": "sent"}, CREDIT], "refund": "RF-1"},
+    "goodwill_sent": {
+        "rma": "",
+        "quote": Quote("GBP", ()).to_json(),
+        "pieces": [REFUND],
+        "refund": "RF-1",
+        "lines": [],
+    },
     "payment_released": {"quote": QUOTE, "pieces": [REFUND | {"state": "released"}, CREDIT], "refund": "RF-1"},
     "credit_issued": {"quote": QUOTE, "pieces": [CREDIT]},
     "exchange_sent": {"quote": QUOTE, "pieces": [REPLACEMENT]},

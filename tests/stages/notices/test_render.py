@@ -14,6 +14,7 @@ import pytest
 from portal.config import ROOT
 from portal.notices import breakdown
 from portal.notices.colour import INK, READABLE, WHITE, contrast, on_accent
+from portal.notices.context import GIFT
 from portal.notices.render import Text, render
 from portal.notices.service import KINDS
 from portal.notices.speech import Speech
@@ -90,6 +91,7 @@ SAID = {
     "refund_failed": ["we tried to send £54.10 to Visa ending 4242", "We still owe it to you.", "by Wednesday 25 November 2026"],
     "refund_needs_you": ["your refund of £54.10", "Look for an e-mail from our payment provider", "Look in the spam folder too."],
     "refund_late": ["the bank hasn’t finished it yet.", "Expect it by Tuesday 1 December 2026 now"],
+    "goodwill_sent": ["we sent £54.10 to Visa ending 4242 for order WH-20418.", "You don’t need to send anything back."],
     "payment_released": ["£54.10 was only reserved on Visa ending 4242 and was never taken.", "there is nothing to send back"],
     "credit_issued": ["£88.11", "WHC-4KP2-90XN", "Your refund of £54.10 comes separately."],
     "exchange_sent": ["1 × Merino crew jumper Navy, size L", "Order WH-20418-X1"],
@@ -105,6 +107,7 @@ SUBJECTS = {
     "refund_failed": "Your £54.10 refund hasn’t reached you yet",
     "refund_needs_you": "Your £54.10 refund needs your bank details",
     "refund_late": "Your £54.10 refund takes longer",
+    "goodwill_sent": "Your £54.10 refund is on its way",
     "payment_released": "You weren’t charged £54.10",
     "credit_issued": "Your £88.11 store credit is ready",
     "exchange_sent": "Your replacement for order WH-20418 is ordered",
@@ -136,8 +139,10 @@ def test_one_button_leads_to_the_return_and_nothing_is_loaded_from_anywhere(kind
     found = say(kind, context(kind), shop)
     page = Page(found.html)
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
-    assert links == [LINK, "https://returns.example/policy"]
-    assert found.text.count(LINK) == 1
+    # A gift of money stands beside returns and has no page of one.
+    button = [] if kind == GIFT else [LINK]
+    assert links == [*button, "https://returns.example/policy"]
+    assert found.text.count(LINK) == len(button)
     assert not [tag for tag, attrs in page.tags if tag in ("img", "script", "link", "iframe") or "src" in attrs]
     assert "url(" not in found.html
 
@@ -156,7 +161,8 @@ def test_what_people_typed_is_escaped_everywhere_and_ends_no_line_of_the_subject
     facts = context(kind, name=EVIL, order=EVIL, message=EVIL)
     for line in facts["lines"]:
         line |= {"name": EVIL, "variant": EVIL, "say": EVIL, "status": "accepted"}
-    facts["lines"].append(facts["lines"][0] | {"status": "refused", "line": "9"})
+    lines = facts["lines"] or context("booked")["lines"]
+    facts["lines"].append(lines[0] | {"status": "refused", "line": "9"})
     for piece in facts.get("pieces", ()):
         piece |= {key: EVIL for key in ("to", "label", "order", "bank_reference") if key in piece}
     if "label" in facts:

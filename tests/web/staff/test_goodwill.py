@@ -8,13 +8,18 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from portal.flow import Ports
+from portal.notices.models import Notice
 from portal.orders.models import Order
+from portal.refunds import settle
+from portal.refunds.gateway import RefundView
 from portal.refunds.models import Goodwill, Refund
+from portal.refunds.settle import STRIPE
+from portal.refunds.tenders import lock_refund
 from portal.shop import RefundLimits
 from tests.stages.returns.trade import rows
 from tests.web.staff.browser import Browser, cost, words
 from tests.web.staff.conftest import make_app
-from tests.web.staff.shop import Item, Shop
+from tests.web.staff.shop import NOW, Item, Shop
 
 
 def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop: Shop) -> None:
@@ -111,3 +116,26 @@ def test_the_page_asks_a_fixed_number_of_queries(lead: Browser, shop: Shop) -> N
         lead.submit(form, {"amount": f"{number + 1}", "reason": "x"})
     few, more = (cost(shop.database, lead, f"/staff/orders/{each}/goodwill") for each in (one, many))
     assert len(few) == len(more) <= 11
+
+
+def test_the_customer_is_told_once_stripe_has_paid(lead: Browser, shop: Shop) -> None:
+    order_id = shop.order(Item(gross=50_00))
+    here = f"/staff/orders/{order_id}/goodwill"
+    lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "Late parcel"})
+    (refund,) = rows(shop.database, select(Refund))
+    assert shop.count(Notice) == 0
+    view = RefundView(
+        id="re_1",
+        status="succeeded",
+        amount_minor=20_00,
+        currency="GBP",
+        payment_intent="pi",
+        created_at=NOW,
+        metadata={},
+    )
+    for _ in range(2):
+        with shop.do(STRIPE) as tx:
+            settle.take_over(tx, *lock_refund(tx.session, refund.id), view)
+    (told,) = rows(shop.database, select(Notice))
+    assert (told.kind, told.return_id, told.context["pieces"][0]["amount"]) == ("goodwill_sent", None, 20_00)
+    assert "Late parcel" not in str(told.context)
