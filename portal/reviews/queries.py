@@ -173,6 +173,13 @@ def neighbours(session: Session, review_id: int) -> tuple[int | None, int | None
     return session.scalar(before), session.scalar(after)
 
 
+def next_open(session: Session) -> str | None:
+    """The number of the return whose question falls due first; questions that wait for the customer are passed over."""
+    returns = _Tables().returns
+    query = select(returns.c.rma).join(Review, Review.return_id == returns.c.id).where(Review.status == OPEN)
+    return session.scalar(query.order_by(Review.due_at, Review.id).limit(1))
+
+
 def _view(view: str, me: int | None, at: datetime) -> list[ColumnElement[bool]]:
     if view == "mine":
         # Nobody signed in owns nothing: compared with NULL no row is mine.

@@ -14,16 +14,17 @@ from portal.returns.models import Return
 from portal.web.staff import words
 from portal.web.staff.text import _, ngettext
 
-_DECIMAL = re.compile(r"\d{1,10}(?:\.\d{1,4})?", re.ASCII)
+_DECIMAL = re.compile(r"(?:\d{1,10}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,4})?", re.ASCII)
+"""A comma parts thousands and nothing else: ``50,5`` may be meant as 50.50 and is refused, never read as 505."""
 
 
 def read_amount(text: str, currency: str) -> int | None:
     """What somebody typed (``72``, ``72.00``, ``£1,072.00``) in minor units; None for what is no such amount of the currency."""
-    signs = re.sub(r"[\s\u00a0,]", "", text.strip().lstrip("£$€¥").removeprefix(currency).strip())
+    signs = re.sub(r"[\s\u00a0]", "", text.strip().lstrip("£$€¥").removeprefix(currency).strip())
     if not _DECIMAL.fullmatch(signs):
         return None
     try:
-        return Money.from_decimal(signs, currency).minor
+        return Money.from_decimal(signs.replace(",", ""), currency).minor
     except ValueError:
         return None
 
@@ -108,7 +109,7 @@ def _piece(piece: Piece) -> dict[str, Any]:
     else:
         badge = ("return", "exchanged") if piece.state == "ordered" else ("refund", "planned")
     return {
-        "label": piece.label,
+        "label": words.paid_to(piece.method, piece.provider) if piece.kind == "refund" else piece.label,
         "detail": piece.reason or piece.bank_reference or piece.order_number,
         "amount": words.amount(piece.amount.minor, piece.amount.currency) if piece.amount else "—",
         "badge": badge,

@@ -43,7 +43,7 @@ CHECK_EVERY = timedelta(minutes=1)
 
 def what_to_do(refund: Refund) -> tuple[str, str]:
     """What went wrong and what to do about it, each in a few words. Stripe's own sentence stands beside it."""
-    name = refund.payment.method or refund.payment.provider.replace("_", " ")
+    name = words.paid_to(refund.payment.method, refund.payment.provider)
     if refund.status == lifecycle.PLANNED and not is_stripe(refund.payment):
         return _("Paid by %(name)s", name=name), _("Pay it there, then record it here.")
     lost = refund.status in lifecycle.LOST
@@ -70,7 +70,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "amount": words.amount(refund.amount_minor, refund.currency),
         "tries": refund.attempts,
         "last": words.when(last, now, zone),
-        "paid_to": refund.payment.method or refund.payment.provider.replace("_", " "),
+        "paid_to": words.paid_to(refund.payment.method, refund.payment.provider),
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
         "sent": wording.clock_time(refund.settled_at or last, zone),
         "status": "paid_elsewhere" if refund.paid_elsewhere_by else refund.status,

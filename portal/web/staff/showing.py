@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import g, url_for
+from flask import g, get_flashed_messages, url_for
 from sqlalchemy.orm import Session
 
 from portal import wording
@@ -86,6 +86,9 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     if open_:
         g.menu_section = "exceptions"
         found["previous"], found["following"] = _neighbours(session, open_[0].id)
+    elif who.may(may.SEE_QUEUE) and get_flashed_messages():
+        # Something was done here just now, so the next case is one click away.
+        found["next_case"] = reviews.next_open(session)
     if who.may(may.SEE_CUSTOMERS):
         buyer = reads.buyer_of(session, return_.order)
         found["buyer"] = [

@@ -261,3 +261,11 @@ def _plain() -> dict[str, str]:
         "slip.incomplete": _("The packing slip could not show everything"),
         "note.added": _("Note"),
     }
+
+
+def paid_to(method: str, provider: str) -> str:
+    """The card or account that a payment came from; its provider's name where nothing nearer is known."""
+    if method:
+        return method
+    name = provider.replace("_", " ")
+    return name[:1].upper() + name[1:]

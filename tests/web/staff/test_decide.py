@@ -114,7 +114,12 @@ def test_asking_stops_the_clock_and_the_answer_comes_back_to_the_page(lead: Brow
     assert act(lead, rma, decision="ask").status_code == 422
     assert act(lead, rma, decision="ask", message="Which size do you wear?").status_code == 303
     seen = lead.words(f"/staff/returns/{rma}")
-    for part in ("Paused", "Maya Okafor asked, Today, 10:15:", "“Which size do you wear?”", "No reply yet."):
+    for part in (
+        f"{rma} Asked Paused",
+        "Maya Okafor asked, Today, 10:15:",
+        "“Which size do you wear?”",
+        "No reply yet.",
+    ):
         assert part in seen, part
     with shop.do() as tx:
         service.answer_question(tx, rma, "M, as always")
@@ -140,9 +145,34 @@ def test_another_amount_needs_a_note_and_is_what_is_owed(lead: Browser, shop: Sh
     assert "£310.00 became £250.50" in seen
 
 
+def test_a_comma_parts_thousands(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review(1310_00)
+    line = f"amount-{shop.look(rma).lines[0].id}"
+    assert act(lead, rma, decision="change", note="Button missing", **{line: "£1,250.50"}).status_code == 303
+    assert shop.look(rma).quote["total"]["amount"] == 1250_50
+
+
 @pytest.mark.parametrize(
     "amount",
-    ["-10.00", "0", "0.00", "0.004", "NaN", "1e3", "310.01", "99999999999999", "", "ten", "２５０", "1.000,00", "£"],
+    [
+        "-10.00",
+        "0",
+        "0.00",
+        "0.004",
+        "NaN",
+        "1e3",
+        "310.01",
+        "99999999999999",
+        "",
+        "ten",
+        "２５０",
+        "1.000,00",
+        "£",
+        "2,5",
+        "50,5",
+        "12,50",
+        "1,00.00",
+    ],
 )
 def test_what_is_no_amount_is_refused_at_its_field(lead: Browser, shop: Shop, amount: str) -> None:
     rma = shop.under_review(310_00)
@@ -304,6 +334,17 @@ def test_the_page_costs_the_same_for_one_line_and_for_twenty(lead: Browser, shop
     first = cost(shop.database, lead, f"/staff/returns/{one}")
     assert len(cost(shop.database, lead, f"/staff/returns/{many}")) == len(first)
     assert len(first) <= 26, "\n".join(first)
+
+
+def test_a_decision_leads_on_to_the_case_that_falls_due_next(lead: Browser, agent: Browser, shop: Shop) -> None:
+    asked, here, following, _last = (shop.under_review(hours_ago=hours) for hours in (9, 6, 3, 1))
+    act(lead, asked, decision="ask", message="Which size do you wear?")
+    lead.page(f"/staff/returns/{asked}")
+    act(lead, here)
+    page = lead.page(f"/staff/returns/{here}")
+    assert f'href="/staff/returns/{following}"' in page
+    assert "Next case" in words(page)
+    assert "Next case" not in lead.words(f"/staff/returns/{here}"), "only after something was done"
 
 
 def test_arrows_lead_through_the_queue_by_deadline(lead: Browser, shop: Shop) -> None:

@@ -20,6 +20,7 @@ from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
 from portal.returns import decisions, service
+from portal.web.staff.words import paid_to
 from tests.stages.returns.trade import BENCH, rows
 from tests.web.staff.browser import Browser, cost, words
 from tests.web.staff.shop import NOW, Item, Shop, wish
@@ -426,3 +427,16 @@ def test_a_second_person_approves_what_another_has_decided(
     assert shop.refunds(rma)[0].seconded_by == "Ines Moreau"
     assert "Approved by a second person" in lead.words(f"/staff/refunds/{number}")
     assert len(rows(shop.database, select(jobs.Job).where(jobs.Job.name == "submit_refund"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "provider", "said"),
+    [
+        ("Visa ending 4242", "stripe", "Visa ending 4242"),
+        ("", "stripe", "Stripe"),
+        ("", "bank_transfer", "Bank transfer"),
+        ("", "PayPal", "PayPal"),
+    ],
+)
+def test_where_the_money_goes_is_named_as_people_write_it(method: str, provider: str, said: str) -> None:
+    assert paid_to(method, provider) == said
