@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from limits import RateLimitItem
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -46,7 +47,16 @@ def limit_lookup(database: Database, address: str, number_key: str) -> None:
 
 def limit_sign_in(database: Database, address: str, email: str) -> None:
     """Count one sign-in against the address and the account. Raises `TooManyTries`."""
-    limiter.hit(database, [(SIGN_IN_LIMIT, f"signin-address:{address}"), (SIGN_IN_LIMIT, f"signin-account:{email}")])
+    limiter.hit(database, _sign_in_keys(address, email))
+
+
+def forgive_sign_in(database: Database, address: str, email: str) -> None:
+    """Take the try back that let somebody in: an office behind one address signs in as often as it likes."""
+    limiter.give_back(database, _sign_in_keys(address, email))
+
+
+def _sign_in_keys(address: str, email: str) -> list[tuple[RateLimitItem, str]]:
+    return [(SIGN_IN_LIMIT, f"signin-address:{address}"), (SIGN_IN_LIMIT, f"signin-account:{email}")]
 
 
 def limit_writes(database: Database, address: str) -> None:

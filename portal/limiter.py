@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from limits import RateLimitItem, parse
-from sqlalchemy import Index, String, delete
+from sqlalchemy import Index, String, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,10 +45,8 @@ def hit(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None
         seconds = int(tx.at.timestamp())
         make = sqlite.insert if database.is_sqlite else postgresql.insert
         for item, key in checks:
-            window = item.get_expiry()
-            start = seconds - seconds % window
-            digest = hashlib.sha256(f"{item}|{key}|{start}".encode()).hexdigest()
-            ends_at = datetime.fromtimestamp(start + window, UTC)
+            digest, ends = _window(item, key, seconds)
+            ends_at = datetime.fromtimestamp(ends, UTC)
             statement = (
                 make(RateCount)
                 .values(key=digest, tries=1, ends_at=ends_at)
@@ -56,9 +54,25 @@ def hit(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None
                 .returning(RateCount.tries)
             )
             if (tx.session.scalar(statement) or 0) > item.amount:
-                worst = max(worst, start + window - seconds)
+                worst = max(worst, ends - seconds)
     if worst:
         raise TooManyTries("Too many tries. Wait and try again.", retry_after=worst)
+
+
+def give_back(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None:
+    """Take one counted try back from every ``(limit, key)``: it was no guess."""
+    with database.transaction() as tx:
+        seconds = int(tx.at.timestamp())
+        keys = [_window(item, key, seconds)[0] for item, key in checks]
+        counted = update(RateCount).where(RateCount.key.in_(keys), RateCount.tries > 0)
+        tx.session.execute(counted.values(tries=RateCount.tries - 1))
+
+
+def _window(item: RateLimitItem, key: str, seconds: int) -> tuple[str, int]:
+    """The hashed key of the window around ``seconds`` (Unix time), and when that window ends."""
+    length = item.get_expiry()
+    start = seconds - seconds % length
+    return hashlib.sha256(f"{item}|{key}|{start}".encode()).hexdigest(), start + length
 
 
 def prune(database: Database) -> None:

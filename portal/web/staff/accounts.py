@@ -130,7 +130,7 @@ def sign_in() -> Response | str:
 
 @door.post("/sign-in")
 def try_sign_in() -> Response | str:
-    """Compare, and begin a sign-in. Every try counts against the account and the address, known or not."""
+    """Compare, and begin a sign-in. Every try that fails counts against the account and the address, known or not."""
     email = request.form.get("email", "").strip()[:320]
     target = local_path(request.form.get("next"))
     edge.limit_sign_in(ports().database, request.remote_addr or "", email.casefold())
@@ -147,6 +147,7 @@ def try_sign_in() -> Response | str:
     user = cast(User, form.user)
     with edge.command(ports().database, Actor("staff", user.name or user.email, user.id)) as tx:
         token = service.sign_in(tx, user.id)
+    edge.forgive_sign_in(ports().database, request.remote_addr or "", email.casefold())
     # Whatever was in the cookie before belongs to somebody who had not signed in, the form's token too.
     session.clear()
     g.pop("csrf_token", None)

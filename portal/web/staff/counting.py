@@ -22,7 +22,7 @@ from portal.receiving.service import Count
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING, accounted, grades, keeps_item, price
 from portal.returns.queries import get_return
-from portal.web.staff.text import _
+from portal.web.staff.text import _, ngettext
 
 GROUPS = 3
 """So many different conditions of one line fit into the form."""
@@ -59,7 +59,12 @@ def read_form(return_: Return, form: Mapping[str, str], *, inspecting: bool) -> 
                 named += count.quantity
         first = f"q-{line.id}-0"
         if named > most and first not in found.errors:
-            found.errors[first] = _("%(most)s are expected, %(named)s were counted", most=most, named=named)
+            found.errors[first] = ngettext(
+                "Only %(num)s is still expected, %(named)s were counted",
+                "Only %(num)s are still expected, %(named)s were counted",
+                most,
+                named=named,
+            )
         elif inspecting and named != most and not any(key.startswith(f"q-{line.id}-") for key in found.errors):
             found.errors.setdefault(first, _("Name the condition of all %(most)s", most=most))
     if not found.counts and not found.errors:

@@ -76,7 +76,10 @@ def scan() -> Response:
         if not found:
             found = _by_article(rows, code, request.form.get("rma", ""))
     if len(found) == 1:
-        remember(code, _("Opened %(rma)s", rma=found[0]), ok=True, rma=found[0])
+        if _expected(found[0]):
+            remember(code, _("Opened %(rma)s", rma=found[0]), ok=True, rma=found[0])
+        else:
+            remember(code, _("No parcel is expected for it. Set it aside"), ok=False, rma=found[0])
         return see_other("staff.parcel", rma=found[0])
     if found:
         remember(code, _("Several returns. Choose one"), ok=True)
@@ -84,6 +87,11 @@ def scan() -> Response:
     remember(code, _("Not in any open return. Set it aside"), ok=False)
     flash(_("%(code)s is in no open return. It stays in the list of scans.", code=code[:40]), "amber")
     return see_other("staff.bench")
+
+
+def _expected(rma: str) -> bool:
+    with read() as rows:
+        return _stage(get_return(rows, rma), set()) != "not_open"
 
 
 def _by_article(rows: Any, code: str, current: str) -> list[str]:

@@ -204,7 +204,7 @@ def test_units_in_several_conditions_are_counted_apart(warehouse: Browser, shop:
         ({"q": "1.5"}, "Enter how many came, as a number"),
         ({"q": "9" * 30}, "Enter how many came, as a number"),
         ({"q": "１"}, "Enter how many came, as a number"),
-        ({"q": "3"}, "2 are expected, 3 were counted"),
+        ({"q": "3"}, "Only 2 are still expected, 3 were counted"),
         ({"q": "0"}, "Count at least one item"),
         ({"q": ""}, "Count at least one item"),
         ({"d": "missing"}, "What is missing goes nowhere, and only that"),
@@ -278,6 +278,10 @@ def test_a_parcel_that_nobody_expects_is_said_so(warehouse: Browser, shop: Shop)
     warehouse.submit(parcel(warehouse, done), fields(shop, done, "as_new"))
     for rma, said in ((wished, "No parcel is expected"), (gone, "No parcel is expected")):
         assert said in warehouse.words(f"/staff/receive/{rma}")
+        scan(warehouse, rma)
+        seen = warehouse.words("/staff/receive")
+        assert f"{rma} No parcel is expected for it. Set it aside Set aside" in seen
+        assert f"Opened {rma}" not in seen
         token = warehouse.token()
         answer = warehouse.client.post(
             f"/staff/receive/{rma}", data={"csrf_token": token, "stage": "receive", "command_key": "k"}
