@@ -114,6 +114,8 @@ class Outlook:
 
     lines: dict[str, Effect]
     total: Effect
+    to_come: int = 0
+    """Units that would still be expected after these counts."""
 
 
 def look_ahead(session: Session, rma: str, counts: Sequence[Count], *, inspecting: bool) -> Outlook:
@@ -137,7 +139,8 @@ def look_ahead(session: Session, rma: str, counts: Sequence[Count], *, inspectin
         effects[ref] = Effect(
             Money(before.get(ref, 0), return_.currency), Money(after.get(ref, 0), return_.currency), asks
         )
-    return Outlook(effects, Effect(was.total, now.total, any(each.asks for each in effects.values())))
+    to_come = 0 if inspecting else sum(to_count(line, inspecting=False) for line in expected_lines(return_))
+    return Outlook(effects, Effect(was.total, now.total, any(each.asks for each in effects.values())), to_come)
 
 
 def _waits(return_: Return, *, inspecting: bool) -> bool:

@@ -169,6 +169,7 @@ def _form(rma: str, filled: Filled, key: str, *, shown: str = "", outlook: count
             effects=_effects(rma, stage),
             outlook={ref: _effect(effect) for ref, effect in outlook.lines.items()} if outlook else {},
             total=_effect(outlook.total) if outlook else None,
+            to_come=outlook.to_come if outlook else 0,
             shown=shown,
             command_key=key,
             groups=range(GROUPS),

@@ -159,6 +159,15 @@ def test_checking_counts_nothing(warehouse: Browser, shop: Shop) -> None:
     assert shop.look(rma).status == "authorized"
 
 
+def test_checking_a_part_says_what_is_still_to_come(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1", quantity=3), items=(Item(gross=192_00, name="Shirt", quantity=3),))
+    line = shop.look(rma).lines[0].id
+    counts = fields(shop, rma, "as_new") | {f"q-{line}-0": "2", "act": "check"}
+    page = warehouse.submit(parcel(warehouse, rma), counts)
+    assert "As agreed. 1 item is still to come." in words(page.text)
+    assert "still to come" not in words(warehouse.submit(parcel(warehouse, rma), counts | {f"q-{line}-0": "3"}).text)
+
+
 def test_each_tile_says_ahead_what_it_does_to_the_money(warehouse: Browser, shop: Shop) -> None:
     rma = shop.booked(items=(DELICATE,))
     html = warehouse.page(f"/staff/receive/{rma}")
