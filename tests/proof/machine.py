@@ -12,8 +12,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from portal.db import Tx
 from portal.receiving import service as receiving
-from portal.refunds import actions
+from portal.refunds import actions, gate, goodwill, undo
+from portal.refunds.goodwill import Gift
 from portal.returns import service as returns
 from portal.returns.assess import Wish
 from tests.proof.shop import BENCH, CUSTOMER, MAYA, Shop
@@ -348,6 +350,35 @@ class MoneyMachine(RuleBasedStateMachine):
                 lambda: self.shop.do(MAYA, lambda tx: actions.declare_unsent(tx, refund["public_id"], "not there")),
             )
 
+    @rule(pick=PICK, amount=st.sampled_from([0, 1, 500, 2500, 40000]), units=st.integers(1, 2), crash=CRASH)
+    def give(self, pick: int, amount: int, units: int, crash: int) -> None:
+        articles = self.books["order_line"]
+        article = articles[pick % len(articles)]
+        gift = Gift(amount) if amount else Gift(lines={article["ref"]: units})
+        key = self._key()
+
+        def give_(tx: Tx) -> None:
+            goodwill.give(
+                tx, article["order_id"], gift, reason="Late parcel", command_key=key, shop=self.shop.ports.shop
+            )
+
+        self._do("give", lambda: self.shop.do(MAYA, give_), crash)
+
+    @precondition(lambda self: self._refund(0, "planned"))
+    @rule(pick=PICK, crash=CRASH)
+    def take_back(self, pick: int, crash: int) -> None:
+        if refund := self._refund(pick, "planned"):
+            self._do(
+                "take_back",
+                lambda: self.shop.do(MAYA, lambda tx: undo.take_back(tx, refund["public_id"], "typo")),
+                crash,
+            )
+
+    @rule(stop=st.booleans())
+    def stop_or_resume(self, stop: bool) -> None:
+        what = gate.stop if stop else gate.resume
+        self._do("stop_or_resume", lambda: self.shop.do(MAYA, lambda tx: what(tx, "as a precaution") and None))
+
     # -- Stripe and its people -----------------------------------------------------------------------------------
 
     def _intent(self, pick: int) -> str | None:
@@ -456,6 +487,8 @@ class MoneyMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if len(self.books["order"]):
+                # Whoever has stopped all refunds lets them flow again in the end.
+                self.shop.do(MAYA, lambda tx: gate.resume(tx, "all is well") and None)
                 self.books = self.shop.settle_everything()
                 FIGURES["returns"] += len(self.books["return"])
                 FIGURES["closed returns"] += sum(row["status"] == "closed" for row in self.books["return"])
