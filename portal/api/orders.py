@@ -8,7 +8,6 @@ from sqlalchemy import select
 from portal import ids
 from portal.api.answers import OrderOut, OrdersOut, VariantOut
 from portal.api.base import answer, api, call, perform, ports
-from portal.api.lists import page
 from portal.api.schemas import OrdersQuery, VariantIn
 from portal.db import Tx
 from portal.errors import NotFound
@@ -16,6 +15,7 @@ from portal.orders import queries, service, stock
 from portal.orders.keys import email_key
 from portal.orders.models import Order, Variant
 from portal.orders.schema import OrderIn
+from portal.paging import page
 
 EXAMPLE = {
     "number": "536365",

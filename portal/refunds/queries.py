@@ -19,6 +19,7 @@ from portal.ids import is_text
 from portal.money import Money
 from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order, Payment
+from portal.paging import page
 from portal.policy.quote import QuotePart
 from portal.refunds import exchange, ledger, lifecycle
 from portal.refunds.actions import find_refund
@@ -235,13 +236,11 @@ def list_refunds(
     """
     if status is not None and status not in lifecycle.STATUSES:
         raise Invalid("There is no such status.", {"status": f"Choose one of {', '.join(lifecycle.STATUSES)}."})
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
-        raise Invalid("This cursor is not one of ours.", {"cursor": "Pass `next` of the page before, unchanged."})
     if not 1 <= limit <= MAX_PAGE:
         raise Invalid("The page is too large.", {"limit": f"Choose 1 to {MAX_PAGE}."})
     if not all(is_text(each) for each in (order or "", email or "")):
         return [], None
-    query = _loaded().order_by(Refund.id.desc()).limit(limit + 1)
+    query = _loaded()
     if order or email:
         query = query.join(Payment, Payment.id == Refund.payment_id).join(Order, Order.id == Payment.order_id)
     if order:
@@ -250,12 +249,7 @@ def list_refunds(
         query = query.where(Order.email_key == email_key(email))
     if status is not None:
         query = query.where(Refund.status == status)
-    if cursor is not None:
-        query = query.where(Refund.id < int(cursor))
-    rows = list(session.scalars(query))
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return rows, str(rows[-1].id) if more else None
+    return page(session, query, Refund.id, cursor, limit)
 
 
 def _loaded() -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +14,7 @@ from portal import ids
 from portal.errors import Invalid, NotFound
 from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order
+from portal.paging import page
 from portal.returns import texts
 from portal.returns.lifecycle import ENDED, STATUSES, UNDECIDED
 from portal.returns.models import Photo, Return, ReturnLine
@@ -98,9 +97,6 @@ def list_returns(
         wrong["status"] = f"choose one of {', '.join(STATUSES)}"
     if not 1 <= limit <= MAX_LIMIT:
         wrong["limit"] = f"choose from 1 to {MAX_LIMIT}"
-    before = _read_cursor(cursor)
-    if cursor and before is None:
-        wrong["cursor"] = "use the `next` of the page before, unchanged"
     if wrong:
         raise Invalid("The list can't be shown like this.", wrong)
     if not all(texts.readable(each) for each in (order or "", email or "", search)):
@@ -116,26 +112,7 @@ def list_returns(
         like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         columns = (Return.rma, Order.number, Return.email, Order.customer_name)
         query = query.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
-    if before is not None:
-        query = query.where(Return.id < before)
-    rows = list(session.scalars(query.order_by(Return.id.desc()).limit(limit + 1)))
-    more = len(rows) > limit
-    return rows[:limit], _cursor(rows[limit - 1].id) if more else None
-
-
-def _cursor(return_id: int) -> str:
-    return base64.urlsafe_b64encode(f"r{return_id}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> int | None:
-    if not cursor or len(cursor) > 40 or not cursor.isascii():
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    digits = text[1:]
-    return int(digits) if text[:1] == "r" and digits.isdigit() and len(digits) <= 18 else None
+    return page(session, query, Return.id, cursor, limit)
 
 
 def moment(value: datetime | None) -> str | None:

@@ -20,6 +20,7 @@ def walk(api: Api, path: str, what: str, **query: Any) -> list[dict[str, Any]]:
         if cursor is None:
             return found
         assert len(page[what]) == query["limit"]
+        assert not cursor.isdigit(), "a cursor tells nobody how many rows there are"
     raise AssertionError("the list has no end")
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from portal.orders.models import Order, OrderLine, Payment
+from portal.paging import page
 from portal.receiving.models import Receipt
 from portal.refunds import lifecycle as refund_life
 from portal.refunds.ledger import REFUNDED, STORE_CREDIT
@@ -171,12 +172,11 @@ def list_needing(session: Session, limit: int = 200) -> list[Refund]:
     return list(session.scalars(_refunds().where(needs_somebody()).order_by(Refund.id).limit(limit)))
 
 
-def list_with_status(session: Session, statuses: tuple[str, ...], before: int | None, limit: int) -> list[Refund]:
-    """Refunds of these statuses, the newest first."""
-    query = _refunds().where(Refund.status.in_(statuses)).order_by(Refund.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(Refund.id < before)
-    return list(session.scalars(query))
+def list_with_status(
+    session: Session, statuses: tuple[str, ...], cursor: str | None, limit: int
+) -> tuple[list[Refund], str | None]:
+    """A page of the refunds of these statuses, as `paging.page` gives it."""
+    return page(session, _refunds().where(Refund.status.in_(statuses)), Refund.id, cursor, limit)
 
 
 def sending(session: Session) -> list[tuple[str, int, int]]:

@@ -84,15 +84,22 @@ def refunds() -> str:
     """The page."""
     view = request.args.get("view", "")
     view = view if view in VIEWS else "needs_you"
-    text = request.args.get("cursor", "")
-    before = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+    cursor = request.args.get("cursor")
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
         needing = reads.list_needing(session)
         under_way = reads.sending(session)
-        found = [] if view == "needs_you" else reads.list_with_status(session, _STATUSES[view], before, PER_PAGE + 1)
+        found: list[Refund] = []
+        following: str | None = None
+        if view != "needs_you":
+            try:
+                found, following = reads.list_with_status(session, _STATUSES[view], cursor, PER_PAGE)
+            except Invalid:
+                # A cursor that somebody has edited begins the list anew.
+                cursor = None
+                found, following = reads.list_with_status(session, _STATUSES[view], None, PER_PAGE)
         today = _today(session, now, zone) if view == "needs_you" else []
-        rows = [row(each, now, zone) for each in (needing if view == "needs_you" else found[:PER_PAGE])]
+        rows = [row(each, now, zone) for each in (needing if view == "needs_you" else found)]
         failed = sum(1 for each in needing if each.status in lifecycle.LOST)
         unsure = sum(1 for each in needing if each.status == lifecycle.UNKNOWN)
         sending = sum(count for _currency, count, _total in under_way)
@@ -106,10 +113,8 @@ def refunds() -> str:
             unsure=unsure,
             sending=sending,
             sending_worth=", ".join(words.amount(total, currency) for currency, _count, total in under_way),
-            following=url_for("staff.refunds", view=view, cursor=found[PER_PAGE - 1].id)
-            if len(found) > PER_PAGE
-            else None,
-            first_page=url_for("staff.refunds", view=view) if before else None,
+            following=url_for("staff.refunds", view=view, cursor=following) if following else None,
+            first_page=url_for("staff.refunds", view=view) if cursor else None,
             may_repair=me().may(may.REPAIR_REFUNDS),
             books=summary(session),
         )

@@ -1,4 +1,4 @@
-"""Lists by cursor: stable while rows are added, one query a page."""
+"""Lists by cursor: stable while rows are added, one query a page. Every list of the portal goes on like this."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ Row = TypeVar("Row")
 def page(
     session: Session, query: Select[Row], key: InstrumentedAttribute[int], cursor: str | None, limit: int
 ) -> tuple[list[Row], str | None]:
-    """A page of ``query``, newest first, and the cursor of the next. Raises `Invalid` for a cursor that is not ours."""
-    if cursor is not None:
+    """At most ``limit`` rows of ``query``, newest first, and the cursor of the next page (None on the last one).
+
+    Without a ``cursor``, or with an empty one, the list begins anew. Raises `Invalid` for a cursor that is not ours.
+    """
+    if cursor:
         query = query.where(key < _read(cursor))
     rows: list[Any] = list(session.scalars(query.order_by(key.desc()).limit(limit + 1)).unique())
     if len(rows) <= limit:
