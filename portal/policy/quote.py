@@ -225,27 +225,6 @@ def quote(
     return Quote(currency, quoted, tuple(parts))
 
 
-def requote(
-    lines: Sequence[QuoteLine],
-    currency: str,
-    worth_bp: Mapping[str, int],
-    *,
-    shipping: ShippingPaid = ShippingPaid(),
-    full_return: bool = False,
-    fee_already_charged: bool = False,
-    ship_with: str | None = None,
-) -> Quote:
-    """The quote after inspection: ``worth_bp`` says per line how much of the price is still given (7000 = 70%)."""
-    return quote(
-        [replace(line, worth_bp=worth_bp.get(line.line, line.worth_bp)) for line in lines],
-        currency,
-        shipping=shipping,
-        full_return=full_return,
-        fee_already_charged=fee_already_charged,
-        ship_with=ship_with,
-    )
-
-
 def grade_of(terms: Mapping[str, Term], condition: str) -> Grade:
     """What the policy gives for goods found in that condition; the whole price where it says nothing."""
     found = terms.get("on_inspection")

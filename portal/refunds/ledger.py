@@ -100,12 +100,6 @@ def balances(session: Session, return_id: int) -> dict[str, int]:
     return {account: sums.get(account, 0) for account in ACCOUNTS}
 
 
-def still_owed(session: Session, return_id: int) -> int:
-    """What the customer of this return has not got yet, under way or not."""
-    sums = balances(session, return_id)
-    return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT]
-
-
 def unsent(session: Session, return_id: int) -> int:
     """What is owed for the return and neither paid, nor promised, nor the matter of a refund that failed and waits for staff."""
     sums = balances(session, return_id)
@@ -138,9 +132,3 @@ def credited(session: Session, order_ids: list[int]) -> int:
     """What was given as store credit in place of money for these orders, without bonuses."""
     session.flush()
     return int(session.connection().scalar(_CREDITED, {"order_ids": order_ids}) or 0)
-
-
-def entries_of_return(session: Session, return_id: int) -> list[LedgerEntry]:
-    """Every row of one return, oldest first."""
-    query = select(LedgerEntry).where(LedgerEntry.return_id == return_id).order_by(LedgerEntry.id)
-    return list(session.scalars(query))

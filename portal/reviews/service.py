@@ -72,14 +72,6 @@ def open_review(
     return review
 
 
-def get_review(session: Session, review_id: int) -> Review:
-    """One question. Raises `NotFound`."""
-    found = session.get(Review, review_id)
-    if found is None:
-        raise NotFound("There is no such question.")
-    return found
-
-
 _OPEN = (
     select(Review).where(Review.return_id == bindparam("return_id"), Review.status.in_(UNDECIDED)).order_by(Review.id)
 )

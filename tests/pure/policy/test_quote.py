@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from portal.money import Money, share_bp, units_worth
 from portal.policy.engine import decide
 from portal.policy.facts import canonical
-from portal.policy.quote import Quote, QuoteLine, ShippingPaid, grade_of, quote, requote
+from portal.policy.quote import Quote, QuoteLine, ShippingPaid, grade_of, quote
 from portal.policy.terms import OUTBOUND, RESOLUTIONS, Fee, Grade, ReturnShipping
 from tests.pure.policy.samples import JUMPER as SOLD
 from tests.pure.policy.samples import LABEL_FEE, shipped, terms
@@ -58,7 +58,7 @@ def test_return_r_48213_is_54_10_refund_and_88_11_credit_with_22_95_of_tax():
 
 
 def test_the_shirt_graded_c_is_36_82_and_the_parcel_124_93():
-    found = requote([JUMPER, SHIRT], "GBP", {"shirt": 7000})
+    found = quote([JUMPER, replace(SHIRT, worth_bp=7000)], "GBP")
     assert found.refund_total == Money(3682, "GBP")
     assert found.total == Money(12493, "GBP")
     assert found.line("shirt").parts[2].params == {"worth_bp": 7000}
