@@ -86,7 +86,7 @@ def doctor() -> None:
     lines.append(("stripe", _stripe(found)))
     lines.append(("mail", _mail(found)))
     lines.append(("files", _files(found)))
-    lines.append(("documents", "; ".join(found.documents.check()) or "ok"))
+    lines.append(("fonts", "; ".join(found.documents.check()) or "ok"))
     lines.append(("policy", _policy(found.database)))
     for name, what in lines:
         click.echo(f"{name:<12}{what}")
