@@ -1,6 +1,7 @@
 """The command line: ``portal …``, and the same commands as ``flask --app app …``.
 
-In: arguments. Out: one command each, an exit code, lines a person can act on. Never: a traceback for a wrong argument.
+In: arguments. Out: one command each, an exit code, lines a person can act on.
+Invariants: a command that writes is one transaction, as a page is. Never: a traceback for a wrong argument; a rule of the trade.
 """
 
 from __future__ import annotations
