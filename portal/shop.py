@@ -188,6 +188,11 @@ class Shop(_Frozen):
             raise ValueError(f"`{value}` is no ISO 4217 currency")
         return value
 
+    @property
+    def sold_to(self) -> tuple[str, ...]:
+        """Every country of delivery, the shop's own first."""
+        return tuple(dict.fromkeys((self.country, *self.sells_to)))
+
 
 def load(path: Path) -> Shop:
     """Read ``shop.yaml``. Raises `ConfigError` with one line for each thing that is wrong."""

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from portal.errors import ConfigError
+from portal.policy.analysis import analyse
 from portal.policy.cases import load_cases, run_case
 from portal.policy.diagnostics import PolicyErrors, render
 from portal.policy.document import MAX_BYTES
 from portal.policy.loader import Policy, load_policy
+from portal.shop import load as load_shop
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -43,15 +46,35 @@ def load_policy_file(path: Path) -> Policy:
         raise click.exceptions.Exit(1) from None
 
 
+def _sold_to(file: Path) -> tuple[str, ...]:
+    """The countries of the shop whose ``shop.yaml`` stands beside its policy; none where there is no such file."""
+    beside = file.with_name("shop.yaml")
+    if beside == file or not beside.is_file():
+        return ()
+    try:
+        return load_shop(beside).sold_to
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+
+
 @policy.command()
 @click.argument("file", type=_FILE)
-def check(file: Path) -> None:
-    """Say everything that is wrong with FILE. Exits with 1 on an error; warnings alone are no error."""
+@click.option(
+    "--sells-to", "countries", multiple=True, help="A country of delivery, like GB; looks for terms below its law."
+)
+def check(file: Path, countries: tuple[str, ...]) -> None:
+    """Say everything that is wrong with FILE. Exits with 1 on an error; warnings alone are no error.
+
+    Without --sells-to, the countries are those of the shop's settings (`sells_to` of a shop.yaml beside FILE).
+    """
     loaded = load_policy_file(file)
-    for warning in loaded.warnings:
+    countries = countries or _sold_to(file)
+    found = (*loaded.warnings, *analyse(loaded, countries=countries))
+    warnings = sorted(found, key=lambda each: (each.line, each.column))
+    for warning in warnings:
         click.echo(render(warning, loaded.source) + "\n")
     rules = len(loaded.rules)
-    warned = f", {len(loaded.warnings)} warning{'' if len(loaded.warnings) == 1 else 's'}" if loaded.warnings else ""
+    warned = f", {len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else ""
     click.echo(f"{file}: ok, {rules} rule{'' if rules == 1 else 's'}{warned}, {loaded.content_hash[:12]}")
 
 

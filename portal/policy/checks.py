@@ -1,7 +1,8 @@
 """Everything that can be said against a policy before it is published, as the editor and the publish page list it.
 
 In: the text of a draft. Out: checks, the worst first. Invariants: an error blocks publishing, a warning has to be read, a note
-does nothing; a check names the rule that it is about wherever it is about one. Never: a check of its own: the loader finds them.
+does nothing; a check names the rule that it is about wherever it is about one. Never: a check of its own: the loader and
+the analysis find them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
+from portal.policy.analysis import analyse
 from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, PolicyErrors
 from portal.policy.loader import Policy, recall_policy
 
@@ -35,17 +38,18 @@ class Check:
         return hashlib.sha256(f"{self.severity} {self.title}".encode()).hexdigest()[:12]
 
 
-def check_text(text: str) -> tuple[Check, ...]:
-    """The checks of a text, whether it is a policy or not."""
+@lru_cache(maxsize=16)
+def check_text(text: str, countries: tuple[str, ...] = ()) -> tuple[Check, ...]:
+    """The checks of a text, whether it is a policy or not, for a shop that sells to these countries."""
     try:
-        return check_policy(recall_policy(text))
+        return check_policy(recall_policy(text), countries)
     except PolicyErrors as errors:
         return _checks(errors.diagnostics, None)
 
 
-def check_policy(policy: Policy) -> tuple[Check, ...]:
-    """The checks of a policy that loads."""
-    return _checks(policy.warnings, policy)
+def check_policy(policy: Policy, countries: tuple[str, ...] = ()) -> tuple[Check, ...]:
+    """The checks of a policy that loads: what the loader saw, and what the analysis computed."""
+    return _checks((*policy.warnings, *analyse(policy, countries=countries)), policy)
 
 
 def _checks(found: Iterable[Diagnostic], policy: Policy | None) -> tuple[Check, ...]:
@@ -63,7 +67,7 @@ def spoken(message: str) -> str:
 def _check(found: Diagnostic, policy: Policy | None) -> Check:
     rule = None
     for each in policy.rules if policy is not None else ():
-        if each.line <= found.line and found.message.find(f"`{each.name}`") >= 0:
+        if each.line <= found.line and found.message.startswith(f"`{each.name}`"):
             rule = each.name
     return Check(
         found.severity,

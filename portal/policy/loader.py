@@ -40,6 +40,7 @@ class Rule:
     say: str | None
     line: int
     holds: Holds = field(repr=False, compare=False)
+    column: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Policy:
     content_hash: str  # sha256 in hex of the canonical JSON of the meaning
     source: str = field(repr=False)
     warnings: tuple[Diagnostic, ...] = ()
+    file: str = field(default="policy.yaml", repr=False, compare=False)
     # The terms of `otherwise` as a decision carries them, made once because most decisions take most of them.
     defaults: Mapping[str, Term] = field(default_factory=dict, repr=False, compare=False)
     # The merchant's sentences by rule.
@@ -151,6 +153,7 @@ def _read_policy(root: Node, text: str, findings: Findings, shelf: Mapping[str, 
         draft,
         content_hash=hashlib.sha256(canonical(draft.meaning())).hexdigest(),
         warnings=tuple(findings.found),
+        file=findings.file,
         defaults={term: Term(value, OTHERWISE) for term, value in otherwise.items()},
         says={rule.name: rule.say for rule in rules if rule.say is not None},
     )
@@ -191,7 +194,6 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
         return ()
     rules: list[Rule] = []
     lines: dict[str, int] = {}
-    settled: dict[str, str] = {}  # term -> the unconditional rule that always decides it
     for item in items:
         rule = _read_rule(item, zone, findings)
         if rule is None:
@@ -201,22 +203,11 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
                 item, f"two rules are called `{rule.name}`", f"the other one is on line {lines[rule.name.casefold()]}"
             )
         lines.setdefault(rule.name.casefold(), item.line)
-        _warn(rule, item, settled, findings)
-        if rule.when == ALWAYS:
-            for term in rule.sets:
-                settled.setdefault(term, rule.name)
+        if rule.sets.get("returnable") is False and rule.say is None:
+            help_ = "add `say:` so that customers read why they are refused"
+            findings.warning(item, f"`{rule.name}` refuses without a sentence", help_)
         rules.append(rule)
     return tuple(rules)
-
-
-def _warn(rule: Rule, node: Node, settled: Mapping[str, str], findings: Findings) -> None:
-    if rule.sets.get("returnable") is False and rule.say is None:
-        findings.warning(
-            node, f"`{rule.name}` refuses without a sentence", "add `say:` so that customers read why they are refused"
-        )
-    if rule.sets and all(term in settled for term in rule.sets):
-        above = settled[next(iter(rule.sets))]
-        findings.warning(node, f"`{rule.name}` never decides anything: `{above}` above it always does", "move it up")
 
 
 _RULE_KEYS = ("rule", "when", "set", "say")
@@ -245,7 +236,7 @@ def _read_rule(node: Node, zone: ZoneInfo, findings: Findings) -> Rule | None:
     say = read_text(given["say"], findings, "a sentence") if "say" in given else None
     if name is None or when is None or not sets:
         return None
-    return Rule(name, when, sets, say, node.line, compile_condition(when, zone))
+    return Rule(name, when, sets, say, node.line, compile_condition(when, zone), node.column)
 
 
 def _read_name(node: Node, given: Mapping[str, Node], findings: Findings) -> str | None:

@@ -118,15 +118,23 @@ def discard(tx: Tx, seen: str) -> None:
 
 
 def publish(
-    tx: Tx, seen: str, *, read: Collection[str], note: str = "", effective_at: datetime | None = None
+    tx: Tx,
+    seen: str,
+    *,
+    read: Collection[str],
+    note: str = "",
+    effective_at: datetime | None = None,
+    countries: tuple[str, ...] = (),
 ) -> PolicyVersion:
     """Publish the draft that was ``seen`` as the next version; then there is no draft.
 
-    ``read`` are the keys of the warnings that the author has read. Raises `StaleDraft`, and `Invalid` as long as the draft has an
+    ``read`` are the keys of the warnings that the author has read; ``countries`` those that the shop sells to.
+
+    Raises `StaleDraft`, and `Invalid` as long as the draft has an
     error or a warning that was not read, or as `service.publish` does.
     """
     there = _seen(tx, seen)
-    found = check_text(there.source)
+    found = check_text(there.source, countries)
     if any(each.severity == ERROR for each in found):
         raise Invalid("The draft has errors. Mend them first.", {"checks": "mend the errors"})
     if unread := [each for each in found if each.severity == WARNING and each.key not in read]:

@@ -61,6 +61,6 @@ def find_promises(session: Session, shop: Shop, at: datetime) -> Promises | None
 def promises_of(policy: Policy, shop: Shop, at: datetime, *, number: int = 0) -> Promises:
     """What this policy would promise in this shop; ``number`` 0 is that of a draft."""
     own = Purchase(shop.country, shop.currency, at, ordinary())
-    sold_to = tuple(dict.fromkeys((shop.country, *shop.sells_to, *countries(policy))))
+    sold_to = tuple(dict.fromkeys((*shop.sold_to, *countries(policy))))
     known = tuple(dict.fromkeys((shop.currency, *currencies(policy))))
     return Promises(number, policy, own, sold_to, known)

@@ -49,7 +49,7 @@ def _rules(session: Session, form: RuleForm | None) -> str:
     before = _published(session, draft)
     if form is None and policy is not None and me().may(may.EDIT_POLICY):
         form = _asked(policy)
-    checks = check_text(draft.source)
+    checks = check_text(draft.source, ports().shop.sold_to)
     rows = [] if policy is None else shown.rule_rows(policy, before)
     return render_template(
         "staff/policy/rules.html",
@@ -126,7 +126,7 @@ def policy_customers() -> str:
         before = _published(session, draft)
         return render_template(
             "staff/policy/customers.html",
-            **frame(session, draft, policy, check_text(draft.source), "customers"),
+            **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "customers"),
             points=points,
             rows=[] if policy is None else shown.rule_rows(policy, before),
         )
@@ -148,7 +148,7 @@ def _text(text: str | None, errors: dict[str, str] | None = None) -> str:
     with read() as session:
         draft = drafts.find_draft(session)
         source = draft.source if text is None else text
-        checks = check_text(source)
+        checks = check_text(source, ports().shop.sold_to)
         lines = source.splitlines()
         marked = {each.line for each in checks}
         return render_template(
@@ -173,7 +173,7 @@ def policy_versions() -> str:
         rows, _count = versions.heads(session, clock.now())
         return render_template(
             "staff/policy/versions.html",
-            **frame(session, draft, policy, check_text(draft.source), "versions"),
+            **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "versions"),
             rows=rows,
         )
 

@@ -38,7 +38,7 @@ def _page(errors: dict[str, str], held: dict[str, object]) -> str:
         policy = shown.loaded(draft.source)
         book = service.load_book(session)
         newest = book.versions[-1] if book.versions else None
-        checks = check_text(draft.source)
+        checks = check_text(draft.source, ports().shop.sold_to)
         return render_template(
             "staff/policy/publish.html",
             draft=draft,
@@ -70,7 +70,12 @@ def publish_draft() -> Response:
         try:
             with command() as tx:
                 version = drafts.publish(
-                    tx, request.form.get("seen", "")[:40], read=read_keys, note=note, effective_at=starts
+                    tx,
+                    request.form.get("seen", "")[:40],
+                    read=read_keys,
+                    note=note,
+                    effective_at=starts,
+                    countries=ports().shop.sold_to,
                 )
                 number = version.number
         except StaleDraft as stale:

@@ -14,7 +14,7 @@ from portal.policy.written import Tree
 from portal.policybook import drafts
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
-from portal.web.staff.base import command, needs, read, see_other, staff
+from portal.web.staff.base import command, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.fields import Data, Holder
 from portal.web.staff.policy.pages import frame, stale_page
@@ -37,7 +37,7 @@ def _page(held: Data | None, errors: dict[str, str]) -> str:
             held["open"] = ["yes"] if policy.apply_to_open_orders else []
         return render_template(
             "staff/policy/settings.html",
-            **frame(session, draft, policy, check_text(draft.source), "settings"),
+            **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "settings"),
             held=held,
             laws=[(name, f"{law.title} ({name})") for name, law in shipped().items()],
             errors=errors,

@@ -1,0 +1,264 @@
+"""What a policy does without meaning to: rules without effect, limits that get shorter, terms below the law.
+
+In: a loaded policy, the countries that the shop sells to, orders of the past. Out: warnings at their rules, in reading order.
+Invariants: computed and never guessed: "never" holds for all facts there can be, and whatever is shown as an example was tried
+on the rules themselves; what is too large to compute is not said. Never: an error; a look at the clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from portal.money import Money
+from portal.policy.conditions import SHARE, WEIGHT, Comparison, find_fact
+from portal.policy.decision import OTHERWISE
+from portal.policy.diagnostics import WARNING, Diagnostic
+from portal.policy.engine import decide
+from portal.policy.facts import Facts
+from portal.policy.laws import Floor, Law, shipped
+from portal.policy.loader import Policy, Rule
+from portal.policy.satisfy import FALSE, NOT_TRUE, TRUE, Demand, Given, Universe
+from portal.policy.terms import Window, percent
+
+
+def analyse(policy: Policy, *, countries: Sequence[str] = (), past: Iterable[Facts] = ()) -> tuple[Diagnostic, ...]:
+    """Every finding. ``countries`` are those that the shop sells to (ISO 3166-1 alpha-2); ``past`` the facts of past orders."""
+    laws = [law for name, law in shipped().items() if name not in policy.laws]
+    asked = [rule.when for rule in policy.rules]
+    for law in laws:
+        asked += [law.applies, *(floor.when for floor in law.floors)]
+        asked += [floor.unless for floor in law.floors if floor.unless is not None]
+    asked += [_in(country) for country in countries]
+    there = _Analysis(policy, Universe(asked, policy.zone))
+    found = [*there.rules(), *there.laws(laws, countries), *_unused(policy, past)]
+    return tuple(sorted(found, key=lambda each: (each.line, each.column)))
+
+
+def _in(country: str) -> Comparison:
+    return Comparison("order.country", "is", country)
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    policy: Policy
+    universe: Universe
+
+    def rules(self) -> Iterator[Diagnostic]:
+        """What can be said of each rule by the rules around it."""
+        dead: set[str] = set()
+        for at, rule in enumerate(self.policy.rules):
+            if not self.universe.possible([(rule.when, TRUE)]):
+                dead.add(rule.name)
+                yield _at(self.policy, rule, f"`{rule.name}` can never hold", "its conditions contradict each other")
+                continue
+            above = [each for each in self.policy.rules[:at] if each.name not in dead]
+            stands = self._stands(rule, above)
+            if stands:
+                dead.add(rule.name)
+                names = _list([f"`{each.name}`" for each in stands])
+                does = "does" if len(stands) == 1 else "do"
+                yield _at(
+                    self.policy, rule, f"`{rule.name}` never decides anything: {names} above it always {does}",
+                    "; ".join(part for part in ("move it up", self._lost(rule)) if part),
+                )  # fmt: skip
+                continue
+            shorter = self._shorter(rule, above, self.policy.rules[at + 1 :])
+            if shorter is not None:
+                yield shorter
+
+    def _stands(self, rule: Rule, above: Sequence[Rule]) -> list[Rule]:
+        """The rules above that decide whatever this one sets, as few as it takes; none if it can decide something."""
+        needed: list[Rule] = []
+        for term in rule.sets:
+            rivals = [each for each in above if term in each.sets]
+            if not rivals or self._free(rule, rivals):
+                return []
+            # What is needed for another term already stands in the way here as well, so that is dropped last.
+            for each in sorted(rivals, key=lambda rival: rival in needed):
+                fewer = [rival for rival in rivals if rival is not each]
+                if fewer and not self._free(rule, fewer):
+                    rivals = fewer
+            needed += [each for each in rivals if each not in needed]
+        return [each for each in above if each in needed]
+
+    def _free(self, rule: Rule, rivals: Sequence[Rule]) -> bool:
+        """Whether the rule can hold while none of the rivals does."""
+        return self.universe.possible(_demands(rule, rivals))
+
+    def _lost(self, rule: Rule) -> str:
+        """An example in which the rule holds and every one of its terms is decided above it."""
+        given = self.universe.example([(rule.when, TRUE)])
+        if given is None:
+            return ""
+        facts = self.universe.facts(given)
+        term = next(iter(rule.sets))
+        by = _winner(self.policy.rules, facts, term)
+        if by is None or by.name == rule.name:
+            return ""
+        return f"{_example(given)}, `{by.name}` decides `{term}`"
+
+    def _shorter(self, rule: Rule, above: Sequence[Rule], below: Sequence[Rule]) -> Diagnostic | None:
+        window = rule.sets.get("window")
+        if window is None:
+            return None
+        rivals = [each for each in above if "window" in each.sets]
+        for other in below:
+            longer = other.sets.get("window")
+            if longer is None or not _is_shorter(window, longer):
+                continue
+            given = self.universe.example([(rule.when, TRUE), (other.when, TRUE), *_demands(rule, rivals)])
+            if given is None:
+                continue
+            facts = self.universe.facts(given)
+            decided = decide(replace(self.policy, floors=()), facts).terms["window"]
+            if decided.set_by != rule.name or (other.name, longer) not in decided.instead_of:
+                continue
+            return _at(
+                self.policy, rule,
+                f"`{rule.name}` shortens the window of `{other.name}` below it: {_said(window)} instead of {_said(longer)}",
+                f"move `{other.name}` up if it should win; {_example(given)}, `{rule.name}` decides `window`",
+            )  # fmt: skip
+        return None
+
+    def laws(self, laws: Iterable[Law], countries: Sequence[str]) -> Iterator[Diagnostic]:
+        """The rules, and `otherwise`, that give less than a law which the policy does not name."""
+        for law in laws:
+            # One floor of a law tells enough of a rule: naming the law mends all of them.
+            told: set[str] = set()
+            for country in countries:
+                for floor in law.floors:
+                    for at, rule in enumerate((*self.policy.rules, None)):
+                        name = OTHERWISE if rule is None else rule.name
+                        if name in told:
+                            continue
+                        finding = self._below(law, floor, country, rule, self.policy.rules[:at])
+                        if finding is not None:
+                            told.add(name)
+                            yield finding
+
+    def _below(
+        self, law: Law, floor: Floor, country: str, rule: Rule | None, above: Sequence[Rule]
+    ) -> Diagnostic | None:
+        sets = self.policy.otherwise if rule is None else rule.sets
+        terms = [term for term in floor.grants if term in sets]
+        asked: list[Demand] = [(law.applies, TRUE), (_in(country), TRUE), (floor.when, TRUE)]
+        if floor.unless is not None:
+            asked.append((floor.unless, FALSE))
+        for term in terms:
+            rivals = [each for each in above if term in each.sets]
+            given = self.universe.example([*asked, *([] if rule is None else [(rule.when, TRUE)]), *_none(rivals)])
+            if given is None:
+                continue
+            below = self._raises(law, floor, term, OTHERWISE if rule is None else rule.name, self.universe.facts(given))
+            if below:
+                name = OTHERWISE if rule is None else rule.name
+                return _at(
+                    self.policy, rule,
+                    f"`{name}` gives less than the law of `{country}` asks: `{term}` ({floor.cite})",
+                    f"add `{law.name}` to `laws`, which raises it; {_example(given)}",
+                )  # fmt: skip
+        return None
+
+    def _raises(self, law: Law, floor: Floor, term: str, name: str, facts: Facts) -> bool:
+        """Whether this very floor raises the term of that rule, for a parcel that came on the day of asking or long before."""
+        came = facts.item.delivered_at or facts.order.last_delivered_at or facts.at or _CAME
+        dated = replace(
+            facts,
+            order=replace(facts.order, placed_at=facts.order.placed_at or came, last_delivered_at=came),
+            item=replace(facts.item, delivered_at=came, shipped_at=facts.item.shipped_at or came),
+            at=facts.at or came,
+            is_consumer=True,
+        )
+        won = dict(decide(self.policy, dated).terms)
+        if won[term].set_by != name:
+            return False
+        replace(law, floors=(floor,)).raise_terms(dated, won, self.policy.zone)
+        return won[term].set_by != name
+
+
+_CAME = datetime(2026, 6, 15, 12, tzinfo=UTC)
+"""A day for a parcel of which no rule asks the day."""
+
+
+def _demands(rule: Rule, rivals: Iterable[Rule]) -> list[Demand]:
+    return [(rule.when, TRUE), *_none(rivals)]
+
+
+def _none(rivals: Iterable[Rule]) -> list[Demand]:
+    return [(each.when, NOT_TRUE) for each in rivals]
+
+
+def _winner(rules: Iterable[Rule], facts: Facts, term: str) -> Rule | None:
+    return next((rule for rule in rules if term in rule.sets and rule.holds(facts) is True), None)
+
+
+def _is_shorter(window: Window, other: Window) -> bool:
+    """Whether it ends earlier, whatever the order: days from the same moment, or two dates. Others depend on the order."""
+    if window.until is not None and other.until is not None:
+        return window.until < other.until
+    if window.until is not None or other.until is not None:
+        return False
+    return window.start == other.start and (window.days or 0) < (other.days or 0)
+
+
+def _said(window: Window) -> str:
+    if window.until is not None:
+        return f"until `{window.until.isoformat()}`"
+    return f"`{window.days} day{'' if window.days == 1 else 's'}`"
+
+
+def _unused(policy: Policy, past: Iterable[Facts]) -> Iterator[Diagnostic]:
+    """The rules that hold for no order of the past. Where a fact is not known any more, the rule could have held."""
+    left, orders = list(policy.rules), 0
+    for facts in past:
+        orders += 1
+        left = [rule for rule in left if rule.holds(facts) is False]
+    if orders:
+        for rule in left:
+            yield _at(
+                policy, rule, f"`{rule.name}` holds for no order of the past",
+                f"{orders} order{'' if orders == 1 else 's'} asked it; check its words against those of your goods",
+            )  # fmt: skip
+
+
+def _at(policy: Policy, rule: Rule | None, message: str, help_: str) -> Diagnostic:
+    """A warning where the rule begins; for no rule, at ``otherwise``."""
+    lines = policy.source.splitlines()
+    if rule is None:
+        line = next((at for at, text in enumerate(lines, 1) if re.match(r"[\"']?otherwise\b", text)), 1)
+        return Diagnostic(WARNING, message, policy.file, line, 1, OTHERWISE, help_)
+    return Diagnostic(WARNING, message, policy.file, rule.line, rule.column, "", help_)
+
+
+def _example(given: Given) -> str:
+    if not given:
+        return "for example, whatever the order is"
+    return "for example, with " + _list([f"`{name}: {_value(name, value)}`" for name, value in sorted(given.items())])
+
+
+def _value(name: str, value: Any) -> str:
+    """A value as a case beside the policy writes it."""
+    spec = find_fact(name)
+    match value:
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return "[" + ", ".join(value) + "]"
+        case Money():
+            return f"{value.decimal} {value.currency}"
+        case date():
+            return value.isoformat()
+        case int() if spec is not None and spec.type == SHARE:
+            return percent(value) if value >= 0 else f"-{percent(-value)}"
+        case int() if spec is not None and spec.type == WEIGHT:
+            return f"{value} g"
+        case _:
+            return str(value)
+
+
+def _list(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
