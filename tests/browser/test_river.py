@@ -275,7 +275,7 @@ def test_the_river_needs_no_javascript(browser: object, live: LivePortal) -> Non
 
 def test_a_lead_gives_goodwill_for_an_order(page: Page, staffed: LivePortal, scan: Scan) -> None:
     sign_in(page, staffed, "maya")
-    page.goto(staffed.url + "/staff/search?q=WH-20570")
+    page.goto(staffed.url + "/staff/search?q=WH-20556")
     expect(page.get_by_role("heading", level=1)).to_have_text("Refund without a return")
     scan()
     page.get_by_label(re.compile("^Amount in")).fill("2.00")

@@ -155,7 +155,7 @@ def _total(decision: Decision) -> int:
     return quote([line], "GBP", shipping=ShippingPaid(395, 66), full_return=True).total.minor
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     ANY_FACTS,
     st.sampled_from(
