@@ -10,7 +10,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from portal import migrations
-from portal.adapters.obstore_files import ObstoreFiles
+from portal.adapters.folder_files import FolderFiles
 from portal.cli.system import doctor
 from portal.db import Database
 
@@ -23,7 +23,7 @@ def run(database: Database, folder: Path, trouble: list[str]) -> Result:
         config=SimpleNamespace(
             stripe_api_key="", stripe_webhook_secrets=(), mail_url=f"file:{folder}/mail", storage_url=f"file:{folder}"
         ),
-        files=ObstoreFiles(f"file:{folder}/files"),
+        files=FolderFiles(folder / "files"),
         documents=SimpleNamespace(check=lambda: trouble),
     )
     return CliRunner().invoke(doctor, [], obj=ScriptInfo(create_app=lambda: app))
