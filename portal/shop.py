@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, ValidationError, field_validator
@@ -19,6 +19,9 @@ from ruamel.yaml.error import YAMLError
 
 from portal.errors import ConfigError
 from portal.money import Money, is_currency
+
+CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
 
 
 class _Frozen(BaseModel):
@@ -154,7 +157,7 @@ class Shop(_Frozen):
     timezone: str
     currency: str
     country: str = Field(min_length=2, max_length=2)
-    sells_to: tuple[str, ...] = ()
+    sells_to: tuple[CountryCode, ...] = ()
     """Countries of delivery, ISO 3166-1 alpha-2, for the policy's page and search engines; ``country`` is always one."""
     locale: str = "en_GB"
     order_hint: str = ""
