@@ -85,6 +85,7 @@ def shop_view(shop: Shop) -> dict[str, Any]:
         "url": shop.links.shop,
         "help_url": shop.links.help or f"mailto:{shop.email}",
         "policy_url": "/policy",
+        "withdraw_url": "/withdraw",
         "privacy_url": shop.links.privacy,
         "contact_url": shop.links.contact or f"mailto:{shop.email}",
         "order_hint": shop.order_hint,

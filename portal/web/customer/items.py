@@ -180,7 +180,7 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions) -> Shown:
         selected=choice is not None and options.state == "returnable",
         quantity=choice.quantity if choice else 1,
         sold=ngettext(
-            "%(num)s of %(all)s is back with us or on its way.", "%(num)s of %(all)s are back with us or on their way.",
+            "%(num)s of %(all)s is in a return already.", "%(num)s of %(all)s are in a return already.",
             gone, all=line.quantity,
         ) if gone and options.units_left else "",
         hint=" ".join(dict.fromkeys(cause_message(cause, words) for cause in causes)) if options.state == "returnable" else "",
@@ -197,7 +197,7 @@ def _reason(options: LineOptions, words: Wording) -> tuple[str, str]:
     if options.state == "returnable":
         return "", ""
     if options.state == "already_returned":
-        return _("Already returned."), _("Every one of these is in a return.")
+        return _("In a return already."), _("You find it under your returns.")
     text = " ".join(dict.fromkeys(cause_message(cause, words) for cause in options.causes))
     first, dot, rest = text.partition(". ")
     return (first + ".", rest) if dot else (text, "")
