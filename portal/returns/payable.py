@@ -97,7 +97,21 @@ def price(return_: Return) -> Quote:
         for ref, line in ((line.order_line.ref, line) for line in return_.lines)
         if ref in priced_lines or (line.status in COUNTING and line.amount_minor)
     )
-    return replace(quoted, lines=final)
+    return _never_below_zero(replace(quoted, lines=final))
+
+
+def _never_below_zero(quoted: Quote) -> Quote:
+    """The label takes at most what is there after staff have set an amount: a total is never below zero (docs/money.md)."""
+    parts: list[QuotePart] = []
+    for part in quoted.parts:
+        if part.kind == "return_shipping":
+            beside = (*(each for line in quoted.lines for each in line.parts), *quoted.parts)
+            room = sum(each.amount_minor for each in beside if each.into == part.into and each.kind != part.kind)
+            if room + part.amount_minor < 0:
+                full = part.params.get("full_minor", -part.amount_minor)
+                part = replace(part, amount_minor=-max(room, 0), params={**part.params, "full_minor": full})
+        parts.append(part)
+    return replace(quoted, parts=tuple(parts))
 
 
 def reprice(return_: Return) -> tuple[Money, Money]:

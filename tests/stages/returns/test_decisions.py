@@ -19,6 +19,7 @@ from tests.stages.returns.trade import (
     CUSTOMER,
     JONAS,
     MAYA,
+    POLICY,
     Item,
     add_order,
     book_return,
@@ -391,3 +392,19 @@ class TestClose:
             service.close(tx, row)
         assert look(database, rma).closed_at == later(1)
         assert events_of(database, rma).count("return.closed") == 1
+
+
+def test_an_amount_that_staff_set_below_the_label_leaves_nothing_and_never_less(database: Database) -> None:
+    fee = POLICY.replace(
+        "return_shipping: {paid_by: merchant}", "return_shipping: {paid_by: customer, amount: 4.95 GBP}", 1
+    )
+    assert fee != POLICY
+    shop = open_shop(database, fee)
+    for minor, total in ((462, 0), (495, 0), (500, 5), (0, 0)):
+        rma = book_return(database, shop, add_order(database, [Item(1, 400_00)]), wish("1"))
+        run(
+            database,
+            MAYA,
+            lambda tx, rma=rma, minor=minor: service.authorize(tx, rma, amounts={"1": minor}, note="Worn"),
+        )
+        assert Quote.from_json(look(database, rma).quote).total.minor == total
