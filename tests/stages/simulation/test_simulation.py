@@ -234,7 +234,7 @@ def published(database: Database, text: str) -> int:
 @example(before=text_of(RULES), after=text_of(RULES[::-1], outbound="always", zone="Asia/Kathmandu"), asked_after=14)
 @example(before=text_of([]), after=text_of([RULES[6]]), asked_after=14)
 @settings(
-    max_examples=int(os.environ.get("SIMULATION_EXAMPLES", "12")),
+    max_examples=int(os.environ.get("SIMULATION_EXAMPLES", "6")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
