@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
@@ -211,6 +211,18 @@ def condition_json(condition: Condition) -> Any:
             return {"any": [condition_json(part) for part in parts]}
         case Not(part):
             return {"not": condition_json(part)}
+
+
+def comparisons(condition: Condition) -> Iterator[Comparison]:
+    """Every test in a condition."""
+    match condition:
+        case Comparison():
+            yield condition
+        case Not(part=part):
+            yield from comparisons(part)
+        case All(parts=parts) | Any_(parts=parts):
+            for part in parts:
+                yield from comparisons(part)
 
 
 def compile_condition(condition: Condition, zone: ZoneInfo) -> Holds:

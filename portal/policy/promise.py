@@ -8,14 +8,14 @@ nothing is read from a rule that the decision does not say. Never: a clock; a pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 from portal.money import Money
-from portal.policy.conditions import All, Any_, Comparison, Condition, Not, Unknown
+from portal.policy.conditions import Unknown, comparisons
 from portal.policy.decision import REFUSE, Decision
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy, Rule
@@ -168,18 +168,6 @@ def shipping_cost(decision: Decision, resolution: str) -> Shipping:
         # No money moves that the label could be taken from.
         return Shipping("free")
     return Shipping("label", terms.amount, terms.bp)
-
-
-def comparisons(condition: Condition) -> Iterator[Comparison]:
-    """Every test in a condition."""
-    match condition:
-        case Comparison():
-            yield condition
-        case Not(part=part):
-            yield from comparisons(part)
-        case All(parts=parts) | Any_(parts=parts):
-            for part in parts:
-                yield from comparisons(part)
 
 
 def _values(policy: Policy, fact: str) -> tuple[str, ...]:

@@ -32,18 +32,6 @@ _OTHER = "something else"
 _DAY = date(2026, 6, 15)
 
 
-def comparisons(condition: c.Condition) -> Iterator[c.Comparison]:
-    """Every test in a condition."""
-    match condition:
-        case c.Comparison():
-            yield condition
-        case c.Not(part=part):
-            yield from comparisons(part)
-        case c.All(parts=parts) | c.Any_(parts=parts):
-            for part in parts:
-                yield from comparisons(part)
-
-
 @dataclass(slots=True)
 class _Fact:
     """The values of one fact that its comparisons can tell apart; ``masks`` has, by comparison, the bits of the true and the
@@ -80,7 +68,7 @@ class Universe:
     def _facts(self) -> dict[str, _Fact]:
         by_fact: dict[str, list[c.Comparison]] = {}
         for condition in self.conditions:
-            for test in comparisons(condition):
+            for test in c.comparisons(condition):
                 by_fact.setdefault(test.fact, []).append(test)
         return {
             name: self._fact(spec, tuple(dict.fromkeys(tests)))

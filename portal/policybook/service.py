@@ -19,12 +19,12 @@ from portal.db import Tx
 from portal.errors import Invalid, NotFound
 from portal.policy.binding import Bound, Version, bind, decide_bound
 from portal.policy.conditions import Comparison, compile_condition
+from portal.policy.conditions import comparisons as tests_of
 from portal.policy.decision import Decision
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.laws import Law, load_law
 from portal.policy.loader import Policy, load_policy
-from portal.policy.promise import comparisons as tests_of
 from portal.policy.reasons import REASONS
 from portal.policybook.models import PolicyVersion
 
