@@ -11,6 +11,7 @@ from portal.policy.analysis import analyse
 from portal.policy.cases import load_cases, run_case
 from portal.policy.diagnostics import PolicyErrors, render
 from portal.policy.document import MAX_BYTES
+from portal.policy.editors import schema_text
 from portal.policy.loader import Policy, load_policy
 from portal.shop import load as load_shop
 
@@ -81,6 +82,12 @@ def check(file: Path, countries: tuple[str, ...]) -> None:
 def cases_path(file: Path) -> Path:
     """Where the cases of a policy stand: ``default.yaml`` has ``default.cases.yaml`` beside it."""
     return file.with_name(f"{file.stem}.cases{file.suffix}")
+
+
+@policy.command()
+def schema() -> None:
+    """Print the JSON Schema of policies, cases and laws for editors; `policies/schema.json` is this."""
+    click.echo(schema_text(), nl=False)
 
 
 @policy.command()

@@ -164,6 +164,9 @@ def _fallback(node: Node, findings: Findings) -> str | t.Window | None:
     return None if days is None or start is None else t.Window(days=days, start=start, if_undelivered="review")
 
 
+MAX_PHOTOS = 10
+
+
 def _evidence(spec: t.TermSpec, node: Node, findings: Findings) -> t.Evidence | None:
     if not isinstance(node, Mapping_):
         word = read_word(node, findings, ("none", "photo"), "`evidence`")
@@ -173,7 +176,7 @@ def _evidence(spec: t.TermSpec, node: Node, findings: Findings) -> t.Evidence | 
         return None
     photos: int | None = 1
     if "photos" in keys:
-        photos = read_number(keys["photos"][1], findings, highest=10)
+        photos = read_number(keys["photos"][1], findings, highest=MAX_PHOTOS)
         if photos == 0:
             findings.error(keys["photos"][1], "no photo is `none`", "write `evidence: none`")
             return None
@@ -255,6 +258,7 @@ def _grade(node: Node, findings: Findings) -> t.Grade | None:
 
 MAX_QUESTIONS = 5
 MAX_CHOICES = 12
+QUESTION_NAME = r"[a-z][a-z0-9_-]{0,29}"
 _QUESTION = "{name: worn, ask: Have you worn it?, choices: ['yes', 'no']}"
 
 
@@ -285,7 +289,7 @@ def _question(node: Node, findings: Findings) -> t.Question | None:
             findings.error(node, f"the question has no `{wanted}`", f"write it like `{_QUESTION}`")
             return None
     name, ask = read_text(keys["name"][1], findings, "a name"), read_text(keys["ask"][1], findings, "a question")
-    if name is not None and not re.fullmatch(r"[a-z][a-z0-9_-]{0,29}", name, re.ASCII):
+    if name is not None and not re.fullmatch(QUESTION_NAME, name, re.ASCII):
         findings.error(keys["name"][1], f"{shown(keys['name'][1])} is no name of a question", "write it like `worn`")
         return None
     choices: list[str | None] = []

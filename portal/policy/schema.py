@@ -20,6 +20,8 @@ MAX_COUNT = 100_000_000
 MAX_DAYS = 36_500
 MAX_TEXT = 500
 EARLIEST, LATEST = 1970, 2200
+ZONE = r"[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*"
+"""How the name of a timezone is spelled; whether there is one of that name, the calendar of the machine says."""
 
 _repeats: tuple[str, ...] = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 
@@ -122,7 +124,7 @@ def read_money(node: Node, findings: Findings) -> Money | None:
     if re.fullmatch(r"-?[\d.,]+", text):
         findings.error(node, f"{shown(node)} has no currency", f"write it like `{text.lstrip('-')} GBP`")
         return None
-    if len(text) > 24 or text.startswith("-") or " -" in text:
+    if len(text) > 24 or not text.isascii() or "-" in text:
         findings.error(node, f"{shown(node)} is no amount a policy can use", "write it like `300 GBP`")
         return None
     try:
@@ -179,7 +181,7 @@ def read_zone(node: Node, findings: Findings) -> str | None:
     if name is None:
         return None
     try:
-        if not re.fullmatch(r"[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*", name):
+        if not re.fullmatch(ZONE, name):
             raise ValueError
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
