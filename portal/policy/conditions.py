@@ -82,6 +82,16 @@ TEXT, TEXTS, NUMBER, MONEY, YES_NO, SHARE, WEIGHT, DAY = (
     "weight",
     "date",
 )
+TYPE_WORDS: Mapping[str, str] = {
+    TEXT: "a text",
+    TEXTS: "a list",
+    NUMBER: "a number",
+    MONEY: "an amount",
+    YES_NO: "true or false",
+    SHARE: "a percentage",
+    WEIGHT: "a weight",
+    DAY: "a date",
+}
 _SIZES = ("is", "over", "under", "at_least", "at_most", "between")
 OPERATORS: Mapping[str, tuple[str, ...]] = {
     TEXT: ("is", "in", "not_in", "matches"),

@@ -99,7 +99,8 @@ def _test(spec: c.FactSpec, op: Scalar, operand: Node, findings: Findings) -> c.
     allowed = c.OPERATORS[spec.type]
     if op.text not in allowed:
         if op.text in c.ALL_OPERATORS:
-            findings.error(op, f"`{op.text}` does not fit `{spec.name}`, which is a {spec.type}", _usage(spec))
+            kind = c.TYPE_WORDS[spec.type]
+            findings.error(op, f"`{op.text}` does not fit `{spec.name}`, which is {kind}", _usage(spec))
         else:
             findings.error(op, f"unknown operator {shown(op)}", _usage(spec), known=c.ALL_OPERATORS)
         return None

@@ -119,9 +119,15 @@ def percent(bp: int) -> str:
 
 def basis_points(text: str) -> int:
     """``12.5%`` as 1250. Raises ValueError for anything finer than a hundredth of a percent."""
-    number, sign, _ = text.strip().partition("%")
+    number, sign, more = text.strip().partition("%")
     whole, _, rest = number.strip().partition(".")
-    if sign != "%" or not whole.isascii() or not whole.isdigit() or (rest and not (rest.isascii() and rest.isdigit())):
+    if (
+        sign != "%"
+        or more
+        or not whole.isascii()
+        or not whole.isdigit()
+        or (rest and not (rest.isascii() and rest.isdigit()))
+    ):
         raise ValueError(f"`{text}` is no percentage; write it like `10%`")
     if len(rest) > 2 or len(whole) > 5:
         raise ValueError(f"`{text}` is no percentage; write it like `12.5%`")
