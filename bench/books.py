@@ -67,8 +67,8 @@ def fill(database: Database, count: int, *, first: int = 1) -> None:
             number = f"(s.n + {first})"
             email = f"'c' || ({number} % 50021) || '@example.com'"
             changed = {
-                "number": f"'B-' || {number}", "number_key": f"'B-' || {number}", "email": email, "email_key": email,
-                "customer_ref": f"{number} % 50021", "id": "t.id + s.n",
+                "number": f"'B-' || {number}", "number_key": f"'B-' || {number}", "lookup_key": f"'' || {number}",
+                "email": email, "email_key": email, "customer_ref": f"{number} % 50021", "id": "t.id + s.n",
             }  # fmt: skip
             _copy(tx, Order, span, changed, f"t.id = {order}")
             mine = {"id": "t.id + 2 * s.n", "order_id": "t.order_id + s.n"}

@@ -40,9 +40,18 @@ def command(database: Database, actor: Actor) -> Iterator[Tx]:
         raise
 
 
-def limit_lookup(database: Database, address: str, number_key: str) -> None:
-    """Count one look-up against the visitor's address and against the order number. Raises `TooManyTries`."""
-    limiter.hit(database, [(LOOKUP_LIMIT, f"lookup-address:{address}"), (LOOKUP_LIMIT, f"lookup-order:{number_key}")])
+def limit_lookup(database: Database, address: str, lookup_key: str) -> None:
+    """Count one look-up against the visitor's address and the order, however its number is typed. Raises `TooManyTries`."""
+    limiter.hit(database, _lookup_keys(address, lookup_key))
+
+
+def forgive_lookup(database: Database, address: str, lookup_key: str) -> None:
+    """Take the try back that found its order: only guesses are counted."""
+    limiter.give_back(database, _lookup_keys(address, lookup_key))
+
+
+def _lookup_keys(address: str, lookup_key: str) -> list[tuple[RateLimitItem, str]]:
+    return [(LOOKUP_LIMIT, f"lookup-address:{address}"), (LOOKUP_LIMIT, f"lookup-order:{lookup_key}")]
 
 
 def limit_sign_in(database: Database, address: str, email: str) -> None:

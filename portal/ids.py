@@ -7,6 +7,7 @@ Invariant: one wrong sign or two swapped neighbours never make another valid cod
 from __future__ import annotations
 
 import secrets
+import unicodedata
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {sign: value for value, sign in enumerate(ALPHABET)} | {"O": 0, "I": 1, "L": 1}
@@ -26,9 +27,16 @@ def new_code(length: int) -> str:
     return body + _check_sign(body)
 
 
+def _folded(text: str) -> str:
+    """Capitals of the usual width, one kind of dash, nothing that nobody sees."""
+    wide = unicodedata.normalize("NFKC", text).upper()
+    kinds = ((sign, unicodedata.category(sign)) for sign in wide)
+    return "".join("-" if kind == "Pd" or sign == "\N{MINUS SIGN}" else sign for sign, kind in kinds if kind != "Cf")
+
+
 def read_code(text: str) -> str | None:
     """``text`` as a person typed or a scanner read it, put into the canonical form; None if it is no valid code."""
-    signs = [sign for sign in text.upper() if not sign.isspace() and sign not in "-_."]
+    signs = [sign for sign in _folded(text) if not sign.isspace() and sign not in "-_."]
     if len(signs) < 3 or any(sign not in _VALUES for sign in signs):
         return None
     code = "".join(ALPHABET[_VALUES[sign]] for sign in signs)
@@ -41,8 +49,8 @@ def new_rma() -> str:
 
 
 def read_rma(text: str) -> str | None:
-    """A return number as typed or scanned (spaces, case and a missing hyphen forgiven), or None."""
-    stripped = text.strip().upper().lstrip("#")
+    """A return number as typed or scanned (spaces, case, any dash or none forgiven), or None."""
+    stripped = _folded(text).strip().lstrip("# ")
     if stripped[:1] != "R":
         return None
     code = read_code(stripped[1:])

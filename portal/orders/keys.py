@@ -6,6 +6,7 @@ makes no sense becomes a key that nothing has.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_NUMBER_KEY, MAX_EMAIL_KEY, MAX_POSTCODE_KEY = 64, 320, 32
@@ -25,6 +26,20 @@ def number_key(text: str) -> str:
     if text.isascii() and text.isalnum():
         return text.upper()
     return _without_blanks(text).lstrip("#").upper()
+
+
+def signs(text: str) -> str:
+    """The letters and figures of an order number, in capitals: hyphens, dashes, dots and blanks say nothing."""
+    letters = (sign for sign in unicodedata.normalize("NFKC", text).upper() if sign.isalnum())
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in letters)
+
+
+def lookup_key(text: str) -> str:
+    """What every way of typing one number shares: the figures of a number that is letters and then figures (``20418`` of
+    ``WH-20418``), else its `signs`. Two numbers may share it; which of them is meant, `lookup` decides."""
+    whole = signs(text)
+    figures = re.fullmatch(r"[^\W\d_]*([0-9]+)", whole)
+    return figures[1] if figures else whole or number_key(text)
 
 
 def email_key(text: str) -> str:

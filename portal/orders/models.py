@@ -9,6 +9,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
+from portal.orders.keys import lookup_key
+
+
+def _lookup_key(row: Any) -> str:
+    return lookup_key(row.get_current_parameters()["number_key"])
 
 
 class Order(Base):
@@ -17,6 +22,7 @@ class Order(Base):
     __tablename__ = "order"
     __table_args__ = (
         Index("ix_order_email_key", "email_key"),
+        Index("ix_order_lookup_key", "lookup_key"),
         Index("ix_order_customer_ref", "customer_ref"),
         Index("ix_order_placed_at", "placed_at"),
     )
@@ -24,7 +30,9 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(String(64))
     number_key: Mapped[str] = mapped_column(String(64), unique=True)
-    """The number without spaces, case and a leading #: what look-up compares."""
+    """The number without spaces, case and a leading #: no two orders have the same."""
+    lookup_key: Mapped[str] = mapped_column(String(64), default=_lookup_key, server_default="")
+    """What the ways of typing the number share, see `keys.lookup_key`: what look-up searches."""
     email: Mapped[str] = mapped_column(String(320), default="")
     email_key: Mapped[str] = mapped_column(String(320), default="")
     postcode_key: Mapped[str] = mapped_column(String(32), default="")

@@ -23,7 +23,7 @@ from portal.orders.incoming import (
     LineAmounts,
     freeze,
 )
-from portal.orders.keys import email_key, number_key, postcode_key
+from portal.orders.keys import email_key, lookup_key, number_key, postcode_key
 
 _VALUES = {
     kind: attrgetter(*(field.name for field in fields(kind)))
@@ -65,6 +65,7 @@ def order_columns(ready: Prepared) -> dict[str, Any]:
     return {
         "number": order.number,
         "number_key": ready.key,
+        "lookup_key": lookup_key(ready.key),
         "email": order.email,
         "email_key": email_key(order.email),
         "postcode_key": postcode_key(str(order.ship_to.get("postcode", ""))),

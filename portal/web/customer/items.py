@@ -12,6 +12,8 @@ from portal import clock
 from portal.orders.models import OrderLine
 from portal.policy.explain import Wording, cause_message
 from portal.returns.assess import LineOptions, line_options
+from portal.returns.models import Return
+from portal.returns.payable import COUNTING
 from portal.returns.queries import returns_of_order
 from portal.web.customer.base import Errors, money, page, pages, ports, read, see, speech
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
@@ -26,7 +28,8 @@ Answer = Response | tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One line as the page shows it. ``bold`` is the reason of a refusal, ``more`` the sentences after it."""
+    """One line as the page shows it. ``price`` is what was paid, ``bold`` the reason of a refusal, ``more`` the sentences after
+    it, ``inside`` the numbers of the returns that hold units of it."""
 
     line: OrderLine
     name: str
@@ -36,6 +39,7 @@ class Shown:
     selected: bool
     quantity: int
     sold: str = ""
+    inside: tuple[str, ...] = ()
     hint: str = ""
     bold: str = ""
     more: str = ""
@@ -133,8 +137,9 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
     today = clock.local_date(at, ports().shop.timezone)
     can: dict[date | None, list[Shown]] = {}
     cannot: list[Shown] = []
+    earlier = returns_of_order(basket.session, basket.order.id) if any(x.units_held for x in basket.order.lines) else []
     for each in options:
-        shown = _shown(basket, plan, each)
+        shown = _shown(basket, plan, each, _inside(earlier, each.order_line))
         if each.state == "returnable":
             can.setdefault(each.return_by_on, []).append(shown)
         else:
@@ -143,7 +148,6 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
         Group(until, (until - today).days if until else 0, tuple(lines))
         for until, lines in sorted(can.items(), key=lambda item: item[0] or date.max)
     ]
-    earlier = returns_of_order(basket.session, basket.order.id) if any(x.units_held for x in basket.order.lines) else []
     chosen = [shown for group in groups for shown in group.lines]
     return page(
         "items",
@@ -151,8 +155,9 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
         order=basket.order,
         groups=groups,
         cannot=cannot,
-        faults=any(shown.may_report for shown in cannot),
-        several=len({each.delivered_at for each in basket.order.lines if each.delivered_at}) > 1,
+        faults=bool(cannot) and all(shown.may_report for shown in cannot),
+        way_out=any(shown.may_report or shown.may_ask for shown in cannot),
+        several=len([group for group in groups if group.until]) > 1 and _parcels(basket) > 1,
         chosen=chosen if len(chosen) <= MOST_IN_THE_ASIDE else [],
         count=len(plan.choices),
         most_in_a_list=MOST_IN_A_LIST,
@@ -160,15 +165,34 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
     )
 
 
-def _shown(basket: Basket, plan: Plan, options: LineOptions) -> Shown:
+def _parcels(basket: Basket) -> int:
+    return len({line.delivered_at for line in basket.order.lines if line.delivered_at})
+
+
+def _inside(earlier: list[Return], line: OrderLine) -> tuple[str, ...]:
+    """The returns that hold units of the line, the oldest first."""
+    return tuple(
+        found.rma
+        for found in reversed(earlier)
+        if any(each.order_line_id == line.id and each.status in COUNTING for each in found.lines)
+    )
+
+
+def _price(line: OrderLine, currency: str) -> tuple[str, str]:
+    """What one unit cost after discounts, and how that is said of several; all of them where they can't be divided evenly."""
+    each, rest = divmod(line.gross_minor, line.quantity)
+    if rest:
+        return money(line.gross_minor, currency), _("%(count)s together", count=line.quantity)
+    price = money(each, currency)
+    return price, _("%(price)s each", price=price) if line.quantity > 1 else ""
+
+
+def _shown(basket: Basket, plan: Plan, options: LineOptions, inside: tuple[str, ...]) -> Shown:
     line, words = options.order_line, speech().wording()
     choice = plan.find(line.ref)
-    about = line.variant
-    price = money(line.unit_price_minor, basket.order.currency)
-    if line.quantity > 1:
-        each = _("%(price)s each", price=price)
-        about = f"{about}. {each}" if about else each
-    bold, more = _reason(options, words)
+    price, counted = _price(line, basket.order.currency)
+    about = ". ".join(part for part in (line.variant, counted) if part)
+    bold, more = _reason(options, words, inside)
     causes = options.causes
     gone = line.quantity - options.units_left
     return Shown(
@@ -179,10 +203,8 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions) -> Shown:
         units_left=options.units_left,
         selected=choice is not None and options.state == "returnable",
         quantity=choice.quantity if choice else 1,
-        sold=ngettext(
-            "%(num)s of %(all)s is in a return already.", "%(num)s of %(all)s are in a return already.",
-            gone, all=line.quantity,
-        ) if gone and options.units_left else "",
+        sold=_gone(line, gone, inside) if gone and options.units_left else "",
+        inside=inside,
         hint=" ".join(dict.fromkeys(cause_message(cause, words) for cause in causes)) if options.state == "returnable" else "",
         bold=bold,
         more=more,
@@ -192,12 +214,24 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions) -> Shown:
     )  # fmt: skip
 
 
-def _reason(options: LineOptions, words: Wording) -> tuple[str, str]:
+def _gone(line: OrderLine, gone: int, inside: tuple[str, ...]) -> str:
+    if inside:
+        return ngettext(
+            "%(num)s of %(all)s is in a return already.", "%(num)s of %(all)s are in a return already.",
+            gone, all=line.quantity,
+        )  # fmt: skip
+    return ngettext(
+        "%(num)s of %(all)s has come back already.", "%(num)s of %(all)s have come back already.",
+        gone, all=line.quantity,
+    )  # fmt: skip
+
+
+def _reason(options: LineOptions, words: Wording, inside: tuple[str, ...]) -> tuple[str, str]:
     """Why it can't come back: the first sentence stands out, the date it turned is in it or follows."""
     if options.state == "returnable":
         return "", ""
     if options.state == "already_returned":
-        return _("In a return already."), _("You find it under your returns.")
+        return (_("In a return already."), "") if inside else (_("It has come back already."), "")
     text = " ".join(dict.fromkeys(cause_message(cause, words) for cause in options.causes))
     first, dot, rest = text.partition(". ")
     return (first + ".", rest) if dot else (text, "")

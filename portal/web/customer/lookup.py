@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from flask import flash, request
 from werkzeug.wrappers import Response
 
-from portal import clock, edge, ids
-from portal.errors import NotFound
-from portal.orders.keys import email_key, number_key
+from portal import clock, edge, ids, wording
+from portal.errors import NotFound, TooManyTries
+from portal.orders.keys import email_key, lookup_key
 from portal.orders.lookup import find_order
 from portal.policy.plain import Point
 from portal.policy.reasons import CHANGED_MIND
@@ -17,12 +19,13 @@ from portal.policybook.promises import find_promises
 from portal.returns.queries import get_return
 from portal.web.customer import grants
 from portal.web.customer.base import Errors, page, pages, ports, read, see, speech
-from portal.web.customer.words import _
+from portal.web.customer.words import _, ngettext
 
 LONGEST = 320
 BOTH = "lookup"
 """The id of the two fields together: a look-up that fails never says which of them was wrong."""
-Answer = Response | tuple[str, int]
+Page = tuple[str, int] | tuple[str, int, Mapping[str, str]]
+Answer = Response | Page
 Again = Callable[[str, str, Errors], tuple[str, int]]
 """Shows the same page once more, with what was typed and what is wrong."""
 
@@ -68,8 +71,12 @@ def find_return() -> Answer:
         errors.append(("proof", _("Enter the e-mail address or postcode on the order")))
     if errors:
         return track_page(number, proof, errors)
-    rma = ids.read_rma(number) or ""
-    edge.limit_lookup(ports().database, request.remote_addr or "", f"return:{rma or number_key(number)}")
+    rma = _rma(number)
+    key = f"return:{rma or lookup_key(number)}"
+    try:
+        edge.limit_lookup(ports().database, request.remote_addr or "", key)
+    except TooManyTries as pause:
+        return _paused(track_page, number, proof, pause)
     with read() as session:
         order_number = ""
         if rma:
@@ -84,8 +91,16 @@ def find_return() -> Answer:
             "We couldn’t find a return with these details. Check the return number and the e-mail address or postcode"
         )
         return track_page(number, proof, [(BOTH, message)])
+    edge.forgive_lookup(ports().database, request.remote_addr or "", key)
     grants.grant_return(rma)
     return see("status", rma=rma)
+
+
+def _rma(typed: str) -> str:
+    """The return's number, with or without its R, or a word in front of it; its check sign lets no slip through."""
+    whole = typed.lstrip("# \t")
+    bare = re.sub(r"^[^\W\d_]+[\s:#.]+", "", whole)
+    return next((rma for each in (whole, bare, f"R{whole}", f"R{bare}") if (rma := ids.read_rma(each))), "")
 
 
 def track_page(number: str, proof: str, errors: Errors | None = None) -> tuple[str, int]:
@@ -102,17 +117,34 @@ def _find_order(again: Again, *, reason: str) -> Answer:
         errors.append(("proof", _("Enter the e-mail address or postcode on the order")))
     if errors:
         return again(number, proof, errors)
-    edge.limit_lookup(ports().database, request.remote_addr or "", number_key(number))
+    try:
+        edge.limit_lookup(ports().database, request.remote_addr or "", lookup_key(number))
+    except TooManyTries as pause:
+        return _paused(again, number, proof, pause)
     with read() as session:
         order = find_order(session, number, proof)
         found = (order.number, order.email_key) if order is not None else None
     if found is None:
         message = _("We couldn’t find an order with these details. Check the number and the e-mail address or postcode")
         return again(number, proof, [(BOTH, message)])
+    edge.forgive_lookup(ports().database, request.remote_addr or "", lookup_key(number))
     grants.grant_order(found[0], by_email=email_key(proof) == found[1], reason=reason)
     if reason:
         flash(_("Select everything you withdraw from. You don’t need to give a reason."), "blue")
     return see("items", number=found[0])
+
+
+def _paused(again: Again, number: str, proof: str, pause: TooManyTries) -> Page:
+    """The same page with what was typed, and when it goes on."""
+    minutes = max(1, -(-pause.retry_after // 60))
+    at = wording.clock_time(clock.now() + timedelta(minutes=minutes), ports().shop.timezone)
+    message = ngettext(
+        "Too many tries. Wait %(num)s minute, until %(time)s, then try again: what you typed stays here",
+        "Too many tries. Wait %(num)s minutes, until %(time)s, then try again: what you typed stays here",
+        minutes, time=at,
+    )  # fmt: skip
+    html, _status = again(number, proof, [(BOTH, message)])
+    return html, 429, {"Retry-After": str(pause.retry_after)}
 
 
 def _typed(name: str) -> str:

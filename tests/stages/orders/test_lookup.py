@@ -56,6 +56,43 @@ def test_spaces_case_and_a_leading_hash_are_forgiven(known: Database, number: st
         assert found.number == "#WH-1001"
 
 
+@pytest.mark.parametrize(
+    ("there", "typed", "meant"),
+    [
+        (["WH-20418"], "20418", "WH-20418"),
+        (["WH-20418"], "wh 20418", "WH-20418"),
+        (["WH-20418"], "WH\N{EM DASH}20418", "WH-20418"),
+        (["WH-20418"], "Bestellung: wh20418", "WH-20418"),
+        (["WH-20418"], "\N{ARABIC-INDIC DIGIT TWO}0418", "WH-20418"),
+        (["20418"], "Order #20418", "20418"),
+        (["2024-0012"], "20240012", "2024-0012"),
+        (["X7K2-P9"], "x7k2p9", "X7K2-P9"),
+        # What could be another order is none: other letters, fewer figures, figures that two orders share.
+        (["WH-20418"], "US-20418", None),
+        (["WH-20418"], "0418", None),
+        (["WH-20418"], "WH-20418-1", None),
+        (["X7K2-P9"], "729", None),
+        (["WH-20418", "US-20418"], "20418", None),
+        (["A-12", "A1-2"], "a12", None),
+        (["---"], "***", None),
+        # A number that exists is never another's.
+        (["WH-20418", "20418"], "20418", "20418"),
+        (["WH-20418", "US-20418"], "us20418", "US-20418"),
+        (["A-12", "A1-2"], "A-12", "A-12"),
+        (["WH-1", "AWH-1"], "AWH-1", "AWH-1"),
+    ],
+)
+def test_what_is_forgiven_in_a_number_never_leads_to_another_order(
+    database: Database, there: list[str], typed: str, meant: str | None
+) -> None:
+    with database.transaction() as tx:
+        for number in there:
+            put_order(tx, read_order(order(number)))
+    with database.read() as session:
+        found = find_order(session, typed, "ada@example.com")
+        assert (found.number if found is not None else None) == meant
+
+
 WRONG = [
         ("WH-1001", "eve@example.com"), ("WH-1001", "LS2 2BB"), ("WH-1001", ""), ("WH-1001", " - "), ("nope", "LS1 1AA"),
         ("", ""), ("bare", ""), ("bare", " "), ("bare", "nobody@nowhere.invalid"), ("WH-1001", "\x00"), ("\x00", "x"),

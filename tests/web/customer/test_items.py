@@ -195,3 +195,69 @@ def test_names_of_goods_are_text_on_every_page(desk: Desk, customer: Make) -> No
         page = priya.get(path)
         assert page.status_code == 200
         assert inline_code(page) == []
+
+
+def test_prices_are_what_was_paid_after_every_discount(desk: Desk, customer: Make) -> None:
+    desk.order(
+        lines=[
+            line(1, "Jumper", 8900, SECOND_PARCEL, discount=890),
+            line(2, "Shirt", 6400, SECOND_PARCEL, 2, 1280),
+            line(3, "Candle", 334, SECOND_PARCEL, 3, 2),
+        ]
+    )
+    priya = customer()
+    priya.find()
+    text = text_of(priya.get(ITEMS))
+    assert "Jumper £80.10" in text
+    assert "£57.60 each" in text
+    # What can't be divided evenly is not given a price of its own.
+    assert "3 together £10.00" in text
+    assert "£89.00" not in text
+    assert "£64.00" not in text
+
+
+def test_an_item_in_a_return_leads_to_that_return(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Mug", 1000, SECOND_PARCEL), line(2, "Bowl", 1200, SECOND_PARCEL, 2)])
+    priya = customer()
+    rma = priya.book_shirt()
+    partly = priya.get(ITEMS)
+    assert "1 of 2 is in a return already. See return " + rma in text_of(partly)
+    assert partly.text.count(f'href="/returns/{rma}"') == 1
+    priya.choose(1)
+    priya.answer(1)
+    priya.send_with()
+    second = priya.book().headers["Location"].split("/")[2]
+    gone = priya.get(ITEMS)
+    assert "In a return already. See return " + second in text_of(gone)
+    assert priya.get(f"/returns/{second}").status_code == 200
+
+
+def test_units_that_came_back_another_way_promise_no_return_to_look_at(desk: Desk, customer: Make) -> None:
+    desk.order(
+        lines=[line(1, "Mug", 1000, SECOND_PARCEL, units_gone=1), line(2, "Bowl", 1200, SECOND_PARCEL, 2, units_gone=1)]
+    )
+    priya = customer()
+    priya.find()
+    text = text_of(priya.get(ITEMS))
+    assert "It has come back already." in text
+    assert "1 of 2 has come back already." in text
+    assert "in a return" not in text
+
+
+def test_what_is_said_above_a_list_holds_for_the_whole_list(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Mug", 1000, SECOND_PARCEL), line(2, "Jeans", 7200, FIRST_PARCEL)])
+    desk.order("WH-2", [line(1, "Mug", 1000, SECOND_PARCEL, units_gone=1)])
+    desk.order("WH-3", [line(1, "Mug", 1000, FIRST_PARCEL), line(2, "Bowl", 1200, SECOND_PARCEL, units_gone=1)])
+    priya = customer()
+    priya.find()
+    # Two parcels, but one date is left to choose from.
+    assert "several parcels" not in text_of(priya.get(ITEMS))
+    assert "Something faulty? You can still report it." in text_of(priya.get(ITEMS))
+    priya.find("WH-2")
+    nothing = text_of(priya.get("/order/WH-2/items"))
+    assert "Below you find the reason for each item." in nothing
+    assert "what you can still do" not in nothing
+    priya.find("WH-3")
+    some = text_of(priya.get("/order/WH-3/items"))
+    assert "what you can still do" in some
+    assert "Something faulty?" not in some
