@@ -24,6 +24,8 @@ class Form:
     method: str
     values: list[tuple[str, str]] = field(default_factory=list)
     buttons: list[tuple[str, str]] = field(default_factory=list)
+    offered: list[tuple[str, str]] = field(default_factory=list)
+    """What could be chosen and is not: options, boxes and circles."""
 
     def get(self, name: str) -> str | None:
         return next((value for key, value in self.values if key == name), None)
@@ -52,6 +54,8 @@ class _Page(HTMLParser):
         elif tag == "input" and "name" in attrs:
             if attrs.get("type") not in ("radio", "checkbox", "file", "submit") or "checked" in attrs:
                 form.values.append((attrs["name"], attrs.get("value", "")))
+            elif attrs.get("type") in ("radio", "checkbox"):
+                form.offered.append((attrs["name"], attrs.get("value", "on")))
         elif tag == "button" and "name" in attrs:
             form.buttons.append((attrs["name"], attrs.get("value", "")))
         elif tag == "select":
@@ -68,6 +72,7 @@ class _Page(HTMLParser):
         elif tag == "select" and self._options and self.forms:
             chosen = next((value for value, on in self._options if on), self._options[0][0])
             self.forms[-1].values.append((self._select, chosen))
+            self.forms[-1].offered += [(self._select, value) for value, on in self._options if not on]
         elif tag == "textarea":
             self._area = ""
 
@@ -139,6 +144,11 @@ class Browser:
 def words(html: str) -> str:
     """The words of a page, one blank between them."""
     return " ".join(_Page(html).words)
+
+
+def forms(html: str) -> list[Form]:
+    """The forms of a page."""
+    return _Page(html).forms
 
 
 def links(html: str) -> list[str]:
