@@ -179,7 +179,8 @@ def find_fact(name: str) -> FactSpec | None:
     return found
 
 
-def _getter(spec: FactSpec) -> Callable[[Facts], Any]:
+def getter(spec: FactSpec) -> Callable[[Facts], Any]:
+    """Where a fact's value is read, None where it is not known; of a span of days both of its ends."""
     if spec.path.startswith(ANSWER_PREFIX):
         question = spec.path[len(ANSWER_PREFIX) :]
 
@@ -257,16 +258,14 @@ def compile_condition(condition: Condition, zone: ZoneInfo) -> Holds:
             goes_on = not settles
 
             def combined(facts: Facts) -> Answer:
-                unknown: list[Unknown] | None = None
+                misses: tuple[Miss, ...] = ()
                 for part in compiled:
                     got = part(facts)
                     if got is settles:
                         return settles
                     if got is not goes_on:
-                        unknown = [got] if unknown is None else [*unknown, got]  # type: ignore[list-item]
-                if unknown is None:
-                    return goes_on
-                return Unknown(tuple(dict.fromkeys(miss for each in unknown for miss in each.misses)))
+                        misses += got.misses  # type: ignore[union-attr]
+                return Unknown(tuple(dict.fromkeys(misses))) if misses else goes_on
 
             return combined
 
@@ -284,7 +283,7 @@ def _compile_test(test: Comparison, zone: ZoneInfo) -> Holds:
     spec = find_fact(test.fact)
     if spec is None:
         raise ValueError(f"`{test.fact}` is no fact")
-    get, missing = _getter(spec), Unknown((Miss(test.fact, "missing"),))
+    get, missing = getter(spec), Unknown((Miss(test.fact, "missing"),))
     if spec.type == DAY:
         return _day_test(get, missing, test, zone)
     if spec.type == MONEY:
@@ -300,47 +299,46 @@ def _compile_test(test: Comparison, zone: ZoneInfo) -> Holds:
             return counted((at.astimezone(zone).date() - start.astimezone(zone).date()).days)
 
         return days_hold
-    return _common_test(get, missing, test) or _any_test(get, missing, _predicate(spec.type, test))
+    return _common_test(get, missing, test) or _rare_test(get, missing, _predicate(spec.type, test))
 
 
-def _any_test(get: Callable[[Facts], Any], missing: Unknown, predicate: Callable[[Any], bool]) -> Holds:
+def words_of(test: Comparison) -> frozenset[str] | None:
+    """The words, casefolded, of which a text must be one or a list must have one; None for a test of another kind."""
+    spec = find_fact(test.fact)
+    asks_words = {TEXT: ("is", "in"), TEXTS: ("has", "has_any")}
+    if spec is None or test.op not in asks_words.get(spec.type, ()):
+        return None
+    given = test.value if isinstance(test.value, tuple) else (test.value,)
+    return frozenset(each.casefold() for each in given)
+
+
+def _common_test(get: Callable[[Facts], Any], missing: Unknown, test: Comparison) -> Holds | None:
+    """The tests that most rules are made of, in one call instead of two: they are what a decision's time is spent on."""
+    words, compare, bound = words_of(test), _COMPARE.get(test.op), test.value
+
+    def is_one(facts: Facts) -> Answer:
+        text = get(facts)
+        return missing if text is None else text.casefold() in words  # type: ignore[operator]
+
+    def has_one(facts: Facts) -> Answer:
+        held = get(facts)
+        return missing if held is None else not words.isdisjoint(map(str.casefold, held))  # type: ignore[union-attr]
+
+    def is_so(facts: Facts) -> Answer:
+        value = get(facts)
+        return missing if value is None else compare(value, bound)  # type: ignore[misc]
+
+    if words is not None:
+        return is_one if test.op in ("is", "in") else has_one
+    return None if compare is None else is_so
+
+
+def _rare_test(get: Callable[[Facts], Any], missing: Unknown, predicate: Callable[[Any], bool]) -> Holds:
     def holds(facts: Facts) -> Answer:
         value = get(facts)
         return missing if value is None else predicate(value)
 
     return holds
-
-
-def _common_test(get: Callable[[Facts], Any], missing: Unknown, test: Comparison) -> Holds | None:
-    """The tests that most rules are made of, in one call instead of two: they are what a decision's time is spent on."""
-    spec, value = find_fact(test.fact), test.value
-    if spec is None:
-        return None
-    if spec.type == TEXT and test.op == "is":
-        wanted = value.casefold()
-
-        def is_text(facts: Facts) -> Answer:
-            text = get(facts)
-            return missing if text is None else text.casefold() == wanted
-
-        return is_text
-    if spec.type == TEXT and test.op == "in":
-        words = frozenset(each.casefold() for each in value)
-
-        def in_words(facts: Facts) -> Answer:
-            text = get(facts)
-            return missing if text is None else text.casefold() in words
-
-        return in_words
-    if spec.type == TEXTS and test.op in ("has", "has_any"):
-        tags = frozenset(each.casefold() for each in (value if isinstance(value, tuple) else (value,)))
-
-        def has_any(facts: Facts) -> Answer:
-            held = get(facts)
-            return missing if held is None else not tags.isdisjoint(map(str.casefold, held))
-
-        return has_any
-    return None
 
 
 def _predicate(type_: str, test: Comparison) -> Callable[[Any], bool]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from portal.policy.conditions import Unknown
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Cause, Decision, Term
 from portal.policy.facts import Facts
 from portal.policy.laws import PREFIX, START_OF, last_day
-from portal.policy.loader import Policy, Rule
+from portal.policy.loader import Policy
 from portal.policy.terms import Fee, ReturnShipping, Window
 
 
@@ -35,7 +35,7 @@ def decide(policy: Policy, facts: Facts) -> Decision:
         for floor in law.raise_terms(facts, terms, policy.zone):
             blocked += _blocked(floor.floor, floor.why, floor.terms)
     for rule, why, undecided in unknown:
-        blocked += _blocked(rule.name, why, undecided)
+        blocked += _blocked(rule, why, undecided)
     refusing: list[Cause] = []
     reviewing: list[Cause] = []
     returnable = terms["returnable"]
@@ -79,31 +79,28 @@ def _blocked(rule: str, why: Unknown, undecided: Sequence[str]) -> list[Cause]:
     return found
 
 
-def _terms(policy: Policy, facts: Facts) -> tuple[dict[str, Term], list[tuple[Rule, Unknown, list[str]]]]:
-    """Every term with its provenance, and the rules that could not be evaluated and would have had a say."""
-    won: dict[str, tuple[Any, str, list[tuple[str, Any]]]] = {}
-    unknown: list[tuple[Rule, Unknown, list[str]]] = []
-    for rule in policy.rules:
-        got = rule.holds(facts)
-        if got is False:
-            continue
+def _terms(policy: Policy, facts: Facts) -> tuple[dict[str, Term], list[tuple[str, Unknown, list[str]]]]:
+    """Every term with its provenance, and the rules that could not be evaluated and would have had a say, with those terms."""
+    won: dict[str, Term] = {}
+    overruled: dict[str, list[tuple[str, Any]]] = {}
+    unknown: list[tuple[str, Unknown, list[str]]] = []
+    for rule, sets, left in policy.plan.candidates(facts):
+        got = left is None or left(facts)
         if got is True:
-            for name, value in rule.sets.items():
-                known = won.get(name)
-                if known is None:
-                    won[name] = (value, rule.name, [])
+            for name, term, instead in sets:
+                if name not in won:
+                    won[name] = term
                 else:
-                    known[2].append((rule.name, value))
+                    overruled.setdefault(name, []).append(instead)
         elif isinstance(got, Unknown):
-            undecided = [name for name in rule.sets if name not in won]
+            undecided = [name for name, _, _ in sets if name not in won]
             if undecided:
                 unknown.append((rule, got, undecided))
-    otherwise = policy.otherwise
-    terms = dict(policy.defaults)
-    for name, (value, set_by, instead_of) in won.items():
-        if name in otherwise:
-            instead_of.append((OTHERWISE, otherwise[name]))
-        terms[name] = Term(value, set_by, tuple(instead_of))
+    terms = {**policy.defaults, **won}
+    for name, later in overruled.items():
+        term = won[name]
+        # What holds otherwise comes last, after every rule.
+        terms[name] = Term(term.value, term.set_by, (*later, *term.instead_of))
     return terms, unknown
 
 
@@ -133,7 +130,7 @@ def _window(
 ) -> tuple[datetime | None, date | None]:
     """The end of the window, and the cause when it has passed or cannot be known."""
     window: Window = term.value
-    zone, rule = policy.zone, term.set_by
+    zone, rule, at = policy.zone, term.set_by, facts.at
     last = last_day(window, facts, zone)
     if last is None and isinstance(window.if_undelivered, Window):
         window = replace(window.if_undelivered, grace=window.grace, ends_on=window.ends_on)
@@ -145,13 +142,13 @@ def _window(
         else:
             reviewing.append(Cause("no_start_date", rule, where))
         return None, None
-    start = None if window.until is not None else START_OF[window.start](facts)
-    if facts.at is None:
+    if at is None:
         blocked.append(Cause("unknown_fact", rule, {"fact": "today", "sets": ["window"]}))
-    elif facts.at.astimezone(zone).date() > last + timedelta(days=window.grace):
+    elif at.astimezone(zone).toordinal() > last.toordinal() + window.grace:
         # Where a law moved the end, what the merchant says of the shorter window still explains why it is not the usual one.
         told = term.instead_of[0][0] if rule.startswith(PREFIX) else rule
         params: dict[str, Any] = {"ended_on": last.isoformat(), **_say(policy, told)}
+        start = None if window.until is not None else START_OF[window.start](facts)
         if start is not None:
             params |= {
                 "days": window.days,
@@ -162,9 +159,12 @@ def _window(
     return end_of_day(last, zone), last
 
 
+_LAST_SECOND = time(23, 59, 59, fold=1)
+
+
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The last second of a day, aware; where clocks go back late in the evening, the second of both 23:59:59."""
-    return datetime.combine(day, time(23, 59, 59, fold=1), tzinfo=zone)
+    return datetime.combine(day, _LAST_SECOND, tzinfo=zone)
 
 
 def _resolution(policy: Policy, facts: Facts, offered: Term, refusing: list[Cause]) -> None:

@@ -53,6 +53,11 @@ class Floor:
     holds: Holds = field(repr=False, compare=False)
     exempt: Holds | None = field(repr=False, compare=False)
 
+    @property
+    def label(self) -> str:
+        """What `Term.set_by` says where this floor set the term."""
+        return f"{PREFIX}{self.name} ({self.cite})"
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
@@ -90,31 +95,26 @@ class Law:
             return []
         blocked = []
         for floor in self.floors:
-            known = _both(applies, floor.holds(facts), floor.exempt(facts) if floor.exempt else False)
-            if known is False:
+            holds = floor.holds(facts)
+            if holds is False:
+                continue
+            exempt = False if floor.exempt is None else floor.exempt(facts)
+            if exempt is True:
                 continue
             raised = _raised(floor, facts, terms, zone)
-            if isinstance(known, Unknown):
-                if raised:
-                    blocked.append(Blocked(PREFIX + self._label(floor), known, tuple(raised)))
+            if not raised:
+                continue
+            misses = tuple(
+                miss for each in (applies, holds, exempt) if isinstance(each, Unknown) for miss in each.misses
+            )
+            if misses:
+                blocked.append(Blocked(floor.label, Unknown(misses), tuple(raised)))
                 continue
             for name, value in raised.items():
                 before = terms[name]
                 instead = ((before.set_by, before.value), *before.instead_of)
-                terms[name] = Term(value, PREFIX + self._label(floor), instead)
+                terms[name] = Term(value, floor.label, instead)
         return blocked
-
-    def _label(self, floor: Floor) -> str:
-        return f"{floor.name} ({floor.cite})"
-
-
-def _both(*answers: bool | Unknown) -> bool | Unknown:
-    """``applies and holds and not exempt``; the last answer counts against."""
-    *needed, exempt = answers
-    if exempt is True or any(each is False for each in needed):
-        return False
-    misses = [miss for each in answers if isinstance(each, Unknown) for miss in each.misses]
-    return Unknown(tuple(misses)) if misses else True
 
 
 def _raised(floor: Floor, facts: Facts, terms: Mapping[str, Term], zone: ZoneInfo) -> dict[str, Any]:
@@ -145,18 +145,19 @@ def _raised(floor: Floor, facts: Facts, terms: Mapping[str, Term], zone: ZoneInf
 def last_day(window: Window, facts: Facts, zone: ZoneInfo) -> date | None:
     """The last day of a window in the shop's calendar; None when the moment that it is counted from is not known."""
     if window.until is not None:
-        return _business(window, window.until)
+        return window.until if window.ends_on == "day" else _business_day(window.until)
     start = START_OF[window.start](facts)
     if start is None:
         return None
     # The n-th calendar day after the day of the start, whatever clocks did between.
-    return _business(window, start.astimezone(zone).date() + timedelta(days=window.days or 0))
+    day = date.fromordinal(start.astimezone(zone).toordinal() + (window.days or 0))
+    return day if window.ends_on == "day" else _business_day(day)
 
 
-def _business(window: Window, day: date) -> date:
-    """The Monday after a last day that is no business day, where the window ends on one."""
-    late = max(day.weekday() - 4, 0)
-    return day + timedelta(days=3 - late) if window.ends_on == "business_day" and late else day
+def _business_day(day: date) -> date:
+    """The Monday after a day that is no business day."""
+    late = day.weekday() - 4
+    return day + timedelta(days=3 - late) if late > 0 else day
 
 
 def _is_longer(

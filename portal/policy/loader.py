@@ -20,6 +20,7 @@ from portal.policy.diagnostics import Diagnostic, PolicyErrors
 from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
 from portal.policy.facts import canonical
 from portal.policy.laws import Law, shipped
+from portal.policy.plan import Plan, arrange
 from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
 from portal.policy.schema import read_list, read_number, read_text, read_word, read_yes_no, read_zone
@@ -63,6 +64,12 @@ class Policy:
     defaults: Mapping[str, Term] = field(default_factory=dict, repr=False, compare=False)
     # The merchant's sentences by rule.
     says: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    # How the rules are asked.
+    plan: Plan = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rules = tuple((rule.name, rule.when, rule.holds, rule.sets) for rule in self.rules)
+        object.__setattr__(self, "plan", arrange(rules, self.otherwise, self.zone))
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, or None (for `otherwise` and for laws)."""
