@@ -131,6 +131,8 @@ def _window(
     """The end of the window, and the cause when it has passed or cannot be known."""
     window: Window = term.value
     zone, rule, at = policy.zone, term.set_by, facts.at
+    if at is None:
+        blocked.append(Cause("unknown_fact", rule, {"fact": "today", "sets": ["window"]}))
     last = last_day(window, facts, zone)
     if last is None and isinstance(window.if_undelivered, Window):
         window = replace(window.if_undelivered, grace=window.grace, ends_on=window.ends_on)
@@ -142,9 +144,7 @@ def _window(
         else:
             reviewing.append(Cause("no_start_date", rule, where))
         return None, None
-    if at is None:
-        blocked.append(Cause("unknown_fact", rule, {"fact": "today", "sets": ["window"]}))
-    elif at.astimezone(zone).toordinal() > last.toordinal() + window.grace:
+    if at is not None and at.astimezone(zone).toordinal() > last.toordinal() + window.grace:
         # Where a law moved the end, what the merchant says of the shorter window still explains why it is not the usual one.
         told = term.instead_of[0][0] if rule.startswith(PREFIX) else rule
         params: dict[str, Any] = {"ended_on": last.isoformat(), **_say(policy, told)}

@@ -147,6 +147,15 @@ def test_a_floor_that_cannot_be_judged_is_a_question_and_only_where_it_matters()
     assert decide(generous, bought(3, None)).answer == ACCEPT
 
 
+def test_without_the_moment_of_asking_a_law_that_has_not_begun_to_run_turns_no_question_into_a_refusal() -> None:
+    rules = "- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {returnable: false}"
+    known = OPEN.replace("from: delivered", "from: shipped")
+    waiting = replace(item(bought(3), tags=("sale",), delivered_at=None), at=None, resolution="exchange")
+    waiting = order(waiting, last_delivered_at=None)
+    assert decide(policy(known, rules, laws=""), waiting).answer == REVIEW
+    assert decide(policy(known, rules), waiting).answer == REVIEW
+
+
 RANK = {REFUSE: 0, REVIEW: 1, ACCEPT: 2}
 
 
