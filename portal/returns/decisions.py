@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.orm.attributes import flag_modified
 
 from portal import clock, timeline
 from portal.db import Tx
@@ -21,15 +20,13 @@ from portal.policy.decision import REFUSE as POLICY_REFUSES
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT
 from portal.returns import lifecycle, shipping, texts
-from portal.returns.holding import hold_again, lock_return, release
+from portal.returns.holding import Expected, check_expected, hold_again, lock_return, release, touch
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
 from portal.returns.payable import COUNTING, accounted, goods_outstanding, price, reprice
 from portal.reviews import service as reviews
 from portal.timeline import TimelineEntry
-
-Expected = int | str | None
 
 
 def authorize(
@@ -219,46 +216,6 @@ def ship(tx: Tx, return_: Return, *, why: str = "") -> None:
     timeline.record(tx, "return.in_transit", return_id=return_.id, order_id=return_.order_id, why=why)
 
 
-def ask(tx: Tx, rma: str, *, message: str, note: str = "", expected: Expected = None) -> Return:
-    """Put a question to the customer; the deadline stands still until the answer comes. Raises `Invalid` without a question."""
-    message, note = texts.note(message, "message"), texts.note(note, "note")
-    if not message:
-        raise Invalid("There is no question.", {"message": "write what the customer should answer"})
-    return_ = lock_return(tx, rma)
-    _check_expected(return_, expected)
-    waiting = reviews.open_reviews(tx.session, return_.id)
-    if not waiting:
-        raise Conflict("Nothing about this return waits for a decision.", state=return_.status)
-    for review in waiting:
-        if review.status == reviews.OPEN:
-            reviews.ask(tx, review, message, note)
-            break
-    else:
-        if waiting[0].message == message:
-            return return_
-        raise Conflict("The customer was asked already and has not answered yet.", state="asked")
-    return_.message = message
-    tx.session.flush()
-    timeline.record(tx, "return.asked", return_id=return_.id, order_id=return_.order_id, why=note)
-    return return_
-
-
-def answer_question(tx: Tx, rma: str, text: str) -> Return:
-    """The customer answers; the question is open for staff again. Raises `Conflict` when nothing was asked."""
-    text = texts.note(text, "answer")
-    if not text:
-        raise Invalid("There is no answer.", {"answer": "write your answer"})
-    return_ = lock_return(tx, rma)
-    for review in reviews.open_reviews(tx.session, return_.id):
-        if review.status == reviews.ASKED:
-            reviews.answer(tx, review, text)
-            _touch(return_)
-            tx.session.flush()
-            timeline.record(tx, "return.answered", return_id=return_.id, order_id=return_.order_id)
-            return return_
-    raise Conflict("Nothing was asked that still needs an answer.", state=return_.status)
-
-
 def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str, expected: Expected = None) -> Return:
     """Staff give a refund or store credit in place of what was wished (the replacement is out of stock, say). Needs a ``note``.
 
@@ -266,7 +223,7 @@ def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str
     """
     note = texts.note(note, "note")
     return_ = lock_return(tx, rma)
-    _check_expected(return_, expected)
+    check_expected(return_, expected)
     found = next((each for each in return_.lines if each.order_line.ref == line and each.status in COUNTING), None)
     wrong = {}
     if found is None:
@@ -285,7 +242,7 @@ def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str
     for review in reviews.open_reviews(tx.session, return_.id, reviews.OUT_OF_STOCK):
         reviews.settle(tx, review, reviews.SETTLED, note=note)
     was, now = reprice(return_)
-    _touch(return_)
+    touch(return_)
     tx.session.flush()
     data = {"line": line, "from": before, "to": resolution, "was": was.to_json(), "now": now.to_json()}
     timeline.record(
@@ -318,7 +275,7 @@ def _goes_on(
         return False
     if found.effect is not Effect.MOVE:
         raise lifecycle.refusal(return_.status, command)
-    _check_expected(return_, expected)
+    check_expected(return_, expected)
     return True
 
 
@@ -337,18 +294,6 @@ def _did(tx: Tx, return_: Return, events: tuple[str, ...], said: Mapping[str, An
         return False
     before = entry.data or {}
     return said is None or all((before.get(key) or None) == (value or None) for key, value in said.items())
-
-
-def _check_expected(return_: Return, expected: Expected) -> None:
-    if expected is None:
-        return
-    found = return_.status if isinstance(expected, str) else return_.version
-    if found != expected:
-        raise Conflict(
-            "This return has changed since you opened it. Nothing was saved. Look again and repeat.",
-            state=return_.status,
-            version=return_.version,
-        )
 
 
 def _goods_question(tx: Tx, return_: Return) -> bool:
@@ -397,8 +342,3 @@ def _take_from_stock(tx: Tx, lines: Iterable[ReturnLine]) -> dict[str, int]:
             taken[sku] = -count
             line.restocked_quantity = 0
     return taken
-
-
-def _touch(return_: Return) -> None:
-    """Let the version grow although only rows beside the return have changed."""
-    flag_modified(return_, "status")

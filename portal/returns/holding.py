@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from sqlalchemy import Select, Table, bindparam, insert, inspect, select
 from sqlalchemy.orm import Session, selectinload
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from portal import ids
 from portal.db import Tx
@@ -22,6 +22,9 @@ from portal.returns import units
 from portal.returns.assess import held_ranges
 from portal.returns.models import Return, ReturnLine, UnitRange
 from portal.returns.units import Range
+
+Expected = int | str | None
+"""The version or the status of a return that somebody saw when they decided."""
 
 # Written once: to build a statement and to find it among the compiled ones costs more than to run it.
 _FRESH = {"populate_existing": True}
@@ -137,3 +140,21 @@ def hold_again(tx: Tx, line: ReturnLine) -> None:
     cost = units.worth(order_line, ranges)
     line.gross_minor, line.tax_minor = cost.gross_minor, cost.tax_minor
     hold(line, ranges)
+
+
+def check_expected(return_: Return, expected: Expected) -> None:
+    """Raises `Conflict` when the return is no longer in the version or status that the caller saw; None asks for nothing."""
+    if expected is None:
+        return
+    found = return_.status if isinstance(expected, str) else return_.version
+    if found != expected:
+        raise Conflict(
+            "This return has changed since you opened it. Nothing was saved. Look again and repeat.",
+            state=return_.status,
+            version=return_.version,
+        )
+
+
+def touch(return_: Return) -> None:
+    """Let the version grow although only rows beside the return have changed."""
+    flag_modified(return_, "status")

@@ -2,8 +2,6 @@
 
 from portal.returns.booking import DECIDE_WITHIN_HOURS, Refused, book
 from portal.returns.decisions import (
-    answer_question,
-    ask,
     authorize,
     cancel,
     change_resolution,
@@ -13,6 +11,7 @@ from portal.returns.decisions import (
     refuse,
 )
 from portal.returns.payable import goods_outstanding, payable_quote, reprice
+from portal.returns.questions import answer_question, ask
 
 __all__ = [
     "DECIDE_WITHIN_HOURS",
