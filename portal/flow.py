@@ -54,6 +54,10 @@ class Ports:
     payment_maker: Callable[[], PaymentMaker] = no_payment_maker
     """Makes what pays imported orders with test money; raises `ConfigError` without a test key."""
 
+    def draw_label(self, rma: str) -> bytes:
+        """The label of a return as PDF, see `labels.service.label_pdf`."""
+        return labels.label_pdf(self.database, self.documents, self.files, self.shop, rma)
+
 
 Step = Callable[[Tx, Event, Shop], None]
 
@@ -225,7 +229,7 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     "plan_reconciliation": (timedelta(hours=1), lambda ports: report.plan_night(ports.database, ports.shop.timezone)),
     "raise_late_refunds": (
         timedelta(hours=1),
-        lambda ports: late.raise_late(ports.database, ports.shop.bank_days, ports.shop.timezone),
+        lambda ports: late.raise_late(ports.database, ports.shop.bank_days.most, ports.shop.timezone),
     ),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),

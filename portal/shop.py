@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -135,6 +135,27 @@ class RefundLimits(_Frozen):
         return max(most) if found and len(most) == len(found) else None
 
 
+class BankDays(_Frozen):
+    """From ``least`` to ``most`` working days; one number in ``shop.yaml`` means exactly so many.
+
+    Stripe names 5 to 10 business days until a refund stands on a statement (docs.stripe.com/refunds).
+    """
+
+    least: int = Field(default=5, ge=1, le=60)
+    most: int = Field(default=10, ge=1, le=60)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_number(cls, value: object) -> object:
+        return {"least": value, "most": value} if type(value) is int else value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BankDays:
+        if self.least > self.most:
+            raise ValueError(f"`least` ({self.least}) is more than `most` ({self.most})")
+        return self
+
+
 class CreditNotes(_Frozen):
     """Who issues credit notes, and how they are numbered."""
 
@@ -167,7 +188,7 @@ class Shop(_Frozen):
     """How soon staff answer a review; the queue's deadline."""
     check_within_days: int = Field(default=2, ge=1)
     """How soon goods are inspected after arrival, told to customers."""
-    bank_days: int = Field(default=5, ge=1)
+    bank_days: BankDays = BankDays()
     """How many working days banks take to show a refund, told to customers."""
     tender_order: Literal["as_paid", "reverse"] = "as_paid"
     """Which of several payments is paid back first."""

@@ -276,6 +276,7 @@ def _refund_view(refund: stripe.Refund) -> RefundView:
         pending_reason=data.get("pending_reason") or "",
         bank_reference=card.get("reference") or "",
         reversal=card.get("type") == "reversal",
+        reference_status=card.get("reference_status") or "",
     )
 
 

@@ -188,11 +188,20 @@ class ReturnsOut(Open):
 
 
 class RefundOut(Open):
-    """One movement of money back to one payment."""
+    """One movement of money back to one payment.
+
+    ``provider`` and ``method`` name the payment it goes to. ``way`` is how: ``refund`` (sent there), ``release`` (never captured,
+    so given free) or ``elsewhere`` (staff pay it by hand). ``hold`` is why a planned one waits for a person: ``daily_cap``,
+    ``second_person``; null when it does not.
+    """
 
     id: str
     status: str
     amount: Amount
+    provider: str
+    method: str | None
+    way: Literal["refund", "release", "elsewhere"]
+    hold: str | None
     payment_intent: str | None
     stripe_refund_id: str | None
     failure_reason: str | None

@@ -126,7 +126,7 @@ def returnable(query: ReturnableQuery) -> Response:
     purchase = widget.read_purchase(given, found)
     words = Speech.of(i18n.reader(given.get("lang", ""), shop.locale), shop.timezone).wording()
     url = f"{config.base_url.rstrip('/')}/policy"
-    response = answer(widget.answer(found, purchase, words, refund_days=shop.bank_days, url=url))
+    response = answer(widget.answer(found, purchase, words, refund_days=shop.bank_days.most, url=url))
     response.headers["Cache-Control"] = f"public, max-age={widget.MAX_AGE}"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response
+from sqlalchemy import select
 
 from portal import ids
 from portal.api.answers import RefundsOut, ReturnOut, ReturnsOut
@@ -14,8 +15,10 @@ from portal.api.decisions import EXAMPLE, assessment_json, to_wish
 from portal.api.orders import readable
 from portal.api.schemas import CountIn, CountsIn, NoteIn, ReturnIn, ReturnsQuery
 from portal.db import Tx
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.labels import service as labels
+from portal.orders.keys import email_key
+from portal.orders.models import Order
 from portal.orders.queries import find_order_id
 from portal.policybook.service import load_book
 from portal.receiving import service as receiving
@@ -46,6 +49,7 @@ def open_return(data: ReturnIn) -> Response:
         order_id = find_order_id(tx.session, readable(data.order))
         if order_id is None:
             raise NotFound("There is no such order.")
+        _check_email(tx, order_id, data.email)
         try:
             made = service.book(
                 tx,
@@ -65,6 +69,16 @@ def open_return(data: ReturnIn) -> Response:
         return 201, queries.return_json(tx.session, made)
 
     return perform(act)
+
+
+def _check_email(tx: Tx, order_id: int, email: str | None) -> None:
+    """Mails carry the label and a link that opens the return: they go to nobody but the order's own address, where it has one."""
+    if not email:
+        return
+    known = tx.session.scalar(select(Order.email_key).where(Order.id == order_id))
+    if known and email_key(email) != known:
+        fix = "is not the address of this order; leave it out, or put the order right with POST /api/v1/orders first"
+        raise Invalid("The e-mail address is not the order's. Nothing was booked.", {"/email": fix})
 
 
 @api.get("/returns")
@@ -185,7 +199,7 @@ def _said(lines: Sequence[CountIn]) -> list[Count]:
 def label(rma: str) -> Response:
     """The label, 102 x 152 mm."""
     found = ports()
-    data = labels.label_pdf(found.database, found.documents, found.files, found.shop, readable(rma))
+    data = found.draw_label(readable(rma))
     return Response(
         data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-label.pdf"'}
     )

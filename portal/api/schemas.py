@@ -114,7 +114,8 @@ class ReturnIn(DecisionIn):
     """A return to open."""
 
     email: Annotated[
-        Address | None, Field(description="Who gets the mails; the order's address when it is left out")
+        Address | None,
+        Field(description="The order's own address, another one is a 422; who gets the mails where the order has none"),
     ] = None
     note: Prose = ""
     ship_with: Annotated[

@@ -19,7 +19,7 @@ from portal.orders.models import Order
 from portal.policy.decision import REFUSE
 from portal.policy.quote import Quote
 from portal.refunds.models import Refund
-from portal.refunds.queries import MoneyView, money_of_return
+from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, piece_of
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, keeps_item
@@ -27,6 +27,8 @@ from portal.reviews.models import Review
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
+ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
+"""What is told of money that was given without a return; each names the order and leads to the gift's page."""
 WITH_MONEY = ABOUT_REFUNDS | {"booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
 # The questions to staff whose deadline a notice tells to the customer.
@@ -66,20 +68,19 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["refund"] = refund.public_id
         context["another_way"] = bool(refund.paid_elsewhere_by)
         if kind == "refund_failed":
-            meaning = explain(refund.failure_code)
-            context |= {"told": meaning.told, "disputed": meaning.disputed}
+            context |= _failure(refund)
     return context
 
 
-def freeze_gift(tx: Tx, event: Event, order: Order) -> dict[str, Any] | None:
-    """What the notice of a goodwill refund says; None for a refund that is none, such as one made outside the portal."""
+def freeze_gift(tx: Tx, kind: str, event: Event, order: Order) -> dict[str, Any] | None:
+    """What the notice ``kind`` says of a goodwill refund; None for a refund that is none, such as one made outside the portal."""
     refund = tx.session.get_one(Refund, event.refund_id)
-    if refund.goodwill_id is None:
+    if refund.goodwill is None:
         return None
-    payment = refund.payment
-    return {
+    context: dict[str, Any] = {
         "at": tx.at.isoformat(),
         "rma": "",
+        "gift": refund.goodwill.public_id,
         "order": order.number,
         "name": (order.customer_name or str((order.ship_to or {}).get("name") or ""))[:120],
         "currency": refund.currency,
@@ -90,21 +91,20 @@ def freeze_gift(tx: Tx, event: Event, order: Order) -> dict[str, Any] | None:
         "arrived": False,
         "lines": [],
         "quote": Quote(refund.currency, ()).to_json(),
-        "pieces": [
-            {
-                "kind": "refund",
-                "state": "arrived",
-                "amount": refund.amount_minor,
-                "currency": refund.currency,
-                "refund": refund.public_id,
-                "to": payment.method,
-                "provider": payment.provider,
-                "bank_reference": refund.bank_reference,
-            }
-        ],
+        "pieces": [_piece(piece_of(refund, BANK_DAYS))],
         "refund": refund.public_id,
         "another_way": bool(refund.paid_elsewhere_by),
     }
+    if kind == "refund_failed":
+        query = select(Review.due_at).where(Review.refund_id == refund.id, Review.status.in_(("open", "asked")))
+        context["answer_by"] = _iso(tx.session.scalar(query.order_by(Review.due_at).limit(1)))
+        context |= _failure(refund)
+    return context
+
+
+def _failure(refund: Refund) -> dict[str, Any]:
+    meaning = explain(refund.failure_code)
+    return {"told": meaning.told, "disputed": meaning.disputed}
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -144,23 +144,25 @@ def _deadline(session: Session, return_: Return, event: Event, kinds: tuple[str,
 
 
 def _pieces(money: MoneyView) -> list[dict[str, Any]]:
-    """Each way on which the customer gets something. A refund's ``to`` is the name of the card or account, or empty where only
-    the ``provider`` is known."""
-    found = []
-    for piece in money.pieces:
-        frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state}
-        if piece.amount is not None:
-            frozen |= piece.amount.to_json()
-        if piece.refund:
-            frozen |= {
-                "refund": piece.refund,
-                "to": piece.method,
-                "provider": piece.provider,
-                "bank_reference": piece.bank_reference,
-            }
-        else:
-            frozen["label"] = piece.label
-        if piece.order_number:
-            frozen["order"] = piece.order_number
-        found.append(frozen)
-    return found
+    """Each way on which the customer gets something."""
+    return [_piece(piece) for piece in money.pieces]
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    """A refund's ``to`` is the name of the card or account, or empty where only the ``provider`` is known."""
+    frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state}
+    if piece.amount is not None:
+        frozen |= piece.amount.to_json()
+    if piece.refund:
+        frozen |= {
+            "refund": piece.refund,
+            "to": piece.method,
+            "provider": piece.provider,
+            "bank_reference": piece.bank_reference,
+            "reference_status": piece.reference_status,
+        }
+    else:
+        frozen["label"] = piece.label
+    if piece.order_number:
+        frozen["order"] = piece.order_number
+    return frozen

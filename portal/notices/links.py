@@ -1,6 +1,6 @@
-"""The link in a mail: it opens the page of one return without a password.
+"""The link in a mail: it opens the page of one return, or of one goodwill refund, without a password.
 
-In: the secret key and a return number. Out: an address with a signed key. Invariants: a key opens exactly the return it was
+In: the secret key and the number. Out: an address with a signed key. Invariants: a key opens exactly what it was
 made for; a mail sent twice carries the same link. Never: a key in the database or in a log.
 """
 
@@ -18,10 +18,16 @@ def status_link(config: Config, rma: str) -> str:
     return f"{config.base_url}/returns/{rma}?key={_serializer(config).dumps(rma)}"
 
 
-def read_status_key(config: Config, rma: str, key: str) -> bool:
-    """True when ``key`` was made for exactly this return by this portal. A key never runs out: refunds fail months later."""
+def gift_link(config: Config, public_id: str) -> str:
+    """The same for the page of a gift, by its number (``gw_…``)."""
+    return f"{config.base_url}/gifts/{public_id}?key={_serializer(config).dumps(public_id)}"
+
+
+def read_status_key(config: Config, number: str, key: str) -> bool:
+    """True when ``key`` was made for exactly this return or gift by this portal. A key never runs out: refunds fail months
+    later."""
     try:
-        return bool(_serializer(config).loads(key) == rma)
+        return bool(_serializer(config).loads(key) == number)
     except BadData:
         return False
 

@@ -119,7 +119,7 @@ def _values(
         "carrier": shop.carrier,
         "lang": speech.locale.replace("_", "-"),
         "hello": _hello(str(context["name"]), speech),
-        "because": _because(kind, context["order"], speech),
+        "because": _because(kind, context["rma"], context["order"], speech),
         "rma": context["rma"],
         "order": context["order"],
         "ship_with": context["ship_with"],
@@ -139,8 +139,8 @@ def _values(
         "answer_by": _weekday_of(context.get("answer_by"), speech),
         "check_by": wording.weekday(add_working_days(today, shop.check_within_days), speech.locale),
         "check_days": shop.check_within_days,
-        "bank_by": wording.weekday(add_working_days(today, shop.bank_days), speech.locale),
-        "bank_days": _bank_days(shop.bank_days, speech),
+        "bank_by": wording.weekday(add_working_days(today, shop.bank_days.most), speech.locale),
+        "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),
         "is_today": today == speech.local_day(now),
         "warehouse": ", ".join(_warehouse(shop)),
@@ -188,6 +188,7 @@ def _piece(frozen: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
         piece["sum"] = speech.money(frozen["amount"], frozen["currency"])
     if frozen["kind"] == "refund":
         piece["to"] = str(frozen["to"]) or _destination(str(frozen["provider"]), speech)
+        piece["reference_status"] = frozen.get("reference_status", "")
         piece["bank_reference"] = " ".join(re.findall(".{1,4}", frozen["bank_reference"]))
     return piece
 
@@ -240,10 +241,10 @@ def _is_of_a_name(sign: str) -> bool:
     return unicodedata.category(sign)[0] in "LM" or sign in "’'-"
 
 
-def _because(kind: str, order: str, speech: Speech) -> str:
+def _because(kind: str, rma: str, order: str, speech: Speech) -> str:
     if kind in ("under_review", "asked", "refused"):
         text = speech.gettext("You’re getting this because you asked to return something from order %(order)s.")
-    elif kind == "goodwill_sent":
+    elif not rma:
         text = speech.gettext("You’re getting this because of your order %(order)s.")
     else:
         text = speech.gettext("You’re getting this because you returned order %(order)s.")
@@ -266,13 +267,6 @@ def _weekday(day: str | None, speech: Speech) -> str:
 
 def _weekday_of(moment: str | None, speech: Speech) -> str:
     return wording.weekday(speech.local_day(datetime.fromisoformat(moment)), speech.locale) if moment else ""
-
-
-def _bank_days(days: int, speech: Speech) -> str:
-    least = max(1, days - 2)
-    if least == days:
-        return speech.ngettext("%(num)s working day", "%(num)s working days", days) % {"num": days}
-    return speech.gettext("%(least)s to %(most)s working days") % {"least": least, "most": days}
 
 
 def _warehouse(shop: Shop) -> list[str]:

@@ -16,11 +16,9 @@ from portal import clock, ids, timeline
 from portal.config import Config
 from portal.db import Database, Event, Tx
 from portal.errors import PortalError, UpstreamError
-from portal.files import Files
 from portal.labels import service as labels
-from portal.labels.documents import Documents
 from portal.notices import context as facts
-from portal.notices.links import status_link
+from portal.notices.links import gift_link, status_link
 from portal.notices.mailer import Attachment, Mailer, OutgoingMail
 from portal.notices.mime import domain_of
 from portal.notices.models import Notice
@@ -60,10 +58,7 @@ class Post(Protocol):
     def database(self) -> Database: ...
     @property
     def mailer(self) -> Mailer: ...
-    @property
-    def documents(self) -> Documents: ...
-    @property
-    def files(self) -> Files: ...
+    def draw_label(self, rma: str) -> bytes: ...
 
 
 def queue(tx: Tx, kind: str, event: Event) -> int | None:
@@ -74,9 +69,10 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
     if kind not in KINDS:
         raise ValueError(f"there is no notice {kind!r}")
     key = f"{event.id}:{kind}"
-    if kind == facts.GIFT:
-        return _queue_gift(tx, event, key) if event.return_id is None and event.refund_id is not None else None
     if event.return_id is None:
+        about_gift = event.refund_id is not None and kind in facts.ABOUT_GIFTS
+        return _queue_gift(tx, kind, event, key) if about_gift else None
+    if kind == facts.GIFT:
         return None
     return_ = labels.return_in_hand(tx.session, event.return_id)
     to = (return_.email or return_.order.email).strip()
@@ -98,17 +94,17 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
     return made or tx.session.scalar(select(Notice.id).where(Notice.key == key))
 
 
-def _queue_gift(tx: Tx, event: Event, key: str) -> int | None:
+def _queue_gift(tx: Tx, kind: str, event: Event, key: str) -> int | None:
     """The notice of money that was given without a return: it names the order, and nothing else of it."""
     order = tx.session.get(Order, event.order_id)
     to = order.email.strip() if order is not None else ""
-    context = facts.freeze_gift(tx, event, order) if order is not None and to else None
+    context = facts.freeze_gift(tx, kind, event, order) if order is not None and to else None
     if order is None or context is None:
         return None
     made = tx.write_new(
         Notice,
         key=key,
-        kind=facts.GIFT,
+        kind=kind,
         return_id=None,
         refund_id=event.refund_id,
         to=to,
@@ -182,7 +178,7 @@ def _compose(post: Post, notice: Notice) -> OutgoingMail:
         shop=post.shop,
         wanted_locale=notice.locale,
         base_url=post.config.base_url,
-        link=status_link(post.config, rma) if rma else post.config.base_url,
+        link=_link(post.config, rma, str(notice.context.get("gift") or "")),
         label_attached=bool(attached),
         now=clock.now(),
     )
@@ -204,12 +200,19 @@ def _compose(post: Post, notice: Notice) -> OutgoingMail:
     )
 
 
+def _link(config: Config, rma: str, gift: str) -> str:
+    """The page that says more: of the return, else of the gift."""
+    if rma:
+        return status_link(config, rma)
+    return gift_link(config, gift) if gift else config.base_url
+
+
 def _label(post: Post, notice: Notice) -> tuple[Attachment, ...]:
     if notice.kind != "booked" or "label" not in notice.context:
         return ()
     rma = str(notice.context["rma"])
     try:
-        pdf = labels.label_pdf(post.database, post.documents, post.files, post.shop, rma)
+        pdf = post.draw_label(rma)
     except UpstreamError as error:
         if error.retryable:
             raise

@@ -46,6 +46,12 @@ class Speech:
         """The day of ``moment`` in the shop's calendar."""
         return moment.astimezone(ZoneInfo(self.zone)).date()
 
+    def working_days(self, least: int, most: int) -> str:
+        """``5 to 10 working days``."""
+        if least == most:
+            return self.ngettext("%(num)s working day", "%(num)s working days", most) % {"num": most}
+        return self.gettext("%(least)s to %(most)s working days") % {"least": least, "most": most}
+
     def wording(self) -> Wording:
         """The same for the sentences of `policy.explain`."""
         return Wording(

@@ -74,6 +74,8 @@ class RefundView:
     """The acquirer reference number (ARN), once the bank has given it."""
     reversal: bool = False
     """The charge vanishes from the statement instead of a credit appearing; there is no bank reference then."""
+    reference_status: str = ""
+    """pending, available, unavailable; empty where the way of payment knows no such number."""
 
 
 @dataclass(frozen=True, slots=True)

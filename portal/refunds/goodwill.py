@@ -1,15 +1,16 @@
 """Goodwill: money that staff give without a return, for an amount or for units of the order's lines.
 
 In: an order, what is given, and why. Out: a `Goodwill` with a refund for each payment that it goes to; these pass the same gate
-as all others. Invariants: under the order's lock, never more than its payments have left; units that are paid for count as
-returned (rule 2 of docs/money.md) until all of it is taken back; the amount contains its tax, and that tax is kept beside it for
-the credit note. Never: tax on top of what staff typed; a gift without a reason; the same form twice.
+as all others. Invariants: under the order's lock, never more than its payments have left; only delivered units are paid for, and
+they count as returned (rule 2 of docs/money.md) until all of it is taken back; the amount contains its tax, and that tax is kept
+beside it for the credit note. Never: tax on top of what staff typed; a gift without a reason; the same form twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 
@@ -120,6 +121,11 @@ def end_if_all_is_back(tx: Tx, goodwill_id: int) -> None:
         tx.session.flush()
 
 
+def is_delivered(line: OrderLine, at: datetime) -> bool:
+    """Whether the customer has the line's units: what is given for more than these would break rule 2 of docs/money.md."""
+    return line.delivered_at is not None and line.delivered_at <= at
+
+
 def _take(tx: Tx, order: Order, wanted: Mapping[str, int]) -> list[_Taken]:
     by_ref = {line.ref: line for line in order.lines}
     held = held_ranges(tx.session, order.lines)
@@ -129,6 +135,11 @@ def _take(tx: Tx, order: Order, wanted: Mapping[str, int]) -> list[_Taken]:
         line = by_ref.get(ref)
         if line is None or count < 1:
             wrong[f"lines/{ref}"] = "The order has no such line."
+            continue
+        if not is_delivered(line, tx.at):
+            wrong[f"lines/{ref}"] = (
+                "It was not delivered, so its units can't count as returned. Give an amount instead."
+            )
             continue
         free = units.free(line.quantity - line.units_gone, held.get(line.id, ()))
         if units.size(free) < count:

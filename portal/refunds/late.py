@@ -24,7 +24,7 @@ BATCH = 500
 
 
 def raise_late(database: Database, bank_days: int, zone: str, *, at: datetime | None = None) -> int:
-    """Raise every refund that is pending beyond ``bank_days`` working days (`Shop.bank_days`); gives how many.
+    """Raise every refund that is pending beyond ``bank_days`` working days (`BankDays.most`); gives how many.
 
     One transaction each. What waits for the shop's own balance is a question already and is not the bank's.
     """

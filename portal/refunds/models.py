@@ -49,6 +49,8 @@ class Refund(Base):
     pending_reason: Mapped[str] = mapped_column(String(40), default="")
     bank_reference: Mapped[str] = mapped_column(String(60), default="")
     """The acquirer reference number, when Stripe knows it."""
+    reference_status: Mapped[str] = mapped_column(String(12), default="")
+    """Stripe's word on it: pending, available, unavailable; or reversal: the purchase vanishes and there is none."""
     attempts: Mapped[int] = mapped_column(default=0)
     planned_at: Mapped[datetime]
     first_submitted_at: Mapped[datetime | None]

@@ -7,11 +7,12 @@ Never: a text for a person; an amount computed anew.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.errors import Invalid
@@ -26,13 +27,15 @@ from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import ELSEWHERE, RELEASE, TAKEN_BACK
+from portal.refunds.settle import ELSEWHERE, REFUND, RELEASE, TAKEN_BACK
 from portal.refunds.tenders import is_stripe
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
+from portal.shop import BankDays
 
 MAX_PAGE = 100
+BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
 #   planned "being prepared", sent "sent to your bank", needs_you "waiting for your bank details", unsure "being checked",
@@ -57,8 +60,8 @@ class Piece:
     ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
     ``state`` is one of planned, sent, needs_you, unsure, by_shop, held, arrived, released (never charged), credited, reserved,
     ordered.
-    ``expected_on`` is when a bank should show it, by the shop's working days. ``status`` and ``reason`` are Stripe's own,
-    for staff.
+    A bank should show it between ``expected_from`` and ``expected_on``, by the shop's working days. ``status`` and ``reason``
+    are Stripe's own, for staff. ``reference_status`` is `Refund.reference_status`.
     """
 
     kind: str
@@ -71,8 +74,10 @@ class Piece:
     told: str = ""
     """What the customer should know about a part that does not go as usual: a message id, neutral and true."""
     sent_at: datetime | None = None
+    expected_from: date | None = None
     expected_on: date | None = None
     bank_reference: str = ""
+    reference_status: str = ""
     method: str = ""
     """The name of the card or account, or empty where only the ``provider`` is known."""
     provider: str = ""
@@ -117,7 +122,7 @@ class MoneyView:
         return self.owed - self.paid
 
 
-def money_of_return(session: Session, return_id: int, *, bank_days: int = 5) -> MoneyView:
+def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = BANK_DAYS) -> MoneyView:
     """Owed, paid and under way, with each piece; for the status page, the staff page and notices.
 
     ``bank_days`` is `Shop.bank_days`. Before the payout is planned, what is owed is the frozen quote.
@@ -132,7 +137,7 @@ def money_of_return(session: Session, return_id: int, *, bank_days: int = 5) -> 
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
     replaced = {refund.replaces_id for refund in refunds}
     shown = [refund for refund in refunds if refund.id not in replaced and refund.failure_code != TAKEN_BACK]
-    pieces = [_piece_of_refund(refund, bank_days) for refund in shown]
+    pieces = [piece_of(refund, bank_days) for refund in shown]
     credit = find_credit(session, return_id) if planned else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
@@ -171,7 +176,8 @@ def _state(return_: Return, owed: int, sums: dict[str, int], pieces: list[Piece]
     return "on_its_way"
 
 
-def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
+def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
+    """One refund as the customer is told of it; its payment is loaded."""
     payment = refund.payment
     lost = refund.status in lifecycle.LOST
     state = _STATES[refund.status]
@@ -193,13 +199,29 @@ def _piece_of_refund(refund: Refund, bank_days: int) -> Piece:
         reason=refund.failure_reason or refund.pending_reason,
         told=meaning.told if meaning else "",
         sent_at=refund.settled_at if refund.paid_elsewhere_by else sent,
-        expected_on=add_working_days(counted.date(), bank_days) if sent and counted else None,
+        expected_from=add_working_days(counted.date(), bank_days.least) if sent and counted else None,
+        expected_on=add_working_days(counted.date(), bank_days.most) if sent and counted else None,
         bank_reference=refund.bank_reference,
+        reference_status=refund.reference_status,
         method=payment.method,
         provider=payment.provider,
         can_retry=lost and refund.cause != ELSEWHERE and payment.disputed_at is None,
         can_pay_elsewhere=(lost or refund.status == lifecycle.PLANNED) and refund.cause != ELSEWHERE,
     )
+
+
+def never_charged(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
+    """The ids of those closed returns whose refunds were all given free because nothing had been captured: one query, or none."""
+    closed = [each.id for each in returns_ if each.status == returns.CLOSED]
+    if not closed:
+        return frozenset()
+    query = (
+        select(Refund.return_id)
+        .where(Refund.return_id.in_(closed), Refund.status == lifecycle.SUCCEEDED)
+        .group_by(Refund.return_id)
+        .having(func.min(Refund.way) == RELEASE, func.max(Refund.way) == RELEASE)
+    )
+    return frozenset(session.scalars(query))
 
 
 def add_working_days(day: date, days: int) -> date:
@@ -270,18 +292,30 @@ def refund_json(refund: Refund) -> dict[str, Any]:
         "order": refund.return_.order.number if refund.return_ else refund.payment.order.number,
         "status": refund.status,
         "cause": refund.cause,
+        "way": _way(refund),
+        "hold": (refund.held_for or None) if refund.status == lifecycle.PLANNED else None,
         "amount": {"amount": refund.amount_minor, "currency": refund.currency},
         "provider": refund.payment.provider,
+        "method": refund.payment.method or None,
         "payment_intent": refund.payment.payment_intent,
         "stripe_refund_id": refund.stripe_refund_id,
         "failure_code": refund.failure_code if refund.status in lifecycle.LOST else None,
         "failure_reason": refund.failure_reason if refund.status in lifecycle.LOST else None,
         "pending_reason": refund.pending_reason or None,
         "bank_reference": refund.bank_reference or None,
+        "reference_status": refund.reference_status or None,
         "paid_elsewhere": bool(refund.paid_elsewhere_by),
         "planned_at": _moment(refund.planned_at),
         "settled_at": _moment(refund.settled_at),
     }
+
+
+def _way(refund: Refund) -> str:
+    """``release`` where nothing was ever taken, ``elsewhere`` where staff pay or have paid by hand, else ``refund``."""
+    if refund.way == RELEASE:
+        return RELEASE
+    by_hand = refund.paid_elsewhere_by or (refund.status == lifecycle.PLANNED and not is_stripe(refund.payment))
+    return ELSEWHERE if by_hand else REFUND
 
 
 def _moment(value: datetime | None) -> str | None:

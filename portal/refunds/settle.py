@@ -29,6 +29,8 @@ ELSEWHERE, GOODWILL = "elsewhere", "goodwill"
 TAKEN_BACK = "taken_back"
 """The code of a refund that staff took back before it was sent, and whose payout is decided anew."""
 REFUND, RELEASE = "refund", "release"
+REVERSAL = "reversal"
+"""Instead of the status of a bank's reference: the purchase itself is taken back and no reference will ever come."""
 
 
 def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Step:
@@ -42,6 +44,7 @@ def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Ste
     if refund.stripe_refund_id is None:
         refund.stripe_refund_id = view.id
     refund.bank_reference = view.bank_reference or refund.bank_reference
+    refund.reference_status = REVERSAL if view.reversal else view.reference_status[:12] or refund.reference_status
     seen = lifecycle.read_status(view.status)
     step = lifecycle.observe(refund.status, seen)
     if step is Step.OLD:

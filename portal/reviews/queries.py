@@ -56,6 +56,8 @@ class QueueRow:
     return_status: str
     version: int
     refund_id: int | None
+    refund: str
+    """The number of the refund that it is about, if it is about one."""
     order_number: str
     customer_name: str
     country: str
@@ -202,6 +204,7 @@ class _Tables:
         self.returns: FromClause = known["return"]
         self.lines: FromClause = known["return_line"]
         self.refunds: FromClause = known["refund"]
+        self.payments: FromClause = known["payment"]
         total: Any = self.returns.c.quote["total"]["amount"]
         self.value: ColumnElement[Any] = func.coalesce(self.refunds.c.amount_minor, total.as_integer())
 
@@ -220,23 +223,26 @@ class _Tables:
             self.returns.c.status.label("return_status"),
             self.returns.c.version,
             Review.refund_id,
+            self.refunds.c.public_id.label("refund"),
             self.orders.c.number,
             self.orders.c.customer_name,
             self.orders.c.email,
             self.orders.c.ship_to,
             items.label("items"),
             self.value.label("value"),
-            self.orders.c.currency,
+            func.coalesce(self.refunds.c.currency, self.orders.c.currency).label("currency"),
         ]
 
     def joined(self, query: Select[Any]) -> Select[Any]:
-        # A question about a refund may name no return of its own; its refund does.
+        # A question about a refund may name no return of its own; its refund does. Goodwill has none: its payment's order counts.
         subject = func.coalesce(Review.return_id, self.refunds.c.return_id)
+        order_id = func.coalesce(self.returns.c.order_id, self.payments.c.order_id)
         return (
             query.select_from(Review)
             .outerjoin(self.refunds, self.refunds.c.id == Review.refund_id)
             .outerjoin(self.returns, self.returns.c.id == subject)
-            .outerjoin(self.orders, self.orders.c.id == self.returns.c.order_id)
+            .outerjoin(self.payments, self.payments.c.id == self.refunds.c.payment_id)
+            .outerjoin(self.orders, self.orders.c.id == order_id)
             .outerjoin(User, User.id == Review.owner_id)
         )
 
@@ -280,6 +286,7 @@ def _row(found: Any) -> QueueRow:
         return_status=found.return_status or "",
         version=found.version or 0,
         refund_id=found.refund_id,
+        refund=found.refund or "",
         order_number=found.number or "",
         customer_name=found.customer_name or found.email or "",
         country=(found.ship_to or {}).get("country", ""),

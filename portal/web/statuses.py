@@ -40,6 +40,9 @@ class Look:
         return GLYPHS[self.tone]
 
 
+RELEASED = "released"
+"""What came of a return whose payment was only reserved and let go: nothing was taken, so nothing was refunded."""
+
 _GOODS = {
     "requested": Look("neutral", _l("Requested")),
     "under_review": Look("amber", _l("Reviewing")),
@@ -52,6 +55,7 @@ _GOODS = {
     "refunded": Look("green", _l("Refunded")),
     "credited": Look("green", _l("Credited")),
     "exchanged": Look("green", _l("Exchanged")),
+    "released": Look("green", _l("Released")),
     "rejected": Look("red", _l("Denied")),
     "canceled": Look("neutral", _l("Cancelled")),
     "expired": Look("neutral", _l("Expired")),
@@ -62,6 +66,7 @@ _OUTCOMES = {
     "refund": _GOODS["refunded"],
     "store_credit": _GOODS["credited"],
     "exchange": _GOODS["exchanged"],
+    RELEASED: _GOODS["released"],
 }
 
 LOOKS: dict[str, dict[str, Look]] = {
@@ -108,7 +113,7 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
     """Give the look of ``status``, one of the names stored for ``kind``.
 
     ``kind`` is return, line, refund, credit, review or policy; ``status`` a string or an enum whose value
-    is one. ``outcome`` (a resolution) replaces "Closed" by what came of it. Raises ``KeyError`` for a
+    is one. ``outcome`` (a resolution, or `RELEASED`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
     status that the table does not know.
     """
     name = str(getattr(status, "value", status))

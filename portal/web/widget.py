@@ -40,7 +40,7 @@ def frame() -> Response:
     purchase = promise.read_purchase(given, found)
     speech = Speech.of(i18n.reader(given.get("lang", ""), ports.shop.locale), ports.shop.timezone)
     url = f"{ports.config.base_url.rstrip('/')}/policy"
-    said = promise.answer(found, purchase, speech.wording(), refund_days=ports.shop.bank_days, url=url)
+    said = promise.answer(found, purchase, speech.wording(), refund_days=ports.shop.bank_days.most, url=url)
     html = render_template("widget.html", said=said, words=speech.gettext, language=speech.locale.replace("_", "-"))
     return _public(make_response(html), framed=True)
 

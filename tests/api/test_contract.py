@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal import clock
+from portal.refunds.models import Refund
 from portal.returns.models import Return
 from portal.returns.queries import moment
 from portal.timeline import TimelineEntry
@@ -96,12 +97,12 @@ def test_a_return_takes_the_body_of_a_decision_and_answers_rma_status_quote_and_
     body = {"order": number, "lines": [wish()], "at": moment(clock.now())}
     quoted = api.post("/decisions", body).json["quote"]
     answer = api.post(
-        "/returns", body | {"email": "bob@example.com", "note": "The gate code is 4", "ship_with": "label"}
+        "/returns", body | {"email": "Ada@Example.com", "note": "The gate code is 4", "ship_with": "label"}
     )
     assert answer.status_code == 201
     made = answer.json
     assert made["rma"].startswith("R-")
-    assert (made["status"], made["email"], made["note"]) == ("authorized", "bob@example.com", "The gate code is 4")
+    assert (made["status"], made["email"], made["note"]) == ("authorized", "Ada@Example.com", "The gate code is 4")
     assert made["quote"] == quoted
     assert made["label_url"] == f"/api/v1/returns/{made['rma']}/label.pdf"
     assert api.get(f"/returns/{made['rma']}").json == made
@@ -109,6 +110,18 @@ def test_a_return_takes_the_body_of_a_decision_and_answers_rma_status_quote_and_
     for path in (made["label_url"], f"/api/v1/returns/{made['rma']}/packing-slip.pdf"):
         paper = api.get(path)
         assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
+
+
+def test_mails_of_a_return_go_to_nobody_but_the_address_of_its_order(api: Api) -> None:
+    number = api.new_order()
+    body = {"order": number, "lines": [wish()]}
+    found = problem(api.post("/returns", body | {"email": "bob@example.com"}), 422)
+    assert [each["pointer"] for each in found["errors"]] == ["/email"]
+    assert "leave it out" in found["errors"][0]["detail"]
+    assert api.get("/returns", query_string={"order": number}).json["returns"] == []
+    bare = api.new_order(email="")
+    made = api.post("/returns", {"order": bare, "lines": [wish()], "email": "bob@example.com"})
+    assert (made.status_code, made.json["email"]) == (201, "bob@example.com")
 
 
 def test_a_return_decided_as_of_the_day_it_was_asked_for_is_not_late(api: Api) -> None:
@@ -171,6 +184,12 @@ def test_receiving_with_conditions_is_enough_when_the_policy_pays_on_receipt(api
     assert refund["status"] == "planned"
     assert refund["payment_intent"].startswith("pi_API-")
     assert (refund["stripe_refund_id"], refund["failure_reason"], refund["return"]) == (None, None, rma)
+    assert (refund["provider"], refund["method"], refund["way"], refund["hold"]) == ("stripe", None, "refund", None)
+    with api.ports.database.transaction() as tx:
+        tx.session.execute(
+            update(Refund).where(Refund.public_id == refund["id"]).values(held_at=tx.at, held_for="second_person")
+        )
+    assert api.get("/refunds", query_string={"order": made["order"]}).json["refunds"][0]["hold"] == "second_person"
     assert api.get(f"/returns/{rma}").json["lines"][0]["condition"] == "as_new"
 
 

@@ -19,7 +19,7 @@ from portal.returns.payable import COUNTING, accounted, keeps_item, payable_quot
 from portal.reviews.service import open_reviews
 from portal.web.customer import grants
 from portal.web.customer.amounts import pay_to
-from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see
+from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see, speech
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.review import shown_email
@@ -167,11 +167,7 @@ def _get(quote: Quote, to: str) -> tuple[str, str]:
         parts.append(_("%(amount)s store credit by e-mail.", amount=money(credit, currency)))
     if refund:
         parts.append(_("%(amount)s to %(to)s.", amount=money(refund, currency), to=to))
-        parts.append(
-            ngettext(
-                "Banks can take %(num)s working day.", "Banks can take up to %(num)s working days.", shop.bank_days
-            )
-        )
+        parts.append(_("Banks take %(days)s.", days=speech().working_days(shop.bank_days.least, shop.bank_days.most)))
     if any(line.resolution not in (REFUND, STORE_CREDIT) for line in quote.lines):
         parts.append(_("We send your exchange with its own e-mail."))
     amount = money(quote.total.minor, currency)

@@ -83,7 +83,7 @@ def draft_tokens() -> frozenset[str]:
 
 
 def grant_return(rma: str) -> None:
-    """Let this session see the return from now on."""
+    """Let this session see the return from now on; or the gift, whose number (``gw_…``) no return has."""
     living = _living(_RETURNS)
     living[rma] = [_now()]
     _keep(_RETURNS, living)

@@ -162,6 +162,7 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
         count=len(plan.choices),
         most_in_a_list=MOST_IN_A_LIST,
         earlier=earlier,
+        refunded=any(payment.refunding_minor for payment in basket.order.payments),
     )
 
 

@@ -175,5 +175,5 @@ def points() -> tuple[Point, ...]:
     if key not in _points:
         if len(_points) > 100:
             _points.clear()
-        _points[key] = found.points(speech().wording(), shop.bank_days)
+        _points[key] = found.points(speech().wording(), shop.bank_days.most)
     return _points[key]

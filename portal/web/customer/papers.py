@@ -59,8 +59,7 @@ def label(rma: str) -> Response:
     """The carrier's label."""
     with read() as session:
         number = own(session, rma).rma
-    ports_ = ports()
-    pdf = labels.label_pdf(ports_.database, ports_.documents, ports_.files, ports_.shop, number)
+    pdf = ports().draw_label(number)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"return-label-{number}.pdf")
 
 

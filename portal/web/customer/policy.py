@@ -39,7 +39,7 @@ def policy() -> tuple[str, int]:
     found = promises()
     if found is None:
         return page("policy", policy=None, data=None)
-    shown = found.page(speech().wording(), ports().shop.bank_days)
+    shown = found.page(speech().wording(), ports().shop.bank_days.most)
     locale = speech().locale
     headings = [
         _heading(

@@ -16,7 +16,8 @@ from portal.policy.decision import REFUSE, Decision
 from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.credit_notes import number_in
-from portal.refunds.queries import MoneyView, money_of_return
+from portal.refunds.gifts import gifts_of_order
+from portal.refunds.queries import MoneyView, money_of_return, never_charged
 from portal.returns import lifecycle, service
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, payable_quote
@@ -46,6 +47,7 @@ from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.story import promise_words, state_words, tell
 from portal.web.customer.words import _
+from portal.web.statuses import RELEASED
 
 LONGEST_ANSWER = 4_000
 Answer = Response | tuple[str, int]
@@ -102,7 +104,13 @@ def returns(number: str) -> Answer:
     with read() as session:
         order = get_order(session, grant.key)
         found = returns_of_order(session, order.id)
-        return page("returns", order=order, returns=[(each, _outcome(each), _names(each)) for each in found])
+        free = never_charged(session, found)
+        return page(
+            "returns",
+            order=order,
+            returns=[(each, _outcome(each, free=each.id in free), _names(each)) for each in found],
+            gifts=gifts_of_order(session, order.id),
+        )
 
 
 def _show(session: Session, return_: Return, errors: Errors | None = None) -> tuple[str, int]:
@@ -123,7 +131,7 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
         return_=return_,
         order=order,
         story=told,
-        outcome=_outcome(return_),
+        outcome=_outcome(return_, free=view.never_charged),
         badge="asked" if asked and return_.status not in lifecycle.ENDED else return_.status,
         money=view,
         owed_words=_owed_words(return_, view),
@@ -134,7 +142,8 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
         credit_note=number_in(entries),
         changed=_changed(return_, quote),
         lines=[
-            (line, name_of(line.order_line), _line_words(line), *_line_badge(return_, line)) for line in return_.lines
+            (line, name_of(line.order_line), _line_words(line), *_line_badge(return_, line, view))
+            for line in return_.lines
         ],
         refusals=_refusals(return_),
         question=_question(asked),
@@ -145,12 +154,17 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
     )
 
 
-def _outcome(return_: Return) -> str | None:
-    """What came of a finished return, for its badge: money first, as that is what people wait for."""
+def _outcome(return_: Return, *, free: bool) -> str | None:
+    """What came of a finished return, for its badge: money first, as that is what people wait for.
+
+    ``free`` says that the payment was let go and never taken; that is no refund.
+    """
     if return_.status != lifecycle.CLOSED:
         return None
     wanted = {line.resolution for line in return_.lines if line.status not in ("refused", "canceled")}
-    return next((name for name in (REFUND, STORE_CREDIT, EXCHANGE) if name in wanted), None)
+    names = (STORE_CREDIT, EXCHANGE, REFUND) if free else (REFUND, STORE_CREDIT, EXCHANGE)
+    found = next((name for name in names if name in wanted), None)
+    return RELEASED if free and found == REFUND else found
 
 
 def _names(return_: Return) -> str:
@@ -207,7 +221,7 @@ def _line_words(line: ReturnLine) -> str:
     return f"{article.variant}{many}. {resolution}" if article.variant or many else resolution
 
 
-def _line_badge(return_: Return, line: ReturnLine) -> tuple[str, str | None]:
+def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str, str | None]:
     """The line's word: its own end, else what the whole return has reached."""
     if line.status in ("refused", "canceled"):
         return line.status, None
@@ -215,7 +229,9 @@ def _line_badge(return_: Return, line: ReturnLine) -> tuple[str, str | None]:
         return "review", None
     if return_.status == lifecycle.IN_TRANSIT and accounted(line):
         return lifecycle.RECEIVED, None
-    return return_.status, line.resolution if return_.status == lifecycle.CLOSED else None
+    if return_.status != lifecycle.CLOSED:
+        return return_.status, None
+    return return_.status, RELEASED if view.never_charged and line.resolution == REFUND else line.resolution
 
 
 def _refusals(return_: Return) -> list[tuple[str, str]]:

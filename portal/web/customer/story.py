@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from portal import clock, wording
 from portal.refunds.queries import MoneyView, Piece, add_working_days
+from portal.refunds.settle import REVERSAL
 from portal.returns import lifecycle as life
 from portal.returns.models import Return
 from portal.returns.payable import COUNTING, accounted, keeps_item
@@ -275,7 +276,7 @@ def _way_back(told: _Told) -> list[Step]:
 def _money_steps(told: _Told) -> list[Step]:
     money = told.money
     if money.planned_at is not None:
-        return [_piece_step(told, piece) for piece in money.pieces]
+        return [piece_step(piece) for piece in money.pieces]
     by = told.hear_by
     expected = _("Expected by %(day)s", day=_short_day(by)) if by and by >= told.today else ""
     steps = []
@@ -295,15 +296,14 @@ def _money_steps(told: _Told) -> list[Step]:
 
 
 def _bank(told: _Told, minor: int, to: str) -> str:
-    return ngettext(
-        "%(amount)s to %(to)s, then up to %(num)s working day at your bank",
-        "%(amount)s to %(to)s, then up to %(num)s working days at your bank",
-        told.shop.bank_days, amount=words_of(minor, told.money.currency), to=to,
-    )  # fmt: skip
+    days = speech().working_days(told.shop.bank_days.least, told.shop.bank_days.most)
+    amount = words_of(minor, told.money.currency)
+    return _("%(amount)s to %(to)s, then %(days)s at your bank", amount=amount, to=to, days=days)
 
 
-def _piece_step(told: _Told, piece: Piece) -> Step:
-    amount = words_of(piece.amount.minor, told.money.currency) if piece.amount is not None else ""
+def piece_step(piece: Piece) -> Step:
+    """One part of the money as an entry of the progress."""
+    amount = words_of(piece.amount.minor, piece.amount.currency) if piece.amount is not None else ""
     when, iso = _moment(piece.sent_at) if piece.sent_at else ("", "")
     to = _("%(amount)s to %(to)s", amount=amount, to=piece.label)
     match piece.kind, piece.state:
@@ -315,10 +315,8 @@ def _piece_step(told: _Told, piece: Piece) -> Step:
         case "exchange", _state:
             return Step(NEXT, _("Exchange sent"), "", "", piece.label)
         case _kind, "arrived":
-            if piece.expected_on:
-                # Stripe has sent it for good; the bank still has to show it.
-                to = _("%(what)s, at your bank by %(day)s", what=to, day=_short_day(piece.expected_on))
-            return Step(DONE, _("Refunded"), when, iso, _with_reference(to, piece))
+            # Stripe has sent it for good; the bank still has to show it.
+            return Step(DONE, _("Refunded"), when, iso, _with_reference(_at_your_bank(to, piece), piece))
         case _kind, "released":
             return Step(
                 DONE,
@@ -328,10 +326,8 @@ def _piece_step(told: _Told, piece: Piece) -> Step:
                 _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label),
             )
         case _kind, "sent":
-            detail = to
-            if piece.expected_on:
-                detail = _("%(what)s, expected by %(day)s", what=to, day=_short_day(piece.expected_on))
-            return Step(NOW, _("Refund on its way to your bank"), when, iso, _with_reference(detail, piece))
+            detail = _with_reference(_at_your_bank(to, piece), piece)
+            return Step(NOW, _("Refund on its way to your bank"), when, iso, detail)
         case _kind, "needs_you":
             return Step(NOW, _("Waiting for your bank details"), "", "", _and_told(to, piece))
         case _kind, "held":
@@ -347,10 +343,30 @@ def _and_told(what: str, piece: Piece) -> str:
     return _("%(what)s. %(told)s", what=what, told=_(piece.told)) if piece.told else what
 
 
-def _with_reference(text: str, piece: Piece) -> str:
-    if not piece.bank_reference:
+def _at_your_bank(text: str, piece: Piece) -> str:
+    first, last = piece.expected_from, piece.expected_on
+    if first is None or last is None:
         return text
-    return _("%(what)s. Bank reference %(reference)s", what=text, reference=piece.bank_reference)
+    if first == last:
+        return _("%(what)s, at your bank by %(day)s", what=text, day=_short_day(last))
+    return _(
+        "%(what)s, at your bank between %(first)s and %(last)s",
+        what=text,
+        first=_short_day(first),
+        last=_short_day(last),
+    )
+
+
+def _with_reference(text: str, piece: Piece) -> str:
+    if piece.bank_reference:
+        return _("%(what)s. Bank reference %(reference)s", what=text, reference=piece.bank_reference)
+    if piece.reference_status == REVERSAL:
+        return _(
+            "%(what)s. The purchase itself disappears from your statement, so there is no bank reference", what=text
+        )
+    if piece.reference_status == "pending":
+        return _("%(what)s. The bank reference comes later", what=text)
+    return text
 
 
 def state_words(piece: Piece) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.errors import NotFound
-from portal.labels.service import label_pdf, slip_pdf
+from portal.labels.service import slip_pdf
 from portal.refunds import credit_notes
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.queries import get_return
@@ -60,8 +60,7 @@ def photo(rma: str, photo_id: int) -> Response:
 @needs(may.SEE_RETURNS, "returns")
 def label(rma: str) -> Response:
     """The carrier's label."""
-    given = ports()
-    return _pdf(label_pdf(given.database, given.documents, given.files, given.shop, rma), "label", rma)
+    return _pdf(ports().draw_label(rma), "label", rma)
 
 
 @staff.get("/returns/<rma>/packing-slip.pdf")

@@ -50,7 +50,8 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
                     "ref": line.ref,
                     "field": f"units-{line.id}",
                     "name": name_of(line),
-                    "left": line.units_left,
+                    "left": line.units_left if goodwill.is_delivered(line, now) else 0,
+                    "delivered": goodwill.is_delivered(line, now),
                     "paid": words.amount(line.gross_minor, order.currency),
                 }
                 for line in order.lines

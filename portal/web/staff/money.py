@@ -10,6 +10,7 @@ from portal.money import Money
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 from portal.policy.terms import percent
 from portal.refunds.queries import MoneyView, Piece
+from portal.refunds.settle import REVERSAL
 from portal.returns.models import Return
 from portal.web.staff import words
 from portal.web.staff.text import _, ngettext
@@ -110,12 +111,16 @@ def _piece(piece: Piece) -> dict[str, Any]:
         badge = ("return", "exchanged") if piece.state == "ordered" else ("refund", "planned")
     return {
         "label": words.paid_to(piece.method, piece.provider) if piece.kind == "refund" else piece.label,
-        "detail": piece.reason or piece.bank_reference or piece.order_number,
+        "detail": piece.reason or piece.bank_reference or _reversal(piece) or piece.order_number,
         "amount": words.amount(piece.amount.minor, piece.amount.currency) if piece.amount else "—",
         "badge": badge,
         "sent_at": piece.sent_at,
         "refund": piece.refund,
     }
+
+
+def _reversal(piece: Piece) -> str:
+    return _("The purchase itself disappears from the statement") if piece.reference_status == REVERSAL else ""
 
 
 def when_words(return_: Return, view: MoneyView) -> str:

@@ -104,12 +104,19 @@ def looks(row: QueueRow) -> tuple[str, str]:
     return "review", "open"
 
 
+def href_of(row: QueueRow) -> str:
+    """Where the question is decided: on its return, or on its refund where there is no return."""
+    if row.rma:
+        return url_for("staff.return_page", rma=row.rma)
+    return url_for("staff.refund_page", public_id=row.refund) if row.refund else url_for("staff.refunds")
+
+
 def shown(row: QueueRow, now: datetime, zone: str) -> dict[str, Any]:
     """One row as the table needs it."""
     return {
         "row": row,
         "name": row.rma or _("Order %(number)s", number=row.order_number),
-        "href": url_for("staff.return_page", rma=row.rma) if row.rma else url_for("staff.refunds"),
+        "href": href_of(row),
         "who": ", ".join(
             part
             for part in (

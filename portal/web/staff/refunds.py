@@ -20,7 +20,7 @@ from portal.refunds import actions, lifecycle, second, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import ELSEWHERE, TAKEN_BACK
+from portal.refunds.settle import ELSEWHERE, REVERSAL, TAKEN_BACK
 from portal.refunds.tenders import is_stripe
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
@@ -53,6 +53,15 @@ def what_to_do(refund: Refund) -> tuple[str, str]:
     return (_(found.what), _(found.todo)) if found else ("", "")
 
 
+def bank_reference(refund: Refund) -> str:
+    """The number that the customer's bank knows it by, or why there is none."""
+    return refund.bank_reference or {
+        REVERSAL: _("None: the purchase itself disappears from the statement"),
+        "pending": _("Comes later, within about 7 working days"),
+        "unavailable": _("The bank gives none"),
+    }.get(refund.reference_status, "")
+
+
 def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
     """One refund as the tables show it."""
     order = refund.return_.order if refund.return_ is not None else refund.payment.order
@@ -72,6 +81,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "last": words.when(last, now, zone),
         "paid_to": words.paid_to(refund.payment.method, refund.payment.provider),
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
+        "bank_reference": bank_reference(refund),
         "sent": wording.clock_time(refund.settled_at or last, zone),
         "status": "paid_elsewhere" if refund.paid_elsewhere_by else refund.status,
         "held": refund.held_for if refund.status == lifecycle.PLANNED else "",

@@ -15,7 +15,8 @@ from portal.errors import Invalid
 from portal.labels.models import Label
 from portal.orders.keys import number_key
 from portal.orders.models import Order
-from portal.policy.quote import Quote
+from portal.policy.quote import REFUND, Quote
+from portal.refunds.queries import never_charged
 from portal.returns.lifecycle import STATUSES
 from portal.returns.models import Return
 from portal.returns.queries import list_returns
@@ -23,7 +24,7 @@ from portal.staff import permissions as may
 from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.text import _
-from portal.web.statuses import status_of
+from portal.web.statuses import RELEASED, status_of
 
 PER_PAGE = 50
 _TABS = (
@@ -39,13 +40,16 @@ _TABS = (
 )
 
 
-def outcome_of(return_: Return) -> str | None:
-    """What came of a closed return, if it is one thing: refund, store credit or exchange."""
+def outcome_of(return_: Return, *, free: bool) -> str | None:
+    """What came of a closed return, if it is one thing: refund, store credit or exchange. ``free`` says that its payment was let
+    go and never taken."""
     found = {line.resolution for line in return_.lines if line.status == "accepted"}
-    return found.pop() if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    return RELEASED if free and found == {REFUND} else found.pop()
 
 
-def row(return_: Return) -> dict[str, Any]:
+def row(return_: Return, *, free: bool) -> dict[str, Any]:
     """One return as the list shows it."""
     quote = Quote.from_json(return_.quote)
     return {
@@ -61,7 +65,7 @@ def row(return_: Return) -> dict[str, Any]:
         "value": words.amount(quote.total.minor, return_.currency),
         "booked_at": return_.booked_at,
         "status": return_.status,
-        "outcome": outcome_of(return_),
+        "outcome": outcome_of(return_, free=free),
     }
 
 
@@ -84,7 +88,8 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
             cursor = None
             rows, following = list_returns(session, status=status or None, search=text, limit=PER_PAGE)
         counts = reads.count_by_status(session)
-        shown = [row(each) for each in rows]
+        free = never_charged(session, rows)
+        shown = [row(each, free=each.id in free) for each in rows]
 
     def href(**more: str | None) -> str:
         query = {"status": status, "q": text, **more}

@@ -32,6 +32,7 @@ from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.render import locale
 from portal.web.staff import money, reads, words
 from portal.web.staff.base import Me, ports
+from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
 from portal.web.staff.text import _
 
@@ -59,7 +60,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "return_": return_,
         "order": return_.order,
         "first_name": (return_.order.customer_name or return_.email or _("the customer")).split()[0],
-        "outcome": outcome_of(return_),
+        "outcome": outcome_of(return_, free=view.never_charged),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone) for each in open_],
         "items": [_item(each, quote, photos.get(each.id, [])) for each in return_.lines],
@@ -319,8 +320,8 @@ def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
 def _neighbours(session: Session, review_id: int) -> tuple[str | None, str | None]:
     before, after = reviews.neighbours(session, review_id)
     wanted = [each for each in (before, after) if each is not None]
-    found = {row.id: row.rma for row in reviews.rows_of(session, wanted)} if wanted else {}
-    return found.get(before or 0) or None, found.get(after or 0) or None
+    found = {row.id: href_of(row) for row in reviews.rows_of(session, wanted)} if wanted else {}
+    return found.get(before or 0), found.get(after or 0)
 
 
 def _answers(line: ReturnLine) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from portal import clock
 from portal.db import Actor
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.orders.models import Order, OrderLine
@@ -96,6 +97,19 @@ def test_units_that_goodwill_pays_for_count_as_returned(quick_world: World) -> N
     world.work()
     assert world.refundable(order_id) == [0]
     books_are_sound(world)
+
+
+def test_units_that_the_customer_does_not_have_are_not_given_but_an_amount_is(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(9000, quantity=3)
+    for delivered in (None, clock.now() + timedelta(hours=1)):
+        with world.database.transaction() as tx:
+            tx.session.execute(update(OrderLine).where(OrderLine.order_id == order_id).values(delivered_at=delivered))
+        with pytest.raises(Invalid) as refused:
+            give(world, order_id, Gift(lines={"1": 1}))
+        assert "was not delivered" in refused.value.fields["lines/1"]
+    assert (world.refundable(order_id), held(world, order_id)) == ([9000], 0)
+    assert give(world, order_id, Gift(3000))
 
 
 def test_what_is_taken_back_before_it_is_sent_gives_money_and_units_back(world: World) -> None:

@@ -11,7 +11,7 @@ from tests.stages.refunds.world import World
 
 
 def raise_late(world: World) -> int:
-    return late.raise_late(world.database, world.shop.bank_days, world.shop.timezone)
+    return late.raise_late(world.database, world.shop.bank_days.most, world.shop.timezone)
 
 
 def pending(world: World) -> tuple[int, int]:
@@ -24,14 +24,15 @@ def pending(world: World) -> tuple[int, int]:
 def test_a_refund_that_is_pending_longer_than_banks_need_raises_itself_once(world: World) -> None:
     return_id, refund_id = pending(world)
     assert raise_late(world) == 0
-    world.later(days=world.shop.bank_days)
+    world.later(days=world.shop.bank_days.most)
     assert raise_late(world) == 0
-    world.later(days=world.shop.bank_days + 3)
+    world.later(days=world.shop.bank_days.most + 3)
     assert [raise_late(world), raise_late(world)] == [1, 0]
     assert world.said("refund.late") == 1
     assert [kind for kind, _fact in world.questions()] == ["refund_late"]
     (piece,) = world.money(return_id).pieces
-    assert (piece.state, piece.expected_on) == ("sent", add_working_days(clock.now().date(), 5))
+    days = [add_working_days(clock.now().date(), days) for days in (5, 10)]
+    assert (piece.state, [piece.expected_from, piece.expected_on]) == ("sent", days)
     # It moves on: the question answers itself.
     world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", status="succeeded")
     reconcile.look(world.database, world.gateway, refund_id)
@@ -51,8 +52,19 @@ def test_the_banks_reference_comes_with_a_later_look_and_is_shown(quick_world: W
     world = quick_world
     return_id, refund_id = world.paid_return(2500)
     world.submit(refund_id)
-    assert world.money(return_id).pieces[0].bank_reference == ""
+    before = world.money(return_id).pieces[0]
+    assert (before.bank_reference, before.reference_status) == ("", "pending")
     world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", reference=True)
     world.later(**{"hours": timedelta(days=2).total_seconds() / 3600})
     world.sweep()
-    assert len(world.money(return_id).pieces[0].bank_reference) == 23
+    after = world.money(return_id).pieces[0]
+    assert (len(after.bank_reference), after.reference_status) == (23, "available")
+
+
+def test_a_refund_that_stripe_did_as_a_reversal_never_waits_for_a_reference(quick_world: World) -> None:
+    world = quick_world
+    world.stripe.control("settings", reversal_within=3600)
+    return_id, refund_id = world.paid_return(2500)
+    world.submit(refund_id)
+    piece = world.money(return_id).pieces[0]
+    assert (piece.state, piece.bank_reference, piece.reference_status) == ("arrived", "", "reversal")

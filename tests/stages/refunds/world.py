@@ -96,7 +96,7 @@ class World:
         number = f"WH-{os.getpid()}-{next(_numbers)}"
         line = OrderLine(
             position=1, ref="1", sku="JUMPER", name="Jumper", product="jumper", quantity=quantity,
-            unit_price_minor=total // quantity, list_minor=total, gross_minor=total,
+            unit_price_minor=total // quantity, list_minor=total, gross_minor=total, delivered_at=clock.now() - timedelta(days=2),
         )  # fmt: skip
         with self.database.transaction() as tx:
             order = Order(

@@ -6,11 +6,12 @@ import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import zxingcpp
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.labels.models import Label
 from portal.notices.links import status_link
@@ -19,6 +20,7 @@ from portal.refunds import settle
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund
 from portal.returns import service
+from portal.returns.models import Return
 from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of
 
 Make = Callable[[], Customer]
@@ -32,7 +34,7 @@ def booked(desk: Desk, customer: Make) -> tuple[Customer, str]:
     return priya, priya.book_shirt()
 
 
-def news(desk: Desk, status: str, **more: str) -> None:
+def news(desk: Desk, status: str, **more: Any) -> None:
     """Stripe says something about the only refund."""
     with desk.ports.database.transaction() as tx:
         refund = tx.session.scalars(select(Refund)).one()
@@ -193,7 +195,7 @@ def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple
     news(desk, "pending")
     sent = text_of(priya.get(path))
     assert "Refund on its way to your bank" in sent
-    assert "expected by Tue 24 Nov 2026" in sent
+    assert "at your bank between Tue 24 Nov 2026 and Tue 1 Dec 2026" in sent
     assert "Refunded" not in sent
     news(desk, "succeeded")
     done = text_of(priya.get(path))
@@ -262,6 +264,33 @@ def test_money_that_was_never_taken_is_not_called_refunded(desk: Desk, booked: t
     assert "£54.10 was only reserved and is free again." in text
     assert "You’ve got" not in text
     assert "Your refund is complete" not in text
+    with desk.ports.database.transaction() as tx:
+        tx.session.execute(update(Return).values(status="closed"))
+    for page in (f"/returns/{rma}", "/order/WH-20418/returns"):
+        seen = text_of(priya.get(page))
+        assert "Released" in seen
+        assert "Refunded" not in seen
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"bank_reference": "746120438877", "reference_status": "available"}, "Bank reference 746120438877"),
+        ({"reference_status": "pending"}, "The bank reference comes later"),
+        ({"reversal": True}, "The purchase itself disappears from your statement, so there is no bank reference"),
+        ({"reference_status": "unavailable"}, ""),
+    ],
+    ids=["there", "to come", "reversal", "none"],
+)  # fmt: skip
+def test_the_bank_reference_is_told_or_that_it_comes_or_why_there_is_none(
+    desk: Desk, booked: tuple[Customer, str], more: dict[str, Any], said: str
+) -> None:
+    priya, rma = booked
+    desk.receive(rma)
+    news(desk, "succeeded", **more)
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "at your bank between Tue 24 Nov 2026 and Tue 1 Dec 2026" in text
+    assert said in text if said else "reference" not in text
 
 
 def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Make) -> None:

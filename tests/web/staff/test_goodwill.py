@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy import select
 
 from portal.flow import Ports
 from portal.notices.models import Notice
+from portal.notices.render import render
 from portal.orders.models import Order
-from portal.refunds import settle
+from portal.refunds import goodwill, late, settle
 from portal.refunds.gateway import RefundView
+from portal.refunds.goodwill import Gift
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
 from portal.shop import RefundLimits
+from tests.stages.refunds.test_controls import INES
 from tests.stages.returns.trade import rows
-from tests.web.staff.browser import Browser, cost, words
+from tests.web.staff.browser import Browser, cost, links, words
 from tests.web.staff.conftest import make_app
 from tests.web.staff.shop import NOW, Item, Shop
 
@@ -108,6 +112,29 @@ def test_a_role_gives_and_approves_no_more_than_its_limit(ports: Ports, shop: Sh
     assert shop.look(rma).status == "under_review"
 
 
+def test_a_gift_that_needs_a_second_person_is_opened_from_the_exceptions_and_decided_there(
+    lead: Browser, owner: Browser, shop: Shop
+) -> None:
+    order_id = shop.order(Item(gross=400_00), email="priya@example.com")
+    (order,) = rows(shop.database, select(Order))
+    here = f"/staff/orders/{order_id}/goodwill"
+    lead.submit(lead.form(here, "/goodwill"), {"amount": "310.00", "reason": "Wedding ruined"})
+    (refund,) = rows(shop.database, select(Refund))
+    with shop.do(STRIPE) as tx:
+        settle.hold_back(tx, *lock_refund(tx.session, refund.id), "second_person", "310.00 GBP are to be paid.")
+    listed = owner.words("/staff/?why=second_person")
+    for part in (f"Order {order.number}", "Needs a second person", "£310.00"):
+        assert part in listed, part
+    assert f"Order {order.number}" in owner.words(f"/staff/?text={order.number}")
+    (case,) = {each for each in links(owner.page("/staff/?why=second_person")) if "/refunds/rf_" in each}
+    seen = owner.words(case)
+    for part in ("Wedding ruined", "Maya Okafor", "Approve £310.00"):
+        assert part in seen, part
+    assert owner.submit(owner.form(case, "/second"), {"note": "Spoke to the couple"}).status_code == 303
+    assert rows(shop.database, select(Refund))[0].seconded_by == "Ines Moreau"
+    assert f"Order {order.number}" not in owner.words("/staff/?why=second_person")
+
+
 def test_the_page_asks_a_fixed_number_of_queries(lead: Browser, shop: Shop) -> None:
     one = shop.order(Item(gross=50_00))
     many = shop.order(*[Item(gross=10_00, name=f"Item {n}") for n in range(8)])
@@ -139,3 +166,31 @@ def test_the_customer_is_told_once_stripe_has_paid(lead: Browser, shop: Shop) ->
     (told,) = rows(shop.database, select(Notice))
     assert (told.kind, told.return_id, told.context["pieces"][0]["amount"]) == ("goodwill_sent", None, 20_00)
     assert "Late parcel" not in str(told.context)
+
+
+def test_the_customer_is_told_of_a_gift_that_failed_or_is_late(shop: Shop, ports: Ports) -> None:
+    for key in "ab":
+        order_id = shop.order(Item(gross=50_00))
+        with shop.do(INES) as tx:
+            goodwill.give(tx, order_id, Gift(20_00), reason="Late parcel", command_key=key * 20, shop=ports.shop)
+    failed, slow = rows(shop.database, select(Refund).order_by(Refund.id))
+    with shop.do(STRIPE) as tx:
+        settle.lose(
+            tx,
+            *lock_refund(tx.session, failed.id),
+            status="failed",
+            code="expired_or_canceled_card",
+            sentence="Expired.",
+        )
+    shop.set_refund(slow.public_id, status="pending", submitted_at=NOW - timedelta(days=30))
+    assert late.raise_late(shop.database, ports.shop.bank_days.most, ports.shop.timezone) == 1
+    told = rows(shop.database, select(Notice).order_by(Notice.id))
+    assert [(each.kind, each.refund_id) for each in told] == [("refund_failed", failed.id), ("refund_late", slow.id)]
+    for notice, said in zip(told, ("it didn’t get through", "the bank hasn’t finished it yet"), strict=True):
+        text = render(
+            notice.kind, notice.context, shop=ports.shop, wanted_locale="", base_url="http://localhost", link="http://x/gifts",
+            label_attached=False, now=NOW,
+        )  # fmt: skip
+        for part in (said, "£20.00 to Visa ending 1177", "See your refund", "http://x/gifts", "because of your order"):
+            assert part in " ".join(text.text.split()), part
+        assert "Late parcel" not in text.text

@@ -121,7 +121,7 @@ def policy_customers() -> str:
         points = (
             ()
             if policy is None
-            else promises_of(policy, shop, clock.now()).points(words.staff_wording(), shop.bank_days)
+            else promises_of(policy, shop, clock.now()).points(words.staff_wording(), shop.bank_days.most)
         )
         before = _published(session, draft)
         return render_template(

@@ -1,0 +1,62 @@
+"""Goodwill as the customer sees it: what was given, where each part of it is, and its credit note. Reads only.
+
+In: an order, or the number of a gift. Out: `GiftView` in the codes of `queries.Piece`. Invariants: a fixed number of queries; a
+part that was sent again shows once. Never: the reason that staff wrote, which is for staff.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from portal.errors import NotFound
+from portal.money import Money
+from portal.orders.models import Order
+from portal.refunds.credit_note_models import CreditNote
+from portal.refunds.models import Goodwill, Refund
+from portal.refunds.queries import Piece, piece_of
+from portal.refunds.settle import TAKEN_BACK
+from portal.shop import BankDays
+
+
+@dataclass(frozen=True, slots=True)
+class GiftView:
+    """One gift. ``pieces`` are its refunds, one for each payment; ``credit_note`` is a number or empty while there is none."""
+
+    public_id: str
+    order_number: str
+    amount: Money
+    given_at: datetime
+    pieces: tuple[Piece, ...]
+    credit_note: str
+
+
+def gifts_of_order(session: Session, order_id: int) -> list[Goodwill]:
+    """What was given for the order and not taken back, the newest first."""
+    query = select(Goodwill).where(Goodwill.order_id == order_id, Goodwill.ended_at.is_(None))
+    return list(session.scalars(query.order_by(Goodwill.id.desc())))
+
+
+def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
+    """One gift with its parts. Raises `NotFound`, also when all of it was taken back before it was sent."""
+    found = session.execute(
+        select(Goodwill, Order.number)
+        .join(Order, Order.id == Goodwill.order_id)
+        .where(Goodwill.public_id == public_id, Goodwill.ended_at.is_(None))
+    ).one_or_none()
+    if found is None:
+        raise NotFound("There is no such refund.")
+    gift, number = found
+    refunds = session.scalars(
+        select(Refund).where(Refund.goodwill_id == gift.id).options(joinedload(Refund.payment)).order_by(Refund.id)
+    ).all()
+    replaced = {refund.replaces_id for refund in refunds}
+    shown = [refund for refund in refunds if refund.id not in replaced and refund.failure_code != TAKEN_BACK]
+    ids = [refund.id for refund in refunds]
+    note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
+    pieces = tuple(piece_of(refund, bank_days) for refund in shown)
+    total = Money(sum(refund.amount_minor for refund in shown), gift.currency)
+    return GiftView(gift.public_id, number, total, gift.given_at, pieces, note or "")

@@ -1,0 +1,66 @@
+"""Goodwill as its customer sees it: by the mailed link or the order, where the money is, and its credit note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from portal.notices.links import gift_link
+from portal.refunds import goodwill
+from portal.refunds.goodwill import Gift
+from portal.refunds.models import Goodwill
+from tests.web.customer.desk import Customer, Desk, text_of
+from tests.web.customer.test_status import news
+
+Make = Callable[[], Customer]
+
+
+def given(desk: Desk) -> str:
+    """Five pounds for order WH-20418; the gift's number."""
+    order_id = desk.order()
+    desk.act(goodwill.give, order_id, Gift(5_00), reason="Rude driver", command_key="k" * 20, shop=desk.ports.shop)
+    with desk.ports.database.read() as session:
+        return session.scalars(select(Goodwill.public_id)).one()
+
+
+def test_the_mailed_link_opens_the_gift_with_its_days_and_its_credit_note(desk: Desk, customer: Make) -> None:
+    number = given(desk)
+    news(desk, "succeeded", reference_status="pending")
+    desk.work("issue_credit_note")
+    link = gift_link(desk.ports.config, number).removeprefix(desk.ports.config.base_url)
+    reader = customer()
+    opened = reader.get(link)
+    assert (opened.status_code, opened.location) == (303, f"/gifts/{number}")
+    text = text_of(reader.get(f"/gifts/{number}"))
+    for part in (
+        "Order WH-20418", "£5.00", "Refund to Visa ending 4242", "at your bank between Tue 24 Nov 2026 and Tue 1 Dec 2026",
+        "The bank reference comes later", "Credit note CN-2026-0001 (PDF)",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "Rude driver" not in text
+    paper = reader.get(f"/gifts/{number}/credit-note.pdf")
+    assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
+
+
+def test_without_the_link_or_the_order_a_gift_is_nobodys(desk: Desk, customer: Make) -> None:
+    number = given(desk)
+    stranger = customer()
+    wrong = gift_link(desk.ports.config, "gw_OTHER").rpartition("=")[2]
+    for path in (
+        f"/gifts/{number}", f"/gifts/{number}?key={wrong}", f"/gifts/{number}/credit-note.pdf", "/gifts/gw_NONE",
+        "/gifts/%00",
+    ):  # fmt: skip
+        assert stranger.get(path).location == "/", path
+
+
+def test_who_found_the_order_sees_what_was_given_for_it(desk: Desk, customer: Make) -> None:
+    number = given(desk)
+    priya = customer()
+    priya.find()
+    assert "/order/WH-20418/returns" in priya.get("/order/WH-20418/items").text
+    listed = priya.get("/order/WH-20418/returns")
+    assert "Refund of £5.00 without a return" in text_of(listed)
+    assert f"/gifts/{number}" in listed.text
+    assert "Refund being prepared" in text_of(priya.get(f"/gifts/{number}"))
+    assert priya.get(f"/gifts/{number}/credit-note.pdf").status_code == 404
