@@ -57,7 +57,8 @@ def decide(data: DecisionIn) -> Response:
     def decided(session: Session) -> dict[str, Any]:
         order = queries.get_order(session, readable(data.order))
         wishes = [to_wish(wish) for wish in data.lines]
-        return assessment_json(assess(session, load_book(session), order, wishes, at=data.at or clock.now()))
+        at = data.at or clock.now()
+        return assessment_json(assess(session, load_book(session), order, wishes, at=at, ship_with=data.ship_with))
 
     if key_of(request) is not None:
         # Only the answer is written, so that the same key gives it again even when the order has changed meanwhile.

@@ -108,6 +108,10 @@ class DecisionIn(Body):
     order: Annotated[Word, Field(description="The order's number")]
     lines: Annotated[list[WishIn], Field(min_length=1, max_length=1000)]
     at: Annotated[AwareDatetime | None, Field(description="Decide as of this moment; now when it is left out")] = None
+    ship_with: Annotated[
+        Literal[tuple(METHODS)] | None,  # type: ignore[valid-type]
+        Field(description="How the parcel travels; a return without it takes the first way that the policy offers"),
+    ] = None
 
 
 class ReturnIn(DecisionIn):
@@ -118,10 +122,6 @@ class ReturnIn(DecisionIn):
         Field(description="The order's own address, another one is a 422; who gets the mails where the order has none"),
     ] = None
     note: Prose = ""
-    ship_with: Annotated[
-        Literal[tuple(METHODS)] | None,  # type: ignore[valid-type]
-        Field(description="The first way that the policy offers when it is left out"),
-    ] = None
 
 
 class NoteIn(Body):

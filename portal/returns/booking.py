@@ -87,8 +87,8 @@ def book(
     found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=ship_with or None)
     _check_exchanges(tx, found)
     method = _method(found, ship_with)
-    if not ship_with and method in WITHOUT_LABEL:
-        # Nobody chose, and the policy's first way needs no label: what is booked must not charge for one.
+    if not ship_with and method and (method in WITHOUT_LABEL or _asks_method(found)):
+        # Nobody chose, so the policy's first way is taken. A rule may ask for it, and one without a label must not charge for one.
         found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=method)
     if found.answer == REFUSE and not ask_us:
         raise Refused(found)
@@ -202,6 +202,11 @@ def _method(found: Assessment, ship_with: str | None) -> str:
             "This way to send it back isn't offered.", {"/ship_with": f"choose one of {', '.join(found.ship_with)}"}
         )
     return ship_with
+
+
+def _asks_method(found: Assessment) -> bool:
+    """True when the way to send it was all that a rule lacked."""
+    return any(cause.params.get("fact") == "method" for line in found.lines for cause in line.decision.causes)
 
 
 def _check_evidence(tx: Tx, found: Assessment, ask_us: bool) -> None:
