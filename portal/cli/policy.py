@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from portal.cli.context import ports
+from portal.cli.orders import Bar
 from portal.errors import ConfigError
 from portal.policy.analysis import analyse
 from portal.policy.cases import load_cases, run_case
 from portal.policy.diagnostics import PolicyErrors, render
 from portal.policy.document import MAX_BYTES
 from portal.policy.editors import schema_text
+from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
+from portal.returns.past import sold_facts
 from portal.shop import load as load_shop
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -63,14 +68,22 @@ def _sold_to(file: Path) -> tuple[str, ...]:
 @click.option(
     "--sells-to", "countries", multiple=True, help="A country of delivery, like GB; looks for terms below its law."
 )
-def check(file: Path, countries: tuple[str, ...]) -> None:
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Also look for rules that no order placed since then could use."
+)
+def check(file: Path, countries: tuple[str, ...], since: datetime | None) -> None:
     """Say everything that is wrong with FILE. Exits with 1 on an error; warnings alone are no error.
 
-    Without --sells-to, the countries are those of the shop's settings (`sells_to` of a shop.yaml beside FILE).
+    Without --sells-to, the countries are those of the shop's settings (`sells_to` of a shop.yaml beside FILE). With --since, the
+    rules are tried on every line sold since that day, whatever the customer might have asked for.
     """
     loaded = load_policy_file(file)
     countries = countries or _sold_to(file)
-    found = (*loaded.warnings, *analyse(loaded, countries=countries))
+    past: list[tuple[Facts, int]] = []
+    if since is not None:
+        with Bar() as bar:
+            past = sold_facts(ports().database, loaded, since.date(), bar)
+    found = (*loaded.warnings, *analyse(loaded, countries=countries, past=past))
     warnings = sorted(found, key=lambda each: (each.line, each.column))
     for warning in warnings:
         click.echo(render(warning, loaded.source) + "\n")

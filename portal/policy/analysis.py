@@ -25,8 +25,11 @@ from portal.policy.satisfy import FALSE, NOT_TRUE, TRUE, Demand, Given, Universe
 from portal.policy.terms import Window, percent
 
 
-def analyse(policy: Policy, *, countries: Sequence[str] = (), past: Iterable[Facts] = ()) -> tuple[Diagnostic, ...]:
-    """Every finding. ``countries`` are those that the shop sells to (ISO 3166-1 alpha-2); ``past`` the facts of past orders."""
+def analyse(
+    policy: Policy, *, countries: Sequence[str] = (), past: Iterable[tuple[Facts, int]] = ()
+) -> tuple[Diagnostic, ...]:
+    """Every finding. ``countries`` are those that the shop sells to (ISO 3166-1 alpha-2); ``past`` the facts of lines that were
+    sold, each with the number of lines it stands for."""
     laws = [law for name, law in shipped().items() if name not in policy.laws]
     asked = [rule.when for rule in policy.rules]
     for law in laws:
@@ -34,7 +37,7 @@ def analyse(policy: Policy, *, countries: Sequence[str] = (), past: Iterable[Fac
         asked += [floor.unless for floor in law.floors if floor.unless is not None]
     asked += [_in(country) for country in countries]
     there = _Analysis(policy, Universe(asked, policy.zone))
-    found = [*there.rules(), *there.laws(laws, countries), *_unused(policy, past)]
+    found = [*there.rules(), *there.laws(laws, countries), *there.unused(past)]
     return tuple(sorted(found, key=lambda each: (each.line, each.column)))
 
 
@@ -140,6 +143,19 @@ class _Analysis:
                             told.add(name)
                             yield finding
 
+    def unused(self, past: Iterable[tuple[Facts, int]]) -> Iterator[Diagnostic]:
+        """The rules that could have held for nothing that was sold. Where a fact is not known, the rule could have held."""
+        left, lines = list(self.policy.rules), 0
+        for facts, times in past:
+            lines += times
+            left = [rule for rule in left if rule.holds(facts) is False]
+        for rule in left:
+            if lines and self.universe.possible([(rule.when, TRUE)]):
+                yield _at(
+                    self.policy, rule, f"`{rule.name}` holds for no order of the past",
+                    f"tried on {lines:,} sold line{'' if lines == 1 else 's'}; check its words against those of your goods",
+                )  # fmt: skip
+
     def _below(
         self, law: Law, floor: Floor, country: str, rule: Rule | None, above: Sequence[Rule]
     ) -> Diagnostic | None:
@@ -209,20 +225,6 @@ def _said(window: Window) -> str:
     if window.until is not None:
         return f"until `{window.until.isoformat()}`"
     return f"`{window.days} day{'' if window.days == 1 else 's'}`"
-
-
-def _unused(policy: Policy, past: Iterable[Facts]) -> Iterator[Diagnostic]:
-    """The rules that hold for no order of the past. Where a fact is not known any more, the rule could have held."""
-    left, orders = list(policy.rules), 0
-    for facts in past:
-        orders += 1
-        left = [rule for rule in left if rule.holds(facts) is False]
-    if orders:
-        for rule in left:
-            yield _at(
-                policy, rule, f"`{rule.name}` holds for no order of the past",
-                f"{orders} order{'' if orders == 1 else 's'} asked it; check its words against those of your goods",
-            )  # fmt: skip
 
 
 def _at(policy: Policy, rule: Rule | None, message: str, help_: str) -> Diagnostic:

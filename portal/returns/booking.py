@@ -88,7 +88,7 @@ def book(
     _check_exchanges(tx, found)
     method = _method(found, ship_with)
     if not ship_with and method and (method in WITHOUT_LABEL or _asks_method(found)):
-        # Nobody chose, so the policy's first way is taken. A rule may ask for it, and one without a label must not charge for one.
+        # Nobody chose, so the policy's first way is taken: a rule may ask for it, and without a label none must be charged.
         found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=method)
     if found.answer == REFUSE and not ask_us:
         raise Refused(found)

@@ -117,7 +117,7 @@ class SoldLines:
         }  # fmt: skip
         if any(uses_full_return(policy) for policy in policies):
             self._columns.add("alone")
-        if any(counts_from_last_parcel(policy) for policy in policies):
+        if "order.last_delivered" in asked or any(counts_from_last_parcel(policy) for policy in policies):
             self._columns.add("last")
         plain = [*_ALWAYS]
         groups: dict[tuple[str, ...], list[Callable[[Facts], object]]] = {}

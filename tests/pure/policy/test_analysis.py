@@ -104,14 +104,20 @@ def test_a_refusal_that_the_law_itself_allows_is_not_below_it():
 
 
 def test_a_rule_that_no_past_order_meets_is_named_and_one_that_could_have_held_is_not():
-    past = [Facts(order=OrderFacts(country=country)) for country in ("GB", "DE")]
+    past = [(Facts(order=OrderFacts(country=country)), lines) for country, lines in (("GB", 1_200), ("DE", 34))]
     rules = "- rule: France\n  when: {order.country: FR}\n  set: {review: always}\n"
     rules += "- rule: Germany\n  when: {order.country: DE}\n  set: {credit_bonus: 1%}\n"
     rules += "- rule: Open\n  when: {item.tags: {has: x}}\n  set: {ship_by: 3 days}"
     (found,) = analyse(policy(rules), past=past)
-    assert (found.line, found.message) == (5, "`France` holds for no order of the past")
-    assert found.help == "2 orders asked it; check its words against those of your goods"
+    assert (found.line, found.column, found.message) == (5, 5, "`France` holds for no order of the past")
+    assert found.help == "tried on 1,234 sold lines; check its words against those of your goods"
     assert analyse(policy(rules)) == ()
+
+
+def test_a_rule_that_can_never_hold_is_said_to_once():
+    never = "- rule: Never\n  when: {all: [{order.country: GB}, {order.country: FR}]}\n  set: {review: always}"
+    found = analyse(policy(never), past=[(Facts(order=OrderFacts(country="GB")), 1)])
+    assert [each.message for each in found] == ["`Never` can never hold"]
 
 
 EMPTY = [
