@@ -28,6 +28,7 @@ from portal.policy.reasons import REASONS
 from portal.policy.terms import ReturnShipping
 from portal.returns.lifecycle import ENDED, UNDECIDED
 from portal.returns.models import Return, ReturnLine
+from portal.returns.parcel import parcel
 from portal.returns.queries import get_return, get_return_by_id
 from portal.shop import Shop
 
@@ -193,10 +194,12 @@ def customer_address(return_: Return) -> Address:
     )
 
 
-def warehouse_address(shop: Shop) -> Address:
-    """Where the goods go."""
+def goes_to(return_: Return, shop: Shop) -> Address:
+    """Where the goods go: the warehouse, and within it the place that the policy names."""
     to = shop.warehouse
-    return Address(to.name, to.lines, to.city, to.region, to.postcode, to.country)
+    place = parcel(Decision.from_json(line.decision) for line in travelling(return_)).destination
+    lines = (place, *to.lines) if place else to.lines
+    return Address(to.name, lines, to.city, to.region, to.postcode, to.country)
 
 
 def _label_doc(return_: Return, label: Label, shop: Shop) -> LabelDoc:
@@ -208,7 +211,7 @@ def _label_doc(return_: Return, label: Label, shop: Shop) -> LabelDoc:
         service=label.service,
         sort_code=shop.carrier.sort_code,
         sender=customer_address(return_),
-        recipient=warehouse_address(shop),
+        recipient=goes_to(return_, shop),
         send_by=return_.ship_by_on,
         parcel=_parcel(lines, locale),
         tracking=label.code,
@@ -246,7 +249,7 @@ def _slip_doc(return_: Return, label: Label | None, shop: Shop) -> SlipDoc:
         order_number=return_.order.number,
         booked_on=clock.local_date(return_.booked_at, shop.timezone),
         sender=customer_address(return_),
-        recipient=warehouse_address(shop),
+        recipient=goes_to(return_, shop),
         items=tuple(
             SlipItem(
                 name=line.order_line.name or line.order_line.sku,

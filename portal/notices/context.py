@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from portal.db import Event, Tx
 from portal.labels import service as labels
 from portal.orders.models import Order
-from portal.policy.decision import REFUSE
+from portal.policy.decision import REFUSE, Decision
 from portal.policy.quote import Quote
 from portal.refunds.models import Refund
 from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, piece_of
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import accounted, keeps_item
+from portal.returns.parcel import parcel
+from portal.returns.payable import accounted, keeps_item, message_of
 from portal.reviews.models import Review
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
@@ -57,6 +58,7 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
     if kind == "booked":
         context["by_staff"] = (event.data or {}).get("by") == "staff"
+        context["place"] = parcel(Decision.from_json(line.decision) for line in labels.travelling(return_)).destination
         label = labels.find_label(session, return_.id)
         if label is not None:
             context["label"] = {"carrier": label.carrier, "service": label.service, "code": labels.short_code(label)}
@@ -124,7 +126,7 @@ def _line(line: ReturnLine) -> dict[str, Any]:
         "counted": accounted(line),
         "received": line.received_quantity,
         "condition": line.condition,
-        "say": line.decision["terms"].get("message", {}).get("value") or "",
+        "say": message_of(line),
     }
     if line.answer == REFUSE:
         causes = line.decision["causes"]

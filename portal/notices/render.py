@@ -143,8 +143,7 @@ def _values(
         "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),
         "is_today": today == speech.local_day(now),
-        "warehouse": ", ".join(_warehouse(shop)),
-        "warehouse_lines": _warehouse(shop),
+        "warehouse": ", ".join(_warehouse(shop, str(context.get("place") or ""))),
         "money": speech.money,
         **found,
     }
@@ -269,9 +268,9 @@ def _weekday_of(moment: str | None, speech: Speech) -> str:
     return wording.weekday(speech.local_day(datetime.fromisoformat(moment)), speech.locale) if moment else ""
 
 
-def _warehouse(shop: Shop) -> list[str]:
+def _warehouse(shop: Shop, place: str = "") -> list[str]:
     to = shop.warehouse
-    address = Address(to.name, to.lines, to.city, to.region, to.postcode, to.country)
+    address = Address(to.name, (place, *to.lines) if place else to.lines, to.city, to.region, to.postcode, to.country)
     return [line.text for line in postal_lines(address, joined=True)]
 
 

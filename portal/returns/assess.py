@@ -28,6 +28,7 @@ from portal.policybook.service import Book
 from portal.returns import facts as gather
 from portal.returns import units
 from portal.returns.models import UnitRange
+from portal.returns.parcel import parcel
 from portal.returns.units import Range, Worth
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
@@ -243,7 +244,8 @@ def assess(
         fee_already_charged=basis.fee_charged,
         ship_with=ship_with,
     )
-    return Assessment(order, max(decided_by), tuple(lines), quoted, basis, _methods(lines))
+    methods = parcel(line.decision for line in lines).methods
+    return Assessment(order, max(decided_by), tuple(lines), quoted, basis, methods)
 
 
 def quote_line(wish: Wish, worth: Worth, decision: Decision) -> QuoteLine:
@@ -258,13 +260,6 @@ def quote_line(wish: Wish, worth: Worth, decision: Decision) -> QuoteLine:
         wish.resolution,
         decision.terms,
     )
-
-
-def _methods(lines: Sequence[LineAssessment]) -> tuple[str, ...]:
-    offered = [tuple(line.decision.value("ship_with")) for line in lines if not line.keeps_item]
-    if not offered:
-        return ()
-    return tuple(method for method in offered[0] if all(method in each for each in offered))
 
 
 def _check(order: Order, wishes: Sequence[Wish]) -> list[OrderLine]:

@@ -1,12 +1,13 @@
 """What the lines of one return mean for its parcel. Pure.
 
-In: the decisions of the lines that stay in the return. Out: whether anything travels, by when, how, and when money is sent.
+In: the decisions of the lines that stay in the return. Out: whether anything travels, by when, how, where, and when money is
+sent.
 Invariant: one parcel has one answer. Never: a look at anything but the decisions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from portal.policy.decision import Decision
@@ -23,7 +24,9 @@ class Parcel:
     refund_when: str
     ship_by_days: int | None
     methods: tuple[str, ...]
-    """The ways to send it that every line allows, in the first line's order."""
+    """The ways to send it that every line allows, in the first line's order; none where lines go to different places."""
+    destination: str = ""
+    """Where in the warehouse it goes, in the merchant's words; empty: nowhere in particular."""
 
 
 def keeps_item(decision: Decision) -> bool:
@@ -37,10 +40,17 @@ def parcel(decisions: Iterable[Decision]) -> Parcel:
     if not travelling:
         return Parcel(False, REFUND_WHEN[0], None, ())
     moments = [REFUND_WHEN.index(decision.value("refund_when")) for decision in travelling]
-    offered = [tuple(decision.value("ship_with")) for decision in travelling]
     return Parcel(
         True,
         REFUND_WHEN[max(moments)],
         min(decision.value("ship_by") for decision in travelling),
-        tuple(method for method in offered[0] if all(method in each for each in offered)),
+        _methods(travelling),
+        travelling[0].value("destination") or "",
     )
+
+
+def _methods(travelling: Sequence[Decision]) -> tuple[str, ...]:
+    if len({decision.value("destination") for decision in travelling}) > 1:
+        return ()
+    offered = [tuple(decision.value("ship_with")) for decision in travelling]
+    return tuple(method for method in offered[0] if all(method in each for each in offered))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -41,7 +42,8 @@ def sold_facts(
     kinds: dict[Hashable, tuple[Facts, int]] = {}
     with database.engine.connect() as connection:
         placed = OrderLine.order_id.in_(select(Order.id).where(Order.placed_at >= start))
-        first, last = connection.execute(select(func.min(OrderLine.id), func.max(OrderLine.id)).where(placed)).one()
+        ends: Any = connection.execute(select(func.min(OrderLine.id), func.max(OrderLine.id)).where(placed)).one()
+        first, last = ends
         if first is None:
             return []
         for low in range(first, last + 1, BATCH):

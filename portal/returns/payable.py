@@ -56,6 +56,11 @@ def keeps_item(line: ReturnLine) -> bool:
     return bool(line.decision["terms"]["keep_item"]["value"])
 
 
+def message_of(line: ReturnLine) -> str:
+    """What the policy tells the customer about this item; empty when it says nothing."""
+    return str(line.decision["terms"].get("message", {}).get("value") or "")
+
+
 def grades(line: ReturnLine) -> Mapping[str, Grade]:
     """What the policy says about conditions found on inspection; empty when it says nothing."""
     return Decision.from_json(line.decision).value("on_inspection") or {}

@@ -15,11 +15,12 @@ from portal.orders.queries import get_order
 from portal.policy.quote import REFUND, STORE_CREDIT, Quote
 from portal.returns import lifecycle, service
 from portal.returns.models import Return
-from portal.returns.payable import COUNTING, accounted, keeps_item, payable_quote
+from portal.returns.payable import COUNTING, accounted, keeps_item, message_of, payable_quote
 from portal.reviews.service import open_reviews
 from portal.web.customer import grants
 from portal.web.customer.amounts import pay_to
 from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see, speech
+from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.review import shown_email
@@ -99,7 +100,8 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         hours=shop.decide_within_hours,
         email=shown_email(return_.email, bool(grant and grant.by_email)),
         carrier=shop.carrier,
-        warehouse=shop.warehouse,
+        to=labels.goes_to(return_, shop),
+        told=_told(return_),
         by=return_.ship_by_on,
         days_left=(return_.ship_by_on - today).days if return_.ship_by_on else 0,
         travels=bool(travelling) and bool(return_.ship_with),
@@ -107,6 +109,12 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         can_cancel=can_cancel(return_),
         owner=grant is not None,
     )
+
+
+def _told(return_: Return) -> list[tuple[str, str]]:
+    """What the policy has to say to the customer about each item."""
+    lines = [line for line in return_.lines if line.status in COUNTING]
+    return [(name_of(line.order_line), say) for line in lines if (say := message_of(line))]
 
 
 def _steps(
@@ -150,7 +158,7 @@ def _send(return_: Return, label: Label | None) -> tuple[str, str | Markup]:
     if return_.ship_with == "shop":
         return _("Bring it to one of our shops"), _("Show this page or say your return number.")
     if label is None:
-        to = shop.warehouse
+        to = labels.goes_to(return_, shop)
         address = ", ".join(part for part in (to.name, *to.lines, to.city, to.postcode, to.country) if part)
         return _("Send it to us and keep the receipt"), address
     where: str | Markup = _("At any %(place)s counter or locker.", place=shop.carrier.drop_off)

@@ -49,6 +49,7 @@ class Offer:
     evidence: Evidence
     questions: tuple[Question, ...]
     photo_cause: Cause | None
+    message: str
     variants: tuple[Variant, ...]
     in_stock: tuple[Variant, ...]
 
@@ -79,6 +80,7 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
         evidence=evidence,
         questions=questions.items if (questions := shown.decision.value("questions")) is not None else (),
         photo_cause=_photo_cause(basket, choice, shown, at) if evidence.photos else None,
+        message=shown.decision.value("message") or "" if offered else "",
         variants=variants,
         in_stock=in_stock,
     )
