@@ -8,13 +8,21 @@ rules is meaning. Never: a policy from a document with an error; a look at the f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal.policy.conditions import ALWAYS, Condition, Holds, compile_condition, condition_json
+from portal.policy.conditions import (
+    ALWAYS,
+    Comparison,
+    Condition,
+    Holds,
+    comparisons,
+    compile_condition,
+    condition_json,
+)
 from portal.policy.decision import OTHERWISE, Term
 from portal.policy.diagnostics import Diagnostic, PolicyErrors
 from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
@@ -74,6 +82,17 @@ class Policy:
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, or None (for `otherwise` and for laws)."""
         return next((rule for rule in self.rules if rule.name == name), None)
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Every test of every rule and of every law."""
+        for rule in self.rules:
+            yield from comparisons(rule.when)
+        for law in self.floors:
+            yield from comparisons(law.applies)
+            for floor in law.floors:
+                yield from comparisons(floor.when)
+                if floor.unless is not None:
+                    yield from comparisons(floor.unless)
 
     def meaning(self) -> dict[str, Any]:
         """What the document says, as JSON in one spelling; the hash is taken of this."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -18,8 +18,7 @@ from portal import timeline
 from portal.db import Tx
 from portal.errors import Invalid, NotFound
 from portal.policy.binding import Bound, Version, bind, decide_bound
-from portal.policy.conditions import Comparison, compile_condition
-from portal.policy.conditions import comparisons as tests_of
+from portal.policy.conditions import compile_condition
 from portal.policy.decision import Decision
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
@@ -63,7 +62,7 @@ class Book:
         names: frozenset[str] = frozenset()
         for version in (bound.version, *bound.later):
             if version.number not in self._asked:
-                self._asked[version.number] = frozenset(each.fact for each in comparisons(version.policy))
+                self._asked[version.number] = frozenset(each.fact for each in version.policy.comparisons())
             names |= self._asked[version.number]
         return names
 
@@ -84,24 +83,12 @@ def asking(policy: Policy) -> Callable[[Facts], Decision]:
     return lambda facts: decide(policy, facts)
 
 
-def comparisons(policy: Policy) -> Iterator[Comparison]:
-    """Every test of every rule."""
-    for rule in policy.rules:
-        yield from tests_of(rule.when)
-    for law in policy.floors:
-        yield from tests_of(law.applies)
-        for floor in law.floors:
-            yield from tests_of(floor.when)
-            if floor.unless is not None:
-                yield from tests_of(floor.unless)
-
-
 def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:
     """For each reason the first one that every comparison of these policies answers in the same way."""
     tests = [
         compile_condition(each, policy.zone)
         for policy in policies
-        for each in comparisons(policy)
+        for each in policy.comparisons()
         if each.fact == "reason"
     ]
     first: dict[tuple[Any, ...], str] = {}

@@ -28,7 +28,7 @@ from portal.policy.loader import load_policy
 from portal.policy.quote import ShippingPaid
 from portal.policy.simulate import QUESTIONS, Comparison, LineTrial, Request, RequestTrial
 from portal.policybook import simulation as stored
-from portal.policybook.service import asking, comparisons, get_version, read_laws
+from portal.policybook.service import asking, get_version, read_laws
 from portal.policybook.simulation import LineChange, ReturnChange, Sample, Simulation
 from portal.returns.days import first_day, move
 from portal.returns.history import ASKED as HISTORY
@@ -87,7 +87,7 @@ class Reader:
         self._database = database
         self._plan = plan
         policies = load_policy(plan.before, "before", read_laws(plan.before_laws)), load_policy(plan.after, "after")
-        tests = [(test, policy.zone) for policy in policies for test in comparisons(policy)]
+        tests = [(test, policy.zone) for policy in policies for test in policy.comparisons()]
         history = None
         if not HISTORY.isdisjoint(test.fact for test, _ in tests):
             with database.read() as session:

@@ -30,7 +30,7 @@ from portal.policy.loader import Policy, load_policy
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
 from portal.policy.simulate import QUESTIONS, Comparison, Request, request_sums, sums_of
 from portal.policybook import simulation as stored
-from portal.policybook.service import asking, comparisons
+from portal.policybook.service import asking
 from portal.policybook.simulation import Sample, Simulation
 from portal.returns import facts as gather
 from portal.returns import service
@@ -161,7 +161,7 @@ def fill(database: Database, orders: int = 60) -> None:
 def one_by_one(database: Database, before: Policy, after: Policy, sample: Sample) -> dict[str, Comparison]:
     """The same simulation the slow way: an object, its facts, two decisions and two quotes for every line and question."""
     found = {question.name: Comparison() for question in QUESTIONS} | {"requests": Comparison()}
-    asked_facts = {test.fact for each in (before, after) for test in comparisons(each)}
+    asked_facts = {test.fact for each in (before, after) for test in each.comparisons()}
     since = datetime.combine(sample.since, time(0), tzinfo=after.zone)
     with database.read() as session:
         query = select(Order).options(selectinload(Order.lines)).where(Order.placed_at >= since.astimezone(UTC))

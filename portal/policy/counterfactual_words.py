@@ -1,0 +1,108 @@
+"""Counterfactuals as sentences: for staff every one of them, for a customer what is still theirs to do and plain facts.
+
+In: `WhatIf` values and a `Wording`. Out: text. Invariants: a sentence says what was decided again and nothing more; a customer is
+told a day, an amount, or what they can still choose. Never: to a customer, another reason, an answer that they gave, the days of
+grace, or anything about who they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from portal.policy import conditions as c
+from portal.policy.counterfactual import WhatIf
+from portal.policy.decision import ACCEPT, REVIEW
+from portal.policy.explain import ENGLISH, Wording, resolution_words
+from portal.policy.laws import PREFIX
+from portal.policy.pieces import fill, listed, listed_words, plain
+from portal.policy.sentences import condition_words, fact_word
+
+MOST_FOR_CUSTOMERS = 2
+
+
+def change_words(found: WhatIf, wording: Wording = ENGLISH) -> str:
+    """What would be otherwise: "If the return is worth £300.00 or less", "Without “Final sale”"."""
+    _ = wording.gettext
+    if found.when:
+        conditions = listed([condition_words(each, wording) for each in found.when], wording)
+        return plain(fill(_("If %(conditions)s"), conditions=conditions))
+    laws = [name.removeprefix(PREFIX) for name in found.without if name.startswith(PREFIX)]
+    named = listed_words([_("“%(rule)s”") % {"rule": name} for name in laws or found.without], wording, last="and")
+    return (_("Without the law %(names)s") if laws else _("Without %(names)s")) % {"names": named}
+
+
+def answer_words(found: WhatIf, wording: Wording = ENGLISH) -> str:
+    """The answer that it would give."""
+    _ = wording.gettext
+    if found.answer == ACCEPT:
+        return _("accepted, once what is asked for is there") if found.open_ else _("accepted")
+    return _("a person decides") if found.answer == REVIEW else _("refused")
+
+
+def staff_sentence(found: WhatIf, wording: Wording = ENGLISH) -> str:
+    """``If the return is worth £300.00 or less: accepted.``"""
+    return wording.gettext("%(change)s: %(answer)s.") % {
+        "change": change_words(found, wording),
+        "answer": answer_words(found, wording),
+    }
+
+
+def customer_sentences(found: Iterable[WhatIf], wording: Wording = ENGLISH) -> tuple[str, ...]:
+    """At most two plain sentences: until when it would have been accepted, from when it is, what can be chosen instead."""
+    helping = [each for each in found if each.answer == ACCEPT != each.before.answer and len(each.when) == 1]
+    said = (sentence for each in helping for sentence in _customer(each, wording))
+    return tuple(dict.fromkeys(said))[:MOST_FOR_CUSTOMERS]
+
+
+def _customer(found: WhatIf, wording: Wording) -> Iterator[str]:
+    condition = found.when[0]
+    if not isinstance(condition, c.Comparison):
+        return
+    codes = {cause.code for cause in found.before.causes}
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    match condition.fact:
+        case "today":
+            yield from _day(found, condition, "window_closed" in codes, wording)
+        case "resolution" if "resolution_not_offered" not in codes:
+            wishes = listed_words([resolution_words(each, wording) for each in values], wording)
+            yield wording.gettext("You can return it for %(wishes)s.") % {"wishes": wishes}
+        case "method":
+            yield from _ways(found, values, wording)
+        case "line.quantity" if condition.op in ("at_most", "is"):
+            yield wording.ngettext(
+                "%(count)d of them can come back.", "Up to %(count)d of them can come back.", values[-1]
+            ) % {"count": values[-1]}
+        case "return.value" if condition.op == "at_most":
+            message = (
+                wording.gettext("A return of up to %(amount)s needs no check by a person.")
+                if found.before.answer == REVIEW
+                else wording.gettext("It can come back in a return of up to %(amount)s.")
+            )
+            yield message % {"amount": wording.money(values[0])}
+        case "return.items" if condition.op == "at_most":
+            yield wording.ngettext(
+                "A return of %(count)d item needs no check by a person.",
+                "A return of up to %(count)d items needs no check by a person.",
+                values[0],
+            ) % {"count": values[0]}
+
+
+def _day(found: WhatIf, condition: c.Comparison, told: bool, wording: Wording) -> Iterator[str]:
+    """The day on which the answer turned, or turns. That a window closed says its day already, and its grace is not told."""
+    asked, then = found.asked_on, found.facts.at
+    if asked is None or then is None:
+        return
+    days: Sequence[date] = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    if then > asked:
+        yield wording.gettext("You can return it from %(date)s.") % {"date": wording.date(days[0])}
+    elif not told:
+        yield wording.gettext("It would have been accepted until %(date)s.") % {"date": wording.date(days[-1])}
+
+
+def _ways(found: WhatIf, methods: Sequence[Any], wording: Wording) -> Iterator[str]:
+    offered = [each for each in methods if each in found.decision.value("ship_with")]
+    if offered:
+        ways = listed_words([fact_word("method", each, wording) for each in offered], wording)
+        yield wording.gettext("You can return it with %(ways)s.") % {"ways": ways}

@@ -1,0 +1,327 @@
+"""What a fact could have been: the values that a policy can tell apart, and facts that have one of them instead.
+
+In: the policies that bind an order, and the facts of one question. Out: for each fact that can matter, the values to try.
+Invariants: between two neighbouring values of an amount, a number or a day that stand here the policies decide alike, so a limit
+that is found is the exact one; facts that hang together move together (fewer units are worth less, who is a business is no
+consumer). Never: a day that cannot be (a delivery before the order, a question before the delivery).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from portal.money import Money
+from portal.policy import conditions as c
+from portal.policy.facts import Facts
+from portal.policy.laws import START_OF, last_day
+from portal.policy.loader import Policy
+from portal.policy.terms import Evidence, Questions, Window
+
+TODAY, UNITS = "today", "line.quantity"
+ORDERED = frozenset({c.NUMBER, c.MONEY, c.SHARE, c.WEIGHT, c.DAY})
+"""Types whose values have a before and an after."""
+MOST_UNITS = 200
+"""Up to so many units every smaller number of them is tried."""
+_START_FACTS: Mapping[str, str] = {start: f"order.{start}" for start in START_OF}
+_NEVER = ("order.currency",)
+"""An order in another currency has other amounts: that would be another order, not another fact."""
+_NOBODY = ("ZZ", "QZ", "XZ")
+"""Codes that no country has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The other values of every fact. ``worth`` says what was paid for so many of the units (None: it is not known, and fewer
+    units are tried only where no amount is asked); ``turns`` are moments at which another version comes into force."""
+
+    policies: tuple[Policy, ...]
+    facts: Facts
+    worth: Callable[[int], Money] | None = None
+    turns: tuple[datetime, ...] = ()
+    _tests: dict[str, tuple[c.Comparison, ...]] = field(init=False, repr=False)
+    _windows: tuple[Window, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        tests: dict[str, list[c.Comparison]] = {}
+        for policy in self.policies:
+            for test in policy.comparisons():
+                tests.setdefault(test.fact, []).append(test)
+        object.__setattr__(self, "_tests", {name: tuple(dict.fromkeys(found)) for name, found in tests.items()})
+        object.__setattr__(self, "_windows", tuple(_windows(self._values_of("window"))))
+
+    def _values_of(self, term: str) -> list[Any]:
+        """Every value that some rule, some law or `otherwise` gives a term."""
+        found = []
+        for policy in self.policies:
+            givers = [policy.otherwise, *(rule.sets for rule in policy.rules)]
+            givers += [floor.grants for law in policy.floors for floor in law.floors]
+            found += [sets[term] for sets in givers if term in sets]
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """The facts whose value can matter, those that rules ask first."""
+        asked = [name for name in self._tests if not name.startswith("days_since.") and name not in _NEVER]
+        more = [TODAY, *(_START_FACTS[each.start] for each in self._windows), "resolution"]
+        # A day counted to is asked of the day it is counted from.
+        more += [name.replace("days_since.", "order.") for name in self._tests if name.startswith("days_since.")]
+        if any(value.photos for value in self._values_of("evidence")):
+            more.append("evidence")
+        if "customer.is_consumer" not in asked and any(policy.floors for policy in self.policies):
+            more.append("order.is_business")
+        if {"line.value", "return.value", "return.items"} & set(self._tests):
+            more.append(UNITS)
+        more += [f"{c.ANSWER_PREFIX}{each.name}" for each in self._questions()]
+        return tuple(dict.fromkeys(asked + more))
+
+    def _questions(self) -> list[Any]:
+        return [each for value in self._values_of("questions") if isinstance(value, Questions) for each in value.items]
+
+    def values(self, name: str) -> tuple[Any, ...]:
+        """The values to try in place of the one that the fact has: days as dates of the shop's calendar, in order."""
+        spec = c.find_fact(name)
+        if spec is None:
+            return ()
+        tests = self._tests.get(name, ())
+        now = value_of(self.facts, name, self.policies[0])
+        found: Iterable[Any]
+        if name == UNITS:
+            found = self._fewer()
+        elif spec.type == c.DAY:
+            found = self._days(name, tests)
+        elif spec.words:
+            found = spec.words
+        elif spec.type == c.YES_NO:
+            found = (True, False)
+        elif spec.type == c.TEXTS:
+            found = _lists(tests, now)
+        elif spec.type == c.TEXT:
+            found = [*self._named(name).values(), *([other] if (other := self.other(name)) is not None else [])]
+        elif spec.type == c.MONEY:
+            found = self._amounts(name, tests, now)
+        else:
+            found = self._numbers(name, tests)
+        if spec.type == c.TEXT and now is not None:
+            return tuple(each for each in found if str(each).casefold() != now.casefold())
+        return tuple(each for each in found if each != now)
+
+    def other(self, name: str) -> str | None:
+        """A text that stands for every one that no rule names; None where there is none, or patterns could tell them apart."""
+        spec, named = c.find_fact(name), self._named(name)
+        if (
+            spec is None
+            or spec.type != c.TEXT
+            or spec.words
+            or not named
+            or any(test.op == "matches" for test in self._tests.get(name, ()))
+        ):
+            return None
+        return None if self._choices(name) else another(spec, named)
+
+    def _named(self, name: str) -> dict[str, str]:
+        """The texts that rules name, and the choices that the customer has."""
+        texts: Iterable[Any] = _constants(test for test in self._tests.get(name, ()) if test.op != "matches")
+        words = [word for word in texts if isinstance(word, str)]
+        named: dict[str, str] = {}
+        for word in (*words, *self._choices(name)):
+            named.setdefault(word.casefold(), word)
+        return named
+
+    def _choices(self, name: str) -> list[str]:
+        return [
+            choice for each in self._questions() if f"{c.ANSWER_PREFIX}{each.name}" == name for choice in each.choices
+        ]
+
+    def _amounts(self, name: str, tests: Sequence[c.Comparison], now: Money | None) -> list[Money]:
+        currency = now.currency if now is not None else self.facts.order.currency
+        constants = [each for each in _constants(tests) if each.currency == currency]
+        found = {each.minor + step for each in constants for step in (-1, 0, 1) if each.minor + step >= 0}
+        line = self.facts.line_value
+        if name == "return.value" and line is not None and line.currency == currency:
+            # Less than what this line alone is worth is less of the line too; see `with_value`.
+            found |= {line.minor} if found else set()
+        return [Money(minor, currency) for minor in sorted(found)] if currency is not None else []
+
+    def _numbers(self, name: str, tests: Sequence[c.Comparison]) -> list[int]:
+        constants = list(_constants(tests))
+        if name == "evidence":
+            constants += [each.photos for each in self._values_of("evidence") if isinstance(each, Evidence)]
+        lowest = (self.facts.quantity or 0) if name == "return.items" else 0
+        found = {each + step for each in constants for step in (-1, 0, 1)}
+        return sorted(each for each in found if each >= lowest)
+
+    def _fewer(self) -> list[int]:
+        units = self.facts.quantity
+        if units is None or not 1 < units <= MOST_UNITS:
+            return []
+        if self.worth is None and {"line.value", "return.value"} & set(self._tests):
+            return []
+        return list(range(1, units))
+
+    def _days(self, name: str, tests: Sequence[c.Comparison]) -> list[date]:
+        facts, zone = self.facts, self.policies[0].zone
+        asked = _local(facts.at, self.policies[0])
+        found = {each + timedelta(days=step) for each in _constants(tests) for step in (-1, 0, 1)}
+        ends = {each: last_day(each, facts, zone) for each in self._windows}
+        if name == TODAY:
+            if asked is None:
+                return []
+            for turn in self.turns:
+                found |= {turn.astimezone(zone).date() + timedelta(days=step) for step in (-1, 0, 1)}
+            for window, end in ends.items():
+                if end is not None:
+                    found |= {end + timedelta(days=late + step) for late in (0, window.grace) for step in (0, 1)}
+            for counts, start in self._counted():
+                found |= {start + timedelta(days=each + step) for each in counts for step in (-1, 0, 1)}
+            first = max((day for day in self._known_days() if day <= asked), default=None)
+            return sorted(day for day in found if first is None or day >= first)
+        # A window that starts with this day ends on one of these days when it starts so many days before.
+        known = {each for each in (asked, *ends.values()) if each is not None}
+        steps = (-3, -2, -1, 0, 1) if any(each.ends_on != "day" for each in self._windows) else (-1, 0, 1)
+        for window in self._windows:
+            if window.days is not None and _START_FACTS[window.start] == name:
+                days = {window.days, window.days + window.grace}
+                found |= {end - timedelta(days=each - step) for end in known for each in days for step in steps}
+        if asked is not None and (counted := self._tests.get(name.replace("order.", "days_since."))):
+            found |= {asked - timedelta(days=each + step) for each in _constants(counted) for step in (-1, 0, 1)}
+        low, high = self.bounds(name)
+        found |= {each for each in (low, high) if each is not None}
+        return sorted(day for day in found if (low is None or day >= low) and (high is None or day <= high))
+
+    def _counted(self) -> Iterator[tuple[list[int], date]]:
+        for start, path in (("placed", "order.placed"), ("shipped", "order.shipped"), ("delivered", "order.delivered")):
+            day = value_of(self.facts, path, self.policies[0])
+            tests = self._tests.get(f"days_since.{start}")
+            if day is not None and tests:
+                yield list(_constants(tests)), day
+
+    def _known_days(self) -> list[date]:
+        found = (value_of(self.facts, name, self.policies[0]) for name in _START_FACTS.values())
+        return [day for day in found if day is not None]
+
+    def bounds(self, name: str) -> tuple[date | None, date | None]:
+        """Between which days the day of this name lies, by the others that are known; None where it has no bound."""
+        order = ("order.placed", "order.shipped", "order.delivered", "order.last_delivered", TODAY)
+        at = order.index(name)
+        days = [value_of(self.facts, each, self.policies[0]) for each in order]
+        before = [day for day in days[:at] if day is not None]
+        after = [day for each, day in zip(order[at + 1 :], days[at + 1 :], strict=True) if day is not None]
+        if name == "order.delivered":
+            # A later parcel moves the day of the last one; see `with_value`.
+            after = [day for day in days[4:] if day is not None]
+        return max(before, default=None), min(after, default=None)
+
+    def with_value(self, name: str, value: Any) -> Facts:
+        """The facts with this value, and with what hangs on it."""
+        return with_value(self.facts, name, value, self.policies[0], self.worth)
+
+
+def with_value(
+    facts: Facts, name: str, value: Any, policy: Policy, worth: Callable[[int], Money] | None = None
+) -> Facts:
+    """The facts in which the fact has this value; a day is taken at noon in the policy's timezone."""
+    spec = c.find_fact(name)
+    if spec is None:
+        raise ValueError(f"`{name}` is no fact")
+    if name.startswith(c.ANSWER_PREFIX):
+        return facts.asking(answers={**(facts.answers or {}), name.removeprefix(c.ANSWER_PREFIX): value})
+    if name == UNITS:
+        return _with_units(facts, value, worth)
+    if spec.type == c.DAY:
+        value = datetime.combine(value, time(12), tzinfo=policy.zone)
+    group, _, field_ = spec.path.rpartition(".")
+    changed = _put(facts, group, field_, value)
+    match name:
+        case "order.delivered" if (last := facts.order.last_delivered_at) is not None and value > last:
+            return _put(changed, "order", "last_delivered_at", value)
+        case "order.is_business":
+            return replace(changed, is_consumer=not value)
+        case "customer.is_consumer" if not value or facts.order.is_business:
+            return _put(changed, "order", "is_business", not value)
+        case "return.value" if facts.line_value is not None and _exceeds(facts.line_value, value):
+            return replace(changed, line_value=value)
+        case "line.value" if facts.return_value is not None and _exceeds(value, facts.return_value):
+            return replace(changed, return_value=value)
+    return changed
+
+
+def _exceeds(one: Money, other: Money) -> bool:
+    return one.currency == other.currency and one.minor > other.minor
+
+
+def _put(facts: Facts, group: str, name: str, value: Any) -> Facts:
+    if not group:
+        return replace(facts, **{name: value})
+    return replace(facts, **{group: replace(getattr(facts, group), **{name: value})})
+
+
+def _with_units(facts: Facts, units: int, worth: Callable[[int], Money] | None) -> Facts:
+    """So many of the units instead, everything else of the return as it is."""
+    less = (facts.quantity or units) - units
+    items, value, whole = facts.return_items, facts.line_value, facts.return_value
+    now = worth(units) if worth is not None else value
+    if worth is not None and value is not None and whole is not None and now is not None:
+        whole = whole - (value - now)
+    return facts.asking(
+        quantity=units,
+        line_value=now,
+        return_value=whole,
+        return_items=None if items is None else items - less,
+        return_is_full=False if less > 0 and facts.return_is_full is not None else facts.return_is_full,
+    )
+
+
+def value_of(facts: Facts, name: str, policy: Policy) -> Any:
+    """The value that the fact has, a moment as its day in the policy's calendar; None when it is not known."""
+    spec = c.find_fact(name)
+    if spec is None:
+        return None
+    if name.startswith(c.ANSWER_PREFIX):
+        said = (facts.answers or {}).get(name.removeprefix(c.ANSWER_PREFIX))
+        return None if said is None else str(said).lower() if isinstance(said, bool) else str(said)
+    group, _, field_ = spec.path.rpartition(".")
+    found = getattr(getattr(facts, group) if group else facts, field_)
+    return _local(found, policy) if spec.type == c.DAY else found
+
+
+def another(spec: c.FactSpec, named: Mapping[str, Any]) -> str:
+    """A text that no rule names."""
+    if spec.kind == "country":
+        return next(code for code in _NOBODY if code.casefold() not in named)
+    other = "something else"
+    while other in named:
+        other += "."
+    return other
+
+
+def _local(moment: datetime | None, policy: Policy) -> date | None:
+    return None if moment is None else moment.astimezone(policy.zone).date()
+
+
+def _constants(tests: Iterable[c.Comparison]) -> Iterator[Any]:
+    for test in tests:
+        yield from test.value if isinstance(test.value, tuple) else (test.value,)
+
+
+def _windows(given: Iterable[Window]) -> Iterator[Window]:
+    """Each window and the one that holds in its place where its start is not known, with its own grace."""
+    found: dict[Window, None] = {}
+    for window in given:
+        found[window] = None
+        if isinstance(window.if_undelivered, Window):
+            found[replace(window.if_undelivered, grace=window.grace, ends_on=window.ends_on)] = None
+    yield from found
+
+
+def _lists(tests: Iterable[c.Comparison], now: tuple[str, ...] | None) -> list[tuple[str, ...]]:
+    """The list with one more of the words that rules name, or with one of them less."""
+    named = {word.casefold(): word for word in _constants(tests)}
+    if now is None:
+        return [(), *((word,) for word in named.values())]
+    held = {each.casefold() for each in now}
+    found = []
+    for key, word in named.items():
+        found.append(tuple(each for each in now if each.casefold() != key) if key in held else (*now, word))
+    return found

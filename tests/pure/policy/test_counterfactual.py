@@ -1,0 +1,427 @@
+"""What is said to have changed the answer really changes it, and just there: every change is decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.money import Money
+from portal.policy import conditions as c
+from portal.policy.binding import Bound, Version
+from portal.policy.counterfactual import FOR_CUSTOMERS, RANK, WhatIf, alone, what_if
+from portal.policy.counterfactual_words import customer_sentences, staff_sentence
+from portal.policy.decision import ACCEPT
+from portal.policy.engine import decide
+from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
+from portal.policy.laws import PREFIX
+from portal.policy.loader import Policy, load_policy
+from portal.policy.other_facts import ORDERED, UNITS, value_of, with_value
+from portal.policy.reasons import REASONS
+from portal.policy.terms import METHODS, RESOLUTIONS
+from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, order, policy, shipped, utc
+
+SALE = "- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {returnable: false}\n  say: It was on sale.\n"
+BIG = "- rule: Big\n  when: {return.value: {over: 300 GBP}}\n  set: {review: always}\n"
+FAULTY = "- rule: Faulty\n  when: {reason: {in: [faulty, damaged]}}\n  set: {returnable: true, window: {days: 365}}\n"
+SEASON = (
+    "- rule: Season\n  when: {today: {from: 2026-12-01, to: 2026-12-31}}\n  set: {returnable: false}\n  say: Not now.\n"
+)
+CREDIT = "- rule: Credit\n  when: {item.tags: {has: sale}}\n  set: {resolutions: [store_credit, exchange]}\n"
+SHOP = "- rule: Heavy\n  when: {method: {not_in: [shop]}}\n  set: {returnable: false}\n  say: Too heavy.\n"
+LATE = utc(2026, 12, 20, 9)
+THREE = JUMPER.asking(
+    quantity=3, line_value=Money(450_00, "GBP"), return_value=Money(460_00, "GBP"), return_items=4, return_is_full=True
+)
+
+
+def said(found: Iterable[WhatIf], *, better: bool = True) -> list[str]:
+    return [staff_sentence(each) for each in found if each.better or not better]
+
+
+def everything(rules: str, facts: Facts, **rest: Any) -> tuple[WhatIf, ...]:
+    return what_if(alone(policy(rules)), facts, **rest)
+
+
+@pytest.mark.parametrize(
+    ("rules", "facts", "wanted"),
+    [
+        pytest.param("", JUMPER.asking(at=LATE), [
+            "If the customer asks until 28 November 2026: accepted.",
+            "If the item was delivered from 20 November 2026 on: accepted.",
+        ], id="a date that has passed"),
+        pytest.param(SEASON, JUMPER.asking(at=utc(2026, 12, 24, 9), reason="other") , [
+            "If the customer asks until 28 November 2026: accepted.",
+        ], id="two causes, and one change that takes both away"),
+        pytest.param(SEASON + "- rule: Long\n  set: {window: {days: 365}}", JUMPER.asking(at=utc(2026, 12, 24, 9)), [
+            "If the customer asks until 30 November 2026: accepted.",
+            "If the customer asks from 1 January 2027 to 29 October 2027: accepted.",
+            "Without “Season”: accepted.",
+        ], id="a date that has passed and one that comes"),
+        pytest.param(BIG, replace(JUMPER, return_value=Money(300_01, "GBP")), [
+            "If the return is worth 300.00 GBP or less: accepted.",
+            "Without “Big”: accepted.",
+        ], id="an amount"),
+        pytest.param(CREDIT, item(JUMPER, tags=("sale",)), [
+            "If it is not so that the item has the tag sale: accepted.",
+            "If the customer wants an exchange or store credit: accepted.",
+            "Without “Credit”: accepted.",
+        ], id="another wish"),
+        pytest.param(SHOP, JUMPER.asking(method="label"), [
+            "If the customer sends it with a shop’s counter: accepted.",
+            "Without “Heavy”: accepted.",
+        ], id="another way to send it"),
+        pytest.param("- rule: Look\n  when: {evidence: {under: 2}}\n  set: {review: always}", JUMPER, [
+            "If the number of photos given is 2 or more: accepted.",
+            "Without “Look”: accepted.",
+        ], id="photos"),
+        pytest.param("- rule: Photo\n  set: {evidence: {photos: 2}}", JUMPER, [
+            "If the number of photos given is 2 or more: accepted.",
+            "Without “Photo”: accepted.",
+        ], id="photos that are only asked for"),
+        pytest.param("", item(JUMPER, delivered_at=None, shipped_at=None), [
+            "If the item was delivered from 18 October 2026 on: accepted.",
+        ], id="a delivery date that is not known"),
+        pytest.param("- rule: New\n  when: {customer.orders: {under: 3}}\n  set: {review: always}", JUMPER, [
+            "If the customer’s number of orders is 3 or more: accepted.",
+            "Without “New”: accepted.",
+        ], id="a fact that is missing"),
+        pytest.param(SALE + FAULTY, item(JUMPER, tags=("Sale", "red")), [
+            "If it is not so that the item has the tag Sale: accepted.",
+            "Without “Sale”: accepted.",
+        ], id="a tag"),
+        pytest.param(FAULTY + SALE, item(JUMPER, tags=("sale",)), [
+            "If the reason is damaged or faulty: accepted.",
+            "If it is not so that the item has the tag sale: accepted.",
+            "Without “Sale”: accepted.",
+        ], id="another reason"),
+        pytest.param(SALE + SALE.replace("Sale", "Again"), item(JUMPER, tags=("sale",)), [
+            "If it is not so that the item has the tag sale: accepted.",
+            "Without “Sale” and “Again”: accepted.",
+        ], id="two rules that refuse"),
+        pytest.param(SALE, item(JUMPER, tags=("sale",)).asking(at=LATE), [
+            "If it is not so that the item has the tag sale and the customer asks until 28 November 2026: accepted.",
+            "If it is not so that the item has the tag sale and the item was delivered from 20 November 2026 on: accepted.",
+        ], id="two facts at once where one alone is not enough"),
+        pytest.param("- rule: Abroad\n  when: {order.country: {not_in: [GB, DE]}}\n  set: {review: always}",
+                     order(JUMPER, country="FR"), [
+            "If the country is DE or GB: accepted.",
+            "Without “Abroad”: accepted.",
+        ], id="a word among several"),
+        pytest.param("- rule: Not here\n  when: {order.country: {in: [GB, DE]}}\n  set: {review: always}", JUMPER, [
+            "If the country is not DE or GB: accepted.",
+            "Without “Not here”: accepted.",
+        ], id="any other word"),
+        pytest.param("- rule: Quick\n  when: {days_since.delivered: {over: 10}}\n  set: {review: always}", JUMPER, [
+            "If the customer asks until 8 November 2026: accepted.",
+            "If the item was delivered from 7 November 2026 on: accepted.",
+            "Without “Quick”: accepted.",
+        ], id="days since"),
+    ],
+)  # fmt: skip
+def test_what_would_have_helped_is_said_with_its_date_or_amount(rules: str, facts: Facts, wanted: list[str]) -> None:
+    assert said(everything(rules, facts)) == wanted
+
+
+def test_what_is_accepted_says_until_when_and_by_what_it_would_not_have_been() -> None:
+    found = said(everything(BIG + SALE + FAULTY, JUMPER), better=False)
+    assert found == [
+        "If the return is worth 300.01 GBP or more: a person decides.",
+        "If the item has the tag sale: refused.",
+        "If the customer asks from 29 November 2026 on: refused.",
+    ]
+
+
+def test_fewer_units_are_worth_less_and_the_rest_of_the_return_stays() -> None:
+    found = [each for each in everything(BIG, THREE, worth=lambda units: Money(150_00 * units, "GBP")) if each.better]
+    assert said(found)[1] == "If the number of units to return is 1 or less: accepted."
+    assert found[1].names == (UNITS,)
+    asked = found[1].facts
+    assert (asked.quantity, asked.line_value, asked.return_value, asked.return_items, asked.return_is_full) == (
+        1, Money(150_00, "GBP"), Money(160_00, "GBP"), 2, False,
+    )  # fmt: skip
+    # Two units are still above the limit by the rest of the return; without their worth nothing is claimed of them.
+    assert [each.names for each in everything(BIG, THREE) if each.better and each.when] == [("return.value",)]
+
+
+def test_a_law_that_helps_is_named_and_one_of_another_country_is_found() -> None:
+    hard = OTHERWISE.replace("returnable: true", "returnable: false")
+    loaded = load_policy(document(otherwise=hard, extra="laws: [eu-consumer, uk-consumer]\n"))
+    helped = what_if(alone(loaded), JUMPER.asking(at=utc(2026, 11, 5, 9)))
+    worse = said(helped, better=False)
+    assert "Without the law “uk-consumer”: refused." in worse
+    assert "If the order is from a business: refused." in worse
+    assert "If the customer asks from 13 November 2026 on: refused." in worse
+    abroad = order(JUMPER, country="US").asking(at=utc(2026, 11, 5, 9))
+    found = [each for each in what_if(alone(loaded), abroad) if each.better and each.names == ("order.country",)]
+    assert [("DE" in each.when[0].value, "GB" in each.when[0].value) for each in found] == [(True, True)]
+    assert found[0].terms == ("returnable", "window")
+
+
+def test_the_answer_is_that_of_all_versions_that_bind_the_order() -> None:
+    old = policy(SALE)
+    kinder = load_policy(document(extra="apply_to_open_orders: true\n"))
+    bound = Bound(Version(1, utc(2026, 1, 1), old), (Version(2, utc(2026, 12, 1), kinder),))
+    found = what_if(bound, item(JUMPER, tags=("sale",)))
+    # Were it asked when the kinder version is in force, while the window is still open: never; without one rule: yes.
+    assert said(found) == [
+        "If it is not so that the item has the tag sale: accepted.",
+        "Without “Sale”: accepted.",
+    ]
+    longer = load_policy(
+        document(otherwise=OTHERWISE.replace("days: 30", "days: 60"), extra="apply_to_open_orders: true\n")
+    )
+    bound = Bound(Version(1, utc(2026, 1, 1), policy()), (Version(2, utc(2026, 12, 1), longer),))
+    (later,) = [each for each in what_if(bound, JUMPER) if each.names == ("today",)]
+    assert staff_sentence(later) == "If the customer asks from 29 November 2026 to 30 November 2026: refused."
+
+
+@pytest.mark.parametrize(
+    ("rules", "facts", "wanted"),
+    [
+        (SEASON + "- rule: Long\n  set: {window: {days: 365}}", JUMPER.asking(at=utc(2026, 12, 24, 9)),
+         ("It would have been accepted until 30 November 2026.", "You can return it from 1 January 2027.")),
+        (BIG, replace(JUMPER, return_value=Money(450_00, "GBP")), ("A return of up to 300.00 GBP needs no check by a person.",)),
+        (BIG, THREE, ("A return of up to 300.00 GBP needs no check by a person.", "1 of them can come back.")),
+        ("- rule: Many\n  when: {line.quantity: {over: 2}}\n  set: {returnable: false}\n  say: No.", THREE,
+         ("Up to 2 of them can come back.",)),
+        ("- rule: Some\n  when: {return.items: {over: 3}}\n  set: {review: always}", THREE,
+         ("A return of up to 3 items needs no check by a person.", "Up to 2 of them can come back.")),
+        (SHOP + "- rule: Ways\n  set: {ship_with: [shop, label]}", JUMPER.asking(method="label"),
+         ("You can return it with a shop’s counter.",)),
+        # A way that the policy does not offer is nothing that can be chosen.
+        (SHOP, JUMPER.asking(method="label"), ()),
+        ("- rule: No refund\n  when: {resolution: refund}\n  set: {returnable: false}\n  say: No.", JUMPER,
+         ("You can return it for an exchange or store credit.",)),
+        # Said by the cause itself already.
+        (CREDIT, item(JUMPER, tags=("sale",)), ()),
+        ("", JUMPER.asking(at=LATE), ()),
+        # Another reason, another answer to a question, another country, a tag: never.
+        (FAULTY + SALE, item(JUMPER, tags=("sale",)), ()),
+        ("- rule: Worn\n  when: {answer.worn: \"yes\"}\n  set: {returnable: false}\n  say: Worn.\n- rule: Ask\n"
+         "  set: {questions: [{name: worn, ask: Worn?, choices: [\"yes\", \"no\"]}]}",
+         JUMPER.asking(answers={"worn": "yes"}), ()),
+        ("- rule: Abroad\n  when: {order.country: GB}\n  set: {returnable: false}\n  say: No.", JUMPER, ()),
+    ],
+)  # fmt: skip
+def test_a_customer_is_told_what_is_still_theirs_to_do_and_plain_facts(
+    rules: str, facts: Facts, wanted: tuple[str, ...]
+) -> None:
+    found = what_if(
+        alone(policy(rules)), facts, only=FOR_CUSTOMERS, rules=False, worth=lambda units: Money(150_00 * units, "GBP")
+    )
+    assert customer_sentences(found) == wanted
+
+
+def test_grace_is_found_for_staff_and_never_told_to_a_customer() -> None:
+    loaded = alone(load_policy(document(otherwise=OTHERWISE.replace("{days: 30,", "{days: 30, grace: 2,"))))
+    found = what_if(loaded, JUMPER.asking(at=LATE))
+    assert said(found)[0] == "If the customer asks until 30 November 2026: accepted."
+    assert customer_sentences(found) == ()
+
+
+def test_the_shape_is_the_documented_one() -> None:
+    (found,) = [
+        each
+        for each in everything(BIG, replace(JUMPER, return_value=Money(450_00, "GBP")))
+        if each.when and each.better
+    ]
+    assert found.to_json() == {
+        "if": [{"fact": "return.value", "op": "at_most", "value": {"amount": 30000, "currency": "GBP"}}],
+        "without": [],
+        "answer": "accept",
+        "requires": [],
+        "terms": {"review": {"value": "never", "set_by": "otherwise"}},
+    }
+
+
+# Random policies about few values, so that rules meet, hide each other, and stand at each other's limits.
+_TESTS = st.sampled_from([
+    "order.country: GB", "order.country: {not_in: [GB, DE]}", "customer.orders: {over: 1}", "customer.orders: {between: [1, 2]}",
+    "return.value: {over: 300 GBP}", "line.value: {at_most: 100 GBP}", "line.quantity: {over: 1}", "return.items: {at_least: 3}",
+    "item.tags: a", "item.tags: {has_all: [a, b]}", "item.tags: [a, c]", "order.placed: {from: 2026-10-09}",
+    "order.delivered: {to: 2026-10-29}", "today: {between: [2026-11-17, 2026-12-01]}", "today: {from: 2026-11-29}",
+    "days_since.delivered: {over: 10}", "days_since.placed: {at_most: 39}", "reason: faulty", "reason: {not_in: [faulty, other]}",
+    "item.sku: {matches: 'WH.*'}", "order.is_gift: true", "order.is_business: true", "customer.is_consumer: true",
+    "evidence: {at_least: 1}", "resolution: {in: [refund, exchange]}", "method: shop", "answer.worn: 'yes'",
+    "order.last_delivered: {from: 2026-10-29}", "item.price: {over: 75 GBP}", "return.is_full: true",
+])  # fmt: skip
+_WHENS = st.one_of(
+    st.just(""),
+    _TESTS,
+    st.lists(_TESTS, min_size=2, max_size=3).map(lambda parts: "all: [" + ", ".join(f"{{{p}}}" for p in parts) + "]"),
+    st.lists(_TESTS, min_size=2, max_size=3).map(lambda parts: "any: [" + ", ".join(f"{{{p}}}" for p in parts) + "]"),
+    _TESTS.map(lambda part: f"not: {{{part}}}"),
+)
+_SETS = st.sampled_from([
+    "returnable: false", "returnable: true", "review: always", "review: never", "window: {days: 10}",
+    "window: {until: 2026-11-20}",
+    "window: {days: 5, from: placed, grace: 3, ends_on: business_day}",
+    "window: {days: 20, if_undelivered: {days: 30, from: placed}}",
+    "window: {days: 9, if_undelivered: refuse}", "resolutions: [exchange]", "evidence: photo", "restocking_fee: 5 EUR",
+    "questions: [{name: worn, ask: Worn?, choices: ['yes', 'no']}]",
+])  # fmt: skip
+_POLICIES = st.builds(
+    lambda rules, laws: policy(
+        "".join(
+            f"- rule: R{at}\n" + (f"  when: {{{when}}}\n" if when else "") + f"  set: {{{sets}}}\n"
+            for at, (when, sets) in enumerate(rules)
+        ),
+        extra=laws,
+    ),
+    st.lists(st.tuples(_WHENS, _SETS), max_size=5),
+    st.sampled_from(["", "laws: [uk-consumer, eu-consumer]\n"]),
+)
+
+
+def _maybe(values: st.SearchStrategy) -> st.SearchStrategy:
+    return st.one_of(st.none(), values)
+
+
+_DELIVERED = st.sampled_from([utc(2026, 10, 29, 11), utc(2026, 11, 6, 23, 30), utc(2026, 10, 12, 1)])
+_FACTS = st.builds(
+    Facts,
+    order=st.builds(
+        OrderFacts,
+        placed_at=_maybe(st.just(utc(2026, 10, 9, 8))),
+        country=_maybe(st.sampled_from(["GB", "de", "US"])),
+        currency=st.just("GBP"),
+        is_gift=_maybe(st.booleans()),
+        is_business=_maybe(st.booleans()),
+        last_delivered_at=_maybe(st.just(utc(2026, 11, 7, 9))),
+    ),
+    customer=st.builds(CustomerFacts, orders=_maybe(st.integers(0, 3))),
+    item=st.builds(
+        ItemFacts,
+        tags=_maybe(st.lists(st.sampled_from(["A", "b", "c", "d"]), max_size=2, unique=True).map(tuple)),
+        sku=_maybe(st.sampled_from(["WH-1", "X"])),
+        price=_maybe(st.sampled_from([Money(75_00, "GBP"), Money(76_00, "GBP"), Money(1, "EUR")])),
+        delivered_at=_maybe(_DELIVERED),
+    ),
+    quantity=st.integers(1, 3),
+    line_value=_maybe(st.sampled_from([Money(100_00, "GBP"), Money(290_00, "GBP")])),
+    return_value=_maybe(st.sampled_from([Money(300_00, "GBP"), Money(300_01, "GBP"), Money(5, "EUR")])),
+    return_items=st.integers(3, 4),
+    return_is_full=_maybe(st.booleans()),
+    reason=_maybe(st.sampled_from(list(REASONS))),
+    answers=_maybe(st.sampled_from([{}, {"worn": "yes"}])),
+    evidence=_maybe(st.integers(0, 2)),
+    resolution=_maybe(st.sampled_from(RESOLUTIONS)),
+    method=_maybe(st.sampled_from(METHODS)),
+    at=_maybe(st.sampled_from([utc(2026, 11, 17, 9), utc(2026, 11, 30, 0), utc(2027, 1, 5, 23)])),
+    is_consumer=_maybe(st.booleans()),
+)
+
+
+def outcome(decision: Any) -> tuple[str, bool]:
+    return decision.answer, bool(decision.requires)
+
+
+@settings(max_examples=60)
+@given(_POLICIES, _FACTS)
+def test_every_change_that_is_told_gives_its_answer_and_its_limit_is_the_limit(loaded: Policy, facts: Facts) -> None:
+    base = decide(loaded, facts)
+    for each in what_if(alone(loaded), facts):
+        if each.without:
+            names = {name for name in each.without if not name.startswith(PREFIX)}
+            laws = {name.removeprefix(PREFIX) for name in each.without if name.startswith(PREFIX)}
+            less = replace(
+                loaded,
+                rules=tuple(rule for rule in loaded.rules if rule.name not in names),
+                floors=tuple(law for law in loaded.floors if law.name not in laws),
+            )
+            assert outcome(decide(less, facts)) == (each.answer, each.open_) != outcome(base)
+            continue
+        # What is told is what was changed: the conditions hold for the changed facts, and not for the real ones.
+        assert outcome(decide(loaded, each.facts)) == (each.answer, each.open_) != outcome(base)
+        assert Facts.from_json(each.facts.to_json()) == each.facts
+        for condition in each.when:
+            holds = c.compile_condition(condition, loaded.zone)
+            assert holds(each.facts) is True
+            assert holds(facts) is not True
+        if len(each.when) == 1:
+            assert_exact(loaded, facts, each)
+        else:
+            assert RANK[each.answer] > RANK[base.answer]
+
+
+def assert_exact(loaded: Policy, facts: Facts, each: WhatIf) -> None:
+    """Both ends of a range give the answer, and one step beyond an end another: the day before and the day after flip."""
+    test = each.when[0]
+    spec = c.find_fact(each.names[0])
+    assert spec is not None
+    if not isinstance(test, c.Comparison) or spec.type not in ORDERED or test.fact == UNITS:
+        return
+    low, high = test.value if test.op == "between" else (test.value, test.value)
+    ends = {"at_most": [(high, 1)], "to": [(high, 1)], "at_least": [(low, -1)], "from": [(low, -1)]}.get(
+        test.op, [(low, -1), (high, 1)]
+    )
+    for end, step in ends:
+        assert outcome(decide(loaded, with_value(facts, test.fact, end, loaded))) == (each.answer, each.open_)
+        beyond = _beyond(end, step)
+        now = value_of(facts, test.fact, loaded)
+        if beyond is None or not _possible(facts, test.fact, beyond, loaded):
+            continue
+        changed = facts if beyond == now else with_value(facts, test.fact, beyond, loaded)
+        assert outcome(decide(loaded, changed)) != (each.answer, each.open_), (
+            test,
+            beyond,
+            loaded.source,
+            facts.to_json(),
+        )
+
+
+def _beyond(end: Any, step: int) -> Any:
+    if isinstance(end, Money):
+        return Money(end.minor + step, end.currency) if end.minor + step >= 0 else None
+    if isinstance(end, int):
+        return end + step if end + step >= 0 else None
+    return end + timedelta(days=step)
+
+
+def _possible(facts: Facts, name: str, value: Any, loaded: Policy) -> bool:
+    """Whether the order of events allows this day: nothing is delivered before it was ordered, nor asked for before it came."""
+    if name == "return.items":
+        return value >= (facts.quantity or 0)
+    line = ("order.placed", "order.shipped", "order.delivered", "order.last_delivered", "today")
+    if name not in line:
+        return True
+    days = [value if each == name else value_of(facts, each, loaded) for each in line]
+    if name == "order.delivered":
+        days.pop(3)
+    if name == "today" and (asked := value_of(facts, "today", loaded)) is not None:
+        days = [day for day in days[:4] if day is not None and day <= asked] + [value]
+    known = [day for day in days if day is not None]
+    return known == sorted(known)
+
+
+@settings(max_examples=25)
+@given(_POLICIES, _FACTS)
+def test_customers_are_never_told_of_another_reason_nor_of_anything_about_themselves(
+    loaded: Policy, facts: Facts
+) -> None:
+    found = what_if(alone(loaded), facts, only=FOR_CUSTOMERS, rules=False)
+    assert all(set(each.names) <= set(FOR_CUSTOMERS) and not each.without for each in found)
+    assert len(customer_sentences(found)) <= 2
+    if decide(loaded, facts).answer == ACCEPT:
+        assert customer_sentences(found) == ()
+
+
+@pytest.mark.parametrize("name", ["default", "apparel", "electronics", "gifts"])
+def test_the_shipped_policies_answer_it_exactly(name: str) -> None:
+    loaded = shipped(name)
+    known = replace(JUMPER, customer=CustomerFacts(tags=(), orders=9, returns=1, return_rate_bp=2_000))
+    known = order(item(known, type="", category="decor", discounted=False, is_exchange=False), is_gift=False)
+    told = 0
+    for facts in (known, item(known, tags=("final-sale",)), known.asking(at=utc(2027, 6, 1)), THREE):
+        found = what_if(alone(loaded), facts)
+        told += len(found)
+        for each in found:
+            if len(each.when) == 1:
+                assert_exact(loaded, facts, each)
+    assert told > 3
