@@ -1,8 +1,11 @@
-"""`portal policy explain`: what the policy answers for one line of an order, and why."""
+"""`portal policy explain`: what the policy answers for one line of an order, why, and what would have changed it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -11,11 +14,17 @@ from portal.cli.context import ports
 from portal.cli.policy import policy
 from portal.errors import NotFound
 from portal.orders.queries import get_order
+from portal.policy.counterfactual import WhatIf
+from portal.policy.counterfactual_words import staff_sentence
 from portal.policy.explain import cause_message, staff_message, trace
+from portal.policy.laws import Applied
 from portal.policy.reasons import REASONS
 from portal.policy.terms import RESOLUTIONS
 from portal.policybook import service
-from portal.returns.assess import Wish, assess
+from portal.returns.assess import Assessment, Wish, assess
+from portal.returns.explaining import changes_of_wish, laws_of
+
+NO_ADVICE = "A reading of the law for this program, no legal advice."
 
 
 @policy.command()
@@ -25,8 +34,14 @@ from portal.returns.assess import Wish, assess
 @click.option("--resolution", type=click.Choice(RESOLUTIONS), default="refund", show_default=True)
 @click.option("--quantity", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--at", "moment", type=click.DateTime(), help="Ask as of this moment (UTC); now when left out.")
-def explain(order: str, line: str, reason: str, resolution: str, quantity: int, moment: datetime | None) -> None:
-    """Say what the policy answers for LINE of ORDER, why, and which rule set what. Changes nothing."""
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, in the shape of policies/README.md.")
+def explain(
+    order: str, line: str, reason: str, resolution: str, quantity: int, moment: datetime | None, as_json: bool
+) -> None:
+    """Say what the policy answers for LINE of ORDER, why, which rule set what, and what would have changed it.
+
+    Changes nothing.
+    """
     at = clock.now() if moment is None else moment.replace(tzinfo=UTC)
     with ports().database.read() as session:
         found = get_order(session, order)
@@ -36,25 +51,64 @@ def explain(order: str, line: str, reason: str, resolution: str, quantity: int, 
         book = service.load_book(session)
         said = assess(session, book, found, [Wish(line, quantity, reason, resolution)], at=at)
         one = said.lines[0]
-        click.echo(f"{found.number} line {line}: {one.decision.answer}")
-        click.echo(
-            f"policy version {said.policy_number}, “{one.decision.policy_name}”, {one.decision.policy_hash[:12]}"
-        )
-        for cause in (*one.decision.causes, *one.decision.requires):
-            click.echo(f"- {staff_message(cause)}")
-            click.echo(f"  the customer reads: {cause_message(cause)}")
-        if one.decision.return_by_on is not None:
-            click.echo(f"until {one.decision.return_by_on.isoformat()}")
-        rows = [("Setting", "Result", "Set by", "Instead of")]
-        for row in trace(one.decision):
-            instead = "; ".join(f"{result} ({rule})" for result, rule in row.instead_of)
-            rows.append((row.label, row.result, row.set_by, instead))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        click.echo("")
-        for row_ in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row_, widths, strict=False)]
-            click.echo("  ".join([*cells, row_[3]]).rstrip())
-        click.echo("")
-        for part in said.quote.all_parts():
-            click.echo(f"{part.kind:<20}{part.amount_minor:>12} {said.quote.currency} (minor units)")
-        click.echo(f"{'total':<20}{said.quote.total}")
+        changes = changes_of_wish(book, found, one)
+        laws = laws_of(book, one.decision)
+        if as_json:
+            click.echo(json.dumps(_json(said, changes, laws), indent=2, ensure_ascii=False))
+            return
+        for text in _text(said, changes, laws):
+            click.echo(text)
+
+
+def _json(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ...]) -> dict[str, Any]:
+    one = said.lines[0]
+    decided = one.decision.to_json()
+    for kind, causes in (("causes", one.decision.causes), ("requires", one.decision.requires)):
+        for shown, cause in zip(decided[kind], causes, strict=True):
+            shown["staff"] = staff_message(cause)
+    return {
+        "order": said.order.number,
+        "line": one.wish.line,
+        "quantity": one.wish.quantity,
+        "reason": one.wish.reason,
+        "resolution": one.wish.resolution,
+        **decided,
+        "policy": {"version": said.policy_number, **decided["policy"]},
+        "laws": [each.to_json() for each in laws],
+        "what_if": [{**each.to_json(), "sentence": staff_sentence(each)} for each in changes],
+        "quote": said.quote.to_json(),
+        "facts": one.facts.to_json(),
+    }
+
+
+def _text(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ...]) -> Iterator[str]:
+    one = said.lines[0]
+    yield f"{said.order.number} line {one.wish.line}: {one.decision.answer}"
+    yield f"policy version {said.policy_number}, “{one.decision.policy_name}”, {one.decision.policy_hash[:12]}"
+    for cause in (*one.decision.causes, *one.decision.requires):
+        yield f"- {staff_message(cause)}"
+        yield f"  the customer reads: {cause_message(cause)}"
+    if one.decision.return_by_on is not None:
+        yield f"until {one.decision.return_by_on.isoformat()}"
+    rows = [("Setting", "Result", "Set by", "Instead of")]
+    for row in trace(one.decision):
+        instead = "; ".join(f"{result} ({rule})" for result, rule in row.instead_of)
+        rows.append((row.label, row.result, row.set_by, instead))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    yield ""
+    for row_ in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row_, widths, strict=False)]
+        yield "  ".join([*cells, row_[3]]).rstrip()
+    if laws:
+        yield ""
+        for each in laws:
+            yield f"{each.law.title}: {each.floor.name}, {each.floor.cite}; checked {each.law.checked.isoformat()}"
+        yield NO_ADVICE
+    yield ""
+    yield "What would have changed it" if changes else "Nothing else that the policy asks would have changed it"
+    for change in changes:
+        yield f"{'+' if change.better else '-'} {staff_sentence(change)}"
+    yield ""
+    for part in said.quote.all_parts():
+        yield f"{part.kind:<20}{part.amount_minor:>12} {said.quote.currency} (minor units)"
+    yield f"{'total':<20}{said.quote.total}"

@@ -180,8 +180,10 @@ class Others:
         # A window that starts with this day ends on one of these days when it starts so many days before.
         known = {each for each in (asked, *ends.values()) if each is not None}
         steps = (-3, -2, -1, 0, 1) if any(each.ends_on != "day" for each in self._windows) else (-1, 0, 1)
+        # The last parcel is not earlier than this one; see `with_value`.
+        starts = (name, "order.last_delivered") if name == "order.delivered" else (name,)
         for window in self._windows:
-            if window.days is not None and _START_FACTS[window.start] == name:
+            if window.days is not None and _START_FACTS[window.start] in starts:
                 days = {window.days, window.days + window.grace}
                 found |= {end - timedelta(days=each - step) for end in known for each in days for step in steps}
         if asked is not None and (counted := self._tests.get(name.replace("order.", "days_since."))):

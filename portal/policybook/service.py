@@ -47,6 +47,10 @@ class Book:
         version = self.bound(placed_at).version
         return version.number, version.policy
 
+    def of_hash(self, content_hash: str) -> Policy | None:
+        """The policy of this hash; None when no version has it. Versions with one hash decide alike."""
+        return next((each.policy for each in self.versions if each.policy.content_hash == content_hash), None)
+
     def current(self, at: datetime | None = None) -> tuple[int, Policy]:
         """Number and policy that bind an order placed ``at`` that moment (None: placed after everything published so far)."""
         moment = at or max((version.effective_at for version in self.versions), default=None)

@@ -174,6 +174,62 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
     assert "No (Final sale)" in allowed.output
     assert "total               96.66 GBP" in allowed.output
     assert "until 2027-10-29" in allowed.output
+    for change in (
+        "+ If the reason is damaged or faulty: accepted, once what is asked for is there.",
+        "+ If it is not so that the item has the tag final-sale: accepted.",
+        "+ Without “Final sale”: accepted.",
+    ):
+        assert change in refused.output
+    assert "- If the customer asks from 30 October 2027 on: refused." in allowed.output
+
+
+EXPLAINED = {
+    "order", "line", "quantity", "reason", "resolution", "answer", "causes", "requires", "terms", "return_by", "return_by_on",
+    "policy", "laws", "what_if", "quote", "facts",
+}  # fmt: skip
+
+
+def test_why_is_answered_as_json_in_the_documented_shape(terminal: Terminal) -> None:
+    open_shop(terminal.database, POLICY.replace("rules:", "laws: [uk-consumer]\nrules:"))
+    order = add_order(terminal.database, [Item(3, 1_000_01, tags=("final-sale",))])
+    number = rows(terminal.database, select(Order).where(Order.id == order))[0].number
+    asked = ("explain", number, "1", "--reason", "changed-mind", "--quantity", "3", "--json", "--at")
+    during, after = (json.loads(terminal(*asked, day).output) for day in ("2026-11-10", "2026-11-17"))
+    assert set(during) == set(after) == EXPLAINED
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    shape = readme.split("## Why\n")[1].split("\n## ")[0]
+    assert all(f"| `{key}` |" in shape for key in (*EXPLAINED, *(f"what_if.{each}" for each in during["what_if"][0])))
+    assert (during["answer"], after["answer"]) == ("review", "refuse")
+    (law,) = during["laws"]
+    assert (law["law"], law["floor"], law["terms"]) == ("uk-consumer", "UK right to cancel", ["returnable", "window"])
+    assert law["checked"] >= "2026-01-01"
+    assert after["laws"] == []
+    changes = {each["sentence"]: each for each in during["what_if"]}
+    # Two of the three units are worth 666.67 together, one 333.33: the limit of 300 is below both.
+    assert [sentence for sentence in changes if "units" in sentence] == []
+    assert changes["If the return is worth 300.00 GBP or less: accepted."] == {
+        "if": [{"fact": "return.value", "op": "at_most", "value": {"amount": 30000, "currency": "GBP"}}],
+        "without": [], "answer": "accept", "requires": [],
+        "terms": {"review": {"value": "never", "set_by": "otherwise"}},
+        "sentence": "If the return is worth 300.00 GBP or less: accepted.",
+    }  # fmt: skip
+    assert changes["Without the law “uk-consumer”: refused."]["without"] == ["law: uk-consumer"]
+    until = next(each for each in after["what_if"] if each["if"] and each["if"][0].get("fact") == "today")
+    assert until["if"] == [{"fact": "today", "op": "to", "value": "2026-11-12"}]
+
+
+def test_the_versions_that_bind_an_order_answer_what_would_have_changed_it(terminal: Terminal) -> None:
+    open_shop(terminal.database, POLICY.replace("over: 300", "over: 100"))
+    open_shop(terminal.database, POLICY, at=datetime(2026, 10, 15, tzinfo=UTC))
+    old, new = (
+        add_order(terminal.database, [Item(gross=200_00)], placed_at=datetime(2026, 10, day, tzinfo=UTC))
+        for day in (9, 20)
+    )
+    for order, answer, limit in ((old, "review", "100.00"), (new, "accept", "300.01")):
+        number = rows(terminal.database, select(Order).where(Order.id == order))[0].number
+        result = terminal("explain", number, "1", "--reason", "other", "--at", "2026-11-17")
+        assert f"{number} line 1: {answer}" in result.output
+        assert f"If the return is worth {limit} GBP or" in result.output
 
 
 def test_an_unknown_line_is_answered_with_those_there_are(terminal: Terminal) -> None:
