@@ -18,7 +18,6 @@ from portal.db import Database
 from portal.orders.models import Order, OrderLine
 from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.loader import Policy
-from portal.policybook.service import comparisons
 from portal.returns.days import first_day
 from portal.returns.sold import SoldLines
 
@@ -34,7 +33,7 @@ def sold_facts(
     """Every kind of line of the orders placed since that day (in the policy's calendar), and how many lines are of it."""
     tests = [
         (test, policy.zone)
-        for test in comparisons(policy)
+        for test in policy.comparisons()
         if test.fact.startswith(STANDING) and test.fact != _LATER
     ]  # fmt: skip
     sold = SoldLines((policy,), tests, asked_after=0, years=0, history=None)
