@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency
+from babel.numbers import format_currency, get_currency_name
 
 from portal.money import Money, exponent
 
@@ -90,6 +90,11 @@ def clock_time(value: datetime, zone: str) -> str:
 def country(code: str, locale: str = "en_GB") -> str:
     """``Germany`` of ``DE``; the code where the locale has no name for it."""
     return str(locale_of(locale).territories.get(code, code))
+
+
+def currency(code: str, locale: str = "en_GB") -> str:
+    """``British pounds`` of ``GBP``, as an amount of several is called; the code where the locale has no name for it."""
+    return str(get_currency_name(code, count=2, locale=locale_of(locale)))
 
 
 def language_name(locale: str) -> str:

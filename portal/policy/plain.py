@@ -1,32 +1,20 @@
-"""The policy in plain sentences: the points on the page where a customer starts, and the whole policy page.
+"""The policy in four plain points, for the page where a customer starts, the policy page and product pages.
 
-In: promises (see `promise`) and a `Wording`. Out: titles, texts and rows. Invariants: every sentence is made from what the
+In: promises (see `promise`) and a `Wording`. Out: titles and texts. Invariants: every sentence is made from what the
 decision says, so that page and decision say the same; what may be different is told with its condition.
 Never: a promise that only a rule for some orders or some items makes, unless the sentence says for which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from portal.policy.decision import REFUSE, REVIEW
-from portal.policy.explain import ENGLISH, Wording, customer_summary, term_label, value_words
-from portal.policy.loader import Policy, Rule
-from portal.policy.promise import Asks, Offer, Promise, Purchase, kinds, offer, offers, promise
+from portal.policy.explain import ENGLISH, Wording, customer_summary
+from portal.policy.loader import Policy
+from portal.policy.promise import Asks, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
-from portal.policy.sentences import condition_words, plain
-from portal.policy.terms import Evidence, Fee, Window, percent
-
-SHOWN = (
-    "window", "resolutions", "evidence", "ship_with", "ship_by", "return_shipping", "restocking_fee", "credit_bonus",
-    "outbound_shipping", "keep_item", "refund_when",
-)  # fmt: skip
-"""What customers ask about; who decides and where parcels go is the shop's own business."""
-_QUIET: Mapping[str, Any] = {"restocking_fee": Fee(), "credit_bonus": 0, "keep_item": False, "evidence": Evidence()}
-
-Rows = tuple[tuple[str, str], ...]
+from portal.policy.terms import Window, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,204 +24,6 @@ class Point:
     icon: str
     title: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Different:
-    """What is different in some case: its name, the merchant's or the policy's words, and the terms that differ."""
-
-    name: str
-    text: str
-    rows: Rows
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What holds for some countries and currencies: in general, for faults, in seasons, and for kinds of items."""
-
-    countries: tuple[str, ...]
-    currencies: tuple[str, ...]
-    text: str
-    rows: Rows
-    faults: Different | None
-    seasons: tuple[Different, ...]
-    kinds: tuple[Different, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyPage:
-    """The whole page. ``exceptions`` are rules that hold by what is only known of an order or a request."""
-
-    points: tuple[Point, ...]
-    markets: tuple[Market, ...]
-    exceptions: tuple[Different, ...]
-
-
-def policy_page(
-    policy: Policy,
-    asks: Asks,
-    purchase: Purchase,
-    *,
-    sold_to: Sequence[str],
-    currencies: Sequence[str],
-    wording: Wording = ENGLISH,
-    refund_days: int = 5,
-) -> PolicyPage:
-    """The policy for purchases from the moment of ``purchase`` on, in each country and currency that the shop sells to.
-
-    ``purchase`` is of an ordinary item in the shop's own country and currency: the points and exceptions are told for it.
-    """
-    grouped: dict[tuple[Any, ...], tuple[Offer, list[str]]] = {}
-    items = [kind.item() for kind in kinds(policy)]
-    for currency in currencies:
-        for found in offers(policy, asks, replace(purchase, currency=currency), sold_to, items):
-            grouped.setdefault((found.countries, found.told()), (found, []))[1].append(currency)
-    markets: list[Market] = []
-    first: Offer | None = None
-    for found, known in grouped.values():
-        made = _market(policy, asks, purchase, found, tuple(known), first, wording)
-        if markets:
-            # What the first market says already is not said again.
-            said = (markets[0].faults, *markets[0].seasons, *markets[0].kinds)
-            made = replace(
-                made,
-                faults=None if made.faults in said else made.faults,
-                seasons=tuple(each for each in made.seasons if each not in said),
-                kinds=tuple(each for each in made.kinds if each not in said),
-            )
-        first = first or found
-        markets.append(made)
-    told = [each for found, _ in grouped.values() for each in (found.usual, found.faulty)]
-    depends = {rule.name for each in told for rule in each.depends}
-    exceptions = tuple(_exception(rule, wording) for rule in policy.rules if rule.name in depends)
-    points = policy_points(policy, asks, purchase, wording, refund_days=refund_days)
-    return PolicyPage(points, tuple(markets), exceptions)
-
-
-def _market(
-    policy: Policy,
-    asks: Asks,
-    purchase: Purchase,
-    found: Offer,
-    currencies: tuple[str, ...],
-    first: Offer | None,
-    wording: Wording,
-) -> Market:
-    """One market; after the ``first`` one only what differs from it."""
-    _ = wording.gettext
-    here = replace(purchase, country=found.countries[0], currency=currencies[0])
-    special: dict[tuple[str, Rows], list[str]] = {}
-    for kind in kinds(policy):
-        other = offer(policy, asks, replace(here, item=kind.item()))
-        if other.told() != found.told():
-            special.setdefault(_kind(found, other, wording), []).append(_name(kind.value))
-    faults = None
-    if not found.faulty.same_terms(found.usual):
-        rows = differences(found.faulty, found.usual, wording)
-        faults = Different(_("If something is wrong with it"), _answer(found.faulty, wording), rows)
-    seasons = tuple(
-        Different(
-            _("Bought from %(first)s to %(last)s")
-            % {"first": wording.date(season.first), "last": wording.date(season.last)},
-            _answer(season.promise, wording),
-            differences(season.promise, found.usual, wording),
-        )
-        for season in found.seasons
-    )
-    rows = rows_of(found.usual, wording) if first is None else differences(found.usual, first.usual, wording)
-    return Market(
-        found.countries, currencies, _answer(found.usual, wording), rows, faults, seasons,
-        tuple(Different(_list(names), text, changed) for (text, changed), names in special.items()),
-    )  # fmt: skip
-
-
-def _name(word: str) -> str:
-    """A tag or category as people read it: ``final-sale`` as "final sale"."""
-    return word.replace("-", " ").replace("_", " ").strip()
-
-
-def _list(names: Sequence[str]) -> str:
-    text = ", ".join(names)
-    return text[:1].upper() + text[1:]
-
-
-def _kind(usual: Offer, other: Offer, wording: Wording) -> tuple[str, Rows]:
-    _ = wording.gettext
-    texts = [_answer(other.usual, wording)]
-    rows = differences(other.usual, usual.usual, wording)
-    if not other.faulty.same_terms(usual.faulty) and not other.faulty.same_terms(other.usual):
-        faulty = _answer(other.faulty, wording)
-        texts.append(_("If it is faulty: %(sentence)s") % {"sentence": faulty} if faulty else "")
-        rows += tuple(
-            (_("%(term)s, if faulty") % {"term": label}, words)
-            for label, words in differences(other.faulty, usual.faulty, wording)
-        )
-    elif other.usual.decision.answer == REFUSE and other.faulty.decision.answer != REFUSE:
-        texts.append(_("If something is wrong with it, you can send it back all the same."))
-    return " ".join(text for text in texts if text), rows
-
-
-def _answer(told: Promise, wording: Wording) -> str:
-    """A sentence where it is not simply accepted."""
-    if told.decision.answer == REFUSE:
-        return customer_summary(told.decision, wording)
-    if told.decision.answer == REVIEW:
-        return wording.gettext("A person in our team checks this before we answer.")
-    return ""
-
-
-def rows_of(told: Promise, wording: Wording) -> Rows:
-    """Every term that a customer asks about, as it was decided; none for what can't come back."""
-    if told.decision.answer == REFUSE:
-        return ()
-    return tuple(
-        (term_label(name, wording), _words(name, told, wording))
-        for name in SHOWN
-        if told.decision.value(name) is not None and told.decision.value(name) != _QUIET.get(name, told)
-    )
-
-
-def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
-    """The terms that differ from the usual ones, as they were decided."""
-    if told.decision.answer == REFUSE:
-        return ()
-    return tuple(
-        (term_label(name, wording), _words(name, told, wording))
-        for name in SHOWN
-        if told.decision.value(name) is not None
-        and (usual.decision.answer == REFUSE or told.decision.value(name) != usual.decision.value(name))
-    )
-
-
-def _words(name: str, told: Promise, wording: Wording) -> str:
-    value = told.decision.value(name)
-    if isinstance(value, Window):
-        return _window(value, wording)
-    return value_words(name, value, wording)
-
-
-def _window(window: Window, wording: Wording) -> str:
-    _ = wording.gettext
-    if window.until is not None:
-        return value_words("window", window, wording)
-    counted = {
-        "delivered": _("%(days)s from delivery"),
-        "shipped": _("%(days)s from the day it was sent"),
-        "placed": _("%(days)s from the day you ordered"),
-        "last_delivered": _("%(days)s from delivery of the last parcel"),
-    }[window.start]
-    return counted % {"days": value_words("window", window, wording)}
-
-
-def _exception(rule: Rule, wording: Wording) -> Different:
-    when = plain(condition_words(rule.when, wording))
-    text = wording.gettext("This holds when %(condition)s.") % {"condition": when}
-    rows = tuple(
-        (term_label(name, wording), value_words(name, rule.sets[name], wording))
-        for name in ("returnable", "review", *SHOWN)
-        if name in rule.sets
-    )
-    return Different(rule.name, f"{rule.say} {text}" if rule.say else text, rows)
 
 
 def policy_points(

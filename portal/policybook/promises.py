@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from portal.policy.explain import Wording
 from portal.policy.loader import Policy
-from portal.policy.plain import Point, PolicyPage, policy_page, policy_points
+from portal.policy.page import PolicyPage, policy_page
+from portal.policy.plain import Point, policy_points
 from portal.policy.promise import Offer, Purchase, countries, currencies, offer, offers, ordinary
+from portal.policy.rights import LawTold, laws_told
 from portal.policybook.service import asking, load_book
 from portal.shop import Shop
 
@@ -35,6 +37,10 @@ class Promises:
             self.policy, asking, self.purchase, sold_to=self.sold_to, currencies=self.currencies, wording=wording,
             refund_days=refund_days,
         )  # fmt: skip
+
+    def rights(self, wording: Wording) -> tuple[LawTold, ...]:
+        """What the laws of the policy give, for the countries that are sold to."""
+        return laws_told(self.policy, self.sold_to, wording)
 
     def points(self, wording: Wording, refund_days: int) -> tuple[Point, ...]:
         """The policy in four points."""

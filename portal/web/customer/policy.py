@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from flask import Response, json, request, url_for
 
 from portal import clock, wording
 from portal.errors import NotFound
+from portal.policy.page import Market, PolicyPage
 from portal.policy.publish import json_ld
+from portal.policy.rights import LawTold
 from portal.policybook.promises import Promises, find_promises
 from portal.web.customer.base import page, pages, ports, read, speech
+from portal.web.customer.words import _
 
 MAX_AGE = 300
 """Seconds that a search engine or a cache may keep the structured data."""
@@ -33,35 +39,76 @@ def structured(found: Promises) -> dict[str, object]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A market with its place on the page, its title, and the sentence that says what it is different from."""
+
+    anchor: str
+    title: str
+    paid_in: str
+    intro: str
+    market: Market
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Everything on the page but its data: made once a minute and not for every visitor."""
+
+    page: PolicyPage
+    parts: tuple[Part, ...]
+    laws: tuple[tuple[LawTold, str], ...]
+
+
+_shown: dict[tuple[str, str, int], Shown] = {}
+
+
 @pages.get("/policy")
 def policy() -> tuple[str, int]:
-    """What holds in general, by country and currency where it differs, then what is set apart."""
-    found = promises()
+    """What holds in general, by country and currency where it differs, then what is set apart, then the law."""
+    now = clock.now()
+    with read() as session:
+        found = find_promises(session, ports().shop, now)
     if found is None:
-        return page("policy", policy=None, data=None)
-    shown = found.page(speech().wording(), ports().shop.bank_days.most)
-    locale = speech().locale
-    headings = [
-        _heading(
-            [wording.country(code, locale) for code in market.countries] if len(market.countries) < len(found.sold_to) else [],
-            list(market.currencies) if len(market.currencies) < len(found.currencies) else [],
-        )
-        for market in shown.markets
-    ]  # fmt: skip
-    return page(
-        "policy", policy=shown, markets=list(zip(headings, shown.markets, strict=True)), data=_embedded(found),
-        laws=found.policy.laws,
-    )  # fmt: skip
+        return page("policy", shown=None, data=None)
+    key = (found.policy.content_hash, speech().locale, int(now.timestamp()) // 60)
+    if key not in _shown:
+        if len(_shown) > 100:
+            _shown.clear()
+        _shown[key] = _show(found)
+    return page("policy", shown=_shown[key], data=_embedded(found))
 
 
-def _heading(countries: list[str], currencies: list[str]) -> str:
-    _ = speech().gettext
-    if countries and currencies:
-        values = {"countries": ", ".join(countries), "currencies": ", ".join(currencies)}
-        return _("For orders to %(countries)s in %(currencies)s") % values
-    if countries:
-        return _("For orders to %(countries)s") % {"countries": ", ".join(countries)}
-    return _("For orders in %(currencies)s") % {"currencies": ", ".join(currencies)} if currencies else _("In general")
+def _show(found: Promises) -> Shown:
+    told = found.page(speech().wording(), ports().shop.bank_days.most)
+    parts: list[Part] = []
+    for market in told.markets:
+        everywhere = len(market.countries) == len(found.sold_to)
+        title = _("Everywhere we deliver") if everywhere else countries(market.countries)
+        paid = "" if len(market.currencies) == len(found.currencies) else _paid_in(market.currencies)
+        anchor = "-".join(("for", *market.countries[:8], *market.currencies)).lower()
+        intro = {
+            "": "",
+            "first": _("The same as under “%(place)s”, except for this:", place=parts[0].title if parts else ""),
+            "currency": _("The same as for orders in %(currency)s to your country, except for this:",
+                          currency=wording.currency(found.currencies[0], speech().locale)),
+        }[market.beside]  # fmt: skip
+        parts.append(Part(anchor, title, paid, intro, market))
+    laws = tuple((law, countries(law.countries)) for law in found.rights(speech().wording()))
+    return Shown(told, tuple(parts), laws)
+
+
+def countries(codes: Sequence[str]) -> str:
+    """``Ireland, Germany and France``."""
+    return _listed([wording.country(code, speech().locale) for code in codes])
+
+
+def _paid_in(currencies: Sequence[str]) -> str:
+    names = _listed([wording.currency(each, speech().locale) for each in currencies])
+    return _("Orders in %(currencies)s", currencies=names)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else _("%(first)s and %(last)s", first=", ".join(names[:-1]), last=names[-1])
 
 
 def _embedded(found: Promises) -> str:

@@ -17,7 +17,7 @@ from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts
 from portal.policy.laws import GRANTABLE, PREFIX, load_law, shipped
 from portal.policy.loader import Policy, load_policy
-from portal.policy.plain import policy_page
+from portal.policy.page import policy_page
 from portal.policy.promise import Purchase, promise
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
 from portal.policy.reasons import CHANGED_MIND, FAULTS, REASONS

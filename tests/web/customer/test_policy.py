@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 
 from portal.config import ROOT
-from tests.pure.policy.test_promise import validate
+from portal.policy.laws import shipped
+from tests.pure.policy.google import validate
 from tests.stages.returns.trade import counting
-from tests.web.customer.desk import Customer, Desk
+from tests.web.customer.desk import Customer, Desk, text_of
 
 Make = Callable[[], Customer]
 BLOCK = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.S)
@@ -24,24 +25,33 @@ def test_the_page_tells_markets_faults_kinds_and_what_can_change_it(desk: Desk, 
     html = customer().get("/policy").text
     for said in (
         "30 days to decide",
-        "GBP",
-        "£3.50, free for an exchange or store credit",
+        "United Kingdom",
+        "Orders in British pounds",
+        "£3.50, taken off your refund. Free with an exchange or store credit",
+        "When your parcel has reached us",
+        "Paid back when the whole order comes back",
         "If something is wrong with it",
         "365 days from delivery",
-        "Hygiene, socks, underwear",
+        "Socks and underwear: hygiene",
         "Socks and underwear can’t be returned, for hygiene reasons.",
         "14 days from delivery",
         # Where the law of the country gives more, the page says so for that country.
+        "Ireland, Germany and France",
         "14 days from delivery of the last parcel",
         "731 days from delivery",
-        "EUR, USD",
-        "This holds when the currency is GBP and the item cost more than £75.00.",
-        "Your rights by law" if "laws: [" in (ROOT / "policies" / "default.yaml").read_text() else "Start a return",
+        "The same as for orders in British pounds to your country, except for this:",
+        "Orders in euros and US dollars",
+        "This applies when the order is in GBP and the item cost more than £75.00.",
     ):
         assert said in html, said
-    # What the first market says already is not said again; in the United States no law lets socks come back.
-    assert html.count("Hygiene, socks, underwear") == 2
-    assert html.count("Final sale") == 1
+    # What the first part says already is not said again; in the United States no law lets socks come back.
+    assert html.count('class="h3">Socks and underwear') == 3
+    assert html.count('class="h3">Final sale') == 1
+    # What holds for all countries of a currency is said once, and what another part says already is not said again.
+    assert html.count("Everywhere we deliver") == 2
+    assert html.count("365 days from delivery") == 1
+    # Nothing of the language itself: no tags, no codes of currencies or countries beside conditions.
+    assert not re.search(r">(EUR|USD|GB|IE)<|final-sale|full_return", html)
     assert 'content="noindex"' not in html
 
 
@@ -82,3 +92,28 @@ def test_the_page_asks_the_database_once(desk: Desk, customer: Make) -> None:
     with counting(desk.ports.database) as seen:
         one.get("/policy")
     assert len([statement for statement in seen if statement.startswith("SELECT")]) <= 2
+
+
+def test_every_law_is_named_with_its_articles_the_day_it_was_checked_and_that_this_is_no_advice(
+    desk: Desk, customer: Make
+) -> None:
+    html = customer().get("/policy").text
+    text = text_of(customer().get("/policy"))
+    for law in shipped().values():
+        assert f'id="law-{law.name}"' in html
+        assert law.title in html
+        assert f"Compared with the text of the law on {law.checked.day} {law.checked:%B %Y}." in text
+        for floor in law.floors:
+            assert floor.cite in text
+    assert "For people who buy for themselves, delivered to: Ireland, Germany and France." in text
+    assert "For any reason: 14 days from delivery of the last parcel, with a refund, no restocking fee and" in text
+    assert "sealed hygiene goods once they are open" in text
+    assert "no legal advice" in text
+
+
+def test_every_part_of_the_page_has_a_place_that_its_contents_lead_to(desk: Desk, customer: Make) -> None:
+    html = customer().get("/policy").text
+    contents = re.findall(r'href="#([^"]+)"', html[html.index('id="contents"') :])
+    assert len(contents) == len(set(contents)) >= 5
+    for anchor in contents:
+        assert html.count(f'id="{anchor}"') == 1, anchor

@@ -1,0 +1,358 @@
+"""The whole policy for people: one part for each market in which something else is promised, then what can change it.
+
+In: a policy, a way to decide, where and in which currencies the shop sells. Out: `PolicyPage`: titles, sentences, rows.
+Invariants: every row is made from a decision; a part tells what is different from the part that it names, and all of that; what
+may be different is told with its condition. Never: a promise that only a rule for some orders or some items makes, unless the
+sentence says for which; a tag where the rule has a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from portal.policy.conditions import comparisons
+from portal.policy.customer_words import label, phrase
+from portal.policy.decision import REFUSE, REVIEW
+from portal.policy.explain import ENGLISH, Wording, customer_summary
+from portal.policy.facts import Facts
+from portal.policy.loader import Policy, Rule
+from portal.policy.plain import Point, policy_points
+from portal.policy.promise import Asks, Kind, Offer, Promise, Purchase, kinds, offer
+from portal.policy.sentences import condition_words, plain
+from portal.policy.terms import Evidence, Fee
+
+SHOWN = (
+    "window", "resolutions", "evidence", "return_shipping", "restocking_fee", "ship_with", "ship_by", "refund_when",
+    "outbound_shipping", "credit_bonus", "keep_item",
+)  # fmt: skip
+"""What customers ask about; who decides and where parcels go is the shop's own business."""
+_QUIET: Mapping[str, Any] = {"restocking_fee": Fee(), "credit_bonus": 0, "keep_item": False, "evidence": Evidence()}
+
+Rows = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    """What is different in some case: its name, the merchant's or the policy's words, and the terms that differ."""
+
+    name: str
+    text: str
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What holds for some countries and currencies. ``beside`` says what it is different from: nothing (the first part),
+    ``first`` (the first part), or ``currency`` (the part of the same country in the shop's own currency)."""
+
+    countries: tuple[str, ...]
+    currencies: tuple[str, ...]
+    beside: str
+    text: str
+    rows: Rows
+    cases: tuple[Different, ...]
+    """Faults, then seasons."""
+    kinds: tuple[Different, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPage:
+    """The whole page. ``exceptions`` are rules that hold by what is only known of an order or a request."""
+
+    points: tuple[Point, ...]
+    markets: tuple[Market, ...]
+    exceptions: tuple[Different, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One case: a sentence, the terms that differ from the usual ones, and all of its terms."""
+
+    text: str
+    rows: Rows
+    whole: Rows
+
+    @property
+    def said(self) -> tuple[str, Rows]:
+        return self.text, self.rows
+
+    def beside(self, there: _Case | None, usual: Rows) -> _Case | None:
+        """What has to be said of this case to somebody who has read of it ``there``, in the light of the ``usual`` terms here;
+        None where nothing has to be said."""
+        read = {**dict(usual), **dict(there.rows if there is not None else ())}
+        rows = tuple((name, words) for name, words in self.whole if read.get(name) != words)
+        if not rows and self.text == (there.text if there is not None else ""):
+            return None
+        return _Case(self.text, rows, self.whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Everything that is said to one country in one currency. ``whole`` are all usual terms, also those that ask for nothing;
+    ``both`` are these and those of faults."""
+
+    usual: Promise
+    text: str
+    rows: Rows
+    whole: Rows
+    both: Rows
+    cases: Mapping[str, _Case]
+    kinds: Mapping[Kind, _Case]
+
+    def key(self) -> tuple[Any, ...]:
+        return self.text, self.rows, tuple(self.cases.items()), tuple(self.kinds.items())
+
+
+def policy_page(
+    policy: Policy,
+    asks: Asks,
+    purchase: Purchase,
+    *,
+    sold_to: Sequence[str],
+    currencies: Sequence[str],
+    wording: Wording = ENGLISH,
+    refund_days: int = 5,
+) -> PolicyPage:
+    """The policy for purchases from the moment of ``purchase`` on, in each country and currency that the shop sells to.
+
+    ``purchase`` is of an ordinary item in the shop's own country and currency: the points and exceptions are told for it.
+    """
+    depends: set[str] = set()
+
+    @cache
+    def told(country: str, currency: str) -> _Told:
+        here = replace(purchase, country=country, currency=currency)
+        found = offer(policy, asks, here)
+        depends.update(rule.name for each in (found.usual, found.faulty) for rule in each.depends)
+        special = {
+            kind: case
+            for kind in kinds(policy)
+            if (case := _of_kind(found, offer(policy, asks, replace(here, item=kind.item())), wording)) is not None
+        }
+        return _Told(
+            found.usual, _answer(found.usual, wording), rows_of(found.usual, wording), _whole(found.usual, wording),
+            _both(found, wording),
+            _cases(found, wording), special,
+        )  # fmt: skip
+
+    markets = _countries(policy, told, sold_to, currencies[0], wording)
+    markets = _currencies(policy, told, sold_to, currencies, markets, wording)
+    exceptions = tuple(_exception(rule, wording) for rule in policy.rules if rule.name in depends)
+    points = policy_points(policy, asks, purchase, wording, refund_days=refund_days)
+    return PolicyPage(points, markets, exceptions)
+
+
+_Tell = Callable[[str, str], _Told]
+
+
+def _countries(
+    policy: Policy, told: _Tell, sold_to: Sequence[str], currency: str, wording: Wording
+) -> tuple[Market, ...]:
+    """One part for all countries that are told the same; after the first one only what differs from it."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for country in sold_to:
+        alike.setdefault(told(country, currency).key(), []).append(country)
+    groups = list(alike.values())
+    first = told(groups[0][0], currency)
+    made = [
+        Market(
+            tuple(groups[0]), (currency,), "", first.text, first.rows, _named(first.cases), _kinds(policy, first.kinds)
+        )
+    ]
+    for group in groups[1:]:
+        part = _beside(policy, told(group[0], currency), first, "first", wording)
+        made += [replace(part, countries=tuple(group), currencies=(currency,))]
+    return tuple(made)
+
+
+def _currencies(
+    policy: Policy, told: _Tell, sold_to: Sequence[str], currencies: Sequence[str], markets: tuple[Market, ...], wording: Wording
+) -> tuple[Market, ...]:  # fmt: skip
+    """Parts for the other currencies, each beside the same country in the shop's own; where nothing differs, none."""
+    same: dict[str, list[str]] = {country: [] for country in sold_to}
+    parts: dict[tuple[Any, ...], tuple[Market, list[str], list[str]]] = {}
+    for currency in currencies[1:]:
+        alike: dict[tuple[Any, ...], tuple[Market, list[str]]] = {}
+        for country in sold_to:
+            here = _beside(policy, told(country, currency), told(country, currencies[0]), "currency", wording)
+            if (here.text, here.rows, here.cases, here.kinds) == ("", (), (), ()):
+                same[country].append(currency)
+                continue
+            alike.setdefault((here.text, here.rows, here.cases, here.kinds), (here, []))[1].append(country)
+        for key, (part, countries) in alike.items():
+            parts.setdefault((key, tuple(countries)), (part, countries, []))[2].append(currency)
+    out = []
+    for market in markets:
+        shared = [each for each in currencies[1:] if all(each in same[country] for country in market.countries)]
+        out.append(replace(market, currencies=(*market.currencies, *shared)))
+    for part, countries, known in parts.values():
+        out.append(replace(part, countries=tuple(countries), currencies=tuple(known)))
+    said = {(country, currency) for each in out for country in each.countries for currency in each.currencies}
+    left = [currency for currency in currencies if any((country, currency) not in said for country in sold_to)]
+    for currency in left:
+        # The same as in the shop's own currency for some countries of a part that has others.
+        rest = tuple(country for country in sold_to if (country, currency) not in said)
+        out.append(Market(rest, (currency,), "currency", wording.gettext("Nothing is different."), (), (), ()))
+    return tuple(out)
+
+
+def _beside(policy: Policy, here: _Told, there: _Told, beside: str, wording: Wording) -> Market:
+    """What is told here and not there, and what is told there and does not hold here; for no country yet."""
+    _ = wording.gettext
+    usual = _Case(_("The same terms as for everything else."), (), here.whole)
+    cases = {
+        name: here.cases.get(name, usual).beside(there.cases.get(name), here.whole)
+        for name in (*here.cases, *there.cases)
+    }
+    ordinary = replace(usual, whole=here.both)
+    special = {
+        kind: here.kinds.get(kind, ordinary).beside(there.kinds.get(kind), here.both)
+        for kind in (*here.kinds, *there.kinds)
+    }
+    text = here.text
+    if text == there.text:
+        text = ""
+    elif not text:
+        text = _("Returns are accepted without a check by a person.") if there.rows else _("Returns are accepted.")
+    return Market(
+        (), (), beside, text, differences(here.usual, there.usual, wording),
+        _named({name: case for name, case in cases.items() if case is not None}),
+        _kinds(policy, {kind: case for kind, case in special.items() if case is not None}),
+    )  # fmt: skip
+
+
+def _cases(found: Offer, wording: Wording) -> dict[str, _Case]:
+    _ = wording.gettext
+    promised = {_("If something is wrong with it"): found.faulty}
+    for season in found.seasons:
+        days = {"first": wording.date(season.first), "last": wording.date(season.last)}
+        promised[_("Bought from %(first)s to %(last)s") % days] = season.promise
+    cases = {
+        name: _case(told, found.usual, wording) for name, told in promised.items() if not told.same_terms(found.usual)
+    }
+    return {name: case for name, case in cases.items() if any(case.said)}
+
+
+def _case(told: Promise, usual: Promise, wording: Wording) -> _Case:
+    return _Case(_answer(told, wording), differences(told, usual, wording), _whole(told, wording))
+
+
+def _named(cases: Mapping[str, _Case]) -> tuple[Different, ...]:
+    return tuple(Different(name, *case.said) for name, case in cases.items())
+
+
+def _of_kind(usual: Offer, other: Offer, wording: Wording) -> _Case | None:
+    """What is different for a kind of items, for changes of mind and for faults; None where nothing is."""
+    _ = wording.gettext
+    if other.told() == usual.told():
+        return None
+    mine = _case(other.usual, usual.usual, wording)
+    texts, rows = [mine.text], mine.rows
+    if not other.faulty.same_terms(usual.faulty) and not other.faulty.same_terms(other.usual):
+        if other.faulty.decision.answer == REVIEW:
+            texts.append(_("If something is wrong with it, a person in our team checks it before we answer."))
+        elif other.faulty.decision.answer == REFUSE:
+            texts.append(_("The same holds if something is wrong with it."))
+        rows += _if_wrong(differences(other.faulty, usual.faulty, wording), wording)
+    elif other.usual.decision.answer == REFUSE and other.faulty.decision.answer != REFUSE:
+        texts.append(_("If something is wrong with it, you can send it back all the same."))
+    text = " ".join(each for each in texts if each)
+    return _Case(text, rows, _both(other, wording)) if text or rows else None
+
+
+def _both(found: Offer, wording: Wording) -> Rows:
+    return _whole(found.usual, wording) + _if_wrong(_whole(found.faulty, wording), wording)
+
+
+def _if_wrong(rows: Rows, wording: Wording) -> Rows:
+    said = wording.gettext("%(term)s, if something is wrong with it")
+    return tuple((said % {"term": name}, words) for name, words in rows)
+
+
+def _kinds(policy: Policy, special: Mapping[Kind, _Case]) -> tuple[Different, ...]:
+    """Kinds of which the same is said together, under the names of the rules that name them."""
+    alike: dict[tuple[str, Rows], list[Kind]] = {}
+    for kind, case in special.items():
+        alike.setdefault(case.said, []).append(kind)
+    titles = [", ".join(dict.fromkeys(_rule_of(policy, kind) for kind in group)) for group in alike.values()]
+    found = []
+    for title, (said, group) in zip(titles, alike.items(), strict=True):
+        words = ", ".join(_plain(kind.value) for kind in group)
+        found.append(Different(f"{title}: {words}" if titles.count(title) > 1 else title, *said))
+    return tuple(found)
+
+
+def _rule_of(policy: Policy, kind: Kind) -> str:
+    """The name of the first rule that is for this kind."""
+    for rule in policy.rules:
+        for test in comparisons(rule.when):
+            value = test.value if isinstance(test.value, tuple) else (test.value,)
+            if test.fact == kind.fact and kind.value in value and rule.holds(Facts(item=kind.item())) is not False:
+                return rule.name
+    return _plain(kind.value).capitalize()
+
+
+def _plain(word: str) -> str:
+    """A tag or category as people read it: ``final-sale`` as "final sale"."""
+    return word.replace("-", " ").replace("_", " ").strip()
+
+
+def _answer(told: Promise, wording: Wording) -> str:
+    """A sentence where it is not simply accepted."""
+    if told.decision.answer == REFUSE:
+        return customer_summary(told.decision, wording)
+    if told.decision.answer == REVIEW:
+        return wording.gettext("A person in our team checks this before we answer.")
+    return ""
+
+
+def rows_of(told: Promise, wording: Wording) -> Rows:
+    """Every term that a customer asks about, as it was decided; none for what can't come back."""
+    if told.decision.answer == REFUSE:
+        return ()
+    return tuple(
+        (label(name, wording), phrase(name, told.decision.value(name), wording))
+        for name in SHOWN
+        if told.decision.value(name) is not None and told.decision.value(name) != _QUIET.get(name, told)
+    )
+
+
+def _whole(told: Promise, wording: Wording) -> Rows:
+    """Every term, also those that ask, take or give nothing: what is compared."""
+    if told.decision.answer == REFUSE:
+        return ()
+    values = ((name, told.decision.value(name)) for name in SHOWN)
+    return tuple((label(name, wording), phrase(name, value, wording)) for name, value in values if value is not None)
+
+
+def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
+    """The terms that differ from the usual ones, as they were decided."""
+    if told.decision.answer == REFUSE:
+        return ()
+    if usual.decision.answer == REFUSE:
+        return rows_of(told, wording)
+    return tuple(
+        (label(name, wording), phrase(name, told.decision.value(name), wording))
+        for name in SHOWN
+        if told.decision.value(name) is not None and _read(name, told) != _read(name, usual)
+    )
+
+
+def _read(name: str, told: Promise) -> Any:
+    """A term as customers compare it: the order of a choice does not count, nor what is not told."""
+    value = told.decision.value(name)
+    return frozenset(value) if isinstance(value, tuple) else value if value is None else phrase(name, value, ENGLISH)
+
+
+def _exception(rule: Rule, wording: Wording) -> Different:
+    when = plain(condition_words(rule.when, wording))
+    text = wording.gettext("This applies when %(condition)s.") % {"condition": when}
+    rows = tuple(
+        (label(name, wording), phrase(name, rule.sets[name], wording))
+        for name in ("returnable", "review", *SHOWN)
+        if name in rule.sets
+    )
+    return Different(rule.name, f"{rule.say} {text}" if rule.say else text, rows)
