@@ -131,4 +131,5 @@ def test(file: Path) -> None:
 # These need the database; importing them hangs them on the group.
 import portal.cli.policy_book  # noqa: E402
 import portal.cli.policy_explain  # noqa: E402
+import portal.cli.policy_replay  # noqa: E402
 import portal.cli.policy_simulate  # noqa: E402, F401
