@@ -24,7 +24,19 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
-from portal.refunds import credit_notes, disputes, exchange, late, payout, reconcile, release, report, submit, webhooks
+from portal.refunds import (
+    credit_notes,
+    disputes,
+    elsewhere,
+    exchange,
+    late,
+    payout,
+    reconcile,
+    release,
+    report,
+    submit,
+    webhooks,
+)
 from portal.refunds.credit_notes import CreditNotePapers
 from portal.refunds.gateway import Captures, Gateway
 from portal.returns import expiry, simulation
@@ -123,6 +135,12 @@ def let_go(tx: Tx, event: Event, shop: Shop) -> None:
         exchange.release(tx, event.return_id)
 
 
+def count_other_hands(tx: Tx, event: Event, shop: Shop) -> None:
+    """Count what was refunded by hand against what the order has captured by now."""
+    if event.order_id is not None:
+        elsewhere.count_again(tx, event.order_id)
+
+
 def close_when_settled(tx: Tx, event: Event, shop: Shop) -> None:
     """Close the return once goods are in and every part of its money has succeeded."""
     if event.return_id is not None:
@@ -136,6 +154,7 @@ def resume(tx: Tx, event: Event, shop: Shop) -> None:
 
 
 RIVER: dict[str, tuple[Step, ...]] = {
+    "order.updated": (count_other_hands,),
     # a wish becomes a return
     "return.booked": (reserve,),
     "return.review_opened": (tell("under_review"),),

@@ -62,3 +62,17 @@ def take_in(tx: Tx, payment: Payment, view: RefundView) -> bool:
         data={"refund": view.id, "amount": view.amount_minor, "currency": view.currency},
     )
     return True
+
+
+def count_again(tx: Tx, order_id: int) -> None:
+    """The order was brought in anew and may have captured more: what found no room before is counted now. The caller holds its
+    lock."""
+    query = (
+        select(Payment)
+        .join(Refund, Refund.payment_id == Payment.id)
+        .where(Payment.order_id == order_id, Refund.cause == ELSEWHERE)
+        .order_by(Payment.id)
+        .distinct()
+    )
+    for payment in tx.session.scalars(query).all():
+        count_elsewhere(tx.session, payment)

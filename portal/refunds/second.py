@@ -1,9 +1,9 @@
 """A second person for large refunds: nobody's decision alone sends them, neither a policy's nor one member of staff's.
 
 In: a prepared refund, the shop's threshold, and who approves. Out: the refund on its way, or taken back (see `undo`).
-Invariants: what counts is the whole payout or all that goodwill has given for the order, so that no amount slips through in
-parts; whoever had a part in the decision is never the second. Never: a refund that two people have to want and that is paid
-another way meanwhile.
+Invariants: what counts is the whole payout, or all that goodwill has given for the order and its replacements, so that no amount
+slips through in parts; whoever had a part in the decision is never the second. Never: a refund that two people have to want and
+that is paid another way meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from portal.refunds import lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.settle import ELSEWHERE
-from portal.refunds.tenders import lock_refund
+from portal.refunds.tenders import lock_refund, order_chain, order_family
 from portal.reviews import service as reviews
 from portal.timeline import TimelineEntry
 
@@ -103,5 +103,8 @@ def _together(session: Session, refund: Refund, payment: Payment) -> int:
     query = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(*held)
     if refund.return_id is not None:
         return int(session.scalar(query.where(Refund.return_id == refund.return_id)) or 0)
-    given = query.join(Goodwill, Goodwill.id == Refund.goodwill_id).where(Goodwill.order_id == payment.order_id)
+    gift_order = session.scalar(select(Goodwill.order_id).where(Goodwill.id == refund.goodwill_id))
+    # What is given for a replacement goes back to the first order's payment: all of them are one purchase.
+    family = order_family(session, order_chain(session, gift_order or payment.order_id)[-1])
+    given = query.join(Goodwill, Goodwill.id == Refund.goodwill_id).where(Goodwill.order_id.in_(family))
     return int(session.scalar(given) or 0)

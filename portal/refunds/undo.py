@@ -16,7 +16,7 @@ from portal.errors import Conflict
 from portal.orders.models import Payment
 from portal.refunds import goodwill, ledger, lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
-from portal.refunds.models import LedgerEntry, Refund
+from portal.refunds.models import Goodwill, LedgerEntry, Refund
 from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, GOODWILL, TAKEN_BACK
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns import lifecycle as returns
@@ -71,13 +71,13 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
 
 
 def _take_gift_back(tx: Tx, refund: Refund, note: str) -> None:
+    given = tx.session.get_one(Goodwill, refund.goodwill_id)
     query = select(Refund.id).where(Refund.goodwill_id == refund.goodwill_id, Refund.status == lifecycle.PLANNED)
     for refund_id in tx.session.scalars(query.order_by(Refund.id)).all():
         part, payment = lock_refund(tx.session, refund_id)
         _cancel(tx, part, payment, TAKEN_BACK, note)
-        ledger.write(tx, ledger.OWED, GOODWILL, -part.amount_minor, part.currency, order_id=payment.order_id)
-    if refund.goodwill_id is not None:
-        goodwill.end_if_all_is_back(tx, refund.goodwill_id)
+        ledger.write(tx, ledger.OWED, GOODWILL, -part.amount_minor, part.currency, order_id=given.order_id)
+    goodwill.end_if_all_is_back(tx, given.id)
 
 
 def _cancel(tx: Tx, refund: Refund, payment: Payment, code: str, note: str) -> None:

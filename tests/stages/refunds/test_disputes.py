@@ -13,7 +13,7 @@ from portal.reviews.models import Review
 from tests.stages.refunds.world import STAFF, World
 
 
-def _exchanged(world: World, order_id: int, amount: int) -> int:
+def exchanged(world: World, order_id: int, amount: int) -> int:
     """Exchange the goods of an order; the replacement order's id."""
     return_id = world.return_(order_id, 0, resolution="exchange", sku="NAVY-L")
     with world.database.transaction() as tx:
@@ -38,7 +38,7 @@ def _disputed(world: World, order_id: int, status: str = "needs_response") -> st
 def test_a_chargeback_of_the_original_freezes_and_thaws_the_return_of_a_replacement(world: World) -> None:
     world.variant("NAVY-L", stock=5)
     origin = world.order(5000)
-    twice = _exchanged(world, _exchanged(world, origin, 5000), 5000)
+    twice = exchanged(world, exchanged(world, origin, 5000), 5000)
     return_id = world.return_(twice, 5000)
     dispute = _disputed(world, origin)
     assert world.questions() == [("dispute", "needs_response")]
@@ -57,7 +57,7 @@ def test_a_chargeback_of_the_original_freezes_and_thaws_the_return_of_a_replacem
 def test_a_return_of_a_replacement_that_comes_during_the_dispute_waits_too(world: World) -> None:
     world.variant("NAVY-L", stock=5)
     origin = world.order(5000)
-    replacement = _exchanged(world, origin, 5000)
+    replacement = exchanged(world, origin, 5000)
     dispute = _disputed(world, origin)
     return_id = world.return_(replacement, 5000)
     assert world.pay(return_id) == []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from portal.flow import make_river
 from portal.orders.models import Payment
+from portal.orders.schema import read_order
+from portal.orders.service import put_order
 from portal.refunds import actions, reconcile
-from tests.stages.refunds.world import STAFF, World
+from tests.stages.refunds.world import SHOP, STAFF, World
 
 
 def test_what_the_shops_system_and_stripe_both_tell_of_counts_once(quick_world: World) -> None:
@@ -36,6 +39,33 @@ def test_what_found_no_room_at_first_counts_once_there_is_room(quick_world: Worl
     world.stripe.control(f"refunds/{world.refund(sent).stripe_refund_id}", status="failed")
     reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
     assert world.refundable(order_id) == [3200]
+
+
+def test_what_found_no_room_counts_once_the_shop_says_that_more_was_captured(quick_world: World) -> None:
+    world = quick_world
+    world.database.river = make_river(SHOP)
+    intent = world.stripe.pay(2000).id
+
+    def bring(captured: int) -> int:
+        paid = [{"provider": "stripe", "payment_intent": intent, "captured": captured}]
+        line = {"id": "1", "name": "Hat", "quantity": 1, "unit_price": 2000, "tax": 0}
+        order = {
+            "number": "WH-MORE",
+            "placed_at": "2026-01-05T10:00:00Z",
+            "currency": "GBP",
+            "lines": [line],
+            "payments": paid,
+        }
+        with world.database.transaction() as tx:
+            return put_order(tx, read_order(order)).order_id
+
+    order_id = bring(700)
+    world.stripe.control("refunds", payment_intent=intent, amount=1000)
+    reconcile.look_at_payment(world.database, world.gateway, intent)
+    assert world.refundable(order_id) == [0]
+    bring(2000)
+    assert world.refundable(order_id) == [1000]
+    world.check_books()
 
 
 def test_a_refund_by_hand_that_fails_gives_back_what_it_took_and_no_more(quick_world: World) -> None:

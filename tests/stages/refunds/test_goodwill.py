@@ -18,6 +18,7 @@ from portal.refunds.goodwill import Gift
 from portal.refunds.models import Goodwill, LedgerEntry, Refund
 from portal.refunds.submit import Limits
 from tests.stages.refunds.test_controls import INES, MAYA, together
+from tests.stages.refunds.test_disputes import exchanged
 from tests.stages.refunds.world import World
 
 
@@ -164,6 +165,32 @@ def test_gifts_in_parts_need_a_second_person_as_soon_as_they_sum_to_it(quick_wor
         second.approve(tx, number, "Right")
     submit.submit(world.database, world.gateway, two, limits)
     assert world.at_stripe() == [(2000, "succeeded")] * 2
+
+
+def test_gifts_for_an_order_and_for_its_replacement_count_together_and_each_order_owes_its_own(
+    quick_world: World,
+) -> None:
+    world = quick_world
+    world.variant("NAVY-L", stock=5)
+    origin = world.order(9000)
+    replacement = exchanged(world, origin, 9000)
+    limits = Limits(second_above=lambda currency: 3000)
+    (one,) = give(world, origin, Gift(2000))
+    submit.submit(world.database, world.gateway, one, limits)
+    (two,) = give(world, replacement, Gift(2000), key="two")
+    submit.submit(world.database, world.gateway, two, limits)
+    (three,) = give(world, replacement, Gift(3500), key="three")
+    submit.submit(world.database, world.gateway, three, limits)
+    assert world.at_stripe() == [(2000, "succeeded")]
+    assert [world.refund(each).held_for for each in (two, three)] == ["second_person"] * 2
+    with world.database.transaction(MAYA) as tx:
+        undo.take_back(tx, world.refund(three).public_id, "Typo")
+    for order_id in (origin, replacement):
+        with world.database.read() as session:
+            owed = session.scalars(
+                select(LedgerEntry.amount_minor).where(LedgerEntry.order_id == order_id, LedgerEntry.kind == "goodwill")
+            )
+            assert sum(owed) == 2000
 
 
 def test_a_gift_waits_for_the_undo_window_like_every_refund(quick_world: World) -> None:
