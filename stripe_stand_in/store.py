@@ -129,6 +129,10 @@ class Store:
     def set_meta(self, name: str, value: Any) -> None:
         self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, json.dumps(value))
 
+    def version(self) -> int:
+        """A number that grows with every row that is written."""
+        return self._db.total_changes
+
     def clear(self) -> None:
         """Forget everything."""
         with self.transaction():

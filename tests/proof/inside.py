@@ -1,4 +1,4 @@
-"""The stand-in for Stripe inside this process: the same API, control and faults, carried by `requests` without sockets.
+"""The stand-in for Stripe inside this process: the same API, control and faults, without sockets.
 
 In: HTTP as stripe-python sends it. Out: what the stand-in would answer, broken connections included. A real socket is used by all
 other tests; here a step must cost a millisecond.
@@ -10,16 +10,14 @@ import json
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
-import stripe
-from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from stripe_stand_in import settle
 from stripe_stand_in.account import Account, public
-from stripe_stand_in.api import Api, Request
+from stripe_stand_in.api import Answer, Api, Request
 from stripe_stand_in.control import Control
 from stripe_stand_in.faults import Faults
 from stripe_stand_in.store import Store
@@ -28,33 +26,43 @@ from stripe_stand_in.webhooks import Courier
 KEY, URL, SECRET = "sk_test_inside", "http://stripe.inside", "whsec_inside_0123456789"
 
 
-class InsideStripe(BaseAdapter):
-    """One account. ``boundary`` is called before and after each request that really reaches it."""
+class Session:
+    """What stripe-python needs of a session of `requests`: it sends and gets an answer, or the connection breaks."""
+
+    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+        self._answer = answer
+
+    def request(
+        self, method: str, url: str, headers: dict[str, str] | None = None, data: Any = None, **_: Any
+    ) -> requests.Response:
+        """See `requests.Session.request`. Raises its ConnectionError."""
+        parts = urlsplit(url)
+        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        answer = self._answer(Request(method.upper(), parts.path, parts.query, lower, data or ""))
+        if answer.drop or answer.cut is not None:
+            raise requests.exceptions.ConnectionError("connection reset by peer")
+        response = requests.Response()
+        response.status_code, response._content = answer.status, answer.body
+        response.headers = CaseInsensitiveDict({"Content-Type": answer.content_type, **answer.headers})
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class InsideStripe:
+    """One account. ``boundary`` is called before and after each request of the portal that really reaches it."""
 
     def __init__(self, boundary: Callable[[str], None]) -> None:
-        super().__init__()
         self.account = Account(Store(":memory:"), key=KEY)
         self.faults = Faults()
         self.log: deque[dict[str, Any]] = deque(maxlen=5000)
         self.api = Api(self.account, self.faults)
         self._control = Control(self.account, self.faults, self.log, Courier(self.account))
         self._boundary = boundary
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.mount(URL, self)
-        self.client = stripe.StripeClient(
-            KEY, base_addresses={"api": URL}, max_network_retries=0,
-            http_client=stripe.RequestsClient(session=self.session),
-        )  # fmt: skip
+        self.session: Any = Session(self._answer)
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Answer as the network would."""
-        body = request.body or b""
-        parts = urlsplit(request.url or "")
-        asked = Request(
-            request.method or "GET", parts.path, parts.query, {k.lower(): v for k, v in request.headers.items()},
-            body.decode() if isinstance(body, bytes) else body,
-        )  # fmt: skip
+    def _answer(self, asked: Request) -> Answer:
         self._boundary(f"before {asked.method} {asked.path}")
         noted: dict[str, Any] = {
             "method": asked.method,
@@ -64,17 +72,7 @@ class InsideStripe(BaseAdapter):
         self.log.append(noted)
         answer = self.api.answer(asked, noted)
         self._boundary(f"after {asked.method} {asked.path}")
-        if answer.drop or answer.cut is not None:
-            raise requests.exceptions.ConnectionError("connection reset by peer")
-        response = requests.Response()
-        response.status_code = answer.status
-        response._content = answer.body
-        response.headers = CaseInsensitiveDict({"Content-Type": answer.content_type, **answer.headers})
-        response.request, response.url = request, request.url or ""
-        return response
-
-    def close(self) -> None:
-        """Nothing is open."""
+        return answer
 
     def reset(self) -> None:
         """An empty account."""
@@ -86,15 +84,30 @@ class InsideStripe(BaseAdapter):
         """One call under ``/_control/``; a refusal is returned with its ``error``."""
         return json.loads(self._control.answer(Request(method, f"/_control/{call}", "", {}, json.dumps(body))).body)
 
-    def pay(self, amount: int, currency: str, card: str) -> str:
-        """A confirmed PaymentIntent; its id."""
-        made = self.client.v1.payment_intents.create(
-            {
-                "amount": amount, "currency": currency.lower(), "payment_method": card, "confirm": True,
-                "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-            }
+    def call(self, path: str, **form: object) -> dict[str, Any]:
+        """A POST by the shop's own system, which no fault meets. Raises AssertionError with Stripe's refusal."""
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/x-www-form-urlencoded"}
+        faults, self.api.faults = self.api.faults, Faults()
+        try:
+            answer = self.api.answer(Request("POST", f"/v1/{path}", "", headers, urlencode(form)), {})
+        finally:
+            self.api.faults = faults
+        found: dict[str, Any] = json.loads(answer.body)
+        assert answer.status == 200, found
+        return found
+
+    def pay(self, amount: int, currency: str, card: str, *, hold: bool = False) -> str:
+        """A confirmed PaymentIntent, only authorized if ``hold``; its id."""
+        made = self.call(
+            "payment_intents", amount=amount, currency=currency.lower(), payment_method=card, confirm="true",
+            capture_method="manual" if hold else "automatic",
+            **{"automatic_payment_methods[enabled]": "true", "automatic_payment_methods[allow_redirects]": "never"},
         )  # fmt: skip
-        return made.id
+        return str(made["id"])
+
+    def version(self) -> int:
+        """A number that grows with every change."""
+        return self.account.store.version()
 
     def objects(self, kind: str) -> list[dict[str, Any]]:
         """Everything of a kind, oldest first."""

@@ -14,78 +14,53 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import time_machine
-from sqlalchemy import event, text, update
+from sqlalchemy import event, text
 
 from portal import bootstrap, clock, edge, jobs
 from portal.adapters.stripe_gateway import StripeGateway
 from portal.config import ROOT, Config
 from portal.db import Actor, Database, Tx
-from portal.errors import PortalError
+from portal.errors import NotFound, PortalError, UpstreamError
 from portal.flow import SCHEDULE, make_river
-from portal.jobs import Job
+from portal.labels.documents import Rendered
 from portal.orders.schema import read_order
 from portal.orders.service import put_order
-from portal.policybook.service import load_book, publish
-from portal.refunds import webhooks
+from portal.policy.binding import Version
+from portal.policy.loader import Policy
+from portal.policybook.service import Book, list_versions, load_version, publish
+from portal.refunds import reconcile, webhooks
 from portal.refunds.books import Difference
+from portal.refunds.credit_notes import CreditNoteDoc
 from portal.refunds.report import compare
 from portal.refunds.signatures import sign
+from portal.shop import DailyCap, RefundLimits
 from portal.worker import Worker
 from tests.blank import lay_tables
+from tests.proof import controls, invariants
+from tests.proof.books import OPEN, Books, Orders, Reader
 from tests.proof.inside import KEY, SECRET, URL, InsideStripe
-from tests.proof.invariants import OPEN, Books, broken, read
+from tests.proof.terms import POLICY
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-CUSTOMER, MAYA, BENCH = Actor("customer", "Priya Nair"), Actor("staff", "Maya Okafor", 1), Actor("staff", "Bench 2", 3)
-POLICY = """
-schema: 1
-name: Proof
-timezone: Europe/London
-rules:
-  - rule: Faulty
-    when: {reason: {in: [faulty]}}
-    set: {returnable: true, window: {days: 365, from: delivered}, outbound_shipping: always}
-  - rule: Keep it
-    when: {item.tags: {has: keep}}
-    set: {keep_item: true}
-  - rule: Paid at once
-    when: {item.tags: {has: trusted}}
-    set: {refund_when: authorized}
-  - rule: Paid on the way
-    when: {item.tags: {has: transit}}
-    set: {refund_when: in_transit}
-  - rule: Looked at first
-    when: {item.tags: {has: delicate}}
-    set: {refund_when: inspected, on_inspection: {used: 70%, damaged: {refund: 50%, review: always}}}
-  - rule: At a price
-    when: {item.tags: {has: fee}}
-    set: {restocking_fee: 15%, return_shipping: {paid_by: customer, amount: 4.95 GBP}}
-  - rule: Big returns
-    when: {return.value: {over: 150 GBP}}
-    set: {review: always}
-otherwise:
-  returnable: true
-  window: {days: 60, from: delivered, if_undelivered: review}
-  resolutions: [refund, exchange, store_credit]
-  review: never
-  evidence: none
-  ship_with: [label, qr]
-  return_shipping: {paid_by: merchant}
-  restocking_fee: 0%
-  outbound_shipping: full_return
-  credit_bonus: 10%
-  keep_item: false
-  refund_when: received
-  ship_by: 14 days
-"""
+CUSTOMER, SHOP_SYSTEM = Actor("customer", "Priya Nair"), Actor("api", "Shop")
+MAYA, OMAR, BENCH = Actor("staff", "Maya Okafor", 1), Actor("staff", "Omar Haddad", 2), Actor("staff", "Bench 2", 3)
+STAFF = (MAYA, OMAR, BENCH)
+# Nothing of a mail or a drawing is money: the mails are done before a worker sees them, and papers are not drawn (see `_Papers`).
+UNSENT = """
+CREATE TRIGGER no_mails AFTER INSERT ON job WHEN NEW.name = 'send_notice'
+BEGIN UPDATE job SET state = 'done' WHERE id = NEW.id; END"""
 STOCK = 3
+OTHER_TENDERS = ("gift_card", "cash")
+_ARTICLE = text(
+    "INSERT INTO variant (sku, product, name, label, options, price_minor, currency, stock, reserved, updated_at) "
+    "VALUES (:sku, :sku, 'Article', 'Blue', '{}', :price, :currency, :stock, 0, :at)"
+)
 Result = TypeVar("Result")
-
-
 SMALLEST = 200
 """Stripe takes no smaller payment in the currencies of this shop."""
 
@@ -100,6 +75,30 @@ def _parts(total: int, cards: list[tuple[str, int]], step: int) -> list[tuple[st
             found.append((card, part))
             left -= part
     return [*found, (cards[-1][0], left)]
+
+
+def _main_units(amounts: dict[str, int]) -> dict[str, Decimal]:
+    """Amounts as ``shop.yaml`` writes them."""
+    return {
+        currency: Decimal(amount).scaleb({"KWD": -3, "JPY": 0}.get(currency, -2))
+        for currency, amount in amounts.items()
+    }
+
+
+def _blank_shop(path: Path) -> bytes:
+    """The file of a shop with a policy and nothing else."""
+    made = Database(f"sqlite:///{path}")
+    lay_tables(made)
+    with made.transaction(at=START - timedelta(days=300)) as tx:
+        publish(tx, POLICY, filename="proof.yaml", author="Maya Okafor")
+        tx.session.execute(text(UNSENT))
+    made.dispose()
+    return path.read_bytes()
+
+
+def _trust_the_machine(connection: Any, _record: object) -> None:
+    # Deaths here are those of a process: what it has written is kept by the machine that it ran on.
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 class Killed(BaseException):
@@ -125,6 +124,31 @@ class Life:
         self.at, self.count, self.dead = at, 0, False
 
 
+class _Papers:
+    """Issues credit notes without drawing them, which takes as long as twenty steps."""
+
+    def credit_note_pdf(self, doc: CreditNoteDoc) -> Rendered:
+        return Rendered(pdf=f"%PDF {doc.number}".encode())
+
+
+class _Memory:
+    """Files that are gone with the process."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        self._files[key] = data
+
+    def get(self, key: str) -> bytes:
+        if key not in self._files:
+            raise NotFound("There is no such file.")
+        return self._files[key]
+
+    def delete(self, key: str) -> None:
+        self._files.pop(key, None)
+
+
 class Shop:
     """One shop. `open` empties it."""
 
@@ -135,44 +159,69 @@ class Shop:
         self.life = Life()
         self.stripe = InsideStripe(self.life.boundary)
         self._path = folder / "shop.sqlite3"
-        blank = folder / "blank.sqlite3"
-        made = Database(f"sqlite:///{blank}")
-        lay_tables(made)
-        with made.transaction(at=START - timedelta(days=300)) as tx:
-            publish(tx, POLICY, filename="proof.yaml", author="Maya Okafor")
-        made.dispose()
-        self._blank = blank.read_bytes()
+        self._blank = _blank_shop(folder / "blank.sqlite3")
         config = Config(
             secret_key="s" * 40, database_url=f"sqlite:///{self._path}", stripe_api_key=KEY,
             mail_url=f"file:{folder / 'mail'}", storage_url=f"file:{folder / 'files'}", policy_dir=ROOT / "policies",
         )  # fmt: skip
-        ports = bootstrap.make_ports(config)
-        self.shop = ports.shop
-        self.ports = replace(ports, gateway=StripeGateway(KEY, URL, session=self.stripe.session))
-        self.database = self.ports.database
-        self.database.river = make_river(self.shop)
+        gateway = StripeGateway(KEY, URL, session=self.stripe.session)
+        self._ports = replace(
+            bootstrap.make_ports(config),
+            gateway=gateway,
+            captures=gateway,
+            credit_note_papers=_Papers(),
+            files=_Memory(),
+        )
+        self.database = self._ports.database
+        event.listen(self.database.engine, "connect", _trust_the_machine)
         event.listen(self.database.engine, "before_cursor_execute", lambda *_: self.life.boundary("statement"))
         event.listen(self.database.engine, "commit", lambda _: self.life.boundary("commit"))
-        self._numbers = itertools.count(1)
+        self._policies: dict[str, Policy] = {}
         self._travel: time_machine.travel | None = None
         self.time: Any = None
 
     def open(self) -> None:
-        """An empty shop, at the same hour every time."""
-        self.database.dispose()
-        for path in (self._path, *self._path.parent.glob(self._path.name + "-*")):
-            path.unlink(missing_ok=True)
-        self._path.write_bytes(self._blank)
+        """An empty shop that has ordered nothing, at the same hour every time."""
+        self._put(self._blank)
         self.life.start()
         self.stripe.reset()
+        self.order_rules(Orders())
         self._numbers = itertools.count(1)
+        self.made: dict[str, dict[str, Any]] = {}
         self._travel = time_machine.travel(START, tick=False)
         self.time = self._travel.start()
-        with self.database.read() as session:
-            self.book = load_book(session)
-        self.ledger: list[dict[str, Any]] = []
+        self.load_policy()
         self.first_stock: dict[str, int] = {}
         self.worker_name = "w1"
+        self.saved: tuple[bytes, set[str]] | None = None
+        self._seen: tuple[int, int] | None = None
+        self.last: Books | None = None
+
+    def _put(self, content: bytes) -> None:
+        """Let the database be this one."""
+        self.database.dispose()
+        if hasattr(self, "_reader"):
+            self._reader.close()
+        for path in (self._path, *self._path.parent.glob(self._path.name + "-*")):
+            path.unlink(missing_ok=True)
+        self._path.write_bytes(content)
+        self._reader = Reader(self._path)
+        self._seen = None
+
+    def order_rules(self, orders: Orders, *, reverse: bool = False) -> None:
+        """What the shop orders for its refunds, from now on."""
+        limits = RefundLimits(
+            per_day=DailyCap(count=orders.cap_count, amounts=_main_units(orders.cap_minor)),
+            undo_minutes=orders.undo_minutes,
+            second_person_above=_main_units(orders.second_above),
+        )
+        tender_order = "reverse" if reverse else "as_paid"
+        shop = self._ports.shop.model_copy(
+            update={"refunds": limits, "timezone": orders.zone, "tender_order": tender_order}
+        )
+        self.orders = orders
+        self.ports = replace(self._ports, shop=shop)
+        self.database.river = make_river(shop)
 
     def close(self) -> None:
         """Time goes on as it does elsewhere."""
@@ -200,7 +249,10 @@ class Shop:
         return died
 
     def order(self, lines: list[dict[str, Any]], shipping: int, currency: str, cards: list[tuple[str, int]]) -> str:
-        """An order paid by these cards (token and weight; ``gift_card`` is none of Stripe's) and brought in; its number."""
+        """An order paid by these cards and brought in; its number.
+
+        A card is a token and a weight; ``hold:`` before the token only authorizes; ``gift_card`` and ``cash`` are not Stripe's.
+        """
         number = f"P-{next(self._numbers)}"
         step = {"KWD": 10}.get(currency, 1)
         for place, line in enumerate(lines, start=1):
@@ -211,10 +263,13 @@ class Shop:
         total = sum(line["unit_price"] * line["quantity"] - line["discount"] for line in lines) + shipping
         payments = []
         for card, part in _parts(total, cards, step):
-            if card == "gift_card":
-                payments.append({"provider": "gift_card", "captured": part, "method": "Gift card"})
+            if card in OTHER_TENDERS:
+                payments.append({"provider": card, "captured": part, "method": card})
             else:
-                intent = self.stripe.pay(part * {"ISK": 100}.get(currency, 1), currency, card)
+                unit = {"ISK": 100}.get(currency, 1)
+                intent = self.stripe.pay(
+                    part * unit, currency, card.removeprefix("hold:"), hold=card.startswith("hold:")
+                )
                 payments.append({"provider": "stripe", "payment_intent": intent, "captured": part, "method": card})
         made = {
             "number": number, "placed_at": (clock.now() - timedelta(days=5)).isoformat(), "email": "priya@example.com",
@@ -222,31 +277,49 @@ class Shop:
             "ship_to": {"name": "Priya Nair", "country": "GB", "postcode": "LS1 1AA"},
             "shipping": {"amount": shipping, "tax": shipping // 6}, "payments": payments,
         }  # fmt: skip
-        incoming = read_order(made)
         with self.database.transaction() as tx:
-            put_order(tx, incoming)
+            put_order(tx, read_order(made))
             for line in lines:
-                tx.session.execute(
-                    text(
-                        "INSERT INTO variant (sku, product, name, label, options, price_minor, currency, stock, reserved, "
-                        "updated_at) VALUES (:sku, :sku, 'Article', 'Blue', '{}', :price, :currency, :stock, 0, :at)"
-                    ),
-                    {
-                        "sku": line["sku"], "price": line["unit_price"], "currency": currency, "stock": STOCK,
-                        "at": START.isoformat(),
-                    },
-                )  # fmt: skip
+                tx.session.execute(_ARTICLE, {
+                    "sku": line["sku"], "price": line["unit_price"], "currency": currency, "stock": STOCK,
+                    "at": START.isoformat(),
+                })  # fmt: skip
                 self.first_stock[line["sku"]] = STOCK
+        self.made[number] = made
         return number
 
+    def bring_again(self, made: dict[str, Any]) -> None:
+        """The shop's system sends the order once more, as it is by now."""
+        incoming = read_order(made)
+        if self.do(SHOP_SYSTEM, lambda tx: put_order(tx, incoming)) is not None:
+            self.made[made["number"]] = made
+
+    def publish(self, text: str) -> None:
+        """Another policy for orders from now on, and for older ones where it is kinder."""
+        self.do(MAYA, lambda tx: publish(tx, text, filename="proof.yaml", author="Maya Okafor"))
+        self.load_policy()
+
+    def load_policy(self) -> None:
+        """The policies as they are now. Each text is read once, and not once in every shop."""
+        versions = []
+        with self.database.read() as session:
+            for row in reversed(list_versions(session)):
+                if row.source not in self._policies:
+                    self._policies[row.source] = load_version(row)
+                versions.append(Version(row.number, row.effective_at, self._policies[row.source]))
+        self.book = Book(tuple(versions))
+
     def work(self, most: int = 200) -> int:
-        """Let a worker do what is due; how many jobs. Mails are nobody's money: they are put aside unsent."""
+        """Let a worker do what is due; how many jobs."""
         worker = Worker(self.ports, name=self.worker_name)
         for count in range(most):
-            self._skip_mails()
             if not worker.run_once():
                 return count
         raise AssertionError("the jobs do not come to an end")
+
+    def has_jobs(self) -> bool:
+        """Whether a worker has anything to do, now or later."""
+        return self._reader.any("SELECT 1 FROM job WHERE state IN ('ready', 'running') LIMIT 1")
 
     def restart_worker(self, name: str) -> None:
         """A worker starts, under the old name or another; what a dead one held is taken over."""
@@ -254,14 +327,20 @@ class Shop:
         jobs.beat(self.database, name)
         jobs.take_over(self.database, name)
 
-    def _skip_mails(self) -> None:
-        with self.database.transaction() as tx:
-            tx.session.execute(update(Job).where(Job.name == "send_notice", Job.state == "ready").values(state="done"))
-
     def clockwork(self) -> None:
         """Everything that runs by the clock."""
-        for _every, run in SCHEDULE.values():
-            run(self.ports)
+        for name, (_every, run) in SCHEDULE.items():
+            if name != "plan_reconciliation":  # which writes the job of the night, see `night`
+                run(self.ports)
+
+    def night(self) -> None:
+        """What `report.nightly` does first: the account is listed since the shop was opened."""
+        with contextlib.suppress(UpstreamError):
+            reconcile.catch_up(self.database, self.ports.gateway, clock.now() - START)
+
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped all refunds."""
+        return self.last is not None and any(row["stopped_at"] for row in self.last["refund_gate"])
 
     def pass_time(self, **by: float) -> None:
         """Time goes on for both sides; what is due at Stripe happens."""
@@ -275,17 +354,44 @@ class Shop:
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    def books(self) -> Books:
-        """Both sides as they are."""
-        return Books(read(self.database), self.stripe.objects("refund"), self.stripe.ever_succeeded(), self.first_stock)
-
     def check(self) -> Books:
-        """Raise AssertionError with every rule that is broken."""
-        books = self.books()
-        wrong = broken(books, self.ledger)
+        """Both sides as they are. Raises AssertionError with every rule that is broken."""
+        seen = (self._reader.version(), self.stripe.version())
+        if self.last is not None and seen == self._seen:
+            return self.last
+        intents = {each["id"]: each for each in self.stripe.objects("payment_intent")}
+        books = Books(
+            self._reader.read(), self.stripe.objects("refund"), intents, self.stripe.ever_succeeded(), self.orders,
+            self.first_stock,
+        )  # fmt: skip
+        wrong = [*invariants.broken(books), *controls.broken(books)]
+        if self.last is not None:
+            wrong += controls.changed(self.last, books)
         assert not wrong, "\n".join(wrong)
-        self.ledger = books["ledger_entry"]
+        self.last, self._seen = books, seen
         return books
+
+    def back_up(self) -> None:
+        """Keep the database as it is now."""
+        self.saved = self._reader.serialize(), {row["public_id"] for row in self.check()["refund"]}
+
+    def restore(self) -> bool:
+        """The database is lost; the backup takes its place, and the portal looks at Stripe, as docs/operations.md says.
+
+        False, and nothing happens, when refunds were decided since: what the backup never knew, nobody can know.
+        """
+        if self.saved is None or self.orders.second_above or not self.last:
+            return False
+        there = {each["metadata"]["refund"] for each in self.last.stripe_refunds if "refund" in each["metadata"]}
+        content, known = self.saved
+        if not there <= known:
+            return False
+        self._put(content)
+        self.last = None
+        self.load_policy()
+        self.stripe.faults.clear()
+        self.night()
+        return True
 
     def settle_everything(self) -> Books:
         """The storm is over: faults end, balance is there, time goes on, workers work; then both sides must be the same."""
@@ -294,11 +400,12 @@ class Shop:
         for currency in ("gbp", "jpy", "kwd", "isk"):
             self.stripe.control("balance", "POST", currency=currency, available=10**12)
         self.restart_worker("w9")
-        for hours in (0.2, 2.5, 25, 25):
+        for hours in (0.2, 25, 25):
             self.pass_time(hours=hours)
             self.clockwork()
             self.restart_worker("w9")
             self.work()
+        self.night()
         books = self.check()
         asked = {row["refund_id"] for row in books["review"] if row["status"] in ("open", "asked")}
         frozen = {row["id"] for row in books["payment"] if row["disputed_at"]}
@@ -308,7 +415,8 @@ class Shop:
             assert (
                 not waiting or row["id"] in asked or row["payment_id"] in frozen or row["payment_id"] not in stripes
             ), f"{row['public_id']} is {row['status']} for ever and nobody is asked"
-        report = compare(self.database, self.ports.gateway)
+        report = compare(self.database, self.ports.gateway, since=START)
+        assert self.check() is books, "comparing has changed something"
         differences = [each for each in report.differences if not self._is_known_trouble(each, books)]
         assert differences == [], differences
         return books
