@@ -154,7 +154,7 @@ class CountsIn(Body):
 
 
 class VariantIn(Body):
-    """An article that can be sent in exchange. An exchange stays inside ``product`` and its price."""
+    """An article that can be sent in exchange: for one of its ``product``, at its price or what `exchange_bonus` adds to it."""
 
     product: Word
     name: Annotated[str, Field(max_length=300), AfterValidator(_printable)] = ""

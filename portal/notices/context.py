@@ -23,7 +23,7 @@ from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return,
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
-from portal.returns.payable import accounted, keeps_item, message_of
+from portal.returns.payable import accounted, gives_away, keeps_item, message_of
 from portal.reviews.models import Review
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
@@ -126,6 +126,7 @@ def _line(line: ReturnLine) -> dict[str, Any]:
         "counted": accounted(line),
         "received": line.received_quantity,
         "condition": line.condition,
+        "gives_away": gives_away(line),
         "say": message_of(line),
     }
     if line.answer == REFUSE:

@@ -55,8 +55,15 @@ def put_variant(
     return variant
 
 
-def siblings(session: Session, order_line: OrderLine) -> list[Variant]:
-    """The variants that may be sent in exchange for the line: of the same product, at the price of what was bought.
+def is_even(price_minor: int, instead_minor: int, bonus_bp: int) -> bool:
+    """Whether an article of this price goes out for one of the other without money: at the same price, or dearer by up to
+    ``bonus_bp`` of it, which the shop bears."""
+    return instead_minor * 10_000 <= price_minor * 10_000 <= instead_minor * (10_000 + bonus_bp)
+
+
+def siblings(session: Session, order_line: OrderLine, bonus_bp: int = 0) -> list[Variant]:
+    """The variants that may be sent in exchange for the line: of the same product, at the price of what was bought or dearer by
+    up to ``bonus_bp`` of it (the policy's `exchange_bonus`).
 
     The bought one itself is among them (a faulty article is replaced by a sound one), and so are those that are sold out
     (``stock - reserved`` is 0). One query, ordered by label.
@@ -72,7 +79,7 @@ def siblings(session: Session, order_line: OrderLine) -> list[Variant]:
     found = list(session.scalars(query))
     # Today's price of what was bought, or what it cost then if it is no longer listed: the rule that booking checks.
     price = next((each.price_minor for each in found if each.sku == order_line.sku), order_line.unit_price_minor)
-    return [each for each in found if each.price_minor == price]
+    return [each for each in found if is_even(each.price_minor, price, bonus_bp)]
 
 
 def list_with_orders(tx: Tx, orders: Sequence[IncomingOrder]) -> None:

@@ -137,8 +137,11 @@ _BETTER: dict[str, Callable[[Any, Any], int | None]] = {
     "keep_item": _order,
     "refund_when": lambda new, old: _order(REFUND_WHEN.index(old), REFUND_WHEN.index(new)),
     "ship_by": _order,
+    "exchange_bonus": _order,
     "on_inspection": _grades,
 }
+# What holds where an optional term is not set.
+_UNSET: dict[str, Any] = {"on_inspection": {}, "exchange_bonus": 0}
 
 
 def _by(new: date | None, old: date | None) -> int | None:
@@ -157,9 +160,9 @@ def kinder(new: Decision, old: Decision) -> bool:
         signs.append(0 if unknown_before else _by(new.return_by_on, old.return_by_on))
     signs.append(_order(new.value("window").grace, old.value("window").grace))
     for term, better in _BETTER.items():
+        unset = _UNSET.get(term)
         mine, theirs = new.value(term), old.value(term)
-        if term == "on_inspection":
-            signs.append(better(mine or {}, theirs or {}))
-        elif mine is not None and theirs is not None:
+        mine, theirs = unset if mine is None else mine, unset if theirs is None else theirs
+        if mine is not None and theirs is not None:
             signs.append(better(mine, theirs))
     return all(sign is not None and sign >= 0 for sign in signs) and any(sign == 1 for sign in signs)

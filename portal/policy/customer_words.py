@@ -32,6 +32,8 @@ _LABELS: Mapping[str, str] = {
     "credit_bonus": _("Extra with store credit"),
     "outbound_shipping": _("Delivery costs you paid"),
     "keep_item": _("The item"),
+    "exchange_bonus": _("Another size or colour"),
+    "donate": _("If you needn’t send it"),
     "refund_when": _("When we pay"),
 }
 _WORDS: Mapping[tuple[str, Any], str] = {
@@ -44,6 +46,8 @@ _WORDS: Mapping[tuple[str, Any], str] = {
     ("outbound_shipping", "always"): _("Paid back"),
     ("keep_item", True): _("Yours to keep, nothing to send"),
     ("keep_item", False): _("Comes back to us"),
+    ("donate", True): _("Please give it to somebody who can use it"),
+    ("donate", False): _("Nothing more to do"),
     ("refund_when", "authorized"): _("As soon as we agree"),
     ("refund_when", "in_transit"): _("When you’ve handed the parcel over"),
     ("refund_when", "received"): _("When your parcel has reached us"),
@@ -85,6 +89,8 @@ def phrase(term: str, value: Any, wording: Wording) -> str:
             }
         case int() if term == "credit_bonus" and value:
             return wording.gettext("%(share)s on top") % {"share": percent(value)}
+        case int() if term == "exchange_bonus":
+            return wording.gettext("May cost up to %(share)s more, with nothing to pay") % {"share": percent(value)}
         case int() if term == "credit_bonus":
             return wording.gettext("Nothing on top")
     return value_words(term, value, wording)

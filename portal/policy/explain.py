@@ -14,7 +14,7 @@ from typing import Any
 
 from portal.money import Money
 from portal.policy.decision import OTHERWISE, Cause, Decision
-from portal.policy.terms import TERMS, Evidence, Fee, Grade, Questions, ReturnShipping, Window, percent
+from portal.policy.terms import SHARE, TERMS, Evidence, Fee, Grade, Questions, ReturnShipping, Window, percent
 
 _MONTHS = ("January February March April May June July August September October November December").split()
 
@@ -237,6 +237,8 @@ def term_label(term: str, wording: Wording = ENGLISH) -> str:
         "refund_when": _("Money is sent"),
         "ship_by": _("Send it within"),
         "exchange_for": _("Exchange for"),
+        "exchange_bonus": _("Dearer replacement"),
+        "donate": _("Give it away"),
         "on_inspection": _("After the check"),
         "questions": _("Questions"),
         "destination": _("Send it to"),
@@ -262,7 +264,7 @@ def value_words(term: str, value: Any, wording: Wording = ENGLISH) -> str:
             return _("Needed") if value.of is None else _("Needed, of %(what)s") % {"what": value.of}
         case Questions():
             return " ".join(each.ask for each in value.items)
-        case int() if term == "credit_bonus":
+        case int() if TERMS[term].type is SHARE:
             return percent(value)
         case int():
             return _days_words(value, wording)

@@ -232,6 +232,9 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
         if rule.sets.get("returnable") is False and rule.say is None:
             help_ = "add `say:` so that customers read why they are refused"
             findings.warning(item, f"`{rule.name}` refuses without a sentence", help_)
+        if rule.sets.get("donate") is True and rule.sets.get("keep_item") is not True:
+            message = f"`{rule.name}` asks to give away what it does not let customers keep"
+            findings.warning(item, message, "add `keep_item: true`; what has to come back is not given away")
         rules.append(rule)
     return tuple(rules)
 

@@ -26,10 +26,13 @@ from portal.policy.terms import Evidence, Fee
 
 SHOWN = (
     "window", "resolutions", "evidence", "return_shipping", "restocking_fee", "ship_with", "ship_by", "refund_when",
-    "outbound_shipping", "credit_bonus", "keep_item",
+    "outbound_shipping", "credit_bonus", "exchange_bonus", "keep_item", "donate",
 )  # fmt: skip
 """What customers ask about; who decides and where parcels go is the shop's own business."""
-_QUIET: Mapping[str, Any] = {"restocking_fee": Fee(), "credit_bonus": 0, "keep_item": False, "evidence": Evidence()}
+_QUIET: Mapping[str, Any] = {
+    "restocking_fee": Fee(), "credit_bonus": 0, "exchange_bonus": 0, "keep_item": False, "donate": False,
+    "evidence": Evidence(),
+}  # fmt: skip
 
 Rows = tuple[tuple[str, str], ...]
 

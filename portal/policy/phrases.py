@@ -178,10 +178,12 @@ WORD_PHRASES: Mapping[tuple[str, str], str] = {
 YES_NO_PHRASES: Mapping[str, tuple[str, str]] = {
     "returnable": (_("[accept it]"), _("[don’t accept it]")),
     "keep_item": (_("let the customer [keep it]"), _("want it [back]")),
+    "donate": (_("ask to [give it away] where nothing is sent"), _("let it be [kept] where nothing is sent")),
 }
 
 # Terms of a share, of days and of a text.
 VALUE_PHRASES: Mapping[str, str] = {
+    "exchange_bonus": _("let a replacement cost [up to %(value)s more]"),
     "credit_bonus": _("add [%(value)s] to store credit"),
     "ship_by": _("give [%(value)s] to send it"),
     "destination": _("have it sent to [%(value)s]"),

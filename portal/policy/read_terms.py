@@ -38,7 +38,8 @@ def read_terms(node: Node, findings: Findings) -> dict[str, Any] | None:
     for key, value in entries(node, findings):
         spec = t.TERMS.get(key.text)
         if spec is None:
-            findings.error(key, f"unknown term {shown(key)}", known=tuple(t.TERMS))
+            if not _is_not_offered(key, findings):
+                findings.error(key, f"unknown term {shown(key)}", known=tuple(t.TERMS))
             failed = True
             continue
         got = _READERS[spec.type.name](spec, value, findings)
@@ -51,7 +52,17 @@ def _yes_no(spec: t.TermSpec, node: Node, findings: Findings) -> bool | None:
     return read_yes_no(node, findings)
 
 
+def _is_not_offered(node: Node, findings: Findings) -> bool:
+    """True for a word that would be a promise nobody could keep yet; the reason is told."""
+    reason = t.NOT_OFFERED.get(node.text) if isinstance(node, Scalar) else None
+    if reason is not None:
+        findings.error(node, f"{shown(node)} is not offered yet", reason)
+    return reason is not None
+
+
 def _word(spec: t.TermSpec, node: Node, findings: Findings) -> str | None:
+    if spec.words == t.EXCHANGE_FOR and _is_not_offered(node, findings):
+        return None
     return read_word(node, findings, spec.words, f"`{spec.name}`")
 
 

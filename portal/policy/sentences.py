@@ -138,6 +138,8 @@ _QUIET: Mapping[str, Any] = {
     "restocking_fee": t.Fee(),
     "credit_bonus": 0,
     "keep_item": False,
+    "donate": False,
+    "exchange_bonus": 0,
 }
 
 

@@ -31,7 +31,7 @@ def term_words(term: str, value: Any, wording: Wording = ENGLISH) -> Pieces:
             return _grades(value, wording)
         case str() if (term, value) in p.WORD_PHRASES:
             return fill(_(p.WORD_PHRASES[term, value]))
-        case 0 if t.TERMS[term].type is t.SHARE:
+        case 0 if term == "credit_bonus":
             return fill(_("add [no bonus] to store credit"))
         case int() if t.TERMS[term].type is t.SHARE:
             return fill(_(p.VALUE_PHRASES[term]), value=t.percent(value))

@@ -28,6 +28,12 @@ REFUND_WHEN = ("authorized", "in_transit", "received", "inspected")
 STARTS = ("placed", "shipped", "delivered", "last_delivered")
 REVIEW = ("never", "always")
 EXCHANGE_FOR = ("same_price",)
+NOT_OFFERED: Mapping[str, str] = {
+    "any_variant": "what a cheaper one leaves over is not paid out; `exchange_bonus` lets the replacement cost more",
+    "any_product": "there is no catalogue to choose from; give `store_credit` instead",
+    "instant_exchange": "a replacement leaves when the goods have come: nothing could be charged if they never did",
+}
+"""Words that other products have and this one refuses until they can be kept as promises, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +297,8 @@ TERMS: Mapping[str, TermSpec] = {
         TermSpec("ship_by", DAYS),
         # Optional ones: a decision carries them only where the policy sets them.
         TermSpec("exchange_for", WORD, EXCHANGE_FOR, required=False),
+        TermSpec("exchange_bonus", SHARE, required=False),
+        TermSpec("donate", YES_NO, required=False),
         TermSpec("on_inspection", GRADES, CONDITIONS, required=False),
         TermSpec("questions", QUESTIONS, required=False),
         TermSpec("destination", TEXT, required=False),

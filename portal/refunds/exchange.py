@@ -1,4 +1,4 @@
-"""Exchanges: another variant of the same product at the same price, held at booking, sent when the goods have come.
+"""Exchanges: another variant of the same product, swapped evenly, held at booking, sent when the goods have come.
 
 In: the exchange lines of a return. Out: stock held, given back, or a replacement order that the API lists.
 Invariants: a unit is held for one return only (the database refuses more than there is); a replacement is ordered once, for

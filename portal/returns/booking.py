@@ -15,6 +15,7 @@ from portal.db import Tx
 from portal.errors import Conflict, Invalid
 from portal.orders.keys import email_key
 from portal.orders.models import Order, Variant
+from portal.orders.stock import is_even
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.explain import cause_message, staff_message
 from portal.policy.quote import EXCHANGE, WITHOUT_LABEL
@@ -26,7 +27,7 @@ from portal.returns.lifecycle import AUTHORIZE, AUTHORIZED, REQUESTED, move
 from portal.returns.lifecycle import REVIEW as PUT_TO_REVIEW
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.parcel import parcel
-from portal.returns.payable import basis_json
+from portal.returns.payable import basis_json, mark_given_away
 from portal.returns.queries import get_return_by_id
 from portal.reviews import service as reviews
 
@@ -159,7 +160,7 @@ def _photos(tx: Tx, keys: Sequence[str]) -> dict[int, list[Photo]]:
 
 
 def _check_exchanges(tx: Tx, found: Assessment) -> None:
-    """An exchange stays inside the product and its price; whether it is in stock is settled when it is reserved."""
+    """An exchange stays inside the product and its price, or what the policy adds; `reserve` finds out what is in stock."""
     wanted = [(index, line) for index, line in enumerate(found.lines) if line.wish.resolution == EXCHANGE]
     if not wanted:
         return
@@ -177,7 +178,9 @@ def _check_exchanges(tx: Tx, found: Assessment) -> None:
             wrong[at] = "choose the article you would like instead"
         elif variant is None or not bought.product or variant.product != bought.product:
             wrong[at] = f"`{line.wish.exchange_sku}` is no variant of this product"
-        elif variant.currency != found.order.currency or variant.price_minor != _price(bought.sku, known, line):
+        elif variant.currency != found.order.currency or not is_even(
+            variant.price_minor, _price(bought.sku, known, line), line.decision.value("exchange_bonus") or 0
+        ):
             wrong[at] = f"`{line.wish.exchange_sku}` has another price; choose one of the same price, or a refund"
     if wrong:
         raise Invalid("This exchange isn't possible.", wrong)
@@ -279,6 +282,7 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
             tax_minor=line.tax_minor,
             exchange_sku=line.wish.exchange_sku if line.wish.resolution == EXCHANGE else None,
         )
+        mark_given_away(row)
         return_.lines.append(row)
     session.add(return_)
     hold_new(tx, [(row, line.units) for row, line in zip(return_.lines, found.lines, strict=True)])

@@ -24,7 +24,7 @@ from portal.returns.holding import Expected, check_expected, hold_again, lock_re
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
-from portal.returns.payable import COUNTING, accounted, goods_outstanding, price, reprice
+from portal.returns.payable import COUNTING, accounted, goods_outstanding, mark_given_away, price, reprice
 from portal.reviews import service as reviews
 from portal.timeline import TimelineEntry
 
@@ -69,6 +69,7 @@ def authorize(
         if taken_back:
             hold_again(tx, line)
         line.status = "accepted"
+        mark_given_away(line)
         if amounts and line.order_line.ref in amounts:
             line.amount_minor = amounts[line.order_line.ref]
     return_.status = lifecycle.move(return_.status, command)

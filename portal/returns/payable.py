@@ -56,6 +56,17 @@ def keeps_item(line: ReturnLine) -> bool:
     return bool(line.decision["terms"]["keep_item"]["value"])
 
 
+def gives_away(line: ReturnLine) -> bool:
+    """True when the customer is asked to give these goods away in place of sending them."""
+    return keeps_item(line) and bool(line.decision["terms"].get("donate", {}).get("value"))
+
+
+def mark_given_away(line: ReturnLine) -> None:
+    """Write down where an accepted line's goods go, as a warehouse would, if its customer gives them away."""
+    if line.status == "accepted" and gives_away(line):
+        line.disposition = "donate"
+
+
 def message_of(line: ReturnLine) -> str:
     """What the policy tells the customer about this item; empty when it says nothing."""
     return str(line.decision["terms"].get("message", {}).get("value") or "")

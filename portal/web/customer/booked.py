@@ -15,7 +15,7 @@ from portal.orders.queries import get_order
 from portal.policy.quote import REFUND, STORE_CREDIT, Quote
 from portal.returns import lifecycle, service
 from portal.returns.models import Return
-from portal.returns.payable import COUNTING, accounted, keeps_item, message_of, payable_quote
+from portal.returns.payable import COUNTING, accounted, gives_away, keeps_item, message_of, payable_quote
 from portal.reviews.service import open_reviews
 from portal.web.customer import grants
 from portal.web.customer.amounts import pay_to
@@ -114,7 +114,12 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
 def _told(return_: Return) -> list[tuple[str, str]]:
     """What the policy has to say to the customer about each item."""
     lines = [line for line in return_.lines if line.status in COUNTING]
-    return [(name_of(line.order_line), say) for line in lines if (say := message_of(line))]
+    said = [
+        (name_of(line.order_line), _("Please give it to somebody who can use it."))
+        for line in lines
+        if gives_away(line)
+    ]
+    return said + [(name_of(line.order_line), say) for line in lines if (say := message_of(line))]
 
 
 def _steps(

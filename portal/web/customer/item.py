@@ -219,6 +219,7 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         back_url=_back(basket, refs, index, back),
         reasons=[(code, _(REASONS[code])) for code in reasons_for(choice)],
         offer=offer,
+        dearer=len({each.price_minor for each in offer.variants}) > 1 if offer else False,
         why_not=customer_summary(offer.refusal, words) if offer and offer.refusal else "",
         why_person=" ".join(dict.fromkeys(cause_message(cause, words) for cause in offer.review)) if offer else "",
         cards=[_card(basket, offer, outcome) for outcome in offer.outcomes] if offer else [],

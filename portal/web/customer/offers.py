@@ -41,7 +41,8 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """Everything for one item and reason. ``refusal`` is the decision when nothing is offered; ``evidence`` how many photos of
-    what the policy asks, ``photo_cause`` the rule's words for it; ``in_stock`` the articles that can be sent now."""
+    what the policy asks, ``photo_cause`` the rule's words for it; ``in_stock`` the articles that can be sent now. ``keeps`` says
+    that nothing has to be sent, ``gives_away`` that the customer is asked to pass it on."""
 
     outcomes: tuple[Outcome, ...]
     refusal: Decision | None
@@ -50,6 +51,8 @@ class Offer:
     questions: tuple[Question, ...]
     photo_cause: Cause | None
     message: str
+    keeps: bool
+    gives_away: bool
     variants: tuple[Variant, ...]
     in_stock: tuple[Variant, ...]
 
@@ -66,7 +69,8 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
     offered = [name for name in ORDER if name in wanted and (choice.ask or not lines[name].decision.refused)]
     variants: tuple[Variant, ...] = ()
     if EXCHANGE in offered:
-        variants = tuple(siblings(basket.session, basket.line(choice.line)))
+        bonus = lines[EXCHANGE].decision.value("exchange_bonus") or 0
+        variants = tuple(siblings(basket.session, basket.line(choice.line), bonus))
     in_stock = tuple(each for each in variants if each.stock - each.reserved >= choice.quantity)
     if EXCHANGE in offered and not in_stock:
         offered.remove(EXCHANGE)
@@ -80,6 +84,8 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
         evidence=evidence,
         questions=questions.items if (questions := shown.decision.value("questions")) is not None else (),
         photo_cause=_photo_cause(basket, choice, shown, at) if evidence.photos else None,
+        keeps=bool(offered) and shown.keeps_item,
+        gives_away=bool(offered) and shown.keeps_item and bool(shown.decision.value("donate")),
         message=shown.decision.value("message") or "" if offered else "",
         variants=variants,
         in_stock=in_stock,

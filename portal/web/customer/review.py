@@ -236,6 +236,7 @@ def _show(basket: Basket) -> tuple[str, int]:
         shown_total=quote.total.minor,
         way=way_words(basket.plan.ship_with) if found.travelling else "",
         keeps=len(found.travelling) < len(found.lines),
+        gives_away=any(line.keeps_item and line.decision.value("donate") for line in found.lines),
         by=drop_off_by(found) if found.travelling else None,
         by_words=_("Send it by") if basket.plan.ship_with == "own" else _("Drop off by"),
         email=shown_email(email, basket.grant.by_email or bool(basket.plan.email)),

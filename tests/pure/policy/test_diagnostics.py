@@ -198,6 +198,24 @@ WRONG_TERMS = [
     ),
     ("{credit_bonus: ten}", 25, "expected a percentage, not `ten`", "write it like `10%` or `12.5%`"),
     ("{on_inspection: {worn: 50%}}", 27, "unknown key `worn`", None),
+    (
+        "{exchange_for: any_variant}",
+        25,
+        "`any_variant` is not offered yet",
+        "what a cheaper one leaves over is not paid out; `exchange_bonus` lets the replacement cost more",
+    ),
+    (
+        "{exchange_for: any_product}",
+        25,
+        "`any_product` is not offered yet",
+        "there is no catalogue to choose from; give `store_credit` instead",
+    ),
+    (
+        "{instant_exchange: true}",
+        11,
+        "`instant_exchange` is not offered yet",
+        "a replacement leaves when the goods have come: nothing could be charged if they never did",
+    ),
     ("{}", 10, "`set` is empty", "name at least one term"),
 ]
 
@@ -302,6 +320,14 @@ def test_messages_are_lower_case_without_a_full_stop(case):
 def test_a_refusal_without_a_sentence_is_a_warning_and_no_error():
     (found,) = load_policy(document("- rule: No\n  set: {returnable: false}")).warnings
     assert (found.severity, found.line, found.message) == ("warning", 5, "`No` refuses without a sentence")
+
+
+def test_giving_away_what_has_to_come_back_is_a_warning():
+    (found,) = load_policy(document("- rule: Gift it\n  set: {donate: true}")).warnings
+    assert (found.severity, found.line, found.column) == ("warning", 5, 5)
+    assert found.message == "`Gift it` asks to give away what it does not let customers keep"
+    assert found.help_line == "add `keep_item: true`; what has to come back is not given away"
+    assert load_policy(document("- rule: Gift it\n  set: {keep_item: true, donate: true}")).warnings == ()
 
 
 BOMBS = {

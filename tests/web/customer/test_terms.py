@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from email import message_from_bytes, policy
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
 from portal.config import ROOT
+from portal.orders.models import Order
 from tests.web.customer.desk import Customer, Desk, text_of
 
 Make = Callable[[], Customer]
@@ -50,6 +53,68 @@ def test_the_parcel_goes_to_the_place_that_the_policy_names(desk: Desk, priya: C
         address = f"{shop.warehouse.name} Returns depot 4 {shop.warehouse.lines[0]}"
         assert address in text_of(priya.get(f"/returns/{rma}/booked"))
     assert "Returns depot 4" in paper(priya, f"/returns/{rma}/packing-slip.pdf")
+
+
+def test_what_is_given_away_is_asked_for_on_every_page_and_written_down(desk: Desk, customer: Make) -> None:
+    desk.publish(DEFAULT.replace("keep_item: false", "keep_item: true") + "  donate: true\n")
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.choose(2)
+    priya.answer(2)
+    asked = "Please give it to somebody who can use it."
+    assert f"You don’t need to send it back {asked}" in text_of(priya.get("/order/WH-20418/item/2"))
+    assert asked in text_of(priya.get("/order/WH-20418/review"))
+    booked = priya.book().headers["Location"]
+    assert f"Brushed flannel shirt {asked}" in text_of(priya.get(booked))
+    (line,) = desk.find(booked.split("/")[2]).lines
+    assert (line.disposition, line.received_quantity) == ("donate", 0)
+    desk.work("send_notice")
+    (mail,) = Path(desk.ports.config.mail_url.removeprefix("file:")).rglob("*.eml")
+    body = message_from_bytes(mail.read_bytes(), policy=policy.default).get_body(("plain",))
+    assert body is not None
+    assert asked in body.get_content()
+
+
+def test_what_has_to_come_back_is_not_given_away(desk: Desk, customer: Make) -> None:
+    desk.publish(DEFAULT + "  donate: true\n")
+    desk.order()
+    priya = customer()
+    rma = priya.book_shirt()
+    assert desk.find(rma).lines[0].disposition is None
+    assert "somebody who can use it" not in text_of(priya.get(f"/returns/{rma}/booked"))
+
+
+def test_a_dearer_article_goes_out_evenly_as_far_as_the_policy_says_and_a_cheaper_one_never(
+    desk: Desk, customer: Make
+) -> None:
+    desk.publish(DEFAULT.replace("{over: 75 GBP}", "{over: 750 GBP}") + "  exchange_bonus: 10%\n")
+    desk.order()
+    for sku, label, price in (
+        ("J-L", "Navy, size L", 8900),
+        ("J-XL", "Navy, size XL", 9790),
+        ("J-XXL", "Navy, size XXL", 9791),
+        ("J-S", "Navy, size S", 8899),
+    ):
+        desk.variant(sku, label, price=price)
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    priya.post("/order/WH-20418/item/1", {"reason": "too-small", "step": "show"})
+    page = text_of(priya.get("/order/WH-20418/item/1"))
+    assert "Navy, size L" in page
+    assert "Navy, size XL" in page
+    assert "size XXL" not in page
+    assert "size S" not in page
+    assert "Nothing to pay, even where it costs more." in page
+    priya.answer(1, "too-small", "exchange", sku="J-XL")
+    priya.send_with()
+    rma = priya.book().headers["Location"].split("/")[2]
+    assert desk.find(rma).quote["total"]["amount"] == 0
+    desk.receive(rma)
+    (sent,) = [each for each in desk.rows(Order) if each.replaces_return_id is not None]
+    # The replacement is worth what was paid for what came back, so that it can never give back more.
+    assert sent.total_minor == 8900 - 890
 
 
 def test_items_that_go_to_different_places_are_two_parcels(desk: Desk, customer: Make) -> None:
