@@ -39,13 +39,14 @@ class WhatIf:
     """One change, and the answer that it gives.
 
     ``when`` are the facts that would be otherwise, as conditions of the language (every one of them holds for ``facts``);
-    ``without`` the rules that would not be there, or laws (``law: eu-consumer``). One of the two is empty. ``open_`` is true
-    where something is still asked of the customer (a photo, an answer). ``facts`` are those that were decided, ``before`` what
-    was decided with the real ones, at the moment ``asked_on``.
+    ``without`` the rules that would not be there, or laws (``law: eu-consumer``); ``called`` how these are called. Either stands
+    alone. ``open_`` is true where something is still asked of the customer (a photo, an answer). ``facts`` are those that were
+    decided, ``before`` what was decided with the real ones, at the moment ``asked_on``.
     """
 
     when: tuple[c.Condition, ...]
     without: tuple[str, ...]
+    called: tuple[str, ...]
     answer: str
     open_: bool
     facts: Facts = field(repr=False)
@@ -157,14 +158,20 @@ class _Search:
         """The changes of one fact that change the answer."""
         for condition, tried in self._runs(self.others, name, self.before):
             if tried.outcome != _outcome(self.before):
-                yield self._made((condition,), (), tried.facts, tried.decision)
+                yield self._made((condition,), tried.facts, tried.decision)
 
     def _made(
-        self, when: tuple[c.Condition, ...], without: tuple[str, ...], facts: Facts, decision: Decision
+        self,
+        when: tuple[c.Condition, ...],
+        facts: Facts,
+        decision: Decision,
+        without: tuple[str, ...] = (),
+        called: tuple[str, ...] = (),
     ) -> WhatIf:
         return WhatIf(
-            when, without, decision.answer, bool(decision.requires), facts, decision, self.before, self.others.facts.at
-        )
+            when, without, called, decision.answer, bool(decision.requires), facts, decision, self.before,
+            self.others.facts.at,
+        )  # fmt: skip
 
     def _runs(self, others: Others, name: str, here: Decision) -> Iterator[tuple[c.Condition, _Tried]]:
         """The values of a fact, those that are decided alike as one condition; ``here`` is what the value it has gives."""
@@ -213,7 +220,7 @@ class _Search:
             decision = decide_bound(self.bound, both)[1]
             if RANK[decision.answer] > RANK[self.before.answer]:
                 when = tuple(self._said(both, decision, name) for name in (one, two))
-                found.append(self._made(when, (), both, decision))
+                found.append(self._made(when, both, decision))
         return found
 
     def _by_nearness(self, name: str) -> list[_Tried]:
@@ -249,7 +256,7 @@ class _Search:
             rule.name for policy in self.policies for rule in policy.rules if rule.holds(self.others.facts) is not False
         ]
         names = list(dict.fromkeys(names))
-        laws = list(dict.fromkeys(law.name for policy in self.policies for law in policy.floors))
+        laws = {law.name: law.title for policy in self.policies for law in policy.floors}
         found = [each for name in names if (each := self._without((name,), ())) is not None]
         if not found:
             refusing = [name for name in names if any(cause.rule == name for cause in self.before.causes)]
@@ -260,12 +267,12 @@ class _Search:
                 if found or size > 3:
                     break
         yield from found
-        for law in laws:
-            each = self._without((), (law,))
+        for law, title in laws.items():
+            each = self._without((), (law,), (title,))
             if each is not None:
                 yield each
 
-    def _without(self, rules: tuple[str, ...], laws: tuple[str, ...]) -> WhatIf | None:
+    def _without(self, rules: tuple[str, ...], laws: tuple[str, ...], titles: tuple[str, ...] = ()) -> WhatIf | None:
         def less(version: Version) -> Version:
             policy = version.policy
             return replace(
@@ -281,7 +288,8 @@ class _Search:
         decision = decide_bound(bound, self.others.facts)[1]
         if _outcome(decision) == _outcome(self.before):
             return None
-        return self._made((), (*rules, *(PREFIX + law for law in laws)), self.others.facts, decision)
+        without = (*rules, *(PREFIX + law for law in laws))
+        return self._made((), self.others.facts, decision, without, titles or rules)
 
 
 def _causes(decision: Decision) -> frozenset[Any]:

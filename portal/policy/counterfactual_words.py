@@ -28,9 +28,9 @@ def change_words(found: WhatIf, wording: Wording = ENGLISH) -> str:
     if found.when:
         conditions = listed([condition_words(each, wording) for each in found.when], wording)
         return plain(fill(_("If %(conditions)s"), conditions=conditions))
-    laws = [name.removeprefix(PREFIX) for name in found.without if name.startswith(PREFIX)]
-    named = listed_words([_("“%(rule)s”") % {"rule": name} for name in laws or found.without], wording, last="and")
-    return (_("Without the law %(names)s") if laws else _("Without %(names)s")) % {"names": named}
+    named = listed_words([_("“%(rule)s”") % {"rule": name} for name in found.called], wording, last="and")
+    law = found.without[0].startswith(PREFIX)
+    return (_("Without the law %(names)s") if law else _("Without %(names)s")) % {"names": named}
 
 
 def answer_words(found: WhatIf, wording: Wording = ENGLISH) -> str:

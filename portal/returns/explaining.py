@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from portal.money import Money
 from portal.orders.models import Order
-from portal.policy.counterfactual import WhatIf, what_if
+from portal.policy.counterfactual import WhatIf, alone, what_if
 from portal.policy.decision import Decision
 from portal.policy.facts import Facts
 from portal.policy.laws import Applied, applied
@@ -33,8 +33,16 @@ def changes_of_wish(
 
 
 def changes_of_line(book: Book, order: Order, line: ReturnLine) -> tuple[WhatIf, ...]:
-    """What would have changed the answer that was stored with a line, at the moment of that answer."""
-    return what_if(book.bound(order.placed_at), Facts.from_json(line.facts))
+    """What would have changed the answer that was stored with a line, at the moment of that answer.
+
+    Under the versions that bind the order; under the one that decided alone, where the order is bound otherwise by now.
+    """
+    facts, decided = Facts.from_json(line.facts), line.decision["policy"]["hash"]
+    bound = book.bound(order.placed_at)
+    if book.decide(bound, facts)[1].policy_hash != decided:
+        policy = book.of_hash(decided)
+        return () if policy is None else what_if(alone(policy), facts)
+    return what_if(bound, facts)
 
 
 def laws_of(book: Book, decision: Decision) -> tuple[Applied, ...]:

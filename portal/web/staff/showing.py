@@ -13,9 +13,10 @@ from portal.labels.service import find_label, short_code, travelling
 from portal.money import Money
 from portal.orders.models import OrderLine
 from portal.policy.decision import Decision
-from portal.policy.explain import staff_message, trace
+from portal.policy.explain import staff_message
 from portal.policy.quote import EXCHANGE, Quote
 from portal.policy.reasons import REASONS
+from portal.policybook.service import load_book
 from portal.refunds import shortage
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
@@ -30,7 +31,7 @@ from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.render import locale
-from portal.web.staff import money, reads, words
+from portal.web.staff import money, reads, why, words
 from portal.web.staff.base import Me, ports
 from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
@@ -40,7 +41,6 @@ DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""
 _SAID = ("short", "daily_cap", "second_person", "part_taken_back")
 """Facts for filters; the reason says the same in words."""
-_MAIN = ("returnable", "window", "evidence", "review", "return_shipping", "refund_when")
 
 
 def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = "") -> dict[str, Any]:
@@ -64,7 +64,8 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone) for each in open_],
         "items": [_item(each, quote, photos.get(each.id, [])) for each in return_.lines],
-        "rules": _rules(chosen, len(photos.get(chosen.id, []))),
+        "rules": why.rules(chosen, len(photos.get(chosen.id, []))),
+        "why": why.explained(load_book(session), return_.order, chosen),
         "rules_of": chosen.order_line.ref,
         "line_choices": [(each.order_line.ref, names[each.order_line.ref]) for each in return_.lines],
         "money_rows": money.rows(quote, names),
@@ -180,31 +181,6 @@ def _item(line: ReturnLine, quote: Quote, photos: list[Photo]) -> dict[str, Any]
             for number, photo in enumerate(photos, start=1)
         ],
     }
-
-
-def _rules(line: ReturnLine, photos: int) -> dict[str, list[dict[str, Any]]]:
-    """Which rule set what, for one line: what decides first, the rest to unfold."""
-    decision = Decision.from_json(line.decision)
-    default = _("Default")
-    main: list[dict[str, Any]] = []
-    rest: list[dict[str, Any]] = []
-    for row in trace(decision, words.staff_wording()):
-        more = ""
-        if row.term == "window" and decision.return_by_on is not None and "until" not in row.result.casefold():
-            more = _("until %(day)s", day=wording.day(decision.return_by_on, locale()))
-        elif row.term == "evidence" and photos:
-            more = _("%(count)s given", count=photos)
-        shown = {
-            "label": row.label,
-            "result": row.result,
-            "more": more,
-            "set_by": row.set_by,
-            "instead_of": [
-                _("%(result)s, from “%(rule)s”", result=result, rule=rule) for result, rule in row.instead_of
-            ],
-        }
-        (main if row.term in _MAIN or (row.set_by != default and row.instead_of) else rest).append(shown)
-    return {"main": main, "rest": rest}
 
 
 def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:

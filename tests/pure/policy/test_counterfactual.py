@@ -154,7 +154,7 @@ def test_a_law_that_helps_is_named_and_one_of_another_country_is_found() -> None
     loaded = load_policy(document(otherwise=hard, extra="laws: [eu-consumer, uk-consumer]\n"))
     helped = what_if(alone(loaded), JUMPER.asking(at=utc(2026, 11, 5, 9)))
     worse = said(helped, better=False)
-    assert "Without the law “uk-consumer”: refused." in worse
+    assert "Without the law “UK consumer law”: refused." in worse
     assert "If the order is from a business: refused." in worse
     assert "If the customer asks from 13 November 2026 on: refused." in worse
     abroad = order(JUMPER, country="US").asking(at=utc(2026, 11, 5, 9))

@@ -213,7 +213,7 @@ def test_why_is_answered_as_json_in_the_documented_shape(terminal: Terminal) -> 
         "terms": {"review": {"value": "never", "set_by": "otherwise"}},
         "sentence": "If the return is worth 300.00 GBP or less: accepted.",
     }  # fmt: skip
-    assert changes["Without the law “uk-consumer”: refused."]["without"] == ["law: uk-consumer"]
+    assert changes["Without the law “UK consumer law”: refused."]["without"] == ["law: uk-consumer"]
     until = next(each for each in after["what_if"] if each["if"] and each["if"][0].get("fact") == "today")
     assert until["if"] == [{"fact": "today", "op": "to", "value": "2026-11-12"}]
 
