@@ -89,6 +89,8 @@ def phrase(term: str, value: Any, wording: Wording) -> str:
             }
         case int() if term == "credit_bonus" and value:
             return wording.gettext("%(share)s on top") % {"share": percent(value)}
+        case int() if term == "exchange_bonus" and not value:
+            return wording.gettext("At the same price")
         case int() if term == "exchange_bonus":
             return wording.gettext("May cost up to %(share)s more, with nothing to pay") % {"share": percent(value)}
         case int() if term == "credit_bonus":

@@ -15,7 +15,7 @@ from typing import Any
 
 from portal.policy.conditions import comparisons
 from portal.policy.customer_words import label, phrase
-from portal.policy.decision import REFUSE, REVIEW
+from portal.policy.decision import REFUSE, REVIEW, Decision
 from portal.policy.explain import ENGLISH, Wording, customer_summary
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, Rule
@@ -316,19 +316,25 @@ def rows_of(told: Promise, wording: Wording) -> Rows:
     """Every term that a customer asks about, as it was decided; none for what can't come back."""
     if told.decision.answer == REFUSE:
         return ()
+    values = ((name, value_of(told.decision, name)) for name in SHOWN)
     return tuple(
-        (label(name, wording), phrase(name, told.decision.value(name), wording))
-        for name in SHOWN
-        if told.decision.value(name) is not None and told.decision.value(name) != _QUIET.get(name, told)
+        (label(name, wording), phrase(name, value, wording))
+        for name, value in values
+        if value != _QUIET.get(name, told)
     )
+
+
+def value_of(decision: Decision, name: str) -> Any:
+    """A shown term; one that nothing sets asks, takes or gives nothing."""
+    value = decision.value(name)
+    return _QUIET.get(name) if value is None else value
 
 
 def _whole(told: Promise, wording: Wording) -> Rows:
     """Every term, also those that ask, take or give nothing: what is compared."""
     if told.decision.answer == REFUSE:
         return ()
-    values = ((name, told.decision.value(name)) for name in SHOWN)
-    return tuple((label(name, wording), phrase(name, value, wording)) for name, value in values if value is not None)
+    return tuple((label(name, wording), phrase(name, value_of(told.decision, name), wording)) for name in SHOWN)
 
 
 def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
@@ -338,16 +344,16 @@ def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
     if usual.decision.answer == REFUSE:
         return rows_of(told, wording)
     return tuple(
-        (label(name, wording), phrase(name, told.decision.value(name), wording))
+        (label(name, wording), phrase(name, value_of(told.decision, name), wording))
         for name in SHOWN
-        if told.decision.value(name) is not None and _read(name, told) != _read(name, usual)
+        if _read(name, told) != _read(name, usual)
     )
 
 
 def _read(name: str, told: Promise) -> Any:
     """A term as customers compare it: the order of a choice does not count, nor what is not told."""
-    value = told.decision.value(name)
-    return frozenset(value) if isinstance(value, tuple) else value if value is None else phrase(name, value, ENGLISH)
+    value = value_of(told.decision, name)
+    return frozenset(value) if isinstance(value, tuple) else phrase(name, value, ENGLISH)
 
 
 def _exception(rule: Rule, wording: Wording) -> Different:

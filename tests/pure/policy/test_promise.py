@@ -21,7 +21,7 @@ from portal.policy.engine import decide
 from portal.policy.explain import ENGLISH
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy, load_policy
-from portal.policy.page import SHOWN, PolicyPage, policy_page
+from portal.policy.page import SHOWN, PolicyPage, policy_page, value_of
 from portal.policy.promise import Offer, Purchase, kinds, offer, offers, ordinary, promise
 from portal.policy.publish import json_ld
 from portal.policy.quote import QuoteLine, quote
@@ -251,7 +251,7 @@ def published_by(policy: Policy, shop: Purchase) -> dict[str, Any]:
 
 
 WRONG = "If something is wrong with it"
-SILENT = ("Not needed", "None", "Nothing on top", "Comes back to us")
+SILENT = ("Not needed", "None", "Nothing on top", "At the same price", "Comes back to us", "Nothing more to do")
 """What asks, takes or gives nothing is not told."""
 
 
@@ -276,7 +276,7 @@ def read(page: PolicyPage, country: str, currency: str) -> tuple[str, dict[str, 
 def agrees(said: dict[str, str], decision: Decision) -> None:
     """Whether the rows say every term of the decision."""
     for name in SHOWN:
-        value = decision.value(name)
+        value = value_of(decision, name)
         words, shown = phrase(name, value, ENGLISH), said.get(label(name, ENGLISH))
         if name == "resolutions":
             assert sorted(re.split(", | or ", str(shown).lower())) == sorted(re.split(", | or ", words.lower()))
