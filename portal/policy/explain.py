@@ -162,10 +162,12 @@ def staff_message(cause: Cause, wording: Wording = ENGLISH) -> str:
                 _("“%(rule)s” could not be checked: %(fact)s is in %(found)s, the rule counts in %(wanted)s.") % params
             )
         case "no_start_date":
-            return _("“%(rule)s” counts from a day that is not known (%(start)s).") % {
-                **params,
-                "start": params["from"],
-            }
+            day = {
+                "placed": _("the day of the order"),
+                "shipped": _("the day it was sent"),
+                "last_delivered": _("the day the last parcel came"),
+            }.get(params["from"], _("the day of delivery"))
+            return _("We don’t know %(day)s, and “%(rule)s” counts the time limit from it.") % {**params, "day": day}
         case "fee_currency":
             return _("“%(rule)s” takes a fee in %(wanted)s, but the order was charged in another currency.") % params
         case "question_unanswered":

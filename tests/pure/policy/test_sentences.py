@@ -108,7 +108,7 @@ SENTENCES = [
         "no_start_date",
         {"from": "delivered"},
         "We don’t know yet when it was delivered, so a person checks this first.",
-        "“Rule” counts from a day that is not known (delivered).",
+        "We don’t know the day of delivery, and “Rule” counts the time limit from it.",
     ),
     ("no_start_date", {"from": "shipped"}, "We don’t know yet when it was sent, so a person checks this first.", None),
     ("no_start_date", {"from": "placed"}, "We don’t know when it was ordered, so a person checks this first.", None),
