@@ -39,7 +39,7 @@ from portal.refunds import (
 )
 from portal.refunds.credit_notes import CreditNotePapers
 from portal.refunds.gateway import Captures, Gateway
-from portal.returns import expiry, simulation
+from portal.returns import claims, expiry, simulation
 from portal.returns.photos import Photos
 from portal.shop import Shop
 
@@ -188,6 +188,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "money.paid_elsewhere": (credit_note, close_when_settled),
     "money.waived": (close_when_settled,),
+    # goods that were paid ahead did not come, and staff leave it at that
+    "claim.ended": (resume,),
     # a chargeback held money back and has ended well
     "dispute.closed": (resume,),
 }
@@ -252,4 +254,8 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     ),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
+    "ask_for_paid_goods": (
+        timedelta(hours=1),
+        lambda ports: claims.ask_overdue(ports.database, ports.shop.decide_within_hours),
+    ),
 }

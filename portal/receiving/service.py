@@ -22,7 +22,7 @@ from portal.policy.terms import CONDITIONS
 from portal.receiving import disposition as goods
 from portal.receiving.disposition import MISSING, RESTOCK, Verdict
 from portal.receiving.models import Receipt
-from portal.returns import lifecycle, texts
+from portal.returns import claims, lifecycle, texts
 from portal.returns.decisions import ship
 from portal.returns.holding import lock_return
 from portal.returns.lifecycle import Effect
@@ -114,6 +114,7 @@ def receive(
     tx.session.flush()
     # The question stands before the event moves money or a replacement.
     why = _ask_staff(tx, return_, was, now, decide_within_hours) if asks else ""
+    _look_at_paid(tx, return_, decide_within_hours)
     timeline.record(tx, "return.received", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
     if asks:
         _record_question(tx, return_, why)
@@ -169,6 +170,7 @@ def inspect(
     was, now = reprice(return_)
     data = {"counts": _counts_json(counts), **_change(was, now)}
     tx.session.flush()
+    _look_at_paid(tx, return_, decide_within_hours)
     if return_.payout_planned_at is None and return_.refund_when in _ON_RECEIPT and _has_question(return_):
         timeline.record(tx, "return.questioned", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
         _record_question(tx, return_, _ask_staff(tx, return_, was, now, decide_within_hours))
@@ -292,11 +294,7 @@ def _scale_amount(line: ReturnLine, units_before: int) -> None:
 
 
 def _has_question(return_: Return) -> bool:
-    return any(
-        goods.verdict(line.found or {}, grades(line)) is Verdict.QUESTION
-        for line in return_.lines
-        if line.status in COUNTING
-    )
+    return bool(_asking(return_))
 
 
 _WHY = {
@@ -308,21 +306,42 @@ _WHY = {
 }
 
 
-def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hours: int) -> str:
-    asking = [
+def _asking(return_: Return) -> list[ReturnLine]:
+    return [
         line
         for line in return_.lines
         if line.status in COUNTING and goods.verdict(line.found or {}, grades(line)) is Verdict.QUESTION
     ]
+
+
+def _differences(asking: Sequence[ReturnLine]) -> tuple[str, list[str]]:
+    """Why these lines put a question, as a heading, and what was found of each."""
     worst = goods.worst({line.condition: 1 for line in asking if line.condition}) or goods.DAMAGED
     rows = [
         f"{line.order_line.name or line.order_line.sku or line.order_line.ref}: "
         + ", ".join(f"{number} {condition.replace('_', ' ')}" for condition, number in (line.found or {}).items())
         for line in asking
     ]
+    return _WHY.get(worst, "Not as agreed on arrival"), rows
+
+
+def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
+    """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves."""
+    if not claims.was_paid_ahead(return_):
+        return
+    asking = _asking(return_)
+    if not asking:
+        claims.settle(tx, return_, "The goods have come as agreed.")
+        return
+    why, rows = _differences(asking)
+    claims.ask(tx, return_, f"Paid ahead. {why}", "; ".join(rows), decide_within_hours)
+
+
+def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hours: int) -> str:
+    asking = _asking(return_)
+    why, rows = _differences(asking)
     if was != now:
         rows.append(f"The total would change from {was} to {now}")
-    why = _WHY.get(worst, "Not as agreed on arrival")
     reviews.open_review(
         tx,
         kind=reviews.RECEIPT,

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 
 from portal import clock
 from portal.db import Database
+from portal.returns.claims import BATCH, GRACE
 from portal.returns.decisions import expire
 from portal.returns.lifecycle import AUTHORIZED
 from portal.returns.models import Return
-
-GRACE = timedelta(days=7)
-"""How long after the last day to ship a return still waits: a parcel handed in on that day takes some days to be scanned."""
-
-BATCH = 500
 
 
 def expire_due(database: Database, *, at: datetime | None = None) -> int:
     """Let every authorized return end whose last day to ship is more than `GRACE` ago; gives how many did.
 
-    One transaction each, so that a long list stands in nobody's way. A return whose money was sent in advance is left to staff:
-    its units stay taken until the goods come.
+    One transaction each, so that a long list stands in nobody's way. A return whose money was sent in advance is a question for
+    staff instead (`claims.ask_overdue`): its units stay taken.
     """
     moment = at or clock.now()
     with database.read() as session:

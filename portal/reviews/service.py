@@ -21,9 +21,10 @@ POLICY, ASKED_US, RECEIPT = "policy", "asked_us", "receipt"
 REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, OUT_OF_STOCK = "refund_failed", "refund_unknown", "dispute", "out_of_stock"
 PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP = "pay_elsewhere", "balance_low", "daily_cap"
 SECOND_PERSON, REFUND_LATE = "second_person", "refund_late"
+GOODS_MISSING = "goods_missing"
 KINDS = (
     POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP, RECEIPT,
-    OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE,
+    OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE, GOODS_MISSING,
 )  # fmt: skip
 
 OPEN, ASKED = "open", "asked"

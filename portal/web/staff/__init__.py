@@ -19,6 +19,7 @@ def register(app: Flask, ports: Ports) -> None:
         accounts,
         base,
         bulk,
+        claims,
         decide,
         detail,
         goodwill,

@@ -81,6 +81,9 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "papers": _papers(return_),
         "decision": _decision(return_, open_, quote, who),
         "shortage": _shortage(session, return_, open_, who),
+        "claim": next((each for each in open_ if each.kind == questions.GOODS_MISSING), None)
+        if who.may(may.DECIDE)
+        else None,
         "people": people.list_people(session) if open_ and who.may(may.DECIDE) else [],
         "more": _more(return_, open_, who),
         "buyer": None,

@@ -102,6 +102,7 @@ def kind(code: str) -> str:
         reviews.DAILY_CAP: _("Above the daily cap"),
         reviews.SECOND_PERSON: _("Needs a second person"),
         reviews.REFUND_LATE: _("Later than banks need"),
+        reviews.GOODS_MISSING: _("Paid ahead, goods missing"),
     }.get(code, code)
 
 
@@ -249,6 +250,7 @@ def _plain() -> dict[str, str]:
         "goodwill.given": _("Goodwill refund given"),
         "money.resumed": _("What is left is sent"),
         "money.paid_elsewhere": _("The missing part paid another way"),
+        "claim.ended": _("Left at that, the money stays with the customer"),
         "money.waived": _("Closed, nothing more is owed"),
         "refunds.stopped": _("All refunds stopped"),
         "refunds.resumed": _("Refunds flow again"),

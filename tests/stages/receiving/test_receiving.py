@@ -243,12 +243,15 @@ class TestQuestions:
         with pytest.raises(Conflict, match="on its way"):
             run(database, lambda tx: returns.refuse(tx, rma), actor=MAYA)
 
-    def test_money_sent_in_advance_asks_nothing(self, database: Database, shop: Book) -> None:
+    def test_of_money_sent_in_advance_staff_are_told_and_asked_nothing_about_the_goods(
+        self, database: Database, shop: Book
+    ) -> None:
         rma = book_return(database, shop, add_order(database, [Item(tags=("trusted",))]))
         with database.transaction() as tx:
             tx.session.scalars(select(Return)).one().payout_planned_at = tx.at
         assert receive(database, rma, Count("1", 1, "damaged")) == "received"
-        assert rows(database, select(Review)) == []
+        (asked,) = rows(database, select(Review))
+        assert (asked.kind, asked.why) == ("goods_missing", "Paid ahead. Damaged on arrival")
 
 
 class TestInspect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -12,12 +13,16 @@ from portal import shop as merchant
 from portal.db import Database
 from portal.errors import Conflict
 from portal.jobs import Job
-from portal.orders.models import Payment, Variant
+from portal.orders.models import OrderLine, Payment, Variant
 from portal.policybook.service import Book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
+from portal.refunds import claims, settle
 from portal.refunds.models import Exchange, Refund
+from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
+from portal.returns.claims import ask_overdue
+from portal.reviews.models import Review
 from tests.stages.returns.trade import (
     BENCH,
     MAYA,
@@ -26,6 +31,7 @@ from tests.stages.returns.trade import (
     add_order,
     add_variant,
     book_return,
+    events_of,
     later,
     look,
     open_shop,
@@ -126,6 +132,81 @@ def test_what_was_paid_ahead_stays_the_quote_whatever_comes(database: Database, 
     receive(database, rma, Count("1", 1, found))
     assert planned(database) == [64_00]
     assert look(database, rma).quote["total"]["amount"] == 64_00, "what is shown is what was executed"
+
+
+class TestPaidAhead:
+    """Money that went before its goods is never lost in silence."""
+
+    def ahead(self, database: Database, shop: Book, **more: Any) -> str:
+        """A return of two units, paid and sent on approval; to be posted by 24 November."""
+        item = Item(2, 64_00, tags=("trusted",))
+        rma = book_return(database, shop, paid_order(database, item), wish(quantity=2), **more)
+        with database.transaction() as tx:
+            refund, payment = lock_refund(tx.session, tx.session.scalars(select(Refund.id)).one())
+            settle.paid_elsewhere(tx, refund, payment, "Paid")
+        return rma
+
+    def questions(self, database: Database) -> list[tuple[str, str, str]]:
+        query = select(Review).where(Review.kind == "goods_missing").order_by(Review.id)
+        return [(each.status, each.why, each.fact) for each in rows(database, query)]
+
+    def end(self, database: Database, rma: str, days: float = 41) -> str:
+        with database.transaction(MAYA, at=later(24 * days)) as tx:
+            return claims.end(tx, rma, "Trusted customer, small sum").status
+
+    def test_goods_that_are_never_sent_are_asked_about_once_and_the_return_ends_without_them(
+        self, database: Database, shop: Book
+    ) -> None:
+        rma = self.ahead(database, shop)
+        assert ask_overdue(database, 24, at=later(days=14)) == 0
+        assert [ask_overdue(database, 24, at=later(days=15)), ask_overdue(database, 24, at=later(days=16))] == [1, 0]
+        assert self.questions(database) == [
+            ("open", "Paid ahead, and the goods have not come", "2 of 2 units are still to come")
+        ]
+        assert events_of(database, rma).count("review.opened") == 1
+        assert self.end(database, rma) == "closed"
+        assert [status for status, *_ in self.questions(database)] == ["settled"]
+        with pytest.raises(Conflict):
+            self.end(database, rma)
+        assert ask_overdue(database, 24, at=later(days=90)) == 0
+        assert rows(database, select(OrderLine))[0].units_held == 2, "what was paid for is never given back"
+
+    def test_a_parcel_that_the_carrier_has_is_waited_for_longer(self, database: Database, shop: Book) -> None:
+        rma = self.ahead(database, shop)
+        with database.transaction(MAYA, at=later(30)) as tx:
+            returns.mark_in_transit(tx, rma)
+        assert ask_overdue(database, 24, at=later(days=35)) == 0
+        assert ask_overdue(database, 24, at=later(days=36)) == 1
+
+    def test_goods_that_come_after_all_answer_the_question(self, database: Database, shop: Book) -> None:
+        rma = self.ahead(database, shop)
+        ask_overdue(database, 24, at=later(days=15))
+        receive(database, rma, Count("1", 1, "as_new"), key="monday")
+        assert [status for status, *_ in self.questions(database)] == ["open"]
+        receive(database, rma, Count("1", 1, "as_new"), key="tuesday")
+        assert [status for status, *_ in self.questions(database)] == ["settled"]
+        assert look(database, rma).status == "closed"
+
+    def test_goods_that_are_not_in_the_parcel_are_staffs_to_know(self, database: Database, shop: Book) -> None:
+        rma = self.ahead(database, shop)
+        receive(database, rma, Count("1", 1, "as_new"), Count("1", 1, "missing"))
+        ((status, why, fact),) = self.questions(database)
+        assert (status, why) == ("open", "Paid ahead. Not everything was in the parcel")
+        assert "1 missing" in fact
+        assert planned(database) == [64_00]
+        assert look(database, rma).status == "received"
+        assert self.end(database, rma) == "closed"
+
+    def test_nothing_is_closed_while_its_money_is_under_way(self, database: Database, shop: Book) -> None:
+        rma = book_return(database, shop, paid_order(database, Item(gross=64_00, tags=("trusted",))))
+        assert ask_overdue(database, 24, at=later(days=15)) == 1
+        with pytest.raises(Conflict, match="under way"):
+            self.end(database, rma)
+        assert [status for status, *_ in self.questions(database)] == ["open"]
+
+    def test_a_return_that_is_paid_on_receipt_is_never_asked_about(self, database: Database, shop: Book) -> None:
+        book_return(database, shop, paid_order(database, Item(gross=64_00)))
+        assert ask_overdue(database, 24, at=later(days=90)) == 0
 
 
 class TestExchange:
