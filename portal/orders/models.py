@@ -78,6 +78,7 @@ class OrderLine(Base):
     __tablename__ = "order_line"
     __table_args__ = (
         UniqueConstraint("order_id", "ref"),
+        Index("ix_order_line_sku", "sku"),
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint(
             "units_held >= 0 AND units_gone >= 0 AND units_held + units_gone <= quantity", name="units_held"

@@ -60,8 +60,11 @@ def look_again(database: Database, gateway: Gateway, payment_intent: str) -> Non
 def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> None:
     payment.disputed_at = tx.at
     tx.session.flush()
-    timeline.record(tx, "dispute.opened", order_id=payment.order_id, why=view.dispute_status)
-    for return_id in _open_returns(tx, family):
+    open_ = _open_returns(tx, family)
+    told: list[int | None] = [*open_] or [None]
+    for told_of in told:
+        timeline.record(tx, "dispute.opened", return_id=told_of, order_id=payment.order_id, why=view.dispute_status)
+    for return_id in open_:
         reviews.open_review(
             tx,
             kind="dispute",

@@ -118,6 +118,10 @@ def _is_frozen(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> bool:
     disputed = tx.session.connection().execute(_DISPUTED, {"chain": chain}).one_or_none()
     if disputed is None:
         return False
+    if not reviews.open_reviews(tx.session, return_.id, reviews.DISPUTE):
+        timeline.record(
+            tx, "review.opened", return_id=return_.id, order_id=return_.order_id, why="A chargeback is open."
+        )
     reviews.open_review(
         tx,
         kind="dispute",

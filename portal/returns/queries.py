@@ -13,7 +13,7 @@ from sqlalchemy.orm.util import identity_key
 from portal import ids
 from portal.errors import Invalid, NotFound
 from portal.orders.keys import email_key, number_key
-from portal.orders.models import Order
+from portal.orders.models import Order, OrderLine
 from portal.paging import page
 from portal.returns import texts
 from portal.returns.lifecycle import ENDED, STATUSES, UNDECIDED
@@ -89,7 +89,8 @@ def list_returns(
 ) -> tuple[list[Return], str | None]:
     """Returns, newest first, and the cursor of the next page (None on the last one).
 
-    ``order`` is an order number, ``email`` a whole address, ``search`` a part of a number, name or address. A cursor stays valid
+    ``order`` is an order number, ``email`` a whole address, ``search`` a part of a number, name or address, or a whole
+    article number. A cursor stays valid
     while new returns are booked. Raises `Invalid` for an unknown status, a cursor that is none, or a limit out of 1 to 200.
     """
     wrong = {}
@@ -111,7 +112,13 @@ def list_returns(
     if words := search.strip()[:100]:
         like = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         columns = (Return.rma, Order.number, Return.email, Order.customer_name)
-        query = query.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
+        of_article = (
+            select(ReturnLine.return_id)
+            .join(OrderLine, OrderLine.id == ReturnLine.order_line_id)
+            .where(OrderLine.sku.in_({words, words.upper()}))
+        )
+        hits = (column.ilike(like, escape="\\") for column in columns)
+        query = query.where(or_(*hits, Return.id.in_(of_article)))
     return page(session, query, Return.id, cursor, limit)
 
 

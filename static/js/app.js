@@ -72,7 +72,23 @@
     });
   }
 
-  /* Counts and previews of what is ticked: data-count says which boxes, data-when-checked which one box. */
+  /* What the ticked boxes are worth, one amount for each currency; money is in minor units. */
+  function sum(boxes) {
+    var found = {}, digits = {};
+    Array.prototype.forEach.call(boxes, function (box) {
+      var currency = box.dataset.currency;
+      if (!currency) { return; }
+      found[currency] = (found[currency] || 0) + Number(box.dataset.minor);
+      digits[currency] = Number(box.dataset.digits);
+    });
+    return Object.keys(found).sort().map(function (currency) {
+      var form = new Intl.NumberFormat(document.documentElement.lang || "en-GB",
+        { style: "currency", currency: currency, minimumFractionDigits: digits[currency], maximumFractionDigits: digits[currency] });
+      return form.format(found[currency] / Math.pow(10, digits[currency]));
+    }).join(", ");
+  }
+
+  /* Counts, sums and previews of what is ticked: data-count says which boxes, data-when-checked which one box. */
   function selections() {
     function refresh() {
       each(document, "[data-when-checked]", function (node) {
@@ -83,6 +99,10 @@
         var count = document.querySelectorAll(node.dataset.count + ":checked").length;
         var pattern = count === 0 ? node.dataset.zero : count === 1 ? node.dataset.one : node.dataset.other;
         var words = (pattern || node.dataset.other).replace("{n}", String(count));
+        if (node.textContent !== words) { node.textContent = words; }
+      });
+      each(document, "[data-sum]", function (node) {
+        var words = sum(document.querySelectorAll(node.dataset.sum + ":checked"));
         if (node.textContent !== words) { node.textContent = words; }
       });
       each(document, "[data-show-any]", function (node) {
@@ -122,11 +142,18 @@
     });
   }
 
-  /* Single keys: "/" for the search, and a card's own letters while focus is in that card and not in a text. */
+  /* Single keys: "/" for the search, Escape out of the scan field, and a card's own letters while focus is in that card and not in a text. */
   function keys() {
     if (document.documentElement.dataset.keys === "off") { return; }
     document.addEventListener("keydown", function (event) {
-      if (event.ctrlKey || event.metaKey || event.altKey || editable(event.target)) { return; }
+      if (event.ctrlKey || event.metaKey || event.altKey) { return; }
+      if (event.key === "Escape" && event.target.matches("[data-leave]")) {
+        /* Out of the scan field, where keys are part of a code, into the first card whose keys choose. */
+        var first = document.querySelector("[data-keys-card] [data-key]");
+        if (first) { event.preventDefault(); first.focus(); }
+        return;
+      }
+      if (editable(event.target)) { return; }
       if (event.key === "/") {
         var search = document.querySelector("[data-search]");
         if (search) { event.preventDefault(); search.focus(); }

@@ -95,7 +95,8 @@ def looks(row: QueueRow) -> tuple[str, str]:
     """Which badge stands beside a question: who acts next."""
     if row.paused:
         return "review", "asked"
-    if row.kind in (kinds.REFUND_FAILED, kinds.DISPUTE):
+    # A chargeback stops refunds before they are sent; only where it names a refund has one failed.
+    if row.kind == kinds.REFUND_FAILED or (row.kind == kinds.DISPUTE and row.refund_id is not None):
         return "refund", "failed"
     if row.kind in (kinds.REFUND_UNKNOWN, kinds.BALANCE_LOW):
         return "refund", "unknown"
@@ -126,6 +127,13 @@ def shown(row: QueueRow, now: datetime, zone: str) -> dict[str, Any]:
             if part
         ),
         "value": words.amount(row.value.minor, row.value.currency) if row.value else "—",
+        "sum": {
+            "data-minor": row.value.minor,
+            "data-currency": row.value.currency,
+            "data-digits": exponent(row.value.currency),
+        }
+        if row.value
+        else {},
         "deadline": words.deadline(row.due_at, row.opened_at, now, zone, paused=row.paused),
         "badge": looks(row),
         "initials": initials(row.owner_name) if row.owner_id else "",

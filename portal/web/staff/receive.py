@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import flash, make_response, render_template, request, session
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from werkzeug.wrappers import Response
 
 from portal import clock, ids
@@ -95,6 +95,7 @@ def _expected(rma: str) -> bool:
 
 
 def _by_article(rows: Any, code: str, current: str) -> list[str]:
+    """The returns that wait for such an article: it has still to come, or to be checked. The open one stands before all."""
     query = (
         select(Return.rma)
         .join(ReturnLine, ReturnLine.return_id == Return.id)
@@ -102,7 +103,10 @@ def _by_article(rows: Any, code: str, current: str) -> list[str]:
         .where(
             OrderLine.sku == code,
             ReturnLine.status == "accepted",
-            Return.status.in_((*lifecycle.TRAVELLING, lifecycle.RECEIVED)),
+            or_(
+                and_(Return.status.in_(lifecycle.TRAVELLING), ReturnLine.received_quantity < ReturnLine.quantity),
+                and_(*reads.at_the_dock()),
+            ),
         )
         .distinct()
         .order_by(Return.rma)

@@ -123,7 +123,7 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
 @staff.get("/search")
 @needs(may.SEE_RETURNS, "returns")
 def search() -> Response | str:
-    """Find by return, order, tracking code, e-mail or name; one hit goes straight to its page."""
+    """Find by return, order, tracking code, e-mail, name or article number; one hit goes straight to its page."""
     text = request.args.get("q", "").strip()[:100]
     if not text or not ids.is_text(text):
         return redirect(url_for("staff.returns"), 303)

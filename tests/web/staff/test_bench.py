@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from portal.labels.models import Label
+from portal.receiving import service as receiving
 from portal.receiving.models import Receipt
+from portal.receiving.service import Count
 from portal.returns import service
-from tests.stages.returns.trade import JONAS, rows
+from tests.stages.returns.trade import BENCH, JONAS, rows
 from tests.web.staff.browser import Browser, words
 from tests.web.staff.shop import Item, Shop, wish
 
@@ -68,6 +70,13 @@ def test_an_article_in_several_returns_asks_which_and_in_the_open_one_stays_ther
     assert second in page
     answer = scan(warehouse, "WH-FS-L", f"/staff/receive/{second}")
     assert answer.location == f"/staff/receive/{second}"
+
+
+def test_an_article_is_not_offered_in_returns_that_have_it_already(warehouse: Browser, shop: Shop) -> None:
+    done, waiting = shop.booked(items=(SHIRT,)), shop.booked(items=(SHIRT,))
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, done, [Count("1", 1, "as_new")], command_key=done)
+    assert scan(warehouse, "WH-FS-L").location == f"/staff/receive/{waiting}"
 
 
 def test_as_agreed_is_finished_in_one_step_and_back_at_the_scan_field(warehouse: Browser, shop: Shop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import time_machine
@@ -13,14 +13,68 @@ import time_machine
 from portal.db import Database
 from portal.labels.models import Label
 from portal.orders.models import Order
+from portal.refunds import disputes, settle
+from portal.refunds.gateway import Gateway, PaymentView
+from portal.refunds.settle import STRIPE
+from portal.refunds.tenders import lock_refund
 from portal.returns import service
+from portal.returns.claims import ask_overdue
 from portal.reviews import service as questions
 from portal.reviews.models import Review
 from portal.staff.models import User
 from portal.web.staff import returns as page
 from tests.stages.returns.trade import MAYA
 from tests.web.staff.browser import Browser, cost, links, words
+from tests.web.staff.conftest import NoGateway
 from tests.web.staff.shop import NOW, Item, Shop, wish
+
+
+def test_a_chargeback_is_for_a_person_and_stands_on_the_timeline_of_each_open_return(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(Item(gross=72_00),))
+    intent = f"pi_{shop.look(rma).order_id}"
+
+    class Bank(NoGateway):
+        def read_payment(self, asked: str) -> PaymentView:
+            return PaymentView(
+                asked, "succeeded", "GBP", 72_00, 0, 0, "Visa", frozen=True, dispute_status="needs_response"
+            )
+
+    disputes.look(shop.database, cast(Gateway, Bank()), intent)
+    seen = lead.words("/staff/?why=dispute")
+    assert "Reviewing" in seen
+    assert "Failed" not in seen.replace("Refund failed", "")
+    assert "The bank took the payment back, Stripe: needs_response" in lead.words(f"/staff/returns/{rma}")
+
+
+def test_a_return_is_found_by_the_number_of_its_article(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(Item(gross=72_00, sku="WH-FS-L-MOS"),))
+    shop.booked(items=(Item(gross=72_00, sku="WH-OTHER"),))
+    for typed in ("WH-FS-L-MOS", "wh-fs-l-mos"):
+        assert agent.get(f"/staff/search?q={typed}").location == f"/staff/returns/{rma}"
+
+
+def test_goods_that_were_paid_ahead_and_do_not_come_are_on_the_desk_until_somebody_ends_it(
+    agent: Browser, shop: Shop
+) -> None:
+    rma = shop.booked(items=(Item(gross=64_00, tags=("trusted",)),))
+    (refund,) = shop.refunds(rma)
+    with shop.do(STRIPE) as tx:
+        settle.paid_elsewhere(tx, *lock_refund(tx.session, refund.id), "Paid")
+    assert ask_overdue(shop.database, 24, at=NOW + timedelta(days=30)) == 1
+    for part in (rma, "Paid ahead, and the goods have not come", "1 of 1 units are still to come"):
+        assert part in agent.words("/staff/?why=goods_missing"), part
+    here = f"/staff/returns/{rma}"
+    for part in ("Paid ahead, goods missing", "£64.00 has been paid.", "Close without the goods", "Send the question"):
+        assert part in agent.words(here), part
+    asked = agent.submit(agent.form(here, "/decision"), {"message": "Did you post it?"})
+    assert asked.status_code == 303
+    assert "Did you post it?" in agent.words(here)
+    wrong = agent.submit(agent.form(here, "/goods-missing"), {"note": " "})
+    assert (wrong.status_code, "Write a note for your colleagues." in wrong.text) == (422, True)
+    assert agent.submit(agent.form(here, "/goods-missing"), {"note": "Lost in the post"}).status_code == 303
+    assert shop.look(rma).status == "closed"
+    assert "Left at that, the money stays with the customer, Jonas Berg: “Lost in the post”" in agent.words(here)
+    assert rma not in agent.words("/staff/?why=goods_missing")
 
 
 def test_an_empty_queue_says_what_will_appear(lead: Browser, shop: Shop) -> None:
