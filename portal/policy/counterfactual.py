@@ -41,7 +41,7 @@ class WhatIf:
     ``when`` are the facts that would be otherwise, as conditions of the language (every one of them holds for ``facts``);
     ``without`` the rules that would not be there, or laws (``law: eu-consumer``); ``called`` how these are called. Either stands
     alone. ``open_`` is true where something is still asked of the customer (a photo, an answer). ``facts`` are those that were
-    decided, ``before`` what was decided with the real ones, at the moment ``asked_on``.
+    decided, ``before`` what was decided with the real ones, ``asked``.
     """
 
     when: tuple[c.Condition, ...]
@@ -52,7 +52,7 @@ class WhatIf:
     facts: Facts = field(repr=False)
     decision: Decision = field(repr=False)
     before: Decision = field(repr=False)
-    asked_on: datetime | None = field(repr=False)
+    asked: Facts = field(repr=False)
 
     @property
     def better(self) -> bool:
@@ -92,29 +92,37 @@ def alone(policy: Policy) -> Bound:
     return Bound(Version(0, datetime.min.replace(tzinfo=UTC), policy))
 
 
-def what_if(
-    bound: Bound,
-    facts: Facts,
-    *,
-    only: Sequence[str] | None = None,
-    rules: bool = True,
-    worth: Callable[[int], Money] | None = None,
-) -> tuple[WhatIf, ...]:
+def what_if(bound: Bound, facts: Facts, *, worth: Callable[[int], Money] | None = None) -> tuple[WhatIf, ...]:
     """Every smallest change of facts, then of rules and laws, that changes the answer or what is still asked for.
 
-    All are decided under the versions that bind the order. ``only`` names the facts that may change (None: every fact that some
-    rule asks); ``rules`` says whether rules and laws may be thought away. ``worth`` says what was paid for so many of the
-    units; without it, fewer units are tried only where no rule asks an amount.
+    All are decided under the versions that bind the order. ``worth`` says what was paid for so many of the units; without it,
+    fewer units are tried only where no rule asks an amount.
     """
     search = _Search(bound, facts, worth)
-    names = [name for name in search.others.names() if only is None or name in only]
+    names = search.others.names()
     found = [each for name in names for each in search.fact(name)]
     if not search.before.accepted and not any(_answers_better(each) for each in found):
         found += search.together(names)
-    if rules:
-        found += search.rules()
+    found += search.rules()
     # Python sorts stably: what helps the customer first, in the order in which rules ask.
     return tuple(sorted(found, key=lambda each: (not _answers_better(each), not each.better, bool(each.without))))
+
+
+def for_customer(bound: Bound, facts: Facts, *, worth: Callable[[int], Money] | None = None) -> tuple[WhatIf, ...]:
+    """The changes that a customer may be told of: of those facts in `FOR_CUSTOMERS` that some rule asks.
+
+    The end of a window is not among them, as the refusal says it already. Costs a few decisions, for pages with many lines.
+    """
+    tests = {test.fact for version in (bound.version, *bound.later) for test in version.policy.comparisons()}
+    if any(name.startswith("days_since.") for name in tests):
+        tests.add(TODAY)
+    if {"line.value", "return.value", "return.items"} & tests:
+        tests.add(UNITS)
+    names = [name for name in FOR_CUSTOMERS if name in tests]
+    if not names:
+        return ()
+    search = _Search(bound, facts, worth)
+    return tuple(each for name in names for each in search.fact(name))
 
 
 def _answers_better(found: WhatIf) -> bool:
@@ -170,7 +178,7 @@ class _Search:
     ) -> WhatIf:
         return WhatIf(
             when, without, called, decision.answer, bool(decision.requires), facts, decision, self.before,
-            self.others.facts.at,
+            self.others.facts,
         )  # fmt: skip
 
     def _runs(self, others: Others, name: str, here: Decision) -> Iterator[tuple[c.Condition, _Tried]]:

@@ -71,17 +71,10 @@ def _customer(found: WhatIf, wording: Wording) -> Iterator[str]:
         case "method":
             yield from _ways(found, values, wording)
         case "line.quantity" if condition.op in ("at_most", "is"):
-            yield wording.ngettext(
-                "%(count)d of them can come back.", "Up to %(count)d of them can come back.", values[-1]
-            ) % {"count": values[-1]}
+            yield _units(found, values[-1], wording)
         case "return.value" if condition.op == "at_most":
-            message = (
-                wording.gettext("A return of up to %(amount)s needs no check by a person.")
-                if found.before.answer == REVIEW
-                else wording.gettext("It can come back in a return of up to %(amount)s.")
-            )
-            yield message % {"amount": wording.money(values[0])}
-        case "return.items" if condition.op == "at_most":
+            yield _amount(found, values[0], wording)
+        case "return.items" if condition.op == "at_most" and found.before.answer == REVIEW:
             yield wording.ngettext(
                 "A return of %(count)d item needs no check by a person.",
                 "A return of up to %(count)d items needs no check by a person.",
@@ -89,9 +82,30 @@ def _customer(found: WhatIf, wording: Wording) -> Iterator[str]:
             ) % {"count": values[0]}
 
 
+def _units(found: WhatIf, most: int, wording: Wording) -> str:
+    if found.before.answer == REVIEW:
+        message = wording.ngettext(
+            "%(count)d of them needs no check by a person.", "Up to %(count)d of them need no check by a person.", most
+        )
+    else:
+        message = wording.ngettext("%(count)d of them can come back.", "Up to %(count)d of them can come back.", most)
+    return message % {"count": most}
+
+
+def _amount(found: WhatIf, most: Any, wording: Wording) -> str:
+    _, line = wording.gettext, found.asked.line_value
+    if found.before.answer == REVIEW:
+        message = _("A return of up to %(amount)s needs no check by a person.")
+    elif line is not None and line.minor <= most.minor:
+        message = _("It can come back in a return of up to %(amount)s.")
+    else:
+        message = _("Up to %(amount)s it could have come back.")
+    return message % {"amount": wording.money(most)}
+
+
 def _day(found: WhatIf, condition: c.Comparison, told: bool, wording: Wording) -> Iterator[str]:
     """The day on which the answer turned, or turns. That a window closed says its day already, and its grace is not told."""
-    asked, then = found.asked_on, found.facts.at
+    asked, then = found.asked.at, found.facts.at
     if asked is None or then is None:
         return
     days: Sequence[date] = condition.value if isinstance(condition.value, tuple) else (condition.value,)

@@ -22,7 +22,7 @@ from portal.policy.conditions import ALWAYS, Condition, Holds, Unknown, compile_
 from portal.policy.decision import Term
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
-from portal.policy.facts import Facts, OrderFacts
+from portal.policy.facts import Facts
 from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
 from portal.policy.schema import read_date, read_list, read_number, read_text
@@ -146,12 +146,6 @@ def applied(laws: Iterable[Law], terms: Mapping[str, Term]) -> tuple[Applied, ..
             if raised:
                 found.append(Applied(law, floor, raised))
     return tuple(found)
-
-
-def laws_for(laws: Iterable[Law], country: str) -> tuple[Law, ...]:
-    """Those of the laws that hold for deliveries to a country (ISO 3166-1 alpha-2)."""
-    there = Facts(order=OrderFacts(country=country))
-    return tuple(law for law in laws if law.holds(there) is True)
 
 
 def _raised(floor: Floor, facts: Facts, terms: Mapping[str, Term], zone: ZoneInfo) -> dict[str, Any]:

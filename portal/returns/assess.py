@@ -132,6 +132,8 @@ class LineOptions:
     by_reason: Mapping[str, Decision]
     worth: Worth | None
     """What the next free unit cost; None when no unit is left."""
+    facts: Facts | None
+    """What was asked for a change of mind; None when no unit is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,7 @@ def _units_left(order: Order) -> int:
 def _options(known: _Known, line: OrderLine, only_one: bool) -> LineOptions:
     left = line.units_left
     if left <= 0:
-        return LineOptions(line, 0, "already_returned", None, None, (), {}, None)
+        return LineOptions(line, 0, "already_returned", None, None, (), {}, None, None)
     ranges, _ = units.take(known.free(line), 1)
     worth = units.worth(line, ranges)
     value = Money(worth.gross_minor, known.order.currency)
@@ -342,4 +344,7 @@ def _options(known: _Known, line: OrderLine, only_one: bool) -> LineOptions:
         state = "only_faulty"
     else:
         state = "no"
-    return LineOptions(line, left, state, plain.return_by, plain.return_by_on, plain.causes, by_reason, worth)
+    return LineOptions(
+        line, left, state, plain.return_by, plain.return_by_on, plain.causes, by_reason, worth,
+        asked.asking(reason=CHANGED_MIND),
+    )  # fmt: skip

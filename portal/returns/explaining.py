@@ -6,30 +6,41 @@ Invariants: everything is decided again under the versions that bind the order, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from portal.money import Money
 from portal.orders.models import Order
-from portal.policy.counterfactual import WhatIf, alone, what_if
+from portal.policy.counterfactual import WhatIf, alone, for_customer, what_if
 from portal.policy.decision import Decision
 from portal.policy.facts import Facts
 from portal.policy.laws import Applied, applied
 from portal.policybook.service import Book
 from portal.returns import units
-from portal.returns.assess import LineAssessment
+from portal.returns.assess import LineAssessment, LineOptions
 from portal.returns.models import ReturnLine
 
 
-def changes_of_wish(
-    book: Book, order: Order, line: LineAssessment, *, only: Sequence[str] | None = None, rules: bool = True
-) -> tuple[WhatIf, ...]:
-    """What would have changed the answer to a wish. ``only`` and ``rules`` are those of `what_if`."""
+def changes_of_wish(book: Book, order: Order, line: LineAssessment) -> tuple[WhatIf, ...]:
+    """What would have changed the answer to a wish."""
+    return what_if(book.bound(order.placed_at), line.facts, worth=_worth(order, line))
 
+
+def told_of_wish(book: Book, order: Order, line: LineAssessment) -> tuple[WhatIf, ...]:
+    """What of that a customer may be told."""
+    return for_customer(book.bound(order.placed_at), line.facts, worth=_worth(order, line))
+
+
+def told_of_line(book: Book, order: Order, options: LineOptions) -> tuple[WhatIf, ...]:
+    """What a customer may be told of a line before a wish: for one unit that goes back for a change of mind."""
+    return () if options.facts is None else for_customer(book.bound(order.placed_at), options.facts)
+
+
+def _worth(order: Order, line: LineAssessment) -> Callable[[int], Money]:
     def worth(count: int) -> Money:
         taken, _ = units.take(line.units, count)
         return Money(units.worth(line.order_line, taken).gross_minor, order.currency)
 
-    return what_if(book.bound(order.placed_at), line.facts, only=only, rules=rules, worth=worth)
+    return worth
 
 
 def changes_of_line(book: Book, order: Order, line: ReturnLine) -> tuple[WhatIf, ...]:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from portal import clock
 from portal.errors import Invalid
 from portal.orders.models import OrderLine
+from portal.policy.counterfactual_words import customer_sentences
 from portal.policy.explain import cause_message, customer_summary
 from portal.policy.quote import EXCHANGE, STORE_CREDIT
 from portal.policy.reasons import REASONS
@@ -203,6 +204,7 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
     refs = [each.line for each in basket.plan.choices]
     index = refs.index(choice.line) + 1
     words = speech().wording()
+    changes = customer_sentences(offer.changes, words) if offer else ()
     currency = basket.order.currency
     last = index == len(refs)
     back = request.args.get("back")
@@ -220,8 +222,10 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         reasons=[(code, _(REASONS[code])) for code in reasons_for(choice)],
         offer=offer,
         dearer=len({each.price_minor for each in offer.variants}) > 1 if offer else False,
-        why_not=customer_summary(offer.refusal, words) if offer and offer.refusal else "",
-        why_person=" ".join(dict.fromkeys(cause_message(cause, words) for cause in offer.review)) if offer else "",
+        why_not=" ".join((customer_summary(offer.refusal, words), *changes)) if offer and offer.refusal else "",
+        why_person=" ".join(dict.fromkeys((*(cause_message(each, words) for each in offer.review), *changes)))
+        if offer and offer.review
+        else "",
         cards=[_card(basket, offer, outcome) for outcome in offer.outcomes] if offer else [],
         table=compared([(each.resolution, each.quote, each.decision) for each in offer.outcomes]) if offer else [],
         paid=money(_paid(offer), currency) if offer and offer.outcomes else "",

@@ -10,8 +10,10 @@ from werkzeug.wrappers import Response
 
 from portal import clock
 from portal.orders.models import OrderLine
+from portal.policy.counterfactual_words import customer_sentences
 from portal.policy.explain import Wording, cause_message
 from portal.returns.assess import LineOptions, line_options
+from portal.returns.explaining import told_of_line
 from portal.returns.models import Return
 from portal.returns.payable import COUNTING
 from portal.returns.queries import returns_of_order
@@ -23,6 +25,8 @@ from portal.web.customer.words import _, ngettext
 MOST_IN_A_LIST = 20
 """Quantities up to here are chosen from a list, larger ones are typed."""
 MOST_IN_THE_ASIDE = 40
+_CHOSEN_LATER = ("resolution", "method", "answer.")
+"""Facts that the pages after this one ask for."""
 Answer = Response | tuple[str, int]
 
 
@@ -193,7 +197,8 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions, inside: tuple[str, 
     choice = plan.find(line.ref)
     price, counted = _price(line, basket.order.currency)
     about = ". ".join(part for part in (line.variant, counted) if part)
-    bold, more = _reason(options, words, inside)
+    changes = customer_sentences(told_of_line(basket.book, basket.order, options), words) if options.causes else ()
+    bold, more = _reason(options, words, inside, changes)
     causes = options.causes
     gone = line.quantity - options.units_left
     return Shown(
@@ -206,7 +211,7 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions, inside: tuple[str, 
         quantity=choice.quantity if choice else 1,
         sold=_gone(line, gone, inside) if gone and options.units_left else "",
         inside=inside,
-        hint=" ".join(dict.fromkeys(cause_message(cause, words) for cause in causes)) if options.state == "returnable" else "",
+        hint=" ".join(dict.fromkeys((*_why(options, words), *changes))) if options.state == "returnable" else "",
         bold=bold,
         more=more,
         included=choice is not None and options.state != "returnable",
@@ -227,12 +232,21 @@ def _gone(line: OrderLine, gone: int, inside: tuple[str, ...]) -> str:
     )  # fmt: skip
 
 
-def _reason(options: LineOptions, words: Wording, inside: tuple[str, ...]) -> tuple[str, str]:
+def _why(options: LineOptions, words: Wording) -> list[str]:
+    """The causes in words, without those of what the customer has not chosen yet."""
+    return [
+        cause_message(cause, words)
+        for cause in options.causes
+        if cause.code != "unknown_fact" or not cause.params["fact"].startswith(_CHOSEN_LATER)
+    ]
+
+
+def _reason(options: LineOptions, words: Wording, inside: tuple[str, ...], changes: tuple[str, ...]) -> tuple[str, str]:
     """Why it can't come back: the first sentence stands out, the date it turned is in it or follows."""
     if options.state == "returnable":
         return "", ""
     if options.state == "already_returned":
         return (_("In a return already."), "") if inside else (_("It has come back already."), "")
-    text = " ".join(dict.fromkeys(cause_message(cause, words) for cause in options.causes))
+    text = " ".join(dict.fromkeys((*(cause_message(cause, words) for cause in options.causes), *changes)))
     first, dot, rest = text.partition(". ")
     return (first + ".", rest) if dot else (text, "")

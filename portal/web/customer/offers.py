@@ -12,11 +12,13 @@ from datetime import datetime
 from portal.orders.models import Variant
 from portal.orders.stock import siblings
 from portal.policy import quote as sums
+from portal.policy.counterfactual import WhatIf
 from portal.policy.decision import Cause, Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, ShippingPaid
 from portal.policy.reasons import FAULTS, REASONS
 from portal.policy.terms import Evidence, Question
 from portal.returns.assess import Assessment, LineAssessment, assess, quote_line
+from portal.returns.explaining import told_of_wish
 from portal.web.customer.basket import Basket
 from portal.web.customer.plan import Choice
 
@@ -55,6 +57,7 @@ class Offer:
     gives_away: bool
     variants: tuple[Variant, ...]
     in_stock: tuple[Variant, ...]
+    changes: tuple[WhatIf, ...] = ()
 
     def outcome(self, resolution: str) -> Outcome | None:
         """The outcome of this name, if it is offered."""
@@ -89,6 +92,7 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
         message=shown.decision.value("message") or "" if offered else "",
         variants=variants,
         in_stock=in_stock,
+        changes=() if shown.decision.accepted else told_of_wish(basket.book, basket.order, shown),
     )
 
 

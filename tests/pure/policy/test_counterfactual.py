@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from portal.money import Money
 from portal.policy import conditions as c
 from portal.policy.binding import Bound, Version
-from portal.policy.counterfactual import FOR_CUSTOMERS, RANK, WhatIf, alone, what_if
+from portal.policy.counterfactual import FOR_CUSTOMERS, RANK, WhatIf, alone, for_customer, what_if
 from portal.policy.counterfactual_words import customer_sentences, staff_sentence
 from portal.policy.decision import ACCEPT
 from portal.policy.engine import decide
@@ -187,11 +187,15 @@ def test_the_answer_is_that_of_all_versions_that_bind_the_order() -> None:
         (SEASON + "- rule: Long\n  set: {window: {days: 365}}", JUMPER.asking(at=utc(2026, 12, 24, 9)),
          ("It would have been accepted until 30 November 2026.", "You can return it from 1 January 2027.")),
         (BIG, replace(JUMPER, return_value=Money(450_00, "GBP")), ("A return of up to 300.00 GBP needs no check by a person.",)),
-        (BIG, THREE, ("A return of up to 300.00 GBP needs no check by a person.", "1 of them can come back.")),
+        (BIG, THREE, ("1 of them needs no check by a person.", "A return of up to 300.00 GBP needs no check by a person.")),
         ("- rule: Many\n  when: {line.quantity: {over: 2}}\n  set: {returnable: false}\n  say: No.", THREE,
          ("Up to 2 of them can come back.",)),
         ("- rule: Some\n  when: {return.items: {over: 3}}\n  set: {review: always}", THREE,
-         ("A return of up to 3 items needs no check by a person.", "Up to 2 of them can come back.")),
+         ("Up to 2 of them need no check by a person.", "A return of up to 3 items needs no check by a person.")),
+        (BIG.replace("review: always", "returnable: false"), THREE.asking(quantity=1, line_value=Money(150_00, "GBP")),
+         ("It can come back in a return of up to 300.00 GBP.",)),
+        (BIG.replace("review: always", "returnable: false"), THREE.asking(quantity=1),
+         ("Up to 300.00 GBP it could have come back.",)),
         (SHOP + "- rule: Ways\n  set: {ship_with: [shop, label]}", JUMPER.asking(method="label"),
          ("You can return it with a shop’s counter.",)),
         # A way that the policy does not offer is nothing that can be chosen.
@@ -212,9 +216,7 @@ def test_the_answer_is_that_of_all_versions_that_bind_the_order() -> None:
 def test_a_customer_is_told_what_is_still_theirs_to_do_and_plain_facts(
     rules: str, facts: Facts, wanted: tuple[str, ...]
 ) -> None:
-    found = what_if(
-        alone(policy(rules)), facts, only=FOR_CUSTOMERS, rules=False, worth=lambda units: Money(150_00 * units, "GBP")
-    )
+    found = for_customer(alone(policy(rules)), facts, worth=lambda units: Money(150_00 * units, "GBP"))
     assert customer_sentences(found) == wanted
 
 
@@ -223,6 +225,11 @@ def test_grace_is_found_for_staff_and_never_told_to_a_customer() -> None:
     found = what_if(loaded, JUMPER.asking(at=LATE))
     assert said(found)[0] == "If the customer asks until 30 November 2026: accepted."
     assert customer_sentences(found) == ()
+    # A rule that asks the day makes the day worth looking at; that the window has closed says its end still.
+    seasonal = document("- rule: Early\n  when: {today: {to: 2026-11-01}}\n  set: {credit_bonus: 5%}").replace(
+        "days: 30", "days: 30, grace: 2"
+    )
+    assert customer_sentences(for_customer(alone(load_policy(seasonal)), JUMPER.asking(at=LATE))) == ()
 
 
 def test_the_shape_is_the_documented_one() -> None:
@@ -405,7 +412,7 @@ def _possible(facts: Facts, name: str, value: Any, loaded: Policy) -> bool:
 def test_customers_are_never_told_of_another_reason_nor_of_anything_about_themselves(
     loaded: Policy, facts: Facts
 ) -> None:
-    found = what_if(alone(loaded), facts, only=FOR_CUSTOMERS, rules=False)
+    found = for_customer(alone(loaded), facts)
     assert all(set(each.names) <= set(FOR_CUSTOMERS) and not each.without for each in found)
     assert len(customer_sentences(found)) <= 2
     if decide(loaded, facts).answer == ACCEPT:
