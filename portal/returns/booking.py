@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, or_, select
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal import clock, ids, timeline
 from portal.db import Tx
@@ -244,9 +245,9 @@ def _number(tx: Tx, booking_key: str) -> tuple[str, Return | None]:
 
 def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list[Photo]]) -> None:
     """Freeze what was assessed and hold the units."""
-    order, session = found.order, tx.session
+    order = found.order
     one = parcel(line.decision for line in found.lines)
-    return_.order_id, return_.order = order.id, order
+    return_.order_id = order.id
     return_.email_key = email_key(return_.email)
     return_.currency = order.currency
     return_.refund_when = one.refund_when
@@ -264,10 +265,10 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
         if one.ship_by_days is not None:
             today = clock.local_date(tx.at, found.basis.timezone)
             return_.ship_by_on = today + timedelta(days=one.ship_by_days)
+    rows = []
     for position, line in enumerate(found.lines, start=1):
         answer = line.decision.answer
         row = ReturnLine(
-            order_line=line.order_line,
             order_line_id=line.order_line.id,
             position=position,
             quantity=line.wish.quantity,
@@ -283,9 +284,9 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
             exchange_sku=line.wish.exchange_sku if line.wish.resolution == EXCHANGE else None,
         )
         mark_given_away(row)
-        return_.lines.append(row)
-    session.add(return_)
-    hold_new(tx, [(row, line.units) for row, line in zip(return_.lines, found.lines, strict=True)])
+        rows.append((row, line.order_line, line.units))
+    hold_new(tx, return_, rows)
+    set_committed_value(return_, "order", order)
     for row in return_.lines:
         for photo in photos.get(row.order_line_id, ()):
             photo.return_line_id = row.id

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, bindparam, insert, inspect, select
+from sqlalchemy import Select, Table, bindparam, insert, inspect, select, update
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
@@ -44,6 +44,11 @@ _RETURN = (
     .execution_options(**_FRESH)
 )
 _HOLD = insert(cast(Table, UnitRange.__table__))
+_COUNT = (
+    update(cast(Table, OrderLine.__table__))
+    .where(OrderLine.id == bindparam("line"))
+    .values(units_held=OrderLine.units_held + bindparam("more"))
+)
 
 
 def lock_order(tx: Tx, order_id: int) -> Order:
@@ -97,17 +102,25 @@ def hold(line: ReturnLine, ranges: Sequence[Range]) -> None:
         line.units.append(UnitRange(order_line_id=line.order_line_id, first=first, last=last))
 
 
-def hold_new(tx: Tx, lines: Sequence[tuple[ReturnLine, Sequence[Range]]]) -> None:
-    """Write return lines together with the units that they hold: one flush and one statement for all units."""
-    for line, ranges in lines:
-        line.order_line.units_held += units.size(ranges)
-    tx.session.flush()
-    written = [
-        {"return_line_id": line.id, "order_line_id": line.order_line_id, "first": first, "last": last}
-        for line, ranges in lines
-        for first, last in ranges
-    ]
-    tx.session.connection().execute(_HOLD, written)
+def hold_new(tx: Tx, return_: Return, lines: Sequence[tuple[ReturnLine, OrderLine, Sequence[Range]]]) -> None:
+    """Write a new return, its lines and the units that they hold, and let the articles count them."""
+    tx.insert(return_)
+    written = []
+    for line, article, ranges in lines:
+        line.return_id = return_.id
+        tx.insert(line)
+        set_committed_value(line, "return_", return_)
+        set_committed_value(line, "order_line", article)
+        written += [
+            {"return_line_id": line.id, "order_line_id": article.id, "first": first, "last": last}
+            for first, last in ranges
+        ]
+    set_committed_value(return_, "lines", [line for line, _, _ in lines])
+    connection = tx.session.connection()
+    connection.execute(_HOLD, written)
+    connection.execute(_COUNT, [{"line": article.id, "more": units.size(ranges)} for _, article, ranges in lines])
+    for _, article, ranges in lines:
+        set_committed_value(article, "units_held", article.units_held + units.size(ranges))
 
 
 def held(line: ReturnLine) -> tuple[Range, ...]:
