@@ -11,9 +11,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -35,6 +36,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, make_transient_to_detached
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeDecorator
 
@@ -215,7 +217,7 @@ def _insert_new(model: type[Base], dialect: str) -> Any:
 
 
 def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver's own transaction handling is switched off; `begin` below writes BEGIN itself, IMMEDIATE for writers.
+    # The driver's own transaction handling is switched off; the dialect writes BEGIN itself, IMMEDIATE for writers.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -226,29 +228,26 @@ def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     cursor.close()
 
 
-def _on_sqlite_begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("portal_write", False):
-        _begin_immediate(connection)
-    else:
-        connection.exec_driver_sql("BEGIN")
+def _begin(dbapi_connection: PoolProxiedConnection) -> None:
+    driver: Any = dbapi_connection.driver_connection
+    driver.execute("BEGIN")
 
 
-def _begin_immediate(connection: Connection) -> None:
+def _begin_immediate(dbapi_connection: PoolProxiedConnection) -> None:
     """Take the write lock, waiting for other writers in short pauses. Raises ``database is locked`` after `BUSY_TIMEOUT_MS`."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = dbapi_connection.driver_connection
     begun = time.monotonic()
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while (waited := time.monotonic() - begun) < BUSY_TIMEOUT_MS / 1000:
+        while True:
             try:
                 driver.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    break
+                waited = time.monotonic() - begun
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > BUSY_TIMEOUT_MS / 1000:
+                    raise
             time.sleep(min(max(waited / 20, FIRST_PAUSE), LONGEST_PAUSE))
-        # The last try speaks for the wait: what it raises is an error of SQLAlchemy's, as everywhere.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
@@ -260,7 +259,8 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, pool_size=pool_size, max_overflow=10, connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _on_sqlite_connect)
-        event.listen(engine, "begin", _on_sqlite_begin)
+        # Not by an event: one listener makes SQLAlchemy look for others at every step of every statement.
+        engine.dialect.do_begin = _begin  # type: ignore[method-assign]
         return engine
     return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
 
@@ -271,8 +271,18 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5, river: River | None = None) -> None:
         self.url = url
         self.engine = make_engine(url, pool_size=pool_size)
-        self.write_engine = self.engine.execution_options(portal_write=True)
         self.river: River = river or (lambda tx, happened: None)
+
+    @cached_property
+    def write_engine(self) -> Engine:
+        """The same connections for who changes something: on SQLite a transaction begins with the write lock in hand."""
+        made = self.engine.execution_options()
+        if self.is_sqlite:
+            with self.engine.connect():
+                # With its first connection the dialect learns about SQLite what its copy has to know too.
+                made.dialect = copy(self.engine.dialect)
+            made.dialect.do_begin = _begin_immediate  # type: ignore[method-assign]
+        return made
 
     @property
     def is_sqlite(self) -> bool:
