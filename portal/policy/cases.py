@@ -24,7 +24,7 @@ from portal.policy.facts import Facts
 from portal.policy.loader import Policy
 from portal.policy.read_conditions import read_value
 from portal.policy.read_terms import read_terms
-from portal.policy.schema import read_date, read_list, read_text, read_word
+from portal.policy.schema import is_understood, read_date, read_list, read_text, read_word
 
 ANSWERS = ("accept", "review", "refuse")
 _EXPECTED = ("answer", "causes", "requires", "until", "terms", "set_by", "says")
@@ -124,7 +124,7 @@ def _read_cases(root: Node, policy: Policy, findings: Findings) -> tuple[Case, .
 
 def _read_case(node: Node, given: Facts, policy: Policy, findings: Findings) -> Case | None:
     if not isinstance(node, Mapping_):
-        findings.error(node, f"expected a case, not {shown(node)}")
+        findings.error(node, f"expected a case, not {shown(node)}", "write it like `- case: its name`")
         return None
     name, facts, expect = None, given, None
     for key, value in entries(node, findings):
@@ -138,7 +138,11 @@ def _read_case(node: Node, given: Facts, policy: Policy, findings: Findings) -> 
             case _other:
                 findings.error(key, f"unknown key {shown(key)}", known=("case", "facts", "expect"))
     if name is None or not expect:
-        findings.error(node, "a case needs `case` (its name) and `expect`")
+        findings.error(
+            node,
+            "a case needs `case` (its name) and `expect`",
+            "write it like `- case: late` with `expect: {answer: refuse}`",
+        )
         return None
     if facts.order.last_delivered_at is None:
         # A case that tells of one parcel means an order of one parcel.
@@ -233,5 +237,7 @@ def _moment(node: Node, zone: ZoneInfo, findings: Findings) -> datetime | None:
         moment = datetime.fromisoformat(node.text if isinstance(node, Scalar) else "")
     except ValueError:
         findings.error(node, f"expected a moment, not {shown(node)}", "write it like `2026-11-12 18:00`")
+        return None
+    if not is_understood(moment, node, findings):
         return None
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)

@@ -62,7 +62,10 @@ def render(diagnostic: Diagnostic, source: str) -> str:
     ]
     lines = source.splitlines()
     if 0 < diagnostic.line <= len(lines):
-        shown = lines[diagnostic.line - 1].replace("\t", " ")[:200]
+        # A mark that turns what follows around would turn the reader's own screen around.
+        shown = "".join(
+            char if char.isprintable() else "�" for char in lines[diagnostic.line - 1][:200].replace("\t", " ")
+        )
         width = max(1, min(len(diagnostic.text.split("\n")[0]), len(shown) - diagnostic.column + 1))
         rows += [
             f"{margin} |",

@@ -191,10 +191,9 @@ def _compose(text: str, findings: Findings) -> Node | None:
             return None
         nodes += 1
         if nodes > MAX_NODES or len(stack) >= MAX_DEPTH:
-            what = f"deeper than {MAX_DEPTH} levels" if len(stack) >= MAX_DEPTH else "larger than a policy can be"
-            findings.at(
-                line, column, f"the document is nested {what}" if len(stack) >= MAX_DEPTH else f"the document is {what}"
-            )
+            deep = f"the document is nested deeper than {MAX_DEPTH} levels"
+            many = f"the document has more than {MAX_NODES} values"
+            findings.at(line, column, deep if len(stack) >= MAX_DEPTH else many, "a policy has some hundred lines")
             return None
         node: Node
         if isinstance(event, ScalarEvent):
@@ -212,7 +211,7 @@ def _compose(text: str, findings: Findings) -> Node | None:
                 parent.items.append(node)
             elif keys[-1] is None:
                 if not isinstance(node, Scalar):
-                    findings.at(line, column, f"a key is a word, not {shown(node)}")
+                    findings.at(line, column, f"a key is a word, not {shown(node)}", "write it like `key: value`")
                     return None
                 keys[-1] = node
             else:

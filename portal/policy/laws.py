@@ -257,7 +257,7 @@ _FLOOR_KEYS = ("floor", "cite", "when", "unless", "grant")
 
 def _keyed(node: Node, known: tuple[str, ...], needed: Iterable[str], findings: Findings) -> dict[str, Node] | None:
     if not isinstance(node, Mapping_):
-        findings.error(node, f"expected a mapping, not {shown(node)}")
+        findings.error(node, f"expected a mapping, not {shown(node)}", f"it has the keys {', '.join(known)}")
         return None
     given: dict[str, Node] = {}
     for key, value in entries(node, findings):

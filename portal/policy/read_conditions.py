@@ -53,7 +53,7 @@ def _composed(key: Scalar, value: Node, findings: Findings) -> c.Condition | Non
     if key.text == "not":
         part = read_condition(value, findings)
         if part == c.ALWAYS:
-            findings.error(value, "`not` of nothing never holds")
+            findings.error(value, "`not` of nothing never holds", "name what must not hold, or delete `not`")
             return None
         return None if part is None else c.Not(part)
     if not isinstance(value, Listing) or not value.items:
@@ -137,7 +137,7 @@ def _between(
         findings.error(operand, f"`between` compares {low.currency} with {high.currency}", "use one currency")
         return None
     if high < low:
-        findings.error(operand, "`between` holds for nothing: the second value is below the first")
+        findings.error(operand, "`between` holds for nothing: the second value is below the first", "swap them")
         return None
     return c.Comparison(spec.name, "between", (low, high))
 

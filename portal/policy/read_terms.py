@@ -309,7 +309,11 @@ def _question(node: Node, findings: Findings) -> t.Question | None:
         if listed is None:
             return None
         if not 2 <= len(listed) <= MAX_CHOICES:
-            findings.error(keys["choices"][1], f"{len(listed)} choices", f"give 2 to {MAX_CHOICES}, or none for a text")
+            findings.error(
+                keys["choices"][1],
+                f"{len(listed)} choice{'' if len(listed) == 1 else 's'}",
+                f"give 2 to {MAX_CHOICES}, or none for a text",
+            )
             return None
         choices = [read_text(each, findings, "a choice") for each in listed]
         if len(set(choices)) < len(choices):

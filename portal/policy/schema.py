@@ -29,10 +29,10 @@ _repeats: tuple[str, ...] = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 def read_scalar(node: Node, findings: Findings, wanted: str) -> Scalar | None:
     """The node if it is a scalar that is not empty."""
     if not isinstance(node, Scalar):
-        findings.error(node, f"expected {wanted}, not {shown(node)}")
+        findings.error(node, f"expected {wanted}, not {shown(node)}", "give one value")
         return None
     if not node.text and not node.quoted:
-        findings.error(node, f"expected {wanted}, but nothing is given")
+        findings.error(node, f"expected {wanted}, but nothing is given", "write it after the colon, or delete the key")
         return None
     return node
 
@@ -43,7 +43,7 @@ def read_text(node: Node, findings: Findings, wanted: str = "a text") -> str | N
         return None
     text = scalar.text.strip()
     if not text:
-        findings.error(node, f"expected {wanted}, but it is empty")
+        findings.error(node, f"expected {wanted}, but it is empty", "write it between the quotes, or delete the key")
         return None
     if len(text) > MAX_TEXT:
         findings.error(node, f"{wanted} of {len(text)} characters", f"at most {MAX_TEXT} are allowed")
@@ -110,10 +110,15 @@ def read_date(node: Node, findings: Findings) -> date | None:
     except ValueError:
         findings.error(node, f"{shown(node)} is no day of the calendar", "write year, month and day like `2026-11-30`")
         return None
-    if not EARLIEST <= day.year < LATEST:
-        findings.error(node, f"{shown(node)} is out of reach", f"years from {EARLIEST} to {LATEST - 1} are understood")
-        return None
-    return day
+    return day if is_understood(day, node, findings) else None
+
+
+def is_understood(day: date, node: Node, findings: Findings) -> bool:
+    """False, with an error, for a year in which no shop sold anything, and of which calendars can no longer count on."""
+    if EARLIEST <= day.year < LATEST:
+        return True
+    findings.error(node, f"{shown(node)} is out of reach", f"years from {EARLIEST} to {LATEST - 1} are understood")
+    return False
 
 
 def read_money(node: Node, findings: Findings) -> Money | None:
@@ -146,7 +151,9 @@ def read_share(node: Node, findings: Findings, highest: int = 10_000) -> int | N
         findings.error(node, f"expected a percentage, not {shown(node)}", "write it like `10%` or `12.5%`")
         return None
     if share > highest:
-        findings.error(node, f"{shown(node)} is more than {highest // 100}%")
+        findings.error(
+            node, f"{shown(node)} is more than {highest // 100}%", f"at most {highest // 100}% are understood"
+        )
         return None
     return share
 
@@ -203,7 +210,7 @@ def read_pattern(node: Node, findings: Findings) -> str | None:
     try:
         re.compile(text, re.IGNORECASE)
     except (re.error, RecursionError, OverflowError) as error:
-        findings.error(node, f"{shown(node)} is no pattern: {str(error).lower()}")
+        findings.error(node, f"{shown(node)} is no pattern: {str(error).lower()}", "write it like `SWIM-.*`")
         return None
     if reason := _slow(text):
         findings.error(node, f"{shown(node)} could take very long to match: {reason}", "use simpler patterns")
@@ -257,6 +264,6 @@ def read_list(node: Node, findings: Findings, wanted: str) -> list[Node] | None:
     if isinstance(node, Scalar):
         return None if read_scalar(node, findings, wanted) is None else [node]
     if isinstance(node, Listing) and not node.items:
-        findings.error(node, f"expected {wanted}, but the list is empty")
+        findings.error(node, f"expected {wanted}, but the list is empty", "name at least one, or delete the key")
         return None
     return list(node.items)

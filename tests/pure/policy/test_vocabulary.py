@@ -259,7 +259,7 @@ REFUSES: dict[str, list[tuple[str, int, str]]] = {
         ("[{name: worn}]", 1, "the question has no `ask`"),
         ("[{name: Worn, ask: Worn?}]", 8, "`Worn` is no name of a question"),
         ("[{name: a, ask: A?}, {name: a, ask: B?}]", 21, "two questions are called `a`"),
-        ("[{name: a, ask: A?, choices: [yes]}]", 29, "1 choices"),
+        ("[{name: a, ask: A?, choices: [yes]}]", 29, "1 choice"),
         ("[{name: a, ask: A?, choices: [yes, yes]}]", 29, "a choice is given twice"),
         (f"[{', '.join(f'{{name: q{n}, ask: A?}}' for n in range(6))}]", 106, "more than 5 questions"),
     ],
