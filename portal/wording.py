@@ -6,6 +6,7 @@ Never: a rounding, but in `whole_money`; a date without its zone.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -42,7 +43,12 @@ def money(minor: int, currency: str, locale: str = "en_GB", *, signed: bool = Fa
     text = format_currency(
         amount, currency, _pattern(locale, exponent(currency)), locale_of(locale), currency_digits=False
     )
-    return (MINUS if minor < 0 else "+" if signed and minor else "") + text
+    return (MINUS if minor < 0 else "+" if signed and minor else "") + _spaced(text)
+
+
+def _spaced(text: str) -> str:
+    """``KWD 12.345``: where a currency has letters alone for a symbol, CLDR sets it off with a space that does not break."""
+    return re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", "\N{NO-BREAK SPACE}", text)
 
 
 def whole_money(minor: int, currency: str, locale: str = "en_GB", *, signed: bool = False) -> str:
@@ -50,7 +56,7 @@ def whole_money(minor: int, currency: str, locale: str = "en_GB", *, signed: boo
     unit = 10 ** exponent(currency)
     amount = (abs(minor) * 2 + unit) // (unit * 2)
     text = format_currency(amount, currency, _pattern(locale, 0), locale_of(locale), currency_digits=False)
-    return (MINUS if minor < 0 and amount else "+" if signed and minor > 0 and amount else "") + text
+    return (MINUS if minor < 0 and amount else "+" if signed and minor > 0 and amount else "") + _spaced(text)
 
 
 def _english(locale: Locale) -> bool:

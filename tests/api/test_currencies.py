@@ -109,3 +109,10 @@ def test_mail_and_paper_show_the_amount_that_stripe_is_asked_for(api: Api, curre
     pdf = WeasyprintCreditNotes(i18n.catalogue).credit_note_pdf(doc).pdf
     paper = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
     assert figures in paper.replace(",", "")
+
+
+def test_a_currency_without_a_sign_of_its_own_stands_apart_from_the_figures() -> None:
+    apart = [wording.money(12345, code) for code in ("KWD", "CHF", "GBP", "JPY", "USD")]
+    assert apart == ["KWD\N{NO-BREAK SPACE}12.345", "CHF\N{NO-BREAK SPACE}123.45", "£123.45", "JP¥12,345", "US$123.45"]
+    assert wording.money(-12345, "KWD") == "−KWD\N{NO-BREAK SPACE}12.345"
+    assert wording.whole_money(12345, "CHF") == "CHF\N{NO-BREAK SPACE}123"

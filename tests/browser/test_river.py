@@ -289,3 +289,28 @@ def test_a_lead_gives_goodwill_for_an_order(page: Page, staffed: LivePortal, sca
     page.get_by_role("link", name="£2.00").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("£2.00")
     scan()
+
+
+def test_nothing_runs_out_of_the_page_on_the_smallest_phone_or_with_text_twice_as_large(
+    page: Page, live: LivePortal
+) -> None:
+    """Reflow at 320 px (WCAG 1.4.10) and text at 200% (1.4.4), on the pages with the most in a row."""
+
+    def fits() -> None:
+        for width, size in ((320, ""), (390, "200%")):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.evaluate("size => document.documentElement.style.fontSize = size", size)
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{page.url} runs out by {wide} px at {width} px, text {size or 'as it is'}"
+        page.evaluate("document.documentElement.style.fontSize = ''")
+
+    page.goto(live.url + "/policy")
+    fits()
+    find_order(page, live, "20418", "BS6 5QA")
+    fits()
+    page.get_by_label("Merino crew jumper").check()
+    carry_on(page)
+    page.get_by_label("It’s too small").check()
+    expect(page.get_by_label("Another size or colour")).to_be_visible()
+    page.get_by_label("Another size or colour").check()
+    fits()

@@ -140,7 +140,7 @@ def _steps(
         steps.append((_("We check it"), within))
     else:
         steps.append((_("Keep the items"), _("You don’t need to send anything back.")))
-    steps.append(_get(quote, to))
+    steps.append(_get(quote, to, return_.email))
     return steps
 
 
@@ -172,17 +172,22 @@ def _send(return_: Return, label: Label | None) -> tuple[str, str | Markup]:
     return _("Drop it off and get a receipt"), where
 
 
-def _get(quote: Quote, to: str) -> tuple[str, str]:
+def _get(quote: Quote, to: str, email: str) -> tuple[str, str]:
     currency, shop = quote.currency, ports().shop
     credit, refund = quote.credit_total.minor, quote.refund_total.minor
     parts = []
     if credit:
-        parts.append(_("%(amount)s store credit by e-mail.", amount=money(credit, currency)))
+        said = (
+            _("%(amount)s store credit by e-mail.")
+            if email
+            else _("%(amount)s store credit, its code on the return’s page.")
+        )
+        parts.append(said % {"amount": money(credit, currency)})
     if refund:
         parts.append(_("%(amount)s to %(to)s.", amount=money(refund, currency), to=to))
         parts.append(_("Banks take %(days)s.", days=speech().working_days(shop.bank_days.least, shop.bank_days.most)))
     if any(line.resolution not in (REFUND, STORE_CREDIT) for line in quote.lines):
-        parts.append(_("We send your exchange with its own e-mail."))
+        parts.append(_("We send your exchange with its own e-mail.") if email else _("We send your exchange."))
     amount = money(quote.total.minor, currency)
     title = _("You get %(amount)s", amount=amount) if quote.total.minor else _("You get your exchange")
     return title, " ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flask import flash, request, url_for
@@ -223,9 +224,7 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         offer=offer,
         dearer=len({each.price_minor for each in offer.variants}) > 1 if offer else False,
         why_not=" ".join((customer_summary(offer.refusal, words), *changes)) if offer and offer.refusal else "",
-        why_person=" ".join(dict.fromkeys((*(cause_message(each, words) for each in offer.review), *changes)))
-        if offer and offer.review
-        else "",
+        why_person=_why_person(offer, changes),
         cards=[_card(basket, offer, outcome) for outcome in offer.outcomes] if offer else [],
         table=compared([(each.resolution, each.quote, each.decision) for each in offer.outcomes]) if offer else [],
         paid=money(_paid(offer), currency) if offer and offer.outcomes else "",
@@ -247,6 +246,16 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         button=_("Save and go back") if back == "review" else _button(offer, index, last),
         hours=ports().shop.decide_within_hours,
     )
+
+
+def _why_person(offer: Offer | None, changes: Sequence[str]) -> str:
+    """The reasons why a person checks it first, beyond the bare fact, which the notice says anyhow."""
+    if offer is None or not offer.review:
+        return ""
+    words = speech().wording()
+    said = dict.fromkeys((*(cause_message(cause, words) for cause in offer.review), *changes))
+    said.pop(_("A person in our team checks this before we answer."), None)
+    return " ".join(said)
 
 
 def _button(offer: Offer | None, index: int, last: bool) -> str:

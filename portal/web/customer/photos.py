@@ -113,4 +113,7 @@ def _name(file_name: str) -> str:
     """The file's own name for the customer's eyes, without a path."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
     clean = "".join(sign for sign in last if sign.isprintable()).strip()
-    return clean[-60:] or "photo"
+    stem, dot, kind = clean.rpartition(".")
+    if len(clean) > 60 and stem and len(kind) < 10:
+        clean = f"{stem[: 58 - len(kind)]}…{dot}{kind}"
+    return clean[:60] or "photo"

@@ -13,7 +13,7 @@ from PIL import Image
 from portal.config import ROOT
 from portal.returns.models import ReturnLine
 from portal.returns.photos import Encoded
-from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, picture, text_of
+from tests.web.customer.desk import EMAIL, SECOND_PARCEL, Customer, Desk, inline_code, line, picture, text_of
 
 Make = Callable[[], Customer]
 JUMPER = "/order/WH-20418/item/1"
@@ -250,3 +250,73 @@ def test_the_policys_questions_are_asked_kept_and_decide(desk: Desk, customer: M
     (line,) = desk.rows(ReturnLine)
     assert line.facts["answers"] == {"worn": "no", "why": "The colour"}
     assert line.answer == "accept"
+
+
+ASKS = """rules:
+  - rule: Asked of electronics
+    when: {item.category: electronics}
+    set:
+      questions:
+        - {name: opened, ask: Have you opened the box?, choices: ["no", "yes"]}
+        - {name: serial, ask: What is the serial number?}
+"""
+
+
+def test_the_policys_questions_come_before_what_may_be_left_out(desk: Desk, customer: Make) -> None:
+    desk.publish((ROOT / "policies" / "default.yaml").read_text(encoding="utf-8").replace("rules:\n", ASKS, 1))
+    desk.order(lines=[line(1, "Headphones", 9900, SECOND_PARCEL, category="electronics")])
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    priya.post("/order/WH-20418/item/1", {"reason": "changed-mind", "step": "show"})
+    page = priya.get("/order/WH-20418/item/1")
+    text = text_of(page)
+    order = [
+        text.index(said)
+        for said in ("Have you opened the box?", "What is the serial number?", "Anything we should know?")
+    ]
+    assert order == sorted(order)
+    assert "No Yes" in text
+    assert 'value="no"' in page.text
+
+
+def test_a_photo_with_a_long_name_is_called_by_its_beginning_and_its_kind(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    name = "a label on the inside of the collar that nobody ever reads until it itches so much.jpg"
+    data = {"reason": "too-small", "step": "photo", "photo": (picture(), name)}
+    priya.post("/order/WH-20418/item/1", data)
+    text = text_of(priya.get("/order/WH-20418/item/1"))
+    assert f"1 photo added, {name[:55]}….jpg" in text
+
+
+def test_that_a_person_checks_it_is_said_once(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Sofa", 49900, SECOND_PARCEL)])
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    priya.post("/order/WH-20418/item/1", {"reason": "changed-mind", "step": "show"})
+    text = text_of(priya.get("/order/WH-20418/item/1"))
+    assert text.count("A person checks this before we answer") == 1
+    assert "A person in our team checks this" not in text
+
+
+def test_who_gave_no_address_is_promised_no_mail(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Scarf", 4500, SECOND_PARCEL)], email="")
+    desk.order("WH-2", [line(1, "Chair", 7000, SECOND_PARCEL, 5)], email="")
+    receiver = customer()
+    answers = {
+        "WH-20418": "store credit, its code on the return’s page",
+        # Seventy times five is for a person to decide.
+        "WH-2": "You find our answer here",
+    }
+    for number, said in answers.items():
+        receiver.find(number, "BS6 5QA")
+        receiver.choose(1, number=number, quantity_1="1" if number == "WH-20418" else "5")
+        receiver.answer(1, outcome="store_credit", number=number)
+        receiver.send_with(number=number)
+        booked = text_of(receiver.get(receiver.book(number).headers["Location"]))
+        assert said in booked
+        assert "e-mail" not in booked
