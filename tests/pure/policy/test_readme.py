@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 
+from portal.cli.policy import policy as group
 from portal.policy import conditions as c
 from portal.policy.cases import load_cases, read_facts, run_case
 from portal.policy.conditions import compile_condition
@@ -16,7 +18,7 @@ from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
 from portal.policy.reasons import REASONS
 from portal.policy.terms import TERMS, value_from_json, value_to_json
-from tests.pure.policy.samples import LONDON, POLICIES
+from tests.pure.policy.samples import LONDON, POLICIES, document, shipped
 
 TEXT = (POLICIES / "README.md").read_text(encoding="utf-8")
 
@@ -91,3 +93,53 @@ def test_the_examples_of_policy_and_cases_work_together():
     cases = load_cases(BLOCKS[1], policy)
     assert len(cases) == 2
     assert [run_case(policy, case) for case in cases] == [[], []]
+
+
+FENCES = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.S)
+PROSE = re.sub(r"```.*?```", "", TEXT, flags=re.S)
+TABLED = {cell for row in (*CONDITIONS, *TERM_ROWS) for span in row for cell in re.findall(r"`([^`]+)`", span)}
+SPANS = [span for span in dict.fromkeys(re.findall(r"`([^`]+)`", PROSE)) if span not in TABLED]
+OTHER_DOCUMENTS = ('"yaml.schemas": {"policies/schema.json": "policies/laws/*.yaml"}', "law: eu-consumer")
+"""Not of the language of rules: a setting of an editor, and what `policy explain` calls a law."""
+REFUSED = "exchange_for: any_product"
+FACT = re.compile(r"[a-z_0-9]+\.[a-z_0-9.]+")
+PLACES = {"days: …": "days: 30", "until: …": "until: 2027-01-31", "in: […]": "in: [a@example.com]"}
+
+
+def test_every_block_is_one_that_a_test_runs():
+    assert [kind for kind, _ in FENCES] == ["yaml", "yaml", ""]
+    assert shipped("default").source.startswith(FENCES[2][1])
+
+
+@pytest.mark.parametrize("span", [span for span in SPANS if ": " in span and span not in (*OTHER_DOCUMENTS, REFUSED)])
+def test_every_setting_in_the_text_reads_as_the_language_does(span):
+    text = span
+    for gap, value in PLACES.items():
+        text = text.replace(gap, value)
+    assert "…" not in text
+    key = text.lstrip("{").partition(":")[0]
+    if key == "laws":
+        assert load_policy(document(extra=text + "\n")).floors
+    elif key in TERMS:
+        assert list(read(text, read_terms)) == [key]
+    elif key in ("from", "if_undelivered", "ends_on"):
+        assert read(f"window: {{days: 30, {text}}}", read_terms)
+    else:
+        assert c.find_fact(key) is not None
+        read(text, read_condition)
+
+
+@pytest.mark.parametrize("span", [each for each in SPANS if FACT.fullmatch(each) and "yaml" not in each])
+def test_every_fact_in_the_text_is_one(span):
+    known = {f"what_if.{key}" for key in ("if", "without", "answer", "requires", "terms", "sentence")}
+    assert c.find_fact(span) is not None or span in (*known, "schema.json")
+
+
+@pytest.mark.parametrize("span", [span for span in SPANS if span.startswith("portal policy ")])
+def test_every_command_in_the_text_takes_what_the_text_says(span):
+    name = span.split()[2]
+    command = group.commands[name]
+    options = {option for each in command.params for option in each.opts}
+    assert set(re.findall(r"--[a-z-]+", span)) <= options
+    arguments = [word for word in re.sub(r"\[.*?\]|--[a-z-]+ \S+", "", span).split()[3:] if word.isupper()]
+    assert len(arguments) <= sum(not isinstance(each, click.Option) for each in command.params)
