@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from portal.db import Tx
 from portal.refunds import lifecycle
 from portal.refunds.models import LedgerEntry, Refund, StoreCredit
+from portal.returns.models import Return
 
 OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
 ACCOUNTS = (OWED, RESERVED, REFUNDED, STORE_CREDIT)
@@ -98,6 +99,18 @@ def balances(session: Session, return_id: int) -> dict[str, int]:
     found = session.connection().execute(_BALANCES, {"return_id": return_id})
     sums = {account: int(total) for account, total in found}
     return {account: sums.get(account, 0) for account in ACCOUNTS}
+
+
+def of_order(session: Session, order_id: int) -> list[tuple[LedgerEntry, str | None, str | None]]:
+    """Every row of an order, oldest first, with the numbers of the return and the refund it is about: one query."""
+    query = (
+        select(LedgerEntry, Return.rma, Refund.public_id)
+        .outerjoin(Return, Return.id == LedgerEntry.return_id)
+        .outerjoin(Refund, Refund.id == LedgerEntry.refund_id)
+        .where(LedgerEntry.order_id == order_id)
+        .order_by(LedgerEntry.id)
+    )
+    return [(entry, rma, refund) for entry, rma, refund in session.execute(query)]
 
 
 def unsent(session: Session, return_id: int) -> int:

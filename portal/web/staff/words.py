@@ -136,6 +136,43 @@ def resolution(code: str) -> str:
     return {"refund": _("Refund"), "store_credit": _("Store credit"), "exchange": _("Exchange")}.get(code, code)
 
 
+def account(code: str) -> str:
+    """An account of the ledger."""
+    return {
+        "owed": _("Owed to the customer"),
+        "reserved": _("Reserved at a payment"),
+        "refunded": _("Refunded"),
+        "store_credit": _("Store credit"),
+    }.get(code, code)
+
+
+def ledger_kind(code: str) -> str:
+    """What a row of the ledger is."""
+    return {
+        "item": _("Price"),
+        "discount": _("Discount share"),
+        "tax": _("Tax"),
+        "inspection": _("After the check"),
+        "restocking_fee": _("Restocking fee"),
+        "credit_bonus": _("Credit bonus"),
+        "replacement": _("Replacement"),
+        "return_shipping": _("Return label"),
+        "outbound_shipping": _("Delivery costs"),
+        "adjustment": _("Changed by us"),
+        "goodwill": _("Goodwill"),
+        "carried": _("Kept for the next payment, too small to send"),
+        "waived": _("Closed, nothing more is owed"),
+        "reserve": _("Reserved"),
+        "release": _("Free again, it was not sent"),
+        "paid": _("Paid"),
+        "paid_elsewhere": _("Paid another way"),
+        "released": _("Given free, never charged"),
+        "reversed": _("Came back"),
+        "elsewhere": _("Made outside the portal"),
+        "issued": _("Issued"),
+    }.get(code, code)
+
+
 TONES: Mapping[str, str] = {
     "return.review_opened": "amber",
     "review.opened": "amber",

@@ -14,6 +14,7 @@ import pytest
 from portal.config import ROOT
 from portal.notices import breakdown
 from portal.notices.colour import INK, READABLE, WHITE, contrast, on_accent
+from portal.notices.context import ABOUT_GIFTS
 from portal.notices.render import Text, render
 from portal.notices.service import KINDS
 from portal.notices.speech import Speech
@@ -143,6 +144,18 @@ def test_a_refund_without_a_bank_reference_says_why_there_is_none_yet(
     found = say(kind, context(kind, pieces=[piece]), shop)
     for text in (flat(found.text), Page(found.html).text):
         assert f"Banks take 3 to 5 working days. {said}" in text.replace("Your bank may show no payment: ", "")
+
+
+@pytest.mark.parametrize("kind", sorted(ABOUT_GIFTS))
+def test_what_is_told_of_a_gift_names_its_order_and_no_return(kind: str, shop: Shop) -> None:
+    facts = context(kind, rma="", gift="gw_1", lines=[], quote=Quote("GBP", ()).to_json())
+    facts["pieces"] = facts["pieces"][:1]
+    found = say(kind, facts, shop)
+    for text in (flat(found.text), Page(found.html).text):
+        assert "See your refund" in text
+        assert "because of your order WH-20418" in text
+        assert "See return" not in text
+        assert "you returned" not in text
 
 
 def test_a_refund_held_by_a_dispute_promises_nothing_and_says_what_it_waits_for(shop: Shop) -> None:

@@ -92,6 +92,7 @@ def test_as_agreed_is_finished_in_one_step_and_back_at_the_scan_field(warehouse:
     assert (entry.actor_name, entry.why) == ("Ben Whitlock", "Box dented")
     seen = warehouse.words("/staff/receive")
     assert f"{rma}: Finished." in seen
+    assert "This parcel is finished Its money is on its way." in warehouse.words(f"/staff/receive/{rma}")
     assert "1 parcel 1 item 0 exceptions" in " ".join(_figures(seen))
     assert [refund.amount_minor for refund in shop.refunds(rma)] == [64_00]
 

@@ -27,6 +27,7 @@ PAGES = {
     "/staff/refunds/switch": LEADS,
     "/staff/orders/1/goodwill": LEADS,
     "/staff/returns/{rma}": EVERYBODY,
+    "/staff/orders/1/ledger": DESK,
     "/staff/returns/{rma}/cancel": DESK,
     "/staff/receive/{rma}": ALL,
     "/staff/policy": READERS,

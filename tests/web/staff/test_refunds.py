@@ -429,6 +429,28 @@ def test_a_second_person_approves_what_another_has_decided(
     assert len(rows(shop.database, select(jobs.Job).where(jobs.Job.name == "submit_refund"))) == 2
 
 
+def test_staff_see_every_row_of_the_ledger_and_its_sums(agent: Browser, warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(Item(gross=72_00),))
+    order_id = shop.look(rma).order_id
+    here = f"/staff/orders/{order_id}/ledger"
+    assert "Nothing has moved" in agent.words(here)
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    (refund,) = shop.refunds(rma)
+    with shop.do(STRIPE) as tx:
+        settle.paid_elsewhere(tx, *lock_refund(tx.session, refund.id), "Cash")
+    assert here in agent.page(f"/staff/returns/{rma}")
+    seen = agent.words(here)
+    for part in (
+        "Owed to the customer £72.00", "Reserved at a payment £0.00", "Refunded £72.00", f"Reserved {refund.public_id} £72.00",
+        f"Paid {refund.public_id} −£72.00", f"Paid another way {refund.public_id} £72.00", f"Price {rma} £72.00",
+    ):  # fmt: skip
+        assert part in seen, part
+    assert len(cost(shop.database, agent, here)) <= 6
+    assert agent.get("/staff/orders/999/ledger").status_code == 404
+    assert warehouse.get(here).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("method", "provider", "said"),
     [
