@@ -66,14 +66,30 @@ class TermOut(Open):
     instead_of: list[Any]
 
 
+class ChangeOut(Open):
+    """A change that gives another answer: facts that would be otherwise (``if``, as conditions of the language) or rules that
+    would not be there (``without``). ``requires`` are codes of what the customer would still have to add."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    if_: Annotated[list[dict[str, Any]], Field(alias="if")]
+    without: list[str]
+    answer: Literal["accept", "review", "refuse"]
+    requires: list[str]
+    terms: dict[str, Any]
+    sentence: str
+
+
 class DecidedLine(Open):
-    """The policy's answer for one line."""
+    """The policy's answer for one line. ``what_if`` is there when it was asked for: what would have changed the answer, what
+    helps the customer first; see "Why" in policies/README.md."""
 
     line: str
     answer: Literal["accept", "review", "refuse"]
     causes: list[CauseOut]
     terms: dict[str, TermOut]
     quote: QuoteOut
+    what_if: list[ChangeOut] = Field(default_factory=list)
 
 
 class DecisionOut(Open):

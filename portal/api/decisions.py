@@ -12,15 +12,21 @@ from portal.api.answers import DecisionOut
 from portal.api.base import answer, api, call, perform, ports
 from portal.api.idempotency import key_of
 from portal.api.orders import readable
-from portal.api.schemas import DecisionIn, WishIn
+from portal.api.schemas import DecisionAskedIn, WishIn
+from portal.errors import Invalid
 from portal.orders import queries
+from portal.policy.counterfactual_words import staff_sentence
 from portal.policybook.service import load_book
 from portal.returns.assess import Assessment, Wish, assess
+from portal.returns.explaining import changes_of_wish
 
 EXAMPLE = {
     "order": "WH-20418",
     "lines": [{"line": "1", "quantity": 1, "reason": "changed-mind", "resolution": "refund"}],
 }
+
+MOST_EXPLAINED = 20
+"""Explaining a line takes about a hundred decisions."""
 
 
 def to_wish(wish: WishIn) -> Wish:
@@ -50,15 +56,29 @@ def assessment_json(found: Assessment) -> dict[str, Any]:
 
 
 @api.post("/decisions")
-@call("decisions:read", body=DecisionIn, answers=DecisionOut, example=EXAMPLE)
-def decide(data: DecisionIn) -> Response:
+@call("decisions:read", body=DecisionAskedIn, answers=DecisionOut, example=EXAMPLE)
+def decide(data: DecisionAskedIn) -> Response:
     """What the policy says to these wishes, with causes, terms and money. Changes nothing."""
 
     def decided(session: Session) -> dict[str, Any]:
         order = queries.get_order(session, readable(data.order))
         wishes = [to_wish(wish) for wish in data.lines]
         at = data.at or clock.now()
-        return assessment_json(assess(session, load_book(session), order, wishes, at=at, ship_with=data.ship_with))
+        book = load_book(session)
+        found = assess(session, book, order, wishes, at=at, ship_with=data.ship_with)
+        said = assessment_json(found)
+        if data.what_if:
+            for shown, line in zip(said["lines"], found.lines, strict=True):
+                shown["what_if"] = [
+                    {**each.to_json(), "sentence": staff_sentence(each)} for each in changes_of_wish(book, order, line)
+                ]
+        return said
+
+    if data.what_if and len(data.lines) > MOST_EXPLAINED:
+        raise Invalid(
+            "What would have changed the answer is worked out for a few lines at a time.",
+            {"/lines": f"send at most {MOST_EXPLAINED} lines with `what_if`"},
+        )
 
     if key_of(request) is not None:
         # Only the answer is written, so that the same key gives it again even when the order has changed meanwhile.

@@ -114,6 +114,14 @@ class DecisionIn(Body):
     ] = None
 
 
+class DecisionAskedIn(DecisionIn):
+    """What is asked of the policy, and whether it says what would have changed its answers."""
+
+    what_if: Annotated[
+        bool, Field(description="Also answer what would have changed each line's answer; for 20 lines at most")
+    ] = False
+
+
 class ReturnIn(DecisionIn):
     """A return to open."""
 
