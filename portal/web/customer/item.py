@@ -300,7 +300,7 @@ def _card(basket: Basket, offer: Offer, outcome: Outcome) -> Card:
             "in_transit": _("Ready to spend when you’ve dropped it off."),
             "received": _("Ready to spend when it has reached us."),
             "inspected": _("Ready to spend when we’ve checked the item."),
-        }[decision.value("refund_when")]
+        }["authorized" if offer.keeps and len(basket.plan.choices) == 1 else decision.value("refund_when")]
         return Card(STORE_CREDIT, _("Store credit"), hint, amount, tag, rows, _("Store credit for this item"))
     sentences = [_("To %(method)s.", method=pay_to(basket.order))]
     for part in outcome.quote.all_parts():

@@ -64,6 +64,7 @@ def test_what_is_given_away_is_asked_for_on_every_page_and_written_down(desk: De
     priya.answer(2)
     asked = "Please give it to somebody who can use it."
     assert f"You don’t need to send it back {asked}" in text_of(priya.get("/order/WH-20418/item/2"))
+    assert "Ready to spend as soon as we agree." in text_of(priya.get("/order/WH-20418/item/2"))
     assert asked in text_of(priya.get("/order/WH-20418/review"))
     booked = priya.book().headers["Location"]
     assert f"Brushed flannel shirt {asked}" in text_of(priya.get(booked))

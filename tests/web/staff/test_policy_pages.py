@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -13,12 +14,14 @@ from portal.policy.loader import load_policy
 from portal.policybook import drafts, service
 from portal.policybook.models import PolicyVersion
 from tests.pure.policy.language import values
+from tests.pure.policy.test_diagnostics import BOMBS
 from tests.stages.returns.trade import POLICY, rows
 from tests.web.staff.browser import Browser, cost, links, words
 from tests.web.staff.shop import Shop
 from tests.web.staff.test_hostile import EVIL, NAUGHTY
 
 pytestmark = pytest.mark.usefixtures("book")
+YEAR_9999 = "  - {rule: Ever, when: {order.placed: {to: 9999-12-31}}, set: {review: always}}\n"
 WARNS = POLICY.replace("    say: It was sold as final sale.\n", "")
 
 
@@ -393,6 +396,35 @@ def test_hostile_text_is_shown_as_text_and_breaks_no_page(lead: Browser, text: s
     fields = ("seen", "rule", "to", "act", "note", "start", "day", "time", "terms", "when-0-kind", "newest")
     for path in ("rules", "rules/move", "rules/delete", "undo", "discard", "publish", "versions/1/roll-back"):
         assert lead.post(f"/staff/policy/{path}", dict.fromkeys(fields, text)).status_code < 500
+
+
+WRONG_TEXTS = {
+    "a billion laughs": (BOMBS["a billion laughs"], "Anchors are not part of the language"),
+    "nested lists": ("[" * 5_000, "The document is nested deeper than 16 levels"),
+    "six thousand lines": ("# \n" * 6_000, "The document has more than 5000 lines"),
+    "300 kB": (f"# {'x' * 300_000}", "The document is larger than 256 kB"),
+    "a name that turns around": (POLICY.replace("Final sale", "Final \u202esale"), "Hidden character U+202E"),
+    "the year 9999": (POLICY.replace("rules:\n", f"rules:\n{YEAR_9999}"), "“9999-12-31” is out of reach"),
+    "no number": (POLICY.replace("days: 30", "days: .nan"), "Expected a number of days, not “.nan”"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TEXTS)
+def test_a_text_that_is_no_policy_is_named_at_once_and_never_published(
+    lead: Browser, database: Database, name: str
+) -> None:
+    text, said = WRONG_TEXTS[name]
+    begin(lead)
+    started = time.process_time()
+    answer = save_text(lead, text)
+    seen = words(answer.text) if answer.status_code == 422 else lead.words("/staff/policy/text")
+    assert time.process_time() - started < 5
+    assert said in seen
+    if answer.status_code == 303:
+        # It stays a draft to be mended, and no more than that.
+        assert draft(database) == text
+        lead.post("/staff/policy/publish", {"note": "x"})
+    assert len(rows(database, select(PolicyVersion.number))) == 1
 
 
 def test_a_page_costs_the_same_few_queries_whatever_the_number_of_versions_and_changes(
