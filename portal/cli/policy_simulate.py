@@ -13,7 +13,7 @@ from portal.cli.context import ports
 from portal.cli.orders import Bar
 from portal.cli.policy import load_policy_file, policy, read_policy_text
 from portal.money import Money
-from portal.policy.simulate import ANSWERS, MONEY, Comparison
+from portal.policy.tally import ANSWERS, MONEY, Comparison
 from portal.policybook.service import load_book
 from portal.policybook.simulation import ASKED_AFTER, Sample, Simulation
 from portal.returns.simulation import simulate as try_on_the_past

@@ -9,142 +9,40 @@ Never: an order that is refused in one sum and paid in another; a database, a cl
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.facts import Facts
 from portal.policy.quote import REFUND, Quote, QuoteLine, ShippingPaid, quote
+from portal.policy.tally import Comparison, moved, sums_of
 
 Ask: TypeAlias = Callable[[Facts], Decision]
 Row: TypeAlias = tuple[Any, ...]
-ANSWERS = (ACCEPT, REVIEW, REFUSE)
-MONEY = ("refund", "credit", "exchange", "fees", "waiting")
-"""What a tally sums: paid back, given as credit, worth of replacements, fees kept, and what waits for a person."""
-
 # The terms that a quote of money reads. Two decisions that agree in these give the same amounts.
 _PRICED = ("return_shipping", "restocking_fee", "outbound_shipping", "credit_bonus", "keep_item")
 
 
-@dataclass(slots=True)
-class Tally:
-    """What one policy says to all questions: answers by line, and money by currency in minor units."""
-
-    answers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ANSWERS, 0))
-    money: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    def add(self, currency: str, sums: Mapping[str, int], times: int = 1) -> None:
-        """Count ``sums`` so many times."""
-        pots = self.money.get(currency)
-        if pots is None:
-            pots = self.money[currency] = dict.fromkeys(MONEY, 0)
-        for name, minor in sums.items():
-            pots[name] += minor * times
-
-    def given_back(self, currency: str) -> int:
-        """Refunds and credit together, in minor units."""
-        pots = self.money.get(currency, {})
-        return pots.get("refund", 0) + pots.get("credit", 0)
-
-    def merge(self, other: Tally) -> None:
-        """Take the counts of another batch in."""
-        for answer, count in other.answers.items():
-            self.answers[answer] += count
-        for currency, sums in other.money.items():
-            self.add(currency, sums)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"answers": dict(self.answers), "money": {name: self.money[name] for name in sorted(self.money)}}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Tally:
-        return cls(dict(data["answers"]), {name: dict(sums) for name, sums in data["money"].items()})
+Cell: TypeAlias = tuple[int, int, bool, int]
+"""What the money of a sold line depends on besides its terms: gross, units, whether it is its whole order, shipping paid."""
 
 
-def moved(before: Decision, after: Decision) -> int:
-    """1 when the last day to send it back is later, -1 when it is earlier, else 0."""
-    was, now = before.return_by_on, after.return_by_on
-    return 0 if was is None or now is None else (now > was) - (now < was)
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """The money side of a decision. ``number`` is the same for equal terms; ``waits`` for a person."""
 
-
-@dataclass(slots=True)
-class Comparison:
-    """The same questions under two policies. ``turned`` counts lines by (answer before, answer after) where they differ;
-    ``later`` and ``earlier`` count lines whose last day moved."""
-
-    before: Tally = field(default_factory=Tally)
-    after: Tally = field(default_factory=Tally)
-    turned: dict[tuple[str, str], int] = field(default_factory=dict)
-    later: int = 0
-    earlier: int = 0
-
-    @property
-    def asked(self) -> int:
-        """How many lines were asked about."""
-        return sum(self.before.answers.values())
-
-    @property
-    def changed(self) -> int:
-        """How many lines get another answer."""
-        return sum(self.turned.values())
-
-    def count(self, before: Decision, after: Decision, times: int = 1) -> None:
-        """Count the two answers to one question, asked for so many lines."""
-        self.before.answers[before.answer] += times
-        self.after.answers[after.answer] += times
-        if before.answer != after.answer:
-            turn = (before.answer, after.answer)
-            self.turned[turn] = self.turned.get(turn, 0) + times
-        way = moved(before, after)
-        self.later += times if way > 0 else 0
-        self.earlier += times if way < 0 else 0
-
-    def merge(self, other: Comparison) -> None:
-        """Take the counts of another batch in."""
-        self.before.merge(other.before)
-        self.after.merge(other.after)
-        for turn, count in other.turned.items():
-            self.turned[turn] = self.turned.get(turn, 0) + count
-        self.later += other.later
-        self.earlier += other.earlier
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "asked": self.asked,
-            "before": self.before.to_json(),
-            "after": self.after.to_json(),
-            "turned": [{"from": a, "to": b, "count": self.turned[a, b]} for a, b in sorted(self.turned)],
-            "later": self.later,
-            "earlier": self.earlier,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Comparison:
-        return cls(
-            Tally.from_json(data["before"]),
-            Tally.from_json(data["after"]),
-            {(each["from"], each["to"]): each["count"] for each in data["turned"]},
-            data["later"],
-            data["earlier"],
-        )
-
-
-def sums_of(found: Quote) -> dict[str, int]:
-    """What a quote adds to a tally: both pots, the worth of replacements, and the fees that were taken off."""
-    parts = found.all_parts()
-    return {
-        "refund": found.refund_total.minor,
-        "credit": found.credit_total.minor,
-        "exchange": -sum(part.amount_minor for part in parts if part.kind == "replacement"),
-        "fees": -sum(part.amount_minor for part in parts if part.kind in ("return_shipping", "restocking_fee")),
-    }
+    number: int
+    waits: bool
+    by_unit: bool
+    outbound: str
+    terms: Mapping[str, Term]
 
 
 class Prices:
     """Quotes of one line alone for a refund, each different one made once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], dict[str, int]] = {}
+        self._known: dict[tuple[int, str], dict[tuple[int, int, int], tuple[int, int]]] = {}
         self._terms: dict[tuple[Any, ...], int] = {}
 
     def priced(self, decision: Decision) -> Priced | None:
@@ -158,28 +56,29 @@ class Prices:
         by_unit = terms["restocking_fee"].value.amount is not None
         return Priced(number, decision.answer == REVIEW, by_unit, terms["outbound_shipping"].value, terms)
 
-    def sums(self, of: Priced, currency: str, gross: int, quantity: int, full: bool, shipping: int) -> dict[str, int]:
-        """What the line adds to the tally of the policy that decided so."""
-        if of.outbound == "never" or (of.outbound == "full_return" and not full):
-            shipping = 0
-        key = (of.number, of.waits, currency, gross, quantity if of.by_unit else 1, shipping)
-        known = self._known.get(key)
-        if known is None:
-            line = QuoteLine("1", key[4], gross, 0, gross, 0, REFUND, of.terms)
-            made = sums_of(quote([line], currency, shipping=ShippingPaid(shipping), full_return=full))
-            known = self._known[key] = {"waiting": made["refund"]} if of.waits else made
-        return known
+    def total(self, of: Priced, currency: str, cells: Mapping[Cell, int]) -> dict[str, int]:
+        """What so many lines of each kind add to the tally of the policy that decided so."""
+        refunded = kept = 0
+        known = self._known.setdefault((of.number, currency), {})
+        if len(known) > MAX_KNOWN:
+            known.clear()
+        by_unit, always, whole = of.by_unit, of.outbound == "always", of.outbound == "full_return"
+        for (gross, quantity, alone, paid), times in cells.items():
+            key = (gross, quantity if by_unit else 1, paid if always or (whole and alone) else 0)
+            sums = known.get(key)
+            if sums is None:
+                sums = known[key] = _quoted(of, currency, *key)
+            refunded += sums[0] * times
+            kept += sums[1] * times
+        return {"waiting": refunded} if of.waits else {"refund": refunded, "fees": kept}
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """The money side of a decision. ``number`` is the same for equal terms; ``waits`` for a person."""
-
-    number: int
-    waits: bool
-    by_unit: bool
-    outbound: str
-    terms: Mapping[str, Term]
+def _quoted(of: Priced, currency: str, gross: int, quantity: int, shipping: int) -> tuple[int, int]:
+    """Refund and fees of one line; for a refund there is neither credit nor a replacement."""
+    line = QuoteLine("1", quantity, gross, 0, gross, 0, REFUND, of.terms)
+    # Shipping is passed where it goes back only: as a full return.
+    made = sums_of(quote([line], currency, shipping=ShippingPaid(shipping), full_return=True))
+    return made["refund"], made["fees"]
 
 
 Line: TypeAlias = tuple[str, int, str, int, int, Facts]
@@ -226,11 +125,10 @@ def request_sums(asked: Request, decisions: Sequence[Decision]) -> dict[str, int
 class Sorter:
     """Which class a value belongs to, as a number: values that answer every one of the tests alike are in one.
 
-    ``parts`` picks from a row what the value is made of, ``tests`` are compiled conditions on the fact; ``known`` has what was
-    sorted already.
+    ``parts`` picks from a row what the value is made of, ``tests`` are compiled conditions on the fact.
     """
 
-    __slots__ = ("_classes", "_facts", "_tests", "known", "parts")
+    __slots__ = ("_classes", "_facts", "_known", "_tests", "parts")
 
     def __init__(
         self,
@@ -239,17 +137,32 @@ class Sorter:
         facts: Callable[[Row], Facts],
     ) -> None:
         self.parts = parts
-        self.known: dict[Hashable, int] = {}
+        self._known: dict[Hashable, int] = {}
         self._tests = tests
         self._facts = facts
         self._classes: dict[Hashable, int] = {}
 
-    def learn(self, row: Row) -> int:
-        """Sort the value of a row that is not known yet."""
-        facts = self._facts(row)
-        answers = tuple(test(facts) for test in self._tests)
-        found = self.known[self.parts(row)] = self._classes.setdefault(answers, len(self._classes))
+    def number(self, row: Row) -> int:
+        """The class of a row's value."""
+        value = self.parts(row)
+        found = self._known.get(value)
+        if found is None:
+            facts = self._facts(row)
+            answers = tuple(test(facts) for test in self._tests)
+            found = self._classes.setdefault(answers, len(self._classes))
+            remember(self._known, value, found)
         return found
+
+
+MAX_KNOWN = 200_000
+"""So many values are remembered of a kind; then they are learnt again, so that memory is bounded whatever the book holds."""
+
+
+def remember(known: dict[Hashable, int], value: Hashable, number: int) -> None:
+    """Note the class of a value that was not known."""
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    known[value] = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,15 +177,27 @@ QUESTIONS = (Question("ordinary", "changed-mind"), Question("fault", "faulty"))
 
 
 Outcome: TypeAlias = tuple[Decision, Decision]
+_NOTHING: Cell = (0, 1, False, 0)
+
+
+Money: TypeAlias = tuple[Priced | None, Priced | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Lines with one outcome: the currency, both decisions on each question, and what of them the money depends on."""
+    """Lines with one outcome: the currency, both decisions on each question, and what of them the money depends on.
+
+    ``pays`` is False when all are refused; ``by_unit`` when nothing is taken by the unit; ``always`` and ``whole`` say whether
+    outbound shipping goes back, for every line or for one that is its whole order.
+    """
 
     currency: str
     decided: tuple[Outcome, ...]
-    priced: tuple[tuple[Priced | None, Priced | None], ...]
+    priced: tuple[Money, ...]
+    pays: bool
+    by_unit: bool
+    always: bool
+    whole: bool
 
 
 class LineTrial:
@@ -296,30 +221,34 @@ class LineTrial:
         self._by_key: dict[Hashable, int] = {}
         self._by_outcome: dict[Hashable, int] = {}
         self._kinds: list[_Kind] = []
-        self._by_unit: list[bool] = []
         self._prices = Prices()
         self.examples: list[tuple[Row, dict[str, tuple[str, str]]]] = []
         """Of the last batch, the first line for each way in which answers change, with those before and after by question."""
 
     def run(self, rows: Iterable[Row]) -> dict[str, Comparison]:
         """Decide a batch. What was learnt about kinds of lines is kept for the next one."""
-        counts: dict[tuple[Any, ...], int] = {}
+        counts: dict[int, dict[Cell, int]] = {}
         firsts: dict[int, Row] = {}
-        known, key_of, money, by_unit = self._by_key, self._key, self._money, self._by_unit
+        known, key_of, money, kinds = self._by_key, self._key, self._money, self._kinds
         for row in rows:
             key = key_of(row)
-            kind = known.get(key)
-            if kind is None:
-                kind = known[key] = self._decide(row)
-            _, gross, quantity, alone, shipping = money(row)
+            number = known.get(key)
+            if number is None:
+                number = self._decide(row)
+                remember(known, key, number)
+            cells = counts.get(number)
+            if cells is None:
+                cells = counts[number] = {}
+                firsts[number] = row
+            kind = kinds[number]
             # What cannot change the money of this kind is left out, so that more lines are alike.
-            cell = (kind, gross, quantity if by_unit[kind] else 1, alone if shipping else 0, shipping)
-            times = counts.get(cell)
-            if times is None:
-                counts[cell] = 1
-                firsts.setdefault(kind, row)
+            if kind.pays:
+                _, gross, quantity, alone, shipping = money(row)
+                ships = shipping and (kind.always or (kind.whole and alone))
+                cell = (gross, quantity if kind.by_unit else 1, bool(alone and ships), shipping if ships else 0)
             else:
-                counts[cell] = times + 1
+                cell = _NOTHING
+            cells[cell] = cells.get(cell, 0) + 1
         self.examples = self._examples(firsts)
         return self._sum(counts)
 
@@ -344,28 +273,38 @@ class LineTrial:
             decided.append((was, now))
             priced.append(money)
             outcome += [was.answer, now.answer, moved(was, now), *(each and each.number for each in money)]
-        kind = self._by_outcome.setdefault(tuple(outcome), len(self._kinds))
-        if kind == len(self._kinds):
-            self._kinds.append(_Kind(currency, tuple(decided), tuple(priced)))
-            self._by_unit.append(any(each is not None and each.by_unit for pair in priced for each in pair))
-        return kind
+        number = self._by_outcome.setdefault(tuple(outcome), len(self._kinds))
+        if number == len(self._kinds):
+            every = [each for pair in priced for each in pair if each is not None]
+            outbound = {each.outbound for each in every}
+            self._kinds.append(
+                _Kind(
+                    currency,
+                    tuple(decided),
+                    tuple(priced),
+                    bool(every),
+                    any(each.by_unit for each in every),
+                    "always" in outbound,
+                    "full_return" in outbound,
+                )
+            )
+        return number
 
-    def _sum(self, counts: Mapping[tuple[Any, ...], int]) -> dict[str, Comparison]:
+    def _sum(self, counts: Mapping[int, Mapping[Cell, int]]) -> dict[str, Comparison]:
         found = {question.name: Comparison() for question in QUESTIONS}
-        sums_of_line = self._prices.sums
-        times_of: dict[int, int] = {}
-        for (number, gross, quantity, alone, shipping), times in counts.items():
-            times_of[number] = times_of.get(number, 0) + times
-            kind = self._kinds[number]
-            for question, (before, after) in zip(QUESTIONS, kind.priced, strict=True):
+        for number, cells in counts.items():
+            kind, times = self._kinds[number], sum(cells.values())
+            # Where both policies or both questions give the same, it is summed once.
+            totals: dict[tuple[int, bool], dict[str, int]] = {}
+            for question, decided, priced in zip(QUESTIONS, kind.decided, kind.priced, strict=True):
                 here = found[question.name]
-                for tally, priced in ((here.before, before), (here.after, after)):
-                    if priced is not None:
-                        sums = sums_of_line(priced, kind.currency, gross, quantity, bool(alone), shipping)
-                        tally.add(kind.currency, sums, times)
-        for number, times in times_of.items():
-            for question, (was, now) in zip(QUESTIONS, self._kinds[number].decided, strict=True):
-                found[question.name].count(was, now, times)
+                here.count(*decided, times)
+                for tally, of in zip((here.before, here.after), priced, strict=True):
+                    if of is not None:
+                        total = totals.get((of.number, of.waits))
+                        if total is None:
+                            total = totals[of.number, of.waits] = self._prices.total(of, kind.currency, cells)
+                        tally.add(kind.currency, total)
         return found
 
 

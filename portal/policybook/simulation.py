@@ -18,7 +18,7 @@ from portal import jobs
 from portal.db import Base, Tx
 from portal.errors import Invalid, NotFound
 from portal.policy.loader import load_policy
-from portal.policy.simulate import Comparison
+from portal.policy.tally import Comparison
 from portal.policybook.service import load_book
 
 MAX_YEARS = 20

@@ -16,11 +16,15 @@ from zoneinfo import ZoneInfo
 
 from portal.policy.conditions import DAY, Comparison, find_fact
 from portal.policy.loader import Policy
+from portal.policy.simulate import remember
 from portal.policy.terms import Window
 
 Days: TypeAlias = tuple[int, ...]
 """The same moment's day in each zone, as ordinals."""
+Moments: TypeAlias = tuple[str | None, ...]
+"""What is known of each of `MOMENTS`, as the database writes it."""
 MOMENTS = ("placed", "last_delivered", "shipped", "delivered")
+_DELIVERED = MOMENTS.index("delivered")
 _PLAIN = {"days", "until", "start", "if_undelivered"}
 
 
@@ -55,6 +59,10 @@ class Calendar:
                 found = None
             self._hours[hour] = found
         return self.days_of(self.moment(text)) if found is None else found
+
+    def is_known(self, text: str | None) -> bool:
+        """True where the hour alone tells the days, once `days` has seen the moment."""
+        return text is None or self._hours[text[:13]] is not None
 
     def days_of(self, moment: datetime) -> Days:
         """The day in each zone."""
@@ -103,22 +111,31 @@ class DayClasses:
         }
         # A moment that nothing is counted from and no test asks tells no two lines apart.
         self._used = [index for index, name in enumerate(MOMENTS) if name in used]
+        self._counts = [self._by_day or name in used or name == "delivered" for name in MOMENTS]
 
-    def asked_on(self, placed: Days, shipped: Days | None, delivered: Days | None) -> datetime:
-        """The moment of asking."""
+    def asked_on(self, placed: Days | None, shipped: Days | None, delivered: Days | None) -> datetime:
+        """The moment of asking. Raises ValueError when no moment is known."""
         start = delivered or shipped or placed
+        if start is None:
+            raise ValueError("a line without any moment")
         return noon(start[0] + self._asked_after, self._calendar.zones[0])
 
-    def number(self, placed: Days, last: Days | None, shipped: Days | None, delivered: Days | None) -> int:
-        """The class of a line with these days."""
-        days = (placed, last, shipped, delivered)
-        found = self._known.get(days)
+    def number(self, moments: Moments) -> int:
+        """The class of a line with these moments."""
+        if moments[_DELIVERED] is not None:
+            # Then the day of asking does not hang on the others.
+            moments = tuple([text if counts else None for text, counts in zip(moments, self._counts, strict=True)])
+        hours = tuple([text and text[:13] for text in moments])
+        found = self._known.get(hours)
         if found is None:
+            days = tuple(map(self._calendar.days, moments))
             key: Hashable = days if self._by_day else self._sides(days)
-            found = self._known[days] = self._classes.setdefault(key, len(self._classes))
+            found = self._classes.setdefault(key, len(self._classes))
+            if all(map(self._calendar.is_known, moments)):
+                remember(self._known, hours, found)
         return found
 
-    def _sides(self, days: tuple[Days, Days | None, Days | None, Days | None]) -> Hashable:
+    def _sides(self, days: tuple[Days | None, ...]) -> Hashable:
         placed, _, shipped, delivered = days
         asked = self._calendar.days_of(self.asked_on(placed, shipped, delivered))
         edges, used = self._edges, [days[index] for index in self._used]

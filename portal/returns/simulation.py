@@ -26,7 +26,8 @@ from portal.orders.models import Order, OrderLine
 from portal.policy.facts import Facts
 from portal.policy.loader import load_policy
 from portal.policy.quote import ShippingPaid
-from portal.policy.simulate import QUESTIONS, Comparison, LineTrial, Request, RequestTrial
+from portal.policy.simulate import QUESTIONS, LineTrial, Request, RequestTrial
+from portal.policy.tally import Comparison
 from portal.policybook import simulation as stored
 from portal.policybook.service import asking, get_version, read_laws
 from portal.policybook.simulation import LineChange, ReturnChange, Sample, Simulation

@@ -24,9 +24,9 @@ from portal.orders.models import Order, OrderLine
 from portal.policy.conditions import Comparison, compile_condition
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts
 from portal.policy.loader import Policy
-from portal.policy.simulate import Row, Sorter
+from portal.policy.simulate import Row, Sorter, remember
 from portal.returns import facts as gather
-from portal.returns.days import Calendar, DayClasses, Days, all_terms, all_windows, asks_law_for_days
+from portal.returns.days import Calendar, DayClasses, all_terms, all_windows, asks_law_for_days
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
 
@@ -130,12 +130,18 @@ class SoldLines:
             else:
                 plain += [name for name in _NEEDS.get(fact, ()) if name not in plain]
         self._of_order = itemgetter(*(_AT[name] - 1 for name in plain if name in ORDER))
-        self._of_line = itemgetter(*(_AT[name] for name in plain if name in LINE))
+        of_line = [name for name in plain if name in LINE]
+        self._of_line = itemgetter(*(_AT[name] for name in of_line))
         self._groups: dict[Hashable, int] = {}
         self._sorters = [
             Sorter(itemgetter(*(_AT[name] for name in parts)), holds, _BARE.get(parts, self.facts))
             for parts, holds in groups.items()
         ]
+        # Everything that the sorters and the line's own columns look at, together.
+        goods = sorted({*of_line, *(name for parts in groups for name in parts)})
+        self._goods = itemgetter(*(_AT[name] for name in goods))
+        self._known: dict[Hashable, int] = {}
+        self._classes: dict[Hashable, int] = {}
         self._parcel: tuple[Any, ...] = ()
         self._parcel_days = 0
         self.money = itemgetter(*(_AT[name] for name in ("currency", "gross", "quantity", "alone", "shipping")))
@@ -236,14 +242,14 @@ class SoldLines:
         parcel = _MOMENTS(row)
         if parcel != self._parcel:
             # Lines of one order mostly came in one parcel.
-            self._parcel = parcel
-            placed, *others = map(self._calendar.days, parcel)
-            self._parcel_days = self._days.number(placed, *others)  # type: ignore[arg-type]
-        sorted_ = []
-        for sorter in self._sorters:
-            number = sorter.known.get(sorter.parts(row))
-            sorted_.append(sorter.learn(row) if number is None else number)
-        return (row[0], self._of_line(row), self._parcel_days, *sorted_)
+            self._parcel, self._parcel_days = parcel, self._days.number(parcel)
+        goods = self._goods(row)
+        number = self._known.get(goods)
+        if number is None:
+            classes = (self._of_line(row), *(sorter.number(row) for sorter in self._sorters))
+            number = self._classes.setdefault(classes, len(self._classes))
+            remember(self._known, goods, number)
+        return (row[0], self._parcel_days, number)
 
     def facts(self, row: Row) -> Facts:
         """The facts of a line without reason and wish."""
@@ -276,7 +282,7 @@ class SoldLines:
             ),
         )  # fmt: skip
         days = self._calendar.days
-        asked_at = self._days.asked_on(cast(Days, days(at["placed"])), days(at["shipped"]), days(at["delivered"]))
+        asked_at = self._days.asked_on(days(at["placed"]), days(at["shipped"]), days(at["delivered"]))
         customer = CustomerFacts(tags=gather.texts(_json(at["customer_tags"])), email=at["email"] or None)
         if self._history is not None:
             customer = self._history.add_to(customer, at["customer"], at["email"], at["currency"], asked_at)

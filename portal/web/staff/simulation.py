@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from portal import clock, wording
 from portal.errors import Invalid
 from portal.policy.diagnostics import PolicyErrors
-from portal.policy.simulate import Comparison, Tally
+from portal.policy.tally import Comparison, Tally
 from portal.policybook import drafts, simulation
 from portal.policybook.simulation import PolicySimulation, Sample, Simulation
 from portal.staff import permissions as may

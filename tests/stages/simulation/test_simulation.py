@@ -28,7 +28,8 @@ from portal.orders.models import Order
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
-from portal.policy.simulate import QUESTIONS, Comparison, Request, request_sums, sums_of
+from portal.policy.simulate import QUESTIONS, Request, request_sums
+from portal.policy.tally import Comparison, sums_of
 from portal.policybook import simulation as stored
 from portal.policybook.service import asking
 from portal.policybook.simulation import Sample, Simulation
