@@ -8,16 +8,18 @@ Never: a stricter version for an old order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy
-from portal.policy.terms import OUTBOUND, REFUND_WHEN, ReturnShipping
+from portal.policy.terms import OUTBOUND, REFUND_WHEN, Fee, Grade, ReturnShipping
+from portal.policy.terms import REVIEW as REVIEW_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,107 +64,75 @@ def decide_bound(bound: Bound, facts: Facts) -> tuple[Version, Decision]:
     """The decision under the binding version, or under the kindest later one that is offered and already in force."""
     version, decision = bound.version, decide(bound.version.policy, facts)
     for candidate in bound.later:
-        if facts.at is None or candidate.effective_at > facts.at:
-            continue
-        other = decide(candidate.policy, facts)
-        if kinder(other, decision):
-            version, decision = candidate, other
+        if facts.at is not None and candidate.effective_at <= facts.at:
+            other = decide(candidate.policy, facts)
+            if kinder(other, decision):
+                version, decision = candidate, other
     return version, decision
 
 
-_RANK = {REFUSE: 0, REVIEW: 1, ACCEPT: 2}
+def _covers(new: Sequence[str], old: Sequence[str]) -> bool:
+    return set(new) >= set(old)
 
 
-def _cost(value: ReturnShipping) -> tuple[Any, ...] | None:
-    """What the way back costs, as far as two values can be compared: free is below any flat amount of one currency."""
-    if value.paid_by == "merchant":
-        return (0, 0)
-    if value.amount is not None:
-        return (value.amount.minor, 0)
-    return None
+def _shipping(new: ReturnShipping, old: ReturnShipping) -> bool:
+    if new == old or new.paid_by == "merchant":
+        return True
+    if new.amount is None or old.amount is None or new.amount.currency != old.amount.currency:
+        return False
+    return new.amount.minor <= old.amount.minor and new.once_per == old.once_per and _covers(new.free_for, old.free_for)
 
 
-def _shipping(new: ReturnShipping, old: ReturnShipping) -> int | None:
-    if new == old:
-        return 0
-    if new.amount is not None and old.amount is not None and new.amount.currency != old.amount.currency:
-        return None
-    mine, theirs = _cost(new), _cost(old)
-    if new.paid_by == "merchant":
-        return 1
-    if mine is None or theirs is None or new.once_per != old.once_per:
-        return None
-    if not set(new.free_for) >= set(old.free_for):
-        return None if mine < theirs else -1
-    return _order(theirs, mine) or 1
+def _fee(new: Fee, old: Fee) -> bool:
+    if new.amount is None:
+        # No fee at all is below every other, whatever that is counted in.
+        return new.bp <= (old.bp if old.amount is None else 0)
+    return (
+        old.amount is not None and new.amount.currency == old.amount.currency and new.amount.minor <= old.amount.minor
+    )
 
 
-def _order(a: Any, b: Any) -> int:
-    return 1 if a > b else -1 if a < b else 0
+def _grades(new: Mapping[str, Grade] | None, old: Mapping[str, Grade] | None) -> bool:
+    mine, theirs = new or {}, old or {}
+    return all(mine.get(each, Grade()).bp >= theirs.get(each, Grade()).bp for each in {*mine, *theirs})
 
 
-def _fee(new: Any, old: Any) -> int | None:
-    if new == old:
-        return 0
-    if new.amount is None and old.amount is None:
-        return _order(old.bp, new.bp)
-    if new.amount is not None and old.amount is not None and new.amount.currency == old.amount.currency:
-        return _order(old.amount.minor, new.amount.minor)
-    return 1 if new.amount is None and new.bp == 0 else None
-
-
-def _superset(new: Any, old: Any) -> int | None:
-    mine, theirs = set(new), set(old)
-    if mine == theirs:
-        return 0
-    return 1 if mine > theirs else -1 if mine < theirs else None
-
-
-def _grades(new: Any, old: Any) -> int | None:
-    signs = {_order(new[c].bp if c in new else 10_000, old[c].bp if c in old else 10_000) for c in {*new, *old}}
-    return 0 if signs <= {0} else 1 if signs <= {0, 1} else -1 if signs <= {0, -1} else None
-
-
-# For each term: 1 when the new value is better for the customer, 0 when equal, -1 when worse, None when nobody can say.
-_BETTER: dict[str, Callable[[Any, Any], int | None]] = {
-    "returnable": _order,
-    "resolutions": _superset,
-    "review": lambda new, old: _order(old == "always", new == "always"),
-    "evidence": lambda new, old: _order(old.photos, new.photos),
-    "ship_with": _superset,
+# For each term whether the first value is at least as good for the customer as the second. What cannot be compared (a fee in
+# another currency, other methods) is not: a promise is not broken on a guess.
+_AT_LEAST: Mapping[str, Callable[[Any, Any], bool]] = {
+    "window": lambda new, old: bool(new.grace >= old.grace),
+    "returnable": operator.ge,
+    "resolutions": _covers,
+    "review": lambda new, old: REVIEW_WORDS.index(new) <= REVIEW_WORDS.index(old),
+    "evidence": lambda new, old: bool(new.photos <= old.photos),
+    "ship_with": _covers,
     "return_shipping": _shipping,
     "restocking_fee": _fee,
-    "outbound_shipping": lambda new, old: _order(OUTBOUND.index(new), OUTBOUND.index(old)),
-    "credit_bonus": _order,
-    "keep_item": _order,
-    "refund_when": lambda new, old: _order(REFUND_WHEN.index(old), REFUND_WHEN.index(new)),
-    "ship_by": _order,
-    "exchange_bonus": _order,
+    "outbound_shipping": lambda new, old: OUTBOUND.index(new) >= OUTBOUND.index(old),
+    "credit_bonus": operator.ge,
+    "keep_item": operator.ge,
+    "refund_when": lambda new, old: REFUND_WHEN.index(new) <= REFUND_WHEN.index(old),
+    "ship_by": operator.ge,
+    # Terms that need not be set.
+    "exchange_bonus": lambda new, old: (new or 0) >= (old or 0),
     "on_inspection": _grades,
 }
-# What holds where an optional term is not set.
-_UNSET: dict[str, Any] = {"on_inspection": {}, "exchange_bonus": 0}
+_ANSWERS = (REFUSE, REVIEW, ACCEPT)
 
 
-def _by(new: date | None, old: date | None) -> int | None:
-    return 0 if new == old else None if new is None or old is None else _order(new, old)
+def _at_least(new: Decision, old: Decision) -> bool:
+    """Whether ``new`` is in nothing worse for the customer than ``old``."""
+    gained = _ANSWERS.index(new.answer) - _ANSWERS.index(old.answer)
+    last, promised = new.return_by_on, old.return_by_on
+    # Where nobody could tell the last day, any day is better that is told with a better answer.
+    in_time = (last is None or gained > 0) if promised is None else (last is not None and last >= promised)
+    return (
+        gained >= 0
+        and in_time
+        and all(at_least(new.value(name), old.value(name)) for name, at_least in _AT_LEAST.items())
+    )
 
 
 def kinder(new: Decision, old: Decision) -> bool:
-    """True when ``new`` is better for the customer in something and worse in nothing that can be compared.
-
-    A term that cannot be compared (a fee in another currency, other methods) counts as worse: a promise is not broken on a guess.
-    """
-    signs: list[int | None] = [_order(_RANK[new.answer], _RANK[old.answer])]
-    if new.return_by_on != old.return_by_on:
-        # Where the old version could not tell the last day, a day that the new one accepts is better already by the answer.
-        unknown_before = old.return_by_on is None and signs[0] == 1
-        signs.append(0 if unknown_before else _by(new.return_by_on, old.return_by_on))
-    signs.append(_order(new.value("window").grace, old.value("window").grace))
-    for term, better in _BETTER.items():
-        unset = _UNSET.get(term)
-        mine, theirs = new.value(term), old.value(term)
-        mine, theirs = unset if mine is None else mine, unset if theirs is None else theirs
-        if mine is not None and theirs is not None:
-            signs.append(better(mine, theirs))
-    return all(sign is not None and sign >= 0 for sign in signs) and any(sign == 1 for sign in signs)
+    """True when ``new`` is better for the customer in something and worse in nothing, nor in anything that cannot be compared."""
+    return _at_least(new, old) and not _at_least(old, new)

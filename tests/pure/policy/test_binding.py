@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
+from portal.money import Money
 from portal.policy.binding import Version, bind, decide_bound, kinder
-from portal.policy.decision import ACCEPT
+from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.engine import decide
+from portal.policy.terms import Evidence, Fee, Grade, ReturnShipping, Window
 from tests.pure.policy.samples import JUMPER, policy, utc
 from tests.pure.policy.samples import OTHERWISE as TERMS
 
@@ -75,3 +80,172 @@ def test_8_kinder_is_never_both_ways():
     assert kinder(ours, theirs)
     assert not kinder(theirs, ours)
     assert not kinder(ours, ours)
+
+
+def test_8_of_two_versions_that_begin_together_the_later_one_binds():
+    assert bind([version(2, 6), version(1, 6)], utc(2026, 7, 1)).version.number == 2
+
+
+def test_8_of_several_kinder_versions_the_kindest_is_given():
+    longer, longest = KINDER, TERMS.replace("days: 30", "days: 90")
+    later = [version(2, 11, extra=OPEN, otherwise=longer), version(3, 11, extra=OPEN, otherwise=longest)]
+    bound = bind([version(1, 3), *later, version(4, 11, extra=OPEN, otherwise=longer)], JUMPER.order.placed_at)
+    assert [each.number for each in bound.later] == [2, 3, 4]
+    assert decide_bound(bound, JUMPER)[0].number == 3
+
+
+def test_8_a_version_is_offered_from_its_very_moment_and_never_where_the_moment_is_not_known():
+    bound = bind([version(1, 3), version(2, 11, extra=OPEN, otherwise=KINDER)], JUMPER.order.placed_at)
+    assert decide_bound(bound, JUMPER.asking(at=utc(2026, 11, 1)))[0].number == 2
+    assert decide_bound(bound, JUMPER.asking(at=utc(2026, 10, 31, 23, 59)))[0].number == 1
+    assert decide_bound(bound, JUMPER.asking(at=None))[0].number == 1
+
+
+PLAIN = decide(policy(), JUMPER)
+
+
+def deciding(**terms: object) -> Decision:
+    """The plain decision with other terms."""
+    return replace(PLAIN, terms={**PLAIN.terms, **{name: Term(value, "otherwise") for name, value in terms.items()}})
+
+
+def verdict(term: str, new: object, old: object) -> str:
+    """What the other value of one term means to a customer, alone and beside a gain in another term."""
+    gain = {"credit_bonus": 900} if term != "credit_bonus" else {"ship_by": 99}
+    if kinder(deciding(**{term: new}), deciding(**{term: old})):
+        return "better"
+    return "equal" if kinder(deciding(**{term: new}, **gain), deciding(**{term: old})) else "worse"
+
+
+def pounds(minor: int) -> Money:
+    return Money(minor, "GBP")
+
+
+FLAT = ReturnShipping("customer", pounds(350))
+FREE, SHARE, OWN = ReturnShipping(), ReturnShipping("customer", bp=500), ReturnShipping("customer")
+
+
+@pytest.mark.parametrize(
+    ("term", "better", "worse"),
+    [
+        ("returnable", True, False),
+        ("resolutions", ("refund", "exchange"), ("exchange",)),
+        ("review", "never", "always"),
+        ("evidence", Evidence(0), Evidence(1)),
+        ("evidence", Evidence(1), Evidence(2)),
+        ("ship_with", ("label", "qr"), ("qr",)),
+        ("restocking_fee", Fee(), Fee(bp=1)),
+        ("restocking_fee", Fee(bp=100), Fee(bp=200)),
+        ("restocking_fee", Fee(amount=pounds(1)), Fee(amount=pounds(2))),
+        ("outbound_shipping", "full_return", "never"),
+        ("outbound_shipping", "always", "full_return"),
+        ("credit_bonus", 200, 100),
+        ("keep_item", True, False),
+        ("exchange_bonus", 500, 400),
+        ("exchange_bonus", 500, None),
+        ("refund_when", "in_transit", "received"),
+        ("refund_when", "authorized", "inspected"),
+        ("ship_by", 15, 14),
+        ("on_inspection", {"used": Grade(5100)}, {"used": Grade(5000)}),
+        ("on_inspection", {}, {"used": Grade(9999)}),
+        ("on_inspection", {"used": Grade(5000), "opened": Grade(10_000)}, {"used": Grade(5000), "opened": Grade(1)}),
+        ("return_shipping", FREE, FLAT),
+        ("return_shipping", FREE, SHARE),
+        ("return_shipping", FREE, OWN),
+        ("return_shipping", FLAT, ReturnShipping("customer", pounds(351))),
+        ("return_shipping", replace(FLAT, free_for=("exchange",)), FLAT),
+        ("return_shipping", replace(FLAT, free_for=("exchange",)), ReturnShipping("customer", pounds(400))),
+        ("window", Window(30, grace=1), Window(30)),
+    ],
+)
+def test_8_better_in_one_term_is_better_and_the_other_way_round_it_is_worse(term, better, worse):
+    assert (verdict(term, better, worse), verdict(term, worse, better)) == ("better", "worse")
+
+
+@pytest.mark.parametrize(
+    ("term", "one", "other"),
+    [
+        # Neither is above the other, so neither is offered to somebody who was promised the other one.
+        ("resolutions", ("refund",), ("exchange",)),
+        ("ship_with", ("label", "qr"), ("qr", "shop")),
+        ("restocking_fee", Fee(bp=100), Fee(amount=pounds(1))),
+        ("restocking_fee", Fee(amount=pounds(1)), Fee(amount=Money(2, "EUR"))),
+        ("on_inspection", {"used": Grade(5000)}, {"opened": Grade(5000)}),
+        ("return_shipping", FLAT, ReturnShipping("customer", Money(400, "EUR"))),
+        ("return_shipping", FLAT, SHARE),
+        ("return_shipping", FLAT, OWN),
+        ("return_shipping", SHARE, ReturnShipping("customer", bp=600)),
+        ("return_shipping", FLAT, replace(FLAT, once_per="order")),
+        ("return_shipping", replace(FLAT, free_for=("exchange",)), ReturnShipping("customer", pounds(100))),
+        ("return_shipping", replace(FLAT, free_for=("exchange",)), replace(FLAT, free_for=("store_credit",))),
+    ],
+)
+def test_8_what_cannot_be_compared_is_never_offered_in_place_of_a_promise(term, one, other):
+    assert (verdict(term, one, other), verdict(term, other, one)) == ("worse", "worse")
+
+
+@pytest.mark.parametrize(
+    ("term", "one", "other"),
+    [
+        ("resolutions", ("refund", "exchange"), ("exchange", "refund")),  # their order promises nothing
+        (
+            "return_shipping",
+            *(replace(FLAT, free_for=each) for each in (("exchange", "refund"), ("refund", "exchange"))),
+        ),
+        ("on_inspection", {"used": Grade(10_000)}, {}),
+        ("return_shipping", FLAT, FLAT),
+        ("return_shipping", SHARE, SHARE),
+        ("restocking_fee", Fee(amount=Money(5, "EUR")), Fee(amount=Money(5, "EUR"))),
+        ("evidence", Evidence(1, "the tags"), Evidence(1)),
+        ("exchange_bonus", 0, None),
+        ("message", "Hello", "Good day"),
+    ],
+)
+def test_8_what_means_the_same_to_a_customer_stands_in_the_way_of_nothing(term, one, other):
+    assert (verdict(term, one, other), verdict(term, other, one)) == ("equal", "equal")
+
+
+def test_8_a_fee_that_is_dropped_is_kinder_whatever_its_currency():
+    assert verdict("restocking_fee", Fee(), Fee(amount=Money(5, "EUR"))) == "better"
+    assert verdict("restocking_fee", Fee(amount=Money(0, "EUR")), Fee(bp=1)) == "worse"  # told in another currency
+
+
+@pytest.mark.parametrize(
+    ("answer", "day", "old_answer", "old_day", "found"),
+    [
+        (ACCEPT, date(2026, 12, 1), ACCEPT, date(2026, 11, 30), True),
+        (ACCEPT, date(2026, 11, 29), ACCEPT, date(2026, 11, 30), False),
+        (ACCEPT, date(2026, 11, 29), REVIEW, date(2026, 11, 30), False),
+        (ACCEPT, date(2026, 11, 30), REVIEW, date(2026, 11, 30), True),
+        (REVIEW, date(2026, 11, 30), REFUSE, date(2026, 11, 30), True),
+        (REFUSE, date(2026, 12, 30), REVIEW, date(2026, 11, 30), False),
+        (ACCEPT, date(2026, 11, 30), REVIEW, None, True),  # nobody could tell the day before
+        (ACCEPT, None, ACCEPT, date(2026, 11, 30), False),
+        (ACCEPT, date(2026, 11, 30), ACCEPT, None, False),
+        (ACCEPT, None, REVIEW, date(2026, 11, 30), False),
+    ],
+)
+def test_8_the_answer_and_the_last_day_count_like_every_term(answer, day, old_answer, old_day, found):
+    new, old = (replace(PLAIN, answer=a, return_by_on=b) for a, b in ((answer, day), (old_answer, old_day)))
+    assert kinder(new, old) is found
+
+
+def test_8_a_day_in_place_of_none_is_no_loss_where_the_answer_is_better_and_no_gain_where_it_is_not():
+    day = date(2026, 11, 30)
+    unknown, told = (replace(deciding(ship_by=1), answer=REVIEW, return_by_on=each) for each in (None, day))
+    gain = deciding(ship_by=2)
+    assert not kinder(replace(gain, answer=REVIEW, return_by_on=day), unknown)
+    assert kinder(replace(gain, answer=ACCEPT, return_by_on=day), unknown)
+    assert kinder(replace(gain, answer=REVIEW, return_by_on=None), unknown)
+    assert not kinder(replace(gain, answer=REVIEW, return_by_on=None), told)
+
+
+def test_8_a_version_before_the_one_that_binds_is_not_offered_however_kind_it_was():
+    bound = bind([version(1, 3, extra=OPEN, otherwise=KINDER), version(2, 6)], JUMPER.order.placed_at)
+    assert (bound.version.number, bound.later) == (2, ())
+
+
+def test_8_grades_that_only_one_version_has_are_compared_with_the_whole_price():
+    graded = deciding(on_inspection={"used": Grade(5000)})
+    assert kinder(PLAIN, graded)
+    assert not kinder(graded, PLAIN)

@@ -156,6 +156,17 @@ def test_without_the_moment_of_asking_a_law_that_has_not_begun_to_run_turns_no_q
     assert decide(policy(known, rules), waiting).answer == REVIEW
 
 
+def test_where_a_law_moved_the_end_the_shop_still_says_why_its_own_was_earlier() -> None:
+    rules = (
+        "- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 3}}\n  say: Three days on sale goods."
+    )
+    closed = decide(policy(OPEN, rules), item(bought(15), tags=("sale",)))
+    (cause,) = [each for each in closed.causes if each.code == "window_closed"]
+    assert cause.rule.startswith(PREFIX)
+    assert cause.params["say"] == "Three days on sale goods."
+    assert "say" not in decide(policy(OPEN), bought(15)).causes[0].params
+
+
 RANK = {REFUSE: 0, REVIEW: 1, ACCEPT: 2}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from portal.money import Money
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Decision
-from portal.policy.engine import decide
+from portal.policy.engine import decide, end_of_day
 from portal.policy.facts import Facts, canonical
 from portal.policy.terms import Evidence, Window
 from tests.pure.policy.samples import JUMPER, item, order, policy, utc
@@ -261,6 +261,7 @@ def test_7_what_can_never_come_back_needs_no_delivery_date_to_be_refused():
 
 def test_7_without_a_moment_of_asking_a_person_looks():
     decision = decide(policy(), JUMPER.asking(at=None))
+    assert decision.causes[0].params == {"fact": "today", "sets": ["window"]}
     assert (decision.answer, codes(decision)) == (REVIEW, ["unknown_fact"])
 
 
@@ -365,6 +366,34 @@ def test_7_grace_is_accepted_and_not_told_and_a_last_day_may_wait_for_monday(win
     assert (decision.answer, decision.return_by_on) == (answer, shown)
     if answer == REFUSE:
         assert decision.causes[0].params["ended_on"] == shown.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("delivered", "until"),
+    # The 9 days end on Saturday 7 November, the 44 on Sunday 22 November.
+    [(utc(2026, 10, 29, 11), date(2026, 11, 9)), (None, date(2026, 11, 23))],
+)
+def test_7_a_fallback_counts_only_for_what_is_not_delivered_and_ends_on_the_same_kind_of_day(delivered, until):
+    window = "{days: 9, if_undelivered: {days: 44, from: placed}, ends_on: business_day}"
+    decision = decide(policy(f"- rule: A\n  set: {{window: {window}}}"), item(JUMPER, delivered_at=delivered))
+    assert decision.return_by_on == until
+
+
+def test_7_the_day_of_delivery_that_is_told_is_the_shops():
+    late = item(JUMPER, delivered_at=utc(2026, 6, 30, 23, 30))  # half past midnight in London
+    closed = decide(policy(), late).causes[0]
+    assert (closed.params["started_on"], closed.params["ended_on"]) == ("2026-07-01", "2026-07-31")
+
+
+def test_7_where_clocks_go_back_before_midnight_the_day_ends_with_the_second_of_both():
+    last = end_of_day(date(2018, 2, 17), ZoneInfo("America/Sao_Paulo"))
+    assert last.astimezone(UTC) == utc(2018, 2, 18, 2, 59, 59)
+
+
+def test_what_holds_otherwise_is_no_second_cause():
+    closed = TERMS.replace("returnable: true", "returnable: false")
+    refused = decide(policy("- rule: A\n  set: {returnable: false}", otherwise=closed), JUMPER)
+    assert [(cause.code, cause.rule) for cause in refused.causes] == [("not_returnable", "A")]
 
 
 def test_7_a_fallback_for_what_is_not_delivered_has_the_same_grace():
