@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench proof
+.PHONY: help setup run test check format bench proof mutate
 PORT ?= 8000
 
 help: ## list these
@@ -25,3 +25,6 @@ bench: setup ## measure now, print the table of docs/benchmarks.md
 
 proof: setup ## money cannot go wrong: random steps, crashes everywhere, races; ARGS=--seed=N again
 	@.venv/bin/python -m tests.proof $(ARGS)
+
+mutate: setup ## small mistakes in the pure rules that no test notices; ARGS="engine quote" some
+	@.venv/bin/python -m tests.mutation $(ARGS)
