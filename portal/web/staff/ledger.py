@@ -43,7 +43,7 @@ def order_ledger(order_id: int) -> str:
                 if rma
                 else "",
                 "amount": words.amount(entry.amount_minor, entry.currency),
-                "cause": entry.cause,
+                "cause": entry.cause.removeprefix(f"{refund}, "),
             }
             for entry, rma, refund in found
         ]

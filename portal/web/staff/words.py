@@ -139,7 +139,7 @@ def resolution(code: str) -> str:
 def account(code: str) -> str:
     """An account of the ledger."""
     return {
-        "owed": _("Owed to the customer"),
+        "owed": _("Promised to the customer"),
         "reserved": _("Reserved at a payment"),
         "refunded": _("Refunded"),
         "store_credit": _("Store credit"),

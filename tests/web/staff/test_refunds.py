@@ -442,7 +442,8 @@ def test_staff_see_every_row_of_the_ledger_and_its_sums(agent: Browser, warehous
     assert here in agent.page(f"/staff/returns/{rma}")
     seen = agent.words(here)
     for part in (
-        "Owed to the customer £72.00", "Reserved at a payment £0.00", "Refunded £72.00", f"Reserved {refund.public_id} £72.00",
+        "Promised to the customer £72.00", "Reserved at a payment £0.00", "Refunded £72.00",
+        f"Reserved {refund.public_id} £72.00",
         f"Paid {refund.public_id} −£72.00", f"Paid another way {refund.public_id} £72.00", f"Price {rma} £72.00",
     ):  # fmt: skip
         assert part in seen, part
