@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from portal.refunds import gate
+from portal.returns.replay import replay
 from tests.proof.acting import CRASH, FIGURES, PICK, WISHES
 from tests.proof.books import Orders
 from tests.proof.outside import FAULT, Outside, Powers
@@ -126,5 +127,9 @@ class MoneyMachine(Customers, Staff, Outside, Powers):
                 FIGURES["closed returns"] += sum(row["status"] == "closed" for row in self.books["return"])
                 FIGURES["refunds"] += len(self.books["refund"])
                 FIGURES["refunds at Stripe"] += len(self.books.stripe_refunds)
+                # Whatever happened since, each decision is still what its stored facts and its version give.
+                again = replay(self.shop.database)
+                assert not again.different, again.listed
+                FIGURES["decisions replayed"] += again.decisions
         finally:
             self.shop.close()
