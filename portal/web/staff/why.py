@@ -14,6 +14,7 @@ from portal.policy.counterfactual import WhatIf
 from portal.policy.counterfactual_words import answer_words, change_words
 from portal.policy.decision import ACCEPT, Decision
 from portal.policy.explain import staff_message, term_label, trace
+from portal.policy.laws import PREFIX
 from portal.policybook.service import Book
 from portal.returns.explaining import changes_of_line, laws_of
 from portal.returns.models import ReturnLine
@@ -40,13 +41,18 @@ def rules(line: ReturnLine, photos: int) -> dict[str, list[dict[str, Any]]]:
             "label": row.label,
             "result": row.result,
             "more": more,
-            "set_by": row.set_by,
+            "set_by": _short(row.set_by),
             "instead_of": [
-                _("%(result)s, from “%(rule)s”", result=result, rule=rule) for result, rule in row.instead_of
+                _("%(result)s, from “%(rule)s”", result=result, rule=_short(rule)) for result, rule in row.instead_of
             ],
         }
         (main if row.term in _MAIN or (row.set_by != default and row.instead_of) else rest).append(shown)
     return {"main": main, "rest": rest}
+
+
+def _short(name: str) -> str:
+    """A law's floor without its article, which stands below the table."""
+    return name.removeprefix(PREFIX).partition(" (")[0] if name.startswith(PREFIX) else name
 
 
 def explained(book: Book, order: Order, line: ReturnLine) -> dict[str, Any]:

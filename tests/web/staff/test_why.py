@@ -43,6 +43,7 @@ def test_the_law_that_set_a_term_is_named_with_article_day_and_note(lead: Browse
     )
     seen = lead.words(f"/staff/returns/{rma}")
     assert "Where the law gives more UK consumer law: UK right to cancel, Consumer Contracts Regulations 2013" in seen
+    assert "Time limit 14 days , until 1 December 2026 UK right to cancel 5 days, from “Default”" in seen
     assert "It set: Time limit. Compared with the law on 26 November 2026." in seen
     assert "This is our reading of the law, no legal advice." in seen
     assert "Without the law “UK consumer law”" not in seen, "five days had not passed yet"
