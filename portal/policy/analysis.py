@@ -16,7 +16,7 @@ from typing import Any
 from portal.money import Money
 from portal.policy.conditions import SHARE, WEIGHT, Comparison, find_fact
 from portal.policy.decision import OTHERWISE
-from portal.policy.diagnostics import WARNING, Diagnostic
+from portal.policy.diagnostics import WARNING, Diagnostic, Fix
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.laws import Floor, Law, shipped
@@ -66,7 +66,7 @@ class _Analysis:
                 does = "does" if len(stands) == 1 else "do"
                 yield _at(
                     self.policy, rule, f"`{rule.name}` never decides anything: {names} above it always {does}",
-                    "; ".join(part for part in ("move it up", self._lost(rule)) if part),
+                    "; ".join(part for part in ("move it up", self._lost(rule)) if part), Fix("above", rule.name, stands[0].name),
                 )  # fmt: skip
                 continue
             shorter = self._shorter(rule, above, self.policy.rules[at + 1 :])
@@ -124,6 +124,7 @@ class _Analysis:
                 self.policy, rule,
                 f"`{rule.name}` shortens the window of `{other.name}` below it: {_said(window)} instead of {_said(longer)}",
                 f"move `{other.name}` up if it should win; {_example(given)}, `{rule.name}` decides `window`",
+                Fix("above", other.name, rule.name),
             )  # fmt: skip
         return None
 
@@ -175,7 +176,7 @@ class _Analysis:
                 return _at(
                     self.policy, rule,
                     f"`{name}` gives less than the law of `{country}` asks: `{term}` ({floor.cite})",
-                    f"add `{law.name}` to `laws`, which raises it; {_example(given)}",
+                    f"add `{law.name}` to `laws`, which raises it; {_example(given)}", Fix("law", law.name),
                 )  # fmt: skip
         return None
 
@@ -227,13 +228,13 @@ def _said(window: Window) -> str:
     return f"`{window.days} day{'' if window.days == 1 else 's'}`"
 
 
-def _at(policy: Policy, rule: Rule | None, message: str, help_: str) -> Diagnostic:
+def _at(policy: Policy, rule: Rule | None, message: str, help_: str, fix: Fix | None = None) -> Diagnostic:
     """A warning where the rule begins; for no rule, at ``otherwise``."""
     lines = policy.source.splitlines()
     if rule is None:
         line = next((at for at, text in enumerate(lines, 1) if re.match(r"[\"']?otherwise\b", text)), 1)
-        return Diagnostic(WARNING, message, policy.file, line, 1, OTHERWISE, help_)
-    return Diagnostic(WARNING, message, policy.file, rule.line, rule.column, "", help_)
+        return Diagnostic(WARNING, message, policy.file, line, 1, OTHERWISE, help_, fix=fix)
+    return Diagnostic(WARNING, message, policy.file, rule.line, rule.column, "", help_, fix=fix)
 
 
 def _example(given: Given) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from portal.policy import edit
 from portal.policy.analysis import analyse
-from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, PolicyErrors
+from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, Fix, PolicyErrors
 from portal.policy.loader import Policy, recall_policy
 
 NOTE = "note"
-__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text", "spoken"]
+__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text", "mended", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Check:
     line: int
     column: int
     text: str = ""
+    fix: Fix | None = None
+    """What mends it for certain. Besides those of a diagnostic, ``word`` writes the known word ``subject`` in its place."""
 
     @property
     def key(self) -> str:
@@ -77,4 +80,26 @@ def _check(found: Diagnostic, policy: Policy | None) -> Check:
         found.line,
         found.column,
         found.text,
+        found.fix or (Fix("word", found.near) if found.near and found.text else None),
     )
+
+
+def mended(text: str, check: Check) -> str:
+    """The document with a check's fix made. Raises `PolicyErrors` or `NoSuchRule` where the document is no longer what it was."""
+    match check.fix:
+        case Fix("law", name):
+            laws = recall_policy(text).laws
+            return text if name in laws else edit.change_head(text, laws=[*laws, name])
+        case Fix("above", name, target):
+            names = [rule.name for rule in recall_policy(text).rules]
+            there, here = names.index(target), names.index(name)
+            return edit.move_rule(text, name, there if here > there else there - 1)
+        case Fix("word", word):
+            lines = text.splitlines(keepends=True)
+            line = lines[check.line - 1]
+            at = line.find(check.text, max(check.column - 1, 0))
+            if at < 0:
+                return text
+            lines[check.line - 1] = line[:at] + word + line[at + len(check.text) :]
+            return "".join(lines)
+    return text

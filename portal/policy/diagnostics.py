@@ -18,6 +18,16 @@ ERROR, WARNING = "error", "warning"
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """An edit that mends a finding for certain. ``kind`` is ``law`` (name ``subject`` in the document's laws) or ``above`` (move
+    the rule ``subject`` to the place above the rule ``target``)."""
+
+    kind: str
+    subject: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. ``line`` and ``column`` count from 1; ``text`` is what stands there; ``near`` the nearest known word."""
 
@@ -29,6 +39,7 @@ class Diagnostic:
     text: str = ""
     help: str = ""
     near: str = ""
+    fix: Fix | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {

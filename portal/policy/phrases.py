@@ -41,7 +41,7 @@ FACT_WORDS: Mapping[str, FactWords] = {
     "days_since.delivered": FactWords(_("Days since delivery"), _("the number of days since delivery is")),
     "today": FactWords(_("Date of the request"), _("the customer asks")),
     "order.country": FactWords(_("Country"), _("the country is")),
-    "order.currency": FactWords(_("Currency"), _("the order is in")),
+    "order.currency": FactWords(_("Currency"), _("the order’s currency is")),
     "order.number": FactWords(_("Order number"), _("the order number is")),
     "order.region": FactWords(_("Region"), _("the region is")),
     "order.channel": FactWords(_("Sales channel"), _("the sales channel is")),

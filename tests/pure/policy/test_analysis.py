@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from portal.cli.policy import policy as group
 from portal.money import Money
 from portal.policy.analysis import analyse
-from portal.policy.checks import check_policy
+from portal.policy.checks import check_policy, check_text, mended
 from portal.policy.engine import decide
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.reasons import REASONS
@@ -302,3 +302,27 @@ def test_no_decision_ever_contradicts_a_never(rules, asked):
                 stand = [each for each in there.rules if f"`{each.name}`" in message.partition(":")[2]]
                 alone = decide(replace(there, rules=(*stand, rule)), facts).terms
                 assert all(term.set_by != rule.name for term in alone.values())
+
+
+FIXED = [
+    (SALE + FAULTS, "above"),
+    ("- rule: All\n  set: {review: always}\n- rule: Some\n  when: {reason: other}\n  set: {review: never}", "above"),
+    ("- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {returnable: false}\n  say: Sold as it is.", "law"),
+]
+
+
+@pytest.mark.parametrize(("rules", "kind"), FIXED)
+def test_the_edit_of_a_fix_ends_its_finding(rules: str, kind: str) -> None:
+    text = document(rules)
+    countries = ("GB",)
+    found = [each for each in check_text(text, countries) if each.fix is not None and each.fix.kind == kind]
+    assert found
+    for check in found:
+        after = {each.key for each in check_text(mended(text, check), countries)}
+        assert check.key not in after, check.title
+
+
+def test_a_word_that_was_meant_is_written_in_its_place_and_nowhere_else() -> None:
+    text = document("- rule: Sale\n  when: {item.tags: {has: sale}}\n  sett: {returnable: false}\n  say: sett.")
+    check = next(each for each in check_text(text) if each.fix is not None and each.fix.kind == "word")
+    assert mended(text, check) == text.replace("  sett:", "  set:")

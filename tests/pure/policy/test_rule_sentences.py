@@ -61,7 +61,7 @@ def marked(pieces: tuple[Piece, ...]) -> str:
         (
             "{item.price: {over: 75 GBP}, order.currency: GBP}",
             "{evidence: {photos: 2, of: the tags}}",
-            "When the item cost more than [75.00 GBP] and the order is in [GBP], ask for [2 photos of the tags].",
+            "When the item cost more than [75.00 GBP] and the order’s currency is [GBP], ask for [2 photos of the tags].",
         ),
         (
             "{item.tags: sale, not: {customer.tags: {has_all: [vip, gold]}}}",
@@ -76,8 +76,8 @@ def marked(pieces: tuple[Piece, ...]) -> str:
         (
             "{any: [{order.currency: GBP, return.value: {over: 300 GBP}}, {order.currency: EUR}]}",
             "{review: never}",
-            "When either the order is in [GBP] and the return is worth more than [300.00 GBP], or the order is in [EUR], "
-            "approve [automatically].",
+            "When either the order’s currency is [GBP] and the return is worth more than [300.00 GBP], "
+            "or the order’s currency is [EUR], approve [automatically].",
         ),
         (
             "{method: qr, any: [{reason: other}, {all: [{answer.worn: 'no'}, {any: [{item.type: A}, {item.type: B}]}]}]}",

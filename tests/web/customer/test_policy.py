@@ -41,7 +41,7 @@ def test_the_page_tells_markets_faults_kinds_and_what_can_change_it(desk: Desk, 
         "731 days from delivery",
         "The same as for orders in British pounds to your country, except for this:",
         "Orders in euros and US dollars",
-        "This applies when the order is in GBP and the item cost more than £75.00.",
+        "This applies when the order’s currency is GBP and the item cost more than £75.00.",
     ):
         assert said in html, said
     # What the first part says already is not said again; in the United States no law lets socks come back.

@@ -445,3 +445,76 @@ def test_a_page_costs_the_same_few_queries_whatever_the_number_of_versions_and_c
     costs()
     assert costs() == before
     assert max(before.values()) <= 10
+
+
+def mend(browser: Browser, said: str, path: str = "/staff/policy"):
+    """Press the button of a check."""
+    html = browser.page(path)
+    found = re.search(
+        rf'<form[^>]*action="[^"]*checks/mend"[^>]*>((?:(?!</form>).)*?{re.escape(said)}.*?)</form>', html, re.S
+    )
+    assert found, f"no button says {said}"
+    values = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', found[1]))
+    return browser.client.post("/staff/policy/checks/mend", data=values)
+
+
+def test_a_check_whose_mending_is_certain_has_a_button_that_does_it(lead: Browser, database: Database) -> None:
+    before = lead.words("/staff/policy")
+    assert "Add “uk-consumer” to the laws" in before
+    assert mend(lead, "Add “uk-consumer” to the laws").status_code == 303
+    assert load_policy(draft(database)).laws == ("uk-consumer",)
+    after = lead.words("/staff/policy")
+    assert "Mended in the draft. Undo takes it back." in after
+    assert "law of “GB”" not in after
+
+
+def test_a_rule_that_another_hides_is_moved_above_it_with_one_press(lead: Browser, database: Database) -> None:
+    hidden = "- rule: Late\n    when: {item.tags: {has: final-sale}}\n    set: {returnable: true}\n    say: Fine.\n\n"
+    at = POLICY.index("  - rule: Big returns")
+    save_text(lead, POLICY[:at] + "  " + hidden + POLICY[at:])
+    assert "“Late” never decides anything" in lead.words("/staff/policy")
+    mend(lead, "Move “Late” above “Final sale”")
+    found = names(database)
+    assert found.index("Late") == found.index("Final sale") - 1
+    assert "“Late” never decides anything" not in lead.words("/staff/policy")
+
+
+def test_a_slip_in_the_text_is_mended_to_the_word_it_was_meant_to_be(lead: Browser, database: Database) -> None:
+    save_text(lead, POLICY.replace("restocking_fee: 0%", "restocking_fe: 0%", 1))
+    answer = mend(lead, "Write “restocking_fee”", "/staff/policy/text")
+    assert (answer.status_code, answer.location) == (303, "/staff/policy/text#checks")
+    assert draft(database) == POLICY
+
+
+def test_who_only_reads_has_no_button_and_no_way_to_mend(agent: Browser, lead: Browser) -> None:
+    assert "checks/mend" not in agent.page("/staff/policy")
+    assert agent.client.post("/staff/policy/checks/mend", data={}).status_code in (400, 403)
+
+
+def test_a_check_that_is_gone_changes_nothing(lead: Browser, database: Database) -> None:
+    form = lead.form("/staff/policy", "checks/mend")
+    answer = lead.submit(form, {"check": "0" * 12})
+    assert answer.status_code == 303
+    assert draft(database) == POLICY
+
+
+def test_each_rule_says_how_often_it_decided_something(lead: Browser, shop: Shop, database: Database) -> None:
+    assert lead.words("/staff/policy").count("Used 0 times in 90 days") == len(load_policy(POLICY).rules) + 1
+    shop.booked()
+    seen = lead.words("/staff/policy")
+    assert "Default Used 1 time in 90 days" in seen
+    # One query more however many returns there are.
+    few = len(cost(database, lead, "/staff/policy"))
+    for _ in range(3):
+        shop.booked()
+    assert len(cost(database, lead, "/staff/policy")) == few
+    assert "Default Used 4 times in 90 days" in lead.words("/staff/policy")
+
+
+def test_what_the_laws_change_is_said_in_plain_words(lead: Browser) -> None:
+    assert "No law is chosen." in lead.words("/staff/policy/settings")
+    mend(lead, "Add “uk-consumer” to the laws")
+    seen = lead.words("/staff/policy/settings")
+    assert "What the laws change" in seen
+    assert "Items with “final-sale”. Returns: Accepted instead of Not accepted (Final sale)" in seen
+    assert "UK right to cancel (Consumer Contracts Regulations 2013" in seen

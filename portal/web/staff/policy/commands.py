@@ -13,13 +13,13 @@ from werkzeug.wrappers import Response
 
 from portal.errors import Invalid
 from portal.policy import edit
-from portal.policy.checks import spoken
+from portal.policy.checks import check_text, mended, spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.edit import NoSuchRule, Wish
 from portal.policybook import drafts
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
-from portal.web.staff.base import command, needs, read, see_other, staff
+from portal.web.staff.base import command, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.pages import OTHERWISE, rules_page, stale_page, text_page
 from portal.web.staff.policy.rule_form import RuleForm, pressed, read_form, sent_form
@@ -109,6 +109,25 @@ def move_rule() -> Response:
     except StaleDraft as stale:
         return stale_page(stale, url_for("staff.policy"))
     return see_other("staff.policy", _anchor=_anchor(name))
+
+
+@staff.post("/policy/checks/mend")
+@needs(may.EDIT_POLICY, "policy")
+def mend_check() -> Response:
+    """The certain edit of one check, made in the draft. A check that is gone by now is mended already."""
+    key = request.form.get("check", "")
+
+    def change(text: str) -> str:
+        found = next((each for each in check_text(text, ports().shop.sold_to) if each.key == key), None)
+        return text if found is None else mended(text, found)
+
+    try:
+        _save(change)
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    flash(_("Mended in the draft. Undo takes it back."), "green")
+    # Who mends a text with errors has its rules nowhere else to see.
+    return see_other("staff.policy_text" if request.form.get("from") == "text" else "staff.policy", _anchor="checks")
 
 
 @staff.post("/policy/rules/delete")

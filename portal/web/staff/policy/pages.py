@@ -5,6 +5,9 @@ A page shows the draft when there is one, else the newest version; whoever may n
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from flask import make_response, render_template, request, url_for
@@ -18,15 +21,18 @@ from portal.policy.loader import Policy
 from portal.policybook import drafts, service, versions
 from portal.policybook.drafts import Draft, StaleDraft
 from portal.policybook.promises import promises_of
+from portal.returns.usage import rule_uses
 from portal.staff import permissions as may
 from portal.web.render import locale
 from portal.web.staff import simulation, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.rule_form import RuleForm, form_of, form_of_otherwise, new_form
-from portal.web.staff.text import _
+from portal.web.staff.text import _, ngettext
 
 OTHERWISE = "otherwise"
+USED_DAYS = 90
+"""So many days back a rule's use is counted."""
 
 
 @staff.get("/policy")
@@ -57,9 +63,27 @@ def _rules(session: Session, form: RuleForm | None) -> str:
         rows=rows,
         otherwise=None if policy is None else shown.otherwise_row(policy, before),
         form=form,
+        uses=_uses(session),
         simulation=simulation.card(session, policy.content_hash if policy is not None else None),
         errors=form.errors if form is not None else {},
     )
+
+
+def _uses(session: Session) -> dict[str, str]:
+    """How often each rule decided something lately, in words, by its name; `otherwise` under its own."""
+    found = rule_uses(session, clock.now() - timedelta(days=USED_DAYS))
+    if found.cut:
+        said = partial(
+            ngettext,
+            "Used %(num)s time in the last %(all)s items",
+            "Used %(num)s times in the last %(all)s items",
+            all=found.items,
+        )
+    else:
+        said = partial(
+            ngettext, "Used %(num)s time in %(days)s days", "Used %(num)s times in %(days)s days", days=USED_DAYS
+        )
+    return defaultdict(lambda: said(0), {name: said(count) for name, count in found.counts.items()})
 
 
 def _asked(policy: Policy) -> RuleForm | None:

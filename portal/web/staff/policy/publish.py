@@ -179,7 +179,7 @@ def roll_back(number: int) -> Response:
             version = versions.roll_back(tx, number, author=me().name, note=note, newest=newest)
             made, starts = version.number, version.effective_at if version.effective_at > tx.at else None
     except Conflict as moved:
-        return make_response(_back_page(number, {"note": moved.message}, note), 409)
+        return make_response(_back_page(number, {"note": _(moved.message)}, note), 409)
     except Invalid as wrong:
         return make_response(_back_page(number, {"note": next(iter(_told(wrong).values()))}, note), 422)
     return _published(made, starts)

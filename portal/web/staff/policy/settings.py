@@ -5,15 +5,21 @@ from __future__ import annotations
 from flask import flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from portal import clock, wording
 from portal.policy import edit
 from portal.policy.checks import check_text, spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.laws import shipped
-from portal.policy.loader import recall_policy
+from portal.policy.loader import Policy, recall_policy
+from portal.policy.raised import Change, raised
 from portal.policy.written import Tree
 from portal.policybook import drafts
 from portal.policybook.drafts import StaleDraft
+from portal.policybook.promises import promises_of
+from portal.policybook.service import asking
 from portal.staff import permissions as may
+from portal.web.render import locale
+from portal.web.staff import words
 from portal.web.staff.base import command, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.fields import Data, Holder
@@ -39,9 +45,19 @@ def _page(held: Data | None, errors: dict[str, str]) -> str:
             "staff/policy/settings.html",
             **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "settings"),
             held=held,
+            changed=_changed(policy),
             laws=[(name, f"{law.title} ({name})") for name, law in shipped().items()],
             errors=errors,
         )
+
+
+def _changed(policy: Policy | None) -> list[tuple[str, tuple[Change, ...]]]:
+    """What the laws of the draft change in it, by the countries in words."""
+    if policy is None or not policy.laws:
+        return []
+    found = promises_of(policy, ports().shop, clock.now())
+    told = raised(policy, asking, found.purchase, found.sold_to, words.staff_wording())
+    return [(", ".join(wording.country(code, locale()) for code in each.countries), each.changes) for each in told]
 
 
 @staff.post("/policy/settings")
