@@ -1,7 +1,7 @@
 """``portal refunds``: money on this side held against money on the other, and the switch that stops all of it.
 
-In: how far back, or why. Out: "0 differences", or one line each and exit code 1. Never: a refund, or a change of one; those come
-from returns and the worker's reconciler alone.
+In: how far back, or why. Out: "0 differences", or one line each and exit code 1. Never: a refund; those come from returns and
+gifts alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from portal.cli.context import ports
 from portal.db import Actor
 from portal.errors import Invalid
 from portal.refunds import gate
-from portal.refunds.report import compare, run
+from portal.refunds.reconcile import catch_up
+from portal.refunds.report import LOOK_BACK, compare, run
 
 Answer = TypeVar("Answer")
 
@@ -33,13 +34,21 @@ def refunds() -> None:
     "--days", type=click.IntRange(1, 3650), help="How far back all of Stripe's refunds are listed [default: 35]."
 )
 @click.option("--keep", is_flag=True, help="Store the report, so that staff see it, as the nightly run does.")
-def reconcile(days: int | None, keep: bool) -> None:
+@click.option(
+    "--take-in",
+    is_flag=True,
+    help="First take over what Stripe has and this database does not: after a restored backup.",
+)
+def reconcile(days: int | None, keep: bool, take_in: bool) -> None:
     """Compare every refund with Stripe, both ways, check the books, and print what differs.
 
     Exit code 0 for "0 differences", 1 otherwise.
     """
     found = ports()
-    since = clock.now() - timedelta(days=days) if days else None
+    back = timedelta(days=days) if days else LOOK_BACK
+    if take_in:
+        click.echo(f"Taken in: {catch_up(found.database, found.gateway, back)}")
+    since = clock.now() - back
     report = (
         run(found.database, found.gateway, since=since) if keep else compare(found.database, found.gateway, since=since)
     )

@@ -138,18 +138,30 @@ def _import(tx: Tx, view: RefundView, seen: Seen) -> None:
 
 
 def catch_up(database: Database, gateway: Gateway, back: timedelta) -> Seen:
-    """List the whole account's refunds of the last while and look at every payment of ours that has one which is not known
-    here: refunds made by hand are found without a message and without a refund of ours. Raises `UpstreamError`."""
+    """List the whole account's refunds of the last while and look at every payment of ours that has one which no row here names.
+
+    Refunds made by hand are found without a message and without a refund of ours, and so is what a restored backup still shows
+    as prepared although it was sent. Raises `UpstreamError`.
+    """
     seen = Seen()
     now = clock.now()
     for window in windows(now - back, now):
-        strange = [view for view in gateway.list_refunds(window) if not is_known(database, view)]
+        strange = _named_by_no_row(database, gateway.list_refunds(window))
         for intent in sorted(known_intents(database, strange)):
             found = look_at_payment(database, gateway, intent)
             seen.moved += found.moved
             seen.imported += found.imported
             seen.waiting += found.waiting
     return seen
+
+
+def _named_by_no_row(database: Database, views: list[RefundView]) -> list[RefundView]:
+    named: set[str | None] = set()
+    for start in range(0, len(views), MANY):
+        ids = [view.id for view in views[start : start + MANY]]
+        with database.read() as session:
+            named.update(session.scalars(select(Refund.stripe_refund_id).where(Refund.stripe_refund_id.in_(ids))))
+    return [view for view in views if view.id not in named]
 
 
 def windows(since: datetime, until: datetime) -> Iterator[Span]:

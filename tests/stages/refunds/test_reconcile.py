@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,13 +13,13 @@ import pytest
 from sqlalchemy import text
 
 from portal import clock
-from portal.errors import UpstreamError
+from portal.errors import Conflict, UpstreamError
 from portal.jobs import Job
-from portal.refunds import reconcile, report
+from portal.refunds import actions, reconcile, report, undo
 from portal.refunds.gateway import RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.report import compare
-from tests.stages.refunds.world import World
+from tests.stages.refunds.world import STAFF, World
 
 
 def test_without_any_webhook_every_refund_reaches_its_end(world: World) -> None:
@@ -143,6 +146,30 @@ def test_a_refund_by_hand_on_a_payment_without_any_return_is_found_both_ways(qui
     reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
     assert world.refundable(order_id) == [4300]
     world.check_books()
+
+
+def test_what_a_restored_backup_has_forgotten_is_adopted_before_anybody_pays_it_another_way(
+    quick_world: World, tmp_path: Path
+) -> None:
+    # The backup knows the refund as planned; Stripe has made it since. Until a worker sends it again nothing would tell.
+    world = quick_world
+    (refund_id,) = world.pay(world.return_(world.order(5000, quantity=2), 2000))
+    backup, live = tmp_path / "backup.sqlite3", Path(world.database.engine.url.database or "")
+    with sqlite3.connect(live) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    world.work()
+    world.database.dispose()
+    for path in live.parent.glob(live.name + "*"):
+        path.unlink()
+    shutil.copy(backup, live)
+    seen = reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+    assert len(seen.moved) == 1
+    number = world.refund(refund_id).public_id
+    for act in (actions.mark_paid_elsewhere, undo.take_back):
+        with pytest.raises(Conflict), world.database.transaction(STAFF) as tx:
+            act(tx, number, "by bank")
+    assert world.refund(refund_id).status == "succeeded"
+    assert compare(world.database, world.gateway).differences == ()
 
 
 def test_every_page_of_the_account_is_listed(quick_world: World) -> None:

@@ -37,6 +37,16 @@ def test_it_says_0_differences_or_which_and_ends_accordingly(quick_world: World)
         assert last_report(session) is None, "it only looks"
 
 
+def test_after_a_restored_backup_it_takes_in_what_stripe_has_when_asked(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(5000)
+    made = world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
+    done = run(world, "--take-in")
+    assert done.exit_code == 0, done.stdout
+    assert f"Taken in: imported {made['id']}" in done.stdout
+    assert world.refundable(order_id) == [4300]
+
+
 def test_a_report_is_kept_for_staff_when_asked(quick_world: World) -> None:
     assert run(quick_world, "--keep").exit_code == 0
     with quick_world.database.read() as session:
