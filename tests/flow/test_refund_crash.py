@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from portal.db import Database
 from tests.stand_in_fixture import StandInHandle, running_stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL = [("database", "lost"), ("pg_database", "plain")] if os.environ.get("PROOF_SHOPS") else []
+"""`make proof` also kills each on the other database."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def stripe_side() -> Iterator[StandInHandle]:
         yield handle
 
 
-@pytest.mark.parametrize(("name", "scenario"), [("database", "plain"), ("pg_database", "lost")])
+@pytest.mark.parametrize(("name", "scenario"), [("database", "plain"), ("pg_database", "lost"), *ALL])
 def test_killed_at_every_boundary_it_pays_once(
     request: pytest.FixtureRequest,
     stripe_side: StandInHandle,

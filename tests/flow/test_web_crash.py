@@ -4,6 +4,7 @@ with exactly one return, one receipt and one refund."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -16,9 +17,11 @@ from portal.db import Database
 from tests.stand_in_fixture import running_stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL = [("database", "receive"), ("pg_database", "book")] if os.environ.get("PROOF_SHOPS") else []
+"""`make proof` also kills each on the other database."""
 
 
-@pytest.mark.parametrize(("name", "scenario"), [("database", "book"), ("pg_database", "receive")])
+@pytest.mark.parametrize(("name", "scenario"), [("database", "book"), ("pg_database", "receive"), *ALL])
 def test_killed_at_every_boundary_nothing_is_half_written_and_nothing_is_there_twice(
     request: pytest.FixtureRequest, name: str, scenario: str, record_property: Callable[[str, object], None]
 ) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -149,6 +149,14 @@ class _Memory:
         self._files.pop(key, None)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A database at one moment, and what it held."""
+
+    content: bytes
+    books: Books
+
+
 class Shop:
     """One shop. `open` empties it."""
 
@@ -193,7 +201,7 @@ class Shop:
         self.load_policy()
         self.first_stock: dict[str, int] = {}
         self.worker_name = "w1"
-        self.saved: tuple[bytes, set[str]] | None = None
+        self.saved: Snapshot | None = None
         self._seen: tuple[int, int] | None = None
         self.last: Books | None = None
 
@@ -371,9 +379,18 @@ class Shop:
         self.last, self._seen = books, seen
         return books
 
+    def snapshot(self) -> Snapshot:
+        """The database as it is now."""
+        return Snapshot(self._reader.serialize(), self.check())
+
+    def go_back(self, to: Snapshot) -> None:
+        """Let the database be as it was; Stripe knows nothing of it."""
+        self._put(to.content)
+        self.last = None
+
     def back_up(self) -> None:
         """Keep the database as it is now."""
-        self.saved = self._reader.serialize(), {row["public_id"] for row in self.check()["refund"]}
+        self.saved = self.snapshot()
 
     def restore(self) -> bool:
         """The database is lost; the backup takes its place, and the portal looks at Stripe, as docs/operations.md says.
@@ -383,11 +400,9 @@ class Shop:
         if self.saved is None or self.orders.second_above or not self.last:
             return False
         there = {each["metadata"]["refund"] for each in self.last.stripe_refunds if "refund" in each["metadata"]}
-        content, known = self.saved
-        if not there <= known:
+        if not there <= {row["public_id"] for row in self.saved.books["refund"]}:
             return False
-        self._put(content)
-        self.last = None
+        self.go_back(self.saved)
         self.load_policy()
         self.stripe.faults.clear()
         self.night()

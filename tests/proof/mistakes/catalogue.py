@@ -1,0 +1,291 @@
+"""The list: what is done wrong, where, and the tests that hold it. The machine is asked about all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """In ``path``, the one place that reads ``old`` becomes ``new``. ``tests`` are pytest's names of what has to fail then."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+SUBMIT, SETTLE, PAYOUT = "portal/refunds/submit.py", "portal/refunds/settle.py", "portal/refunds/payout.py"
+TENDERS, GATE, SECOND = "portal/refunds/tenders.py", "portal/refunds/gate.py", "portal/refunds/second.py"
+ACTIONS, UNDO, RELEASE = "portal/refunds/actions.py", "portal/refunds/undo.py", "portal/refunds/release.py"
+HOLDING, GATEWAY = "portal/returns/holding.py", "portal/adapters/stripe_gateway.py"
+REFUNDS = "tests/stages/refunds"
+
+MISTAKES = (
+    # -- sending -------------------------------------------------------------------------------------------------
+    Mistake(
+        "a new key for each try", SUBMIT,
+        "RefundRequest.from_params(refund.params, refund.idempotency_key)",
+        'RefundRequest.from_params(refund.params, f"{refund.idempotency_key}:{refund.attempts}")',
+        (f"{REFUNDS}/test_submit.py",),
+    ),
+    Mistake(
+        "a timeout is read as a refusal", SUBMIT,
+        "    except UpstreamError as error:\n        _settle_error(",
+        "    except UpstreamError as error:\n        error.retryable = error.effect_unknown = False\n        _settle_error(",
+        (f"{REFUNDS}/test_money_cases.py::test_14_a_timeout_after_the_effect_keeps_the_reserve_and_ends_as_one_refund",),
+    ),
+    Mistake(
+        "a refusal is believed without looking", SUBMIT,
+        "if error.code in LOOK_FIRST or (not error.retryable and not claimed.fresh):", "if False:",
+        (f"{REFUNDS}/test_submit.py", f"{REFUNDS}/test_payout.py"),
+    ),
+    Mistake(
+        "a key is used after its life", SUBMIT,
+        "KEY_LIFE = timedelta(hours=23)", "KEY_LIFE = timedelta(days=230)",
+        (f"{REFUNDS}/test_submit.py",),
+    ),
+    Mistake(
+        "what a backup has forgotten is sent without looking", SUBMIT,
+        "if claimed.aged and _found(database, gateway, refund_id):", "if False:",
+        (f"{REFUNDS}/test_submit.py::test_a_restored_backup_never_sends_again_what_was_sent_before_it",),
+    ),
+    Mistake(
+        "two refunds of one payment are sent at once", SUBMIT,
+        'if busy else None', "if False else None",
+        (f"{REFUNDS}/test_submit.py::test_two_refunds_of_one_payment_wait_for_each_other",),
+    ),
+    Mistake(
+        "a disputed payment is refunded", SUBMIT,
+        "if payment.disputed_at is not None and refund.status == lifecycle.PLANNED:", "if False:",
+        (f"{REFUNDS}/test_submit.py::test_a_planned_refund_of_a_disputed_payment_waits",),
+    ),
+    Mistake(
+        "the time to take back is not kept", SUBMIT,
+        "if first and tx.at < until else None", "if False else None",
+        (f"{REFUNDS}/test_controls.py::TestUndo",),
+    ),
+    Mistake(
+        "only one page of Stripe's list is read", GATEWAY,
+        "return list(first.auto_paging_iter())\n\n        return", "return list(first.data)\n\n        return",
+        (f"{REFUNDS}/test_money_cases.py::test_20_every_page_of_refunds_made_by_hand_is_known",),
+    ),
+    Mistake(
+        "crowns of Iceland are sent as if they had hundredths", "portal/adapters/stripe_money.py",
+        "amount, rest = divmod(minor * more, fewer)", "amount, rest = divmod(minor, 1)",
+        ("tests/stages/orders/test_stripe_money.py",),
+    ),
+    # -- promising -----------------------------------------------------------------------------------------------
+    Mistake(
+        "a promise is not counted", "portal/refunds/planning.py",
+        "    payment.refunding_minor += amount_minor\n", "",
+        (f"{REFUNDS}/test_money_cases.py",),
+    ),
+    Mistake(
+        "what was captured is taken for what is left", PAYOUT,
+        "            payment.refundable_minor,\n", "            payment.captured_minor,\n",
+        (f"{REFUNDS}/test_payout.py", f"{REFUNDS}/test_money_cases.py"),
+    ),
+    Mistake(
+        "no lock on the money of an order", TENDERS,
+        '        connection.execute(_LOCK, {"id": order_id})\n', "",
+        (f"{REFUNDS}/test_races.py",),
+    ),
+    Mistake(
+        "a payout is planned twice", PAYOUT,
+        "if return_.payout_planned_at is None and _is_due(return_, moment):", "if _is_due(return_, moment):",
+        (f"{REFUNDS}/test_payout.py::test_a_payout_waits_for_its_moment_and_happens_once",),
+    ),
+    Mistake(
+        "a payout does not wait for an open question", PAYOUT,
+        "return any(review.kind not in MONEY_KINDS for review in reviews.open_reviews(tx.session, return_id))",
+        "return False",
+        (f"{REFUNDS}/test_payout.py::test_an_open_question_holds_the_payout_until_it_is_settled",),
+    ),
+    Mistake(
+        "credit is given beside a refund", PAYOUT,
+        "if total - bonus > left:", "if False:",
+        (f"{REFUNDS}/test_money_cases.py::test_18_store_credit_for_what_was_refunded_already_is_refused",),
+    ),
+    Mistake(
+        "what cannot be paid is silently less", PAYOUT,
+        "    if short:\n", "    if False:\n",
+        (f"{REFUNDS}/test_payout.py",),
+    ),
+    Mistake(
+        "steps of a currency are ignored", PAYOUT,
+        "step_of(payment.currency) if is_stripe(payment) else 1,", "1,",
+        (f"{REFUNDS}/test_sums.py", f"{REFUNDS}/test_money_cases.py"),
+    ),
+    Mistake(
+        "units are rounded, not floored", "portal/money.py",
+        "return amount * last // quantity - amount * (first - 1) // quantity",
+        "return round(amount * last / quantity) - round(amount * (first - 1) / quantity)",
+        ("tests/stages/returns/test_units.py",),
+    ),
+    # -- what Stripe says ----------------------------------------------------------------------------------------
+    Mistake(
+        "a reserve stays counted after a failure", SETTLE,
+        "    payment.refunding_minor -= refund.amount_minor\n", "",
+        (f"{REFUNDS}/test_money_cases.py::test_46_a_canceled_refund_frees_its_amount",),
+    ),
+    Mistake(
+        "nobody is asked about a failure", SETTLE,
+        "    if quiet:\n        return\n", "    return\n",
+        (f"{REFUNDS}/test_money_cases.py::test_44_a_success_that_fails_later_frees_the_money_and_tells_staff_and_customer_once",),
+    ),
+    Mistake(
+        "a late failure is booked as if it had never been paid", SETTLE,
+        "    if was_paid:\n", "    if False:\n",
+        (f"{REFUNDS}/test_money_cases.py::test_44_a_success_that_fails_later_frees_the_money_and_tells_staff_and_customer_once",),
+    ),
+    Mistake(
+        "\"refunded\" is said when Stripe has only accepted", SETTLE,
+        "elif seen == lifecycle.SUCCEEDED:", "elif seen in lifecycle.ACCEPTED:",
+        (f"{REFUNDS}/test_money_cases.py",),
+    ),
+    Mistake(
+        "old news moves a row", "portal/refunds/lifecycle.py",
+        "SUCCEEDED: frozenset({FAILED, CANCELED})", "SUCCEEDED: frozenset({PENDING, FAILED, CANCELED})",
+        ("tests/pure/test_refund_lifecycle.py",),
+    ),
+    Mistake(
+        "what failed comes back to life", "portal/refunds/lifecycle.py",
+        "FAILED: frozenset(),", "FAILED: frozenset({PENDING, SUCCEEDED}),",
+        ("tests/pure/test_refund_lifecycle.py",),
+    ),
+    Mistake(
+        "a message is believed instead of asked about", "portal/refunds/webhooks.py",
+        'view = gateway.read_refund(subject["id"])\n',
+        'import dataclasses\n\n        view = gateway.read_refund(subject["id"])\n'
+        '        view = dataclasses.replace(view, status=subject["status"])\n',
+        (f"{REFUNDS}/test_webhooks.py::test_clones_copies_and_any_order_end_in_the_same_books",
+         f"{REFUNDS}/test_money_cases.py::test_48_newer_news_first_and_an_unknown_id_before_the_answer"),
+    ),
+    Mistake(
+        "a message counts as often as it comes", "portal/refunds/webhooks.py",
+        "    if len(raw_body) > MAX_BODY or not is_signed(raw_body, signature_header or \"\", secrets, now):",
+        "    if len(raw_body) > MAX_BODY:",
+        (f"{REFUNDS}/test_webhooks.py::test_what_stripe_did_not_sign_just_now_is_400_and_leaves_nothing",),
+    ),
+    Mistake(
+        "refunds of other hands are not counted", TENDERS,
+        "min(known, payment.captured_minor - payment.refunding_minor)", "0",
+        (f"{REFUNDS}/test_elsewhere.py",),
+    ),
+    Mistake(
+        "what found no room stays uncounted when more was captured", "portal/flow.py",
+        '"order.updated": (count_other_hands,),', '"order.updated": (),',
+        (f"{REFUNDS}/test_elsewhere.py",),
+    ),
+    Mistake(
+        "the bank's reference is forgotten", SETTLE,
+        "    refund.bank_reference = view.bank_reference or refund.bank_reference\n", "",
+        (f"{REFUNDS}/test_reconcile.py::test_the_banks_reference_is_taken_over",),
+    ),
+    Mistake(
+        "a chargeback freezes nothing", GATEWAY,
+        "frozen=bool(harmful)", "frozen=False",
+        (f"{REFUNDS}/test_payout.py",),
+    ),
+    # -- payments that were not captured ---------------------------------------------------------------------------
+    Mistake(
+        "free is said without looking", RELEASE,
+        "    never_taken = claimed.charged_minor - view.captured_minor\n", "    never_taken = claimed.charged_minor\n",
+        (f"{REFUNDS}/test_release.py",),
+    ),
+    Mistake(
+        "all is captured that was authorized", RELEASE,
+        "claimed.charged_minor - claimed.free_minor - claimed.amount_minor, view", "claimed.charged_minor, view",
+        (f"{REFUNDS}/test_release.py",),
+    ),
+    # -- staff -----------------------------------------------------------------------------------------------------
+    Mistake(
+        "a refund is declared unsent at once", ACTIONS,
+        "if refund.checked_at is None or refund.checked_at < begun + KEY_IS_DEAD:", "if False:",
+        (f"{REFUNDS}/test_submit.py",),
+    ),
+    Mistake(
+        "what is at Stripe may be paid by bank too", ACTIONS,
+        "if refund.status not in lifecycle.LOST and refund.status != lifecycle.PLANNED:", "if False:",
+        (f"{REFUNDS}/test_payout.py::test_what_may_still_arrive_is_neither_retried_nor_paid_by_another_way",),
+    ),
+    Mistake(
+        "what may still arrive is sent again", ACTIONS,
+        "if refund.status not in lifecycle.LOST or final", "if final",
+        (f"{REFUNDS}/test_payout.py::test_what_may_still_arrive_is_neither_retried_nor_paid_by_another_way",),
+    ),
+    Mistake(
+        "what has left is taken back", UNDO,
+        "if refund.status != lifecycle.PLANNED or refund.cause == ELSEWHERE:", "if refund.cause == ELSEWHERE:",
+        (f"{REFUNDS}/test_controls.py::TestUndo",),
+    ),
+    Mistake(
+        "a stop stops nothing", GATE,
+        "if self.stopped_at is not None:", "if False:",
+        (f"{REFUNDS}/test_gate.py",),
+    ),
+    Mistake(
+        "the day's cap is not asked", GATE,
+        "if not cap or refund.let_through_by:", "if True:",
+        (f"{REFUNDS}/test_gate.py",),
+    ),
+    Mistake(
+        "the cap is counted without its lock", GATE,
+        '        return ""\n    _locked(tx)\n', '        return ""\n',
+        (f"{REFUNDS}/test_gate.py::TestDailyCap::test_two_workers_never_both_take_the_last_of_it",),
+    ),
+    Mistake(
+        "no second person is needed", SECOND,
+        "    if total <= most:\n", "    if True:\n",
+        (f"{REFUNDS}/test_controls.py::TestSecondPerson",),
+    ),
+    Mistake(
+        "the second person is the first", SECOND,
+        "if had_a_part(tx.session, refund, tx.actor.id):", "if False:",
+        (f"{REFUNDS}/test_controls.py::TestSecondPerson",),
+    ),
+    Mistake(
+        "gifts for a replacement count apart", SECOND,
+        "Goodwill.order_id.in_(family)", "Goodwill.order_id == payment.order_id",
+        (f"{REFUNDS}/test_goodwill.py",),
+    ),
+    # -- goods -----------------------------------------------------------------------------------------------------
+    Mistake(
+        "units are not given back", HOLDING,
+        "    line.order_line.units_held -= units.size(held(line))\n", "",
+        ("tests/stages/returns/test_units.py",),
+    ),
+    Mistake(
+        "no lock on the units of an order", HOLDING,
+        "select(Order).with_for_update(of=Order)", "select(Order)",
+        ("tests/stages/returns/test_races.py",),
+    ),
+    Mistake(
+        "stock rises twice for one unit", "portal/receiving/service.py",
+        "if count.goes == RESTOCK) - line.restocked_quantity)", "if count.goes == RESTOCK))",
+        ("tests/stages/receiving/test_receiving.py",),
+    ),
+    Mistake(
+        "what did not come is paid", "portal/returns/payable.py",
+        "        elif condition in NOT_PAID:\n            continue\n", "",
+        ("tests/stages/receiving/test_receiving.py",),
+    ),
+    # -- the record ------------------------------------------------------------------------------------------------
+    Mistake(
+        "the ledger may be changed", "portal/db.py",
+        'for verb in ("update", "delete"):', "for verb in ():",
+        (f"{REFUNDS}/test_ledger.py",),
+    ),
+    Mistake(
+        "a number of the credit notes is left out", "portal/refunds/credit_notes.py",
+        ".values(last=NumberSeries.last + 1)", ".values(last=NumberSeries.last + 2)",
+        (f"{REFUNDS}/test_credit_notes.py",),
+    ),
+    Mistake(
+        "Stripe's refunds that are not here are no difference", "portal/refunds/report.py",
+        '        yield Difference("unknown_here"', '        if False:\n            yield Difference("unknown_here"',
+        (f"{REFUNDS}/test_reconcile.py",),
+    ),
+)  # fmt: skip
