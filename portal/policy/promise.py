@@ -127,6 +127,23 @@ def promise(policy: Policy, asks: Asks, purchase: Purchase, reason: str) -> Prom
 def _decide(
     policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str
 ) -> tuple[Decision, tuple[Rule, ...]]:
+    decide, asked, depends = _asked(policy, asks, purchase, reason, resolution)
+    found = decide(asked)
+    # What a law gives for its own days alone is no promise for the whole time: the last day tells what always holds.
+    last = found.return_by if found.accepted else None
+    return found if last is None else decide(replace(asked, at=last)), depends
+
+
+def on_arrival(policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str = "refund") -> Decision:
+    """What is decided on the day on which the parcel comes: it also shows what a law gives for its own days alone."""
+    decide, asked, _ = _asked(policy, asks, purchase, reason, resolution)
+    return decide(asked)
+
+
+def _asked(
+    policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str
+) -> tuple[Callable[[Facts], Decision], Facts, tuple[Rule, ...]]:
+    """The way to decide by the rules that hold for certain, the facts for it, and the rules that could still change it."""
     known = purchase.facts(reason, resolution)
     held: list[Rule] = []
     depends: list[Rule] = []
@@ -149,11 +166,7 @@ def _decide(
         evidence=0,
         at=placed,
     )
-    decide = asks(replace(policy, rules=tuple(held)))
-    found = decide(asked)
-    # What a law gives for its own days alone is no promise for the whole time: the last day tells what always holds.
-    last = found.return_by if found.accepted else None
-    return found if last is None else decide(replace(asked, at=last)), tuple(depends)
+    return asks(replace(policy, rules=tuple(held))), asked, tuple(depends)
 
 
 def shipping_cost(decision: Decision, resolution: str) -> Shipping:

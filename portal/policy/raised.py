@@ -17,7 +17,7 @@ from portal.policy.facts import ItemFacts
 from portal.policy.laws import PREFIX
 from portal.policy.loader import Policy
 from portal.policy.pieces import listed_words
-from portal.policy.promise import Asks, Purchase, kinds, ordinary, promise
+from portal.policy.promise import Asks, Purchase, kinds, on_arrival, ordinary
 from portal.policy.reasons import CHANGED_MIND, FAULTY
 
 
@@ -55,7 +55,7 @@ def _changes(policy: Policy, asks: Asks, here: Purchase, wording: Wording) -> tu
     _ = wording.gettext
 
     def of(item: ItemFacts, reason: str) -> tuple[Change, ...]:
-        return tuple(_of(promise(policy, asks, replace(here, item=item), reason).decision, wording))
+        return tuple(_of(on_arrival(policy, asks, replace(here, item=item), reason), wording))
 
     usual = of(ordinary(), CHANGED_MIND)
     cases = [(_("A change of mind"), usual), (_("Something is wrong with it"), of(ordinary(), FAULTY))]

@@ -232,3 +232,20 @@ def test_who_knows_only_the_postcode_sees_no_address_of_the_buyer(desk: Desk, cu
     page = receiver.get(booked.headers["Location"]).get_data(as_text=True)
     assert EMAIL not in page
     assert EMAIL not in receiver.get("/order/WH-20418/items").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/returns/R-0000000", 303), ("/photo/none", 404)])
+def test_a_page_that_is_none_keeps_the_ways_on(desk: Desk, customer: Make, path: str, status: int) -> None:
+    answer = customer().get(path)
+    assert answer.status_code == status
+    if status == 404:
+        text = text_of(answer)
+        for way in ("Find my order", "Returns policy", "Withdraw from your contract", "Contact us", "Help"):
+            assert way in text, way
+
+
+def test_the_hint_for_presents_is_where_presents_are_looked_up(desk: Desk, customer: Make) -> None:
+    assert "Got it as a gift?" in text_of(customer().get("/"))
+    withdraw = text_of(customer().get("/withdraw"))
+    assert "Got it as a gift?" not in withdraw
+    assert "Either one, as you gave it with the order." in withdraw
