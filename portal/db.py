@@ -26,16 +26,19 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    bindparam,
     create_engine,
     event,
     insert,
     inspect,
     text,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session, make_transient_to_detached
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeDecorator
@@ -141,6 +144,63 @@ class Event:
 
 
 River = Callable[["Tx", Event], None]
+
+
+class _Session(Session):
+    """Writes changed columns by plain updates and leaves to SQLAlchemy's unit of work what has an order to be found: new rows,
+    deleted ones, and relationships. Finding out that there is none costs it more than the updates themselves."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write what has changed. Raises `StaleDataError` for a row that somebody else has changed meanwhile."""
+        changes = None if objects or self.new or self.deleted else self._changed_columns()
+        if changes is None:
+            super().flush(objects)
+            return
+        for (mapper, names), states in sorted(changes.items(), key=lambda each: str(each[0])):
+            if names:
+                self._update(mapper, names, states)
+            for state in states:
+                # There is no public word for "is written".
+                state._commit_all(state.dict, self.identity_map)
+
+    def _changed_columns(self) -> dict[tuple[Any, tuple[str, ...]], list[Any]] | None:
+        """The changed rows by what has changed of them; None when that is more than columns."""
+        found: dict[tuple[Any, tuple[str, ...]], list[Any]] = {}
+        for row in self.dirty:
+            state = inspect(row)
+            was = state.committed_state
+            if not all(name in state.mapper.column_attrs for name in was):
+                return None
+            names = tuple(sorted(name for name in was if state.dict[name] != was[name]))
+            found.setdefault((state.mapper, names), []).append(state)
+        return found
+
+    def _update(self, mapper: Any, names: tuple[str, ...], states: list[Any]) -> None:
+        keys = [column.key for column in mapper.primary_key]
+        version = mapper.version_id_col
+        if version is not None:
+            keys.append(version.key)
+        # In one order everywhere, so that no two commands wait for each other.
+        states.sort(key=lambda state: state.identity)
+        wanted = [
+            {name: state.dict[name] for name in names} | {f"known_{key}": state.dict[key] for key in keys}
+            for state in states
+        ]
+        done = self.connection().execute(_update_of(mapper, names, tuple(keys)), wanted)
+        if done.rowcount != len(states):
+            raise StaleDataError(f"{mapper.local_table.name}: a row was changed or removed by somebody else")
+        if version is not None:
+            for state in states:
+                state.dict[version.key] += 1
+
+
+@cache
+def _update_of(mapper: Any, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    table, version = mapper.local_table, mapper.version_id_col
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    if version is not None:
+        values[version.key] = version + 1
+    return update(table).where(*(table.c[key] == bindparam(f"known_{key}") for key in keys)).values(values)
 
 
 class Tx:
@@ -301,7 +361,7 @@ class Database:
     @contextmanager
     def transaction(self, actor: Actor = SYSTEM, at: datetime | None = None) -> Iterator[Tx]:
         """One command: everything inside is written, or nothing is."""
-        with Session(self.write_engine, expire_on_commit=False) as session:
+        with _Session(self.write_engine, expire_on_commit=False) as session:
             with session.begin():
                 tx = Tx(session, actor, at or clock.now(), self.river)
                 yield tx
