@@ -15,6 +15,7 @@ from typing import Protocol
 from babel.numbers import format_decimal
 from sqlalchemy import bindparam, inspect, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm.util import identity_key
 
 from portal import clock, i18n, ids, timeline, wording
 from portal.db import Database, Tx
@@ -23,12 +24,12 @@ from portal.files import Files
 from portal.labels.addresses import Address
 from portal.labels.documents import Documents, LabelDoc, Rendered, SlipDoc, SlipItem
 from portal.labels.models import Label
-from portal.policy.decision import Decision
+from portal.policy.decision import stored_value
 from portal.policy.reasons import REASONS
 from portal.policy.terms import ReturnShipping
 from portal.returns.lifecycle import ENDED, UNDECIDED
 from portal.returns.models import Return, ReturnLine
-from portal.returns.parcel import parcel
+from portal.returns.payable import keeps_item
 from portal.returns.queries import get_return, get_return_by_id
 from portal.shop import Shop
 
@@ -77,8 +78,8 @@ def make_label(tx: Tx, return_id: int, shop: Shop) -> int | None:
 
 def return_in_hand(session: Session, return_id: int) -> Return:
     """The return with its lines: the very one that the command works on, without a query, else loaded. Raises `NotFound`."""
-    found = session.get(Return, return_id)
-    if found is not None and not {"lines"} & inspect(found).unloaded:
+    found = session.identity_map.get(identity_key(Return, return_id))
+    if isinstance(found, Return) and "lines" not in inspect(found).unloaded:
         return found
     return get_return_by_id(session, return_id)
 
@@ -91,18 +92,27 @@ def find_label(session: Session, return_id: int) -> Label | None:
     return session.scalar(_OF_RETURN, {"return_id": return_id})
 
 
+_WORDS = select(Label.carrier, Label.service, Label.code).where(Label.return_id == bindparam("return_id"))
+
+
+def label_words(session: Session, return_id: int) -> dict[str, str] | None:
+    """What a mail says about the label of a return: its carrier, service and short code; None when there is none."""
+    found = session.connection().execute(_WORDS, {"return_id": return_id}).one_or_none()
+    return found and {"carrier": found.carrier, "service": found.service, "code": _short(found.code)}
+
+
 def short_code(label: Label) -> str:
     """What a person reads out at the counter: ``7K4Q 92MB`` of ``NW7K4Q92MBGB``."""
-    return ids.group(label.code[2:-2])
+    return _short(label.code)
+
+
+def _short(code: str) -> str:
+    return ids.group(code[2:-2])
 
 
 def travelling(return_: Return) -> list[ReturnLine]:
     """The approved lines whose goods come back."""
-    return [
-        line
-        for line in return_.lines
-        if line.status == "accepted" and not Decision.from_json(line.decision).value("keep_item")
-    ]
+    return [line for line in return_.lines if line.status == "accepted" and not keeps_item(line)]
 
 
 def label_pdf(database: Database, documents: Documents, files: Files, shop: Shop, rma: str) -> bytes:
@@ -127,7 +137,7 @@ def slip_pdf(database: Database, documents: Documents, files: Files, shop: Shop,
 
 def _shop_sends_label(lines: Sequence[ReturnLine]) -> bool:
     """False when nothing travels, or when the policy says of every line that the customer pays the carrier and posts."""
-    terms = [Decision.from_json(line.decision).value("return_shipping") for line in lines]
+    terms = [stored_value(line.decision, "return_shipping") for line in lines]
     return any(not _customer_posts(each) for each in terms)
 
 
@@ -194,10 +204,15 @@ def customer_address(return_: Return) -> Address:
     )
 
 
+def place_in_warehouse(return_: Return) -> str:
+    """Where in the warehouse the policy wants the goods, which is one place for a parcel; empty: nowhere in particular."""
+    return next((stored_value(line.decision, "destination") or "" for line in travelling(return_)), "")
+
+
 def goes_to(return_: Return, shop: Shop) -> Address:
     """Where the goods go: the warehouse, and within it the place that the policy names."""
     to = shop.warehouse
-    place = parcel(Decision.from_json(line.decision) for line in travelling(return_)).destination
+    place = place_in_warehouse(return_)
     lines = (place, *to.lines) if place else to.lines
     return Address(to.name, lines, to.city, to.region, to.postcode, to.country)
 

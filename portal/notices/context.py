@@ -16,13 +16,12 @@ from sqlalchemy.orm import Session
 from portal.db import Event, Tx
 from portal.labels import service as labels
 from portal.orders.models import Order
-from portal.policy.decision import REFUSE, Decision
+from portal.policy.decision import REFUSE
 from portal.policy.quote import Quote
 from portal.refunds.models import Refund
 from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, piece_of
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
-from portal.returns.parcel import parcel
 from portal.returns.payable import accounted, gives_away, keeps_item, message_of
 from portal.reviews.models import Review
 
@@ -58,10 +57,9 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
     if kind == "booked":
         context["by_staff"] = (event.data or {}).get("by") == "staff"
-        context["place"] = parcel(Decision.from_json(line.decision) for line in labels.travelling(return_)).destination
-        label = labels.find_label(session, return_.id)
-        if label is not None:
-            context["label"] = {"carrier": label.carrier, "service": label.service, "code": labels.short_code(label)}
+        context["place"] = labels.place_in_warehouse(return_)
+        if label := labels.label_words(session, return_.id):
+            context["label"] = label
     if kind in WITH_MONEY:
         context["quote"] = return_.quote
         context["pieces"] = _pieces(money_of_return(session, return_.id))

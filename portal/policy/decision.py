@@ -146,3 +146,9 @@ class Decision:
             requires=causes("requires"),
             return_by_on=None if data["return_by_on"] is None else date.fromisoformat(data["return_by_on"]),
         )
+
+
+def stored_value(decision: Mapping[str, Any], term: str) -> Any:
+    """What a decision that `Decision.to_json` wrote says about one term, or None; the others are not read."""
+    found = decision["terms"].get(term)
+    return None if found is None else value_from_json(term, found["value"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -100,8 +100,8 @@ _OF_TODAY = (
     Refund.cause != ELSEWHERE,
     Refund.id != bindparam("refund"),
 )
-_SENT = select(func.count()).select_from(Refund).where(*_OF_TODAY)
-_SENT_MINOR = select(func.sum(Refund.amount_minor)).where(*_OF_TODAY, Refund.currency == bindparam("currency"))
+_SAME_CURRENCY = case((Refund.currency == bindparam("currency"), Refund.amount_minor), else_=0)
+_SENT = select(func.count(), func.coalesce(func.sum(_SAME_CURRENCY), 0)).select_from(Refund).where(*_OF_TODAY)
 
 
 def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
@@ -115,17 +115,13 @@ def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
     since = datetime.combine(tx.at.astimezone(ZoneInfo(zone)).date(), time.min, ZoneInfo(zone))
     # The gate's row was read through the session, so what this command has changed is written by now.
     asked = {"since": since, "refund": refund.id, "currency": refund.currency}
-    connection = tx.session.connection()
-    if cap.count is not None:
-        count = connection.scalar(_SENT, asked) or 0
-        if count >= cap.count:
-            return f"{count} refunds have left today, which is the shop's cap."
+    count, total = tx.session.connection().execute(_SENT, asked).one()
+    if cap.count is not None and count >= cap.count:
+        return f"{count} refunds have left today, which is the shop's cap."
     most = cap.most_minor(refund.currency)
-    if most is not None:
-        total = int(connection.scalar(_SENT_MINOR, asked) or 0)
-        if total + refund.amount_minor > most:
-            gone, whole = Money(total, refund.currency), Money(most, refund.currency)
-            return f"{gone} have left today, and the shop's cap is {whole}."
+    if most is not None and total + refund.amount_minor > most:
+        gone, whole = Money(int(total), refund.currency), Money(most, refund.currency)
+        return f"{gone} have left today, and the shop's cap is {whole}."
     return ""
 
 

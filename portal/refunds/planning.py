@@ -7,6 +7,8 @@ Never: a row without a return, a claim or a member of staff behind it.
 
 from __future__ import annotations
 
+from sqlalchemy.orm.attributes import set_committed_value
+
 from portal import ids, timeline
 from portal.db import Tx
 from portal.errors import Conflict
@@ -77,9 +79,10 @@ def plan_refund(
         params=params,
         planned_at=tx.at,
     )
+    # Written by the insert's flush before the row is: the payment's constraint refuses first.
     payment.refunding_minor += amount_minor
-    tx.session.add(refund)
-    tx.session.flush()
+    tx.insert(refund)
+    set_committed_value(refund, "payment", payment)
     ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "reserve", amount_minor)
     data = {"refund": public_id, "amount": amount_minor, "currency": payment.currency}
     timeline.record(

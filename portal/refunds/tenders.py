@@ -67,6 +67,9 @@ def lock_orders(session: Session, order_ids: list[int]) -> None:
     """
     session.flush()
     connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        # Its one write lock, with which every command begins, holds all orders.
+        held_orders(session).update(order_ids)
     for order_id in sorted(set(order_ids) - held_orders(session), reverse=True):
         connection.execute(_LOCK, {"id": order_id})
         held_orders(session).add(order_id)

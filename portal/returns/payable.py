@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from portal.money import Money
 from portal.policy import quote as money
-from portal.policy.decision import Decision
+from portal.policy.decision import Decision, stored_value
 from portal.policy.quote import FULL_BP, LineQuote, Quote, QuoteLine, QuotePart, ShippingPaid
 from portal.policy.terms import Grade
 from portal.returns import units
@@ -74,7 +74,7 @@ def message_of(line: ReturnLine) -> str:
 
 def grades(line: ReturnLine) -> Mapping[str, Grade]:
     """What the policy says about conditions found on inspection; empty when it says nothing."""
-    return Decision.from_json(line.decision).value("on_inspection") or {}
+    return stored_value(line.decision, "on_inspection") or {}
 
 
 def basis_json(shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, timezone: str) -> dict[str, Any]:
