@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, select
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from bench import books
-from portal import bootstrap, migrations
+from portal import bootstrap, clock, flow, migrations
 from portal.api import tokens
 from portal.config import ROOT, Config
 from portal.flow import Ports
 from portal.policybook import service as policybook
+from portal.refunds import submit
+from portal.refunds.gateway import Gateway, RefundRequest, RefundView
+from portal.refunds.models import Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,21 @@ class Cost:
     name: str
     milliseconds: float
     statements: int
+
+
+class _AtOnce(Gateway):
+    """Answers as the payment service does when all is well, without a way to it: what is measured is the portal's own part."""
+
+    def create_refund(self, request: RefundRequest) -> RefundView:
+        return RefundView(
+            id=f"re_{request.idempotency_key}",
+            status="succeeded",
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+            payment_intent=request.payment_intent,
+            created_at=clock.now(),
+            metadata=request.metadata,
+        )
 
 
 class Inside:
@@ -89,6 +107,15 @@ class Inside:
         counted = {"lines": [{"line": "1", "quantity": 1, "condition": "as_new"}]}
         return self.api("POST", f"/returns/{rma}/receive", counted)
 
+    def send(self, refund: int) -> Callable[[], bytes]:
+        """Send a refund as the worker's job does: claimed, called, settled, its return closed, the mail queued."""
+
+        def run() -> bytes:
+            submit.submit(self.ports.database, _AtOnce(), refund, flow.limits(self.ports.shop))
+            return b""
+
+        return run
+
     @contextmanager
     def counted(self) -> Iterator[list[str]]:
         """The statements that run inside, without the beginnings of transactions."""
@@ -128,6 +155,9 @@ class Inside:
         yield self.cost("read a return", [self.api("GET", f"/returns/{rmas[0]}")] * n)
         yield self.cost("receive its parcel", [self.receive(rma) for rma in rmas])
         yield self.cost("list its refunds", [self.api("GET", f"/returns/{rmas[0]}/refunds")] * n)
+        with self.ports.database.read() as session:
+            refunds = session.scalars(select(Refund.id).order_by(Refund.id)).all()
+        yield self.cost("send its refund, without the call", [self.send(refund) for refund in refunds])
 
 
 def calibration() -> float:
