@@ -27,7 +27,16 @@ from portal.returns.decisions import ship
 from portal.returns.holding import lock_return
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import COUNTING, accounted, goods_outstanding, grades, keeps_item, reprice
+from portal.returns.payable import (
+    COUNTING,
+    accounted,
+    goods_outstanding,
+    grades,
+    keeps_item,
+    payable_quote,
+    price,
+    reprice,
+)
 from portal.reviews import service as reviews
 
 DECIDE_WITHIN_HOURS = 24
@@ -306,11 +315,13 @@ _WHY = {
 }
 
 
-def _asking(return_: Return) -> list[ReturnLine]:
+def _asking(return_: Return, *verdicts: Verdict) -> list[ReturnLine]:
+    """The lines with one of these verdicts; those that a person has to say something about if none is named."""
+    wanted = verdicts or (Verdict.QUESTION,)
     return [
         line
         for line in return_.lines
-        if line.status in COUNTING and goods.verdict(line.found or {}, grades(line)) is Verdict.QUESTION
+        if line.status in COUNTING and goods.verdict(line.found or {}, grades(line)) in wanted
     ]
 
 
@@ -329,11 +340,13 @@ def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
     """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves."""
     if not claims.was_paid_ahead(return_):
         return
-    asking = _asking(return_)
-    if not asking:
+    due, paid = price(return_).total, payable_quote(tx.session, return_).total
+    if not _asking(return_) and due == paid:
         claims.settle(tx, return_, "The goods have come as agreed.")
         return
-    why, rows = _differences(asking)
+    why, rows = _differences(_asking(return_, Verdict.QUESTION, Verdict.GRADED))
+    if due != paid:
+        rows.append(f"For what came {due} would be owed, and {paid} went ahead")
     claims.ask(tx, return_, f"Paid ahead. {why}", "; ".join(rows), decide_within_hours)
 
 

@@ -193,9 +193,24 @@ class TestPaidAhead:
         ((status, why, fact),) = self.questions(database)
         assert (status, why) == ("open", "Paid ahead. Not everything was in the parcel")
         assert "1 missing" in fact
+        assert fact.endswith("For what came 32.00 GBP would be owed, and 64.00 GBP went ahead")
         assert planned(database) == [64_00]
         assert look(database, rma).status == "received"
         assert self.end(database, rma) == "closed"
+
+    def test_goods_that_the_policy_grades_down_after_they_were_paid_are_told_with_the_difference(
+        self, database: Database
+    ) -> None:
+        database.river = flow.make_river(SHOP)
+        shop = open_shop(database, POLICY.replace("refund_when: inspected", "refund_when: in_transit"))
+        rma = book_return(database, shop, paid_order(database, Item(gross=64_00, tags=("delicate",))))
+        with database.transaction(MAYA, at=later(12)) as tx:
+            returns.mark_in_transit(tx, rma)
+        assert planned(database) == [64_00]
+        receive(database, rma, Count("1", 1, "used"))
+        ((status, _why, fact),) = self.questions(database)
+        assert status == "open"
+        assert fact.endswith("For what came 44.80 GBP would be owed, and 64.00 GBP went ahead")
 
     def test_nothing_is_closed_while_its_money_is_under_way(self, database: Database, shop: Book) -> None:
         rma = book_return(database, shop, paid_order(database, Item(gross=64_00, tags=("trusted",))))
