@@ -117,6 +117,12 @@ class MoneyView:
         return bool(parts) and set(parts) == {"released"}
 
     @property
+    def let_go(self) -> bool:
+        """True when every refund of it was given free and never taken, whatever else the customer got beside."""
+        parts = {piece.state for piece in self.pieces if piece.kind == "refund"}
+        return parts == {"released"}
+
+    @property
     def open(self) -> Money:
         """What the customer has not got yet, under way or not."""
         return self.owed - self.paid
@@ -210,7 +216,7 @@ def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
     )
 
 
-def never_charged(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
+def let_go(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
     """The ids of those closed returns whose refunds were all given free because nothing had been captured: one query, or none."""
     closed = [each.id for each in returns_ if each.status == returns.CLOSED]
     if not closed:

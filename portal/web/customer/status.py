@@ -17,7 +17,7 @@ from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
-from portal.refunds.queries import MoneyView, money_of_return, never_charged
+from portal.refunds.queries import MoneyView, let_go, money_of_return
 from portal.returns import lifecycle, service
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, payable_quote
@@ -104,7 +104,7 @@ def returns(number: str) -> Answer:
     with read() as session:
         order = get_order(session, grant.key)
         found = returns_of_order(session, order.id)
-        free = never_charged(session, found)
+        free = let_go(session, found)
         return page(
             "returns",
             order=order,
@@ -131,7 +131,7 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
         return_=return_,
         order=order,
         story=told,
-        outcome=_outcome(return_, free=view.never_charged),
+        outcome=_outcome(return_, free=view.let_go),
         badge="asked" if asked and return_.status not in lifecycle.ENDED else return_.status,
         money=view,
         owed_words=_owed_words(return_, view),
@@ -231,7 +231,7 @@ def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str
         return lifecycle.RECEIVED, None
     if return_.status != lifecycle.CLOSED:
         return return_.status, None
-    return return_.status, RELEASED if view.never_charged and line.resolution == REFUND else line.resolution
+    return return_.status, RELEASED if view.let_go and line.resolution == REFUND else line.resolution
 
 
 def _refusals(return_: Return) -> list[tuple[str, str]]:

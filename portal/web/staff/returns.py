@@ -16,7 +16,7 @@ from portal.labels.models import Label
 from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
-from portal.refunds.queries import never_charged
+from portal.refunds.queries import let_go
 from portal.returns.lifecycle import STATUSES
 from portal.returns.models import Return
 from portal.returns.queries import list_returns
@@ -88,7 +88,7 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
             cursor = None
             rows, following = list_returns(session, status=status or None, search=text, limit=PER_PAGE)
         counts = reads.count_by_status(session)
-        free = never_charged(session, rows)
+        free = let_go(session, rows)
         shown = [row(each, free=each.id in free) for each in rows]
 
     def href(**more: str | None) -> str:

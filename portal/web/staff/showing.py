@@ -60,7 +60,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "return_": return_,
         "order": return_.order,
         "first_name": (return_.order.customer_name or return_.email or _("the customer")).split()[0],
-        "outcome": outcome_of(return_, free=view.never_charged),
+        "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone) for each in open_],
         "items": [_item(each, quote, photos.get(each.id, [])) for each in return_.lines],

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from portal.refunds import gate, reconcile
+from portal.refunds.queries import let_go
 from portal.refunds.report import compare
+from portal.returns.models import Return
 from tests.stages.refunds.world import STAFF, World
 
 
@@ -34,6 +36,10 @@ def test_the_return_of_everything_cancels_the_payment(world: World) -> None:
     assert world.status(return_id) == "closed"
     view = world.money(return_id)
     assert (view.state, view.pieces[0].state) == ("refunded", "released")
+    with world.database.read() as session:
+        assert let_go(session, [session.get_one(Return, return_id)]) == {return_id}
+    assert view.let_go
+    assert view.never_charged
     assert world.questions() == []
     assert world.said("refund.released") == 1
     for event in world.events("refund.created", "charge.refunded"):
@@ -54,6 +60,16 @@ def test_the_return_of_a_part_captures_less_and_the_next_one_is_refunded(world: 
     assert world.refundable(order_id) == [0]
     assert world.questions() == []
     check(world, order_id)
+
+
+def test_money_that_was_let_go_is_no_refund_beside_store_credit(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.authorized(10000, quantity=2)
+    return_id = world.return_(order_id, 3000, credit=2000)
+    world.pay(return_id)
+    world.work()
+    view = world.money(return_id)
+    assert (view.let_go, view.never_charged) == (True, False)
 
 
 def test_two_returns_at_once_are_one_capture_and_one_refund(world: World) -> None:
