@@ -432,3 +432,22 @@ def test_questions_are_required_until_they_are_answered_and_rules_ask_the_answer
     decision = decide(policy(ASKS), shoes)
     assert (decision.answer, [cause.params["question"] for cause in decision.requires]) == (answer, open_)
     assert decide(policy(ASKS), item(JUMPER, category="hats").asking(answers={"worn": "no"})).requires == ()
+
+
+def test_what_is_required_is_told_with_what_was_given_and_in_the_shops_words():
+    rules = "- rule: Tags\n  set: {evidence: {photos: 2, of: the tags}}\n  say: We look at the tags."
+    (photos,) = decide(policy(rules), JUMPER.asking(evidence=1)).requires
+    assert (photos.code, photos.rule) == ("photo_required", "Tags")
+    assert photos.params == {"photos": 2, "given": 1, "of": "the tags", "say": "We look at the tags."}
+    (photo,) = decide(policy("- rule: A\n  set: {evidence: photo}"), JUMPER.asking(evidence=None)).requires
+    assert photo.params == {"photos": 1, "given": 0}
+    worn, _ = decide(policy(ASKS), item(JUMPER, category="shoes").asking(answers=None)).requires
+    assert (worn.code, worn.rule) == ("question_unanswered", "Shoes")
+    assert worn.params == {"question": "worn", "ask": "Have you worn them outside?"}
+
+
+def test_no_restocking_fee_is_taken_from_an_exchange_in_any_currency():
+    loaded = policy(otherwise=TERMS.replace("restocking_fee: 0%", "restocking_fee: 5 EUR"))
+    assert decide(loaded, JUMPER.asking(resolution="exchange")).answer == ACCEPT
+    unknown = decide(loaded, order(JUMPER, currency=None)).causes[0]
+    assert (unknown.code, unknown.params) == ("fee_currency", {"term": "restocking_fee", "wanted": "EUR"})
