@@ -29,8 +29,14 @@ def policy_of(rules: int, shipped: str) -> str:
     return "\n".join([*lines, shipped[shipped.index("\notherwise:") :]])
 
 
+BURST = 200
+
+
 def decisions_per_second(source: str, *, seconds: float = 2.0) -> tuple[float, float, int]:
-    """Decisions per second of processor time, microseconds of one, and how many rules the policy has."""
+    """Decisions per second of processor time, microseconds of one, and how many rules the policy has.
+
+    The best of many bursts: that is what the code costs, the mean tells of what else the machine does.
+    """
     policy = load_policy(source, "bench")
     at = datetime(2026, 11, 20, 10, 15, tzinfo=UTC)
     asked = Facts(
@@ -46,10 +52,9 @@ def decisions_per_second(source: str, *, seconds: float = 2.0) -> tuple[float, f
         quantity=1, line_value=Money(1540, "GBP"), return_value=Money(1540, "GBP"), return_items=1, return_is_full=False,
         reason="changed-mind", answers={}, evidence=0, resolution="refund", at=at, is_consumer=True,
     )  # fmt: skip
-    count = 0
-    started = time.process_time()
-    while (passed := time.process_time() - started) < seconds:
-        for _ in range(200):
+    best, until = float("inf"), time.process_time() + seconds
+    while (started := time.process_time()) < until:
+        for _ in range(BURST):
             decide(policy, asked)
-        count += 200
-    return count / passed, passed / count * 1e6, len(policy.rules)
+        best = min(best, (time.process_time() - started) / BURST)
+    return 1 / best, best * 1e6, len(policy.rules)

@@ -20,19 +20,6 @@ REFUND, STORE_CREDIT, EXCHANGE = "refund", "store_credit", "exchange"
 FULL_BP = 10_000
 WITHOUT_LABEL = ("shop", "own")
 
-KINDS = (
-    "item",  # the price of the units before discounts
-    "discount",  # their share of all discounts
-    "tax",  # tax on top, where prices are shown without it
-    "inspection",  # taken off after the goods were looked at
-    "adjustment",  # the difference to an amount that a person of the shop has set
-    "restocking_fee",
-    "credit_bonus",
-    "replacement",  # the worth that goes into the replacement of an exchange
-    "return_shipping",  # the label, once per return
-    "outbound_shipping",  # what the customer paid to have the order sent, with its own tax
-)
-
 
 @dataclass(frozen=True, slots=True)
 class QuoteLine:
@@ -65,7 +52,14 @@ class ShippingPaid:
 
 @dataclass(frozen=True, slots=True)
 class QuotePart:
-    """One row of the breakdown. ``into`` is the pot it counts for; ``line`` is None for what belongs to the whole return."""
+    """One row of the breakdown. ``into`` is the pot it counts for; ``line`` is None for what belongs to the whole return.
+
+    Kinds of rows of a line: ``item`` is the price of the units before discounts, ``discount`` their share of all discounts,
+    ``tax`` the tax on top where prices are shown without it, ``inspection`` what was taken off after the goods were looked at,
+    ``adjustment`` the difference to an amount that a person of the shop has set, ``restocking_fee``, ``credit_bonus``, and
+    ``replacement`` the worth that goes into the replacement of an exchange. Of the whole return: ``return_shipping`` is the
+    label, once, ``outbound_shipping`` what the customer paid to have the order sent, with its own tax.
+    """
 
     kind: str
     amount_minor: int
