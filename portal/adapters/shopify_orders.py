@@ -98,8 +98,11 @@ def read_order(data: Json) -> IncomingOrder:
     facts: dict[str, Any] = {"discount_codes": codes}
     if gateways:
         facts["payment_method"] = gateways[0]
-    if data.get("fulfillment_status") in _FULFILMENT:
-        facts["fulfilment"] = _FULFILMENT[data.get("fulfillment_status")]
+    if "fulfillment_status" in data and data["fulfillment_status"] in _FULFILMENT:
+        facts["fulfilment"] = _FULFILMENT[data["fulfillment_status"]]
+    if "company" in data:
+        # Shopify names the company that bought, and nothing where a person did.
+        facts["is_business"] = bool(data["company"])
     if data.get("cancelled_at"):
         facts["canceled_at"] = moment(data["cancelled_at"], "/cancelled_at").isoformat()
     order = IncomingOrder(

@@ -26,6 +26,14 @@ from portal.orders.texts import clean
 SOURCE = "woocommerce"
 _NOT_PAID = frozenset({"pending", "failed", "checkout-draft", "auto-draft", "trash", "cancelled"})
 
+# Of WooCommerce's states: "completed" is fulfilled and needs nothing more, "processing" is paid and waits to be sent.
+_FULFILMENT = {
+    "completed": "fulfilled",
+    "processing": "unfulfilled",
+    "on-hold": "unfulfilled",
+    "pending": "unfulfilled",
+}
+
 Json = Mapping[str, Any]
 
 
@@ -94,6 +102,8 @@ def read_order(data: Json, zone: str) -> IncomingOrder:
     facts: dict[str, Any] = {"discount_codes": codes}
     if method:
         facts["payment_method"] = method
+    if status in _FULFILMENT:
+        facts["fulfilment"] = _FULFILMENT[status]
     return IncomingOrder(
         number=number,
         placed_at=_when(data, ("date_created", "created_at"), zone) or moment(None, "/date_created"),

@@ -88,6 +88,12 @@ def test_the_readme_names_every_condition_operator_term_and_reason():
         assert f"`{reason}`" in TEXT
 
 
+def test_the_readme_says_of_every_fact_where_it_comes_from():
+    told = TEXT.split("Where they come from")[1].split("`matches` is")[0]
+    origins = [set(re.findall(r"`([a-z0-9_.<>]+)`", part)) for part in told.split("\n- ")[1:]]
+    assert set.union(*origins) >= {*c.FACTS, "answer.<question>"}
+
+
 def test_the_examples_of_policy_and_cases_work_together():
     policy = load_policy(BLOCKS[0])
     cases = load_cases(BLOCKS[1], policy)

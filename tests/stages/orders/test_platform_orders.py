@@ -310,6 +310,38 @@ def woo(**more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("status", "fact"),
+    [
+        ("completed", "fulfilled"),
+        ("processing", "unfulfilled"),
+        ("on-hold", "unfulfilled"),
+        ("refunded", None),
+        ("x", None),
+    ],
+)
+def test_woocommerce_tells_what_was_sent_by_its_own_states(status: str, fact: str | None) -> None:
+    assert woocommerce_orders.read_order(woo(status=status), ZONE).facts.get("fulfilment") == fact
+
+
+@pytest.mark.parametrize(
+    ("told", "facts"),
+    [
+        ({}, {}),
+        ({"fulfillment_status": None}, {"fulfilment": "unfulfilled"}),
+        ({"fulfillment_status": "partial"}, {"fulfilment": "partial"}),
+        ({"fulfillment_status": "restocked"}, {}),
+        ({"company": {"id": 1, "location_id": 2}}, {"is_business": True}),
+        ({"company": None}, {"is_business": False}),
+    ],
+)
+def test_shopify_tells_whether_it_was_sent_and_who_bought_and_what_it_does_not_tell_is_unknown(
+    told: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    found = shopify_orders.read_order(shopify(**told)).facts
+    assert {name: found[name] for name in ("fulfilment", "is_business") if name in found} == facts
+
+
 def test_woocommerce_refunds_are_negative_there_and_money_that_went_back_here() -> None:
     order = woocommerce_orders.read_order(
         woo(refunds=[{"id": 3, "total": "-10.00"}, {"id": 4, "total": "-2.50"}]), ZONE
