@@ -70,7 +70,7 @@ def _customer(found: WhatIf, wording: Wording) -> Iterator[str]:
             yield wording.gettext("You can return it for %(wishes)s.") % {"wishes": wishes}
         case "method":
             yield from _ways(found, values, wording)
-        case "line.quantity" if condition.op in ("at_most", "is"):
+        case "line.quantity" if condition.op == "at_most":
             yield _units(found, values[-1], wording)
         case "return.value" if condition.op == "at_most":
             yield _amount(found, values[0], wording)

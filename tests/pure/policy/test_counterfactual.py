@@ -194,6 +194,30 @@ def test_the_answer_is_that_of_all_versions_that_bind_the_order() -> None:
          ("It can come back in a return of up to 300.00 GBP.",)),
         (BIG.replace("review: always", "returnable: false"), THREE.asking(quantity=1),
          ("Up to 300.00 GBP it could have come back.",)),
+        # The line alone is worth exactly the limit, or nobody knows what it is worth.
+        (BIG.replace("review: always", "returnable: false"), THREE.asking(quantity=1, line_value=Money(300_00, "GBP")),
+         ("It can come back in a return of up to 300.00 GBP.",)),
+        (BIG.replace("review: always", "returnable: false"), THREE.asking(quantity=1, line_value=None),
+         ("Up to 300.00 GBP it could have come back.",)),
+        # Numbers in the middle are no "up to"; more is nothing to ask for.
+        ("- rule: Odd\n  when: {line.quantity: {in: [1, 3]}}\n  set: {returnable: false}\n  say: No.", THREE, ()),
+        ("- rule: Middle\n  when: {return.value: {between: [200 GBP, 500 GBP]}}\n  set: {review: always}",
+         THREE.asking(quantity=1), ("A return of up to 199.99 GBP needs no check by a person.",)),
+        ("- rule: Middle\n  when: {return.items: {between: [2, 5]}}\n  set: {review: always}", THREE.asking(quantity=1),
+         ("A return of 1 item needs no check by a person.",)),
+        ("- rule: Full\n  when: {return.items: {over: 3}}\n  set: {returnable: false}\n  say: No.", THREE.asking(quantity=1), ()),
+        ("- rule: One\n  when: {line.quantity: {over: 1}}\n  set: {returnable: false}\n  say: No.", THREE,
+         ("1 of them can come back.",)),
+        # What would only bring it before a person, or would be worse, is not told.
+        ("- rule: Big\n  when: {return.value: {over: 300 GBP}}\n  set: {returnable: false}\n  say: No.\n"
+         "- rule: Look\n  set: {review: always}", THREE.asking(quantity=1), ()),
+        ("- rule: Cheap\n  when: {return.value: {under: 300 GBP}}\n  set: {returnable: false}\n  say: No.\n"
+         "- rule: Look\n  set: {review: always}", THREE.asking(quantity=1), ()),
+        # Two sentences at most, those that can still be chosen first.
+        ("- rule: Wish\n  when: {resolution: exchange}\n  set: {returnable: true}\n"
+         + SEASON + "- rule: Long\n  set: {window: {days: 90}}",
+         JUMPER.asking(at=utc(2026, 12, 24, 9)),
+         ("It would have been accepted until 30 November 2026.", "You can return it from 1 January 2027.")),
         (SHOP + "- rule: Ways\n  set: {ship_with: [shop, label]}", JUMPER.asking(method="label"),
          ("You can return it with a shop’s counter.",)),
         # A way that the policy does not offer is nothing that can be chosen.
@@ -216,6 +240,22 @@ def test_a_customer_is_told_what_is_still_theirs_to_do_and_plain_facts(
 ) -> None:
     found = for_customer(alone(policy(rules)), facts, worth=lambda units: Money(150_00 * units, "GBP"))
     assert customer_sentences(found) == wanted
+
+
+def test_of_everything_that_would_have_helped_a_customer_is_told_the_same_part() -> None:
+    sale = item(JUMPER, tags=("sale",))
+    assert customer_sentences(everything(CREDIT, sale)) == (), "another wish: the refusal names those that are offered"
+    late = everything(SALE, sale.asking(at=LATE))
+    assert any(len(each.when) == 2 and each.answer == ACCEPT for each in late)
+    assert customer_sentences(late) == (), "a tag and a date together are nobody's to choose"
+    tagged = everything(SALE + SEASON, item(JUMPER, tags=("sale",)))
+    assert customer_sentences(tagged) == ()
+
+
+def test_what_is_still_asked_for_is_said_with_the_answer() -> None:
+    (found,) = [each for each in everything(SALE + "- rule: Photo\n  set: {evidence: photo}", item(JUMPER, tags=("sale",)))
+                if each.without == ("Sale",)]  # fmt: skip
+    assert staff_sentence(found) == "Without “Sale”: accepted, once what is asked for is there."
 
 
 def test_grace_is_found_for_staff_and_never_told_to_a_customer() -> None:
