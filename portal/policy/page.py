@@ -20,7 +20,7 @@ from portal.policy.explain import ENGLISH, Wording, customer_summary
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, Rule
 from portal.policy.plain import Point, policy_points
-from portal.policy.promise import Asks, Kind, Offer, Promise, Purchase, kinds, offer
+from portal.policy.promise import Asks, Kind, Offer, Promise, Purchase, kin, kinds, offer
 from portal.policy.sentences import condition_words, plain
 from portal.policy.terms import Evidence, Fee
 
@@ -125,8 +125,16 @@ def policy_page(
     """
     depends: set[str] = set()
 
-    @cache
+    akin: dict[Any, str] = {}
+    for each in sold_to:
+        akin.setdefault(kin(policy, each), each)
+    same = {each: akin[kin(policy, each)] for each in sold_to}
+
     def told(country: str, currency: str) -> _Told:
+        return asked(same[country], currency)
+
+    @cache
+    def asked(country: str, currency: str) -> _Told:
         here = replace(purchase, country=country, currency=currency)
         found = offer(policy, asks, here)
         depends.update(rule.name for each in (found.usual, found.faulty) for rule in each.depends)
@@ -137,8 +145,7 @@ def policy_page(
         }
         return _Told(
             found.usual, _answer(found.usual, wording), rows_of(found.usual, wording), _whole(found.usual, wording),
-            _both(found, wording),
-            _cases(found, wording), special,
+            _both(found, wording), _cases(found, wording), special,
         )  # fmt: skip
 
     markets = _countries(policy, told, sold_to, currencies[0], wording)

@@ -197,6 +197,15 @@ def countries(policy: Policy) -> tuple[str, ...]:
     return tuple(sorted(_values(policy, "order.country")))
 
 
+def kin(policy: Policy, country: str) -> Any:
+    """All that rules and laws can tell a country by: whatever is asked of two with the same kin is decided alike."""
+    named = [test for rule in policy.rules for test in comparisons(rule.when) if test.fact == "order.country"]
+    if country in countries(policy) or any(test.op == "matches" for test in named):
+        return country
+    facts = Facts(order=OrderFacts(country=country))
+    return tuple(law.holds(facts) is True for law in policy.floors)
+
+
 def currencies(policy: Policy) -> tuple[str, ...]:
     """The currencies that a rule names."""
     return tuple(sorted(_values(policy, "order.currency")))
@@ -310,18 +319,16 @@ def offer(policy: Policy, asks: Asks, purchase: Purchase) -> Offer:
     return Offer((purchase.country,), purchase.currency, usual, faulty, found)
 
 
-def offers(
-    policy: Policy, asks: Asks, purchase: Purchase, sold_to: Sequence[str], also: Sequence[ItemFacts] = ()
-) -> tuple[Offer, ...]:
-    """One offer for all countries to which the same is promised, in the order of the countries.
-
-    With ``also`` the countries of one offer are promised the same for those items too.
-    """
+def offers(policy: Policy, asks: Asks, purchase: Purchase, sold_to: Sequence[str]) -> tuple[Offer, ...]:
+    """One offer for all countries to which the same is promised, in the order of the countries."""
     grouped: dict[tuple[Any, ...], Offer] = {}
+    akin: dict[Any, list[str]] = {}
     for country in sold_to:
-        here = replace(purchase, country=country)
-        found = offer(policy, asks, here)
-        key = (found.told(), *(offer(policy, asks, replace(here, item=item)).told() for item in also))
-        known = grouped.get(key)
-        grouped[key] = found if known is None else replace(known, countries=(*known.countries, country))
-    return tuple(grouped.values())
+        akin.setdefault(kin(policy, country), []).append(country)
+    for group in akin.values():
+        found = offer(policy, asks, replace(purchase, country=group[0]))
+        known = grouped.get(found.told())
+        grouped[found.told()] = replace(found, countries=(*(known.countries if known is not None else ()), *group))
+    order = {country: place for place, country in enumerate(sold_to)}
+    told = [replace(each, countries=tuple(sorted(each.countries, key=order.__getitem__))) for each in grouped.values()]
+    return tuple(sorted(told, key=lambda each: order[each.countries[0]]))

@@ -128,7 +128,7 @@ def _shipping(value: t.ReturnShipping, wording: Wording) -> Pieces:
 
 
 def _questions(value: t.Questions, wording: Wording) -> Pieces:
-    asked = listed_words([_asked(each) for each in value.items], wording)
+    asked = listed_words([_asked(each) for each in value.items], wording, last="and")
     return fill(wording.gettext("ask [%(questions)s]"), questions=asked)
 
 

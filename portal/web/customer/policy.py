@@ -52,11 +52,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Everything on the page but its data: made once a minute and not for every visitor."""
+    """Everything on the page: hundreds of decisions, made once a minute and not for every visitor."""
 
     page: PolicyPage
     parts: tuple[Part, ...]
     laws: tuple[tuple[LawTold, str], ...]
+    data: str
+    """The structured data, as they stand in the page."""
 
 
 _shown: dict[tuple[str, str, int], Shown] = {}
@@ -75,7 +77,7 @@ def policy() -> tuple[str, int]:
         if len(_shown) > 100:
             _shown.clear()
         _shown[key] = _show(found)
-    return page("policy", shown=_shown[key], data=_embedded(found))
+    return page("policy", shown=_shown[key], data=_shown[key].data)
 
 
 def _show(found: Promises) -> Shown:
@@ -94,7 +96,7 @@ def _show(found: Promises) -> Shown:
         }[market.beside]  # fmt: skip
         parts.append(Part(anchor, title, paid, intro, market))
     laws = tuple((law, countries(law.countries)) for law in found.rights(speech().wording()))
-    return Shown(told, tuple(parts), laws)
+    return Shown(told, tuple(parts), laws, _embedded(found))
 
 
 def countries(codes: Sequence[str]) -> str:

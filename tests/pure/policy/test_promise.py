@@ -22,7 +22,7 @@ from portal.policy.explain import ENGLISH
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy, load_policy
 from portal.policy.page import SHOWN, PolicyPage, policy_page, value_of
-from portal.policy.promise import Offer, Purchase, kinds, offer, offers, ordinary, promise
+from portal.policy.promise import Offer, Purchase, kin, kinds, offer, offers, ordinary, promise
 from portal.policy.publish import json_ld
 from portal.policy.quote import QuoteLine, quote
 from portal.policy.reasons import CHANGED_MIND, FAULTY
@@ -439,3 +439,18 @@ def test_the_table_refuses_what_google_would_refuse() -> None:
         entry = {**fine["hasMerchantReturnPolicy"][0], **wrong}
         with pytest.raises(AssertionError):
             validate({**fine, "hasMerchantReturnPolicy": [entry]})
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(policies, st.sampled_from(["DE", "FR", "US", "JP", "AU"]), st.sampled_from(["CA", "JP", "AU", "DE"]))
+def test_countries_that_nothing_can_tell_apart_are_promised_the_same(policy: Policy, one: str, other: str) -> None:
+    shop = Purchase("GB", "GBP", NOW, ordinary())
+    if kin(policy, one) == kin(policy, other):
+        assert (
+            offer(policy, asks, replace(shop, country=one)).told()
+            == offer(policy, asks, replace(shop, country=other)).told()
+        )
+    together = offers(policy, asks, shop, (one, "GB", other) if one != other else (one, "GB"))
+    for found in together:
+        for country in found.countries:
+            assert offer(policy, asks, replace(shop, country=country)).told() == found.told()
