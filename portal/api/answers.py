@@ -208,7 +208,8 @@ class RefundOut(Open):
 
     ``provider`` and ``method`` name the payment it goes to. ``way`` is how: ``refund`` (sent there), ``release`` (never captured,
     so given free) or ``elsewhere`` (staff pay it by hand). ``hold`` is why a planned one waits for a person: ``daily_cap``,
-    ``second_person``; null when it does not.
+    ``second_person``; null when it does not. ``bank_reference`` is the number that the customer's bank knows it by, and
+    ``reference_status`` is pending, available, unavailable, or ``reversal``: the purchase itself is taken back and has none.
     """
 
     id: str
@@ -218,6 +219,8 @@ class RefundOut(Open):
     method: str | None
     way: Literal["refund", "release", "elsewhere"]
     hold: str | None
+    bank_reference: str | None
+    reference_status: str | None
     payment_intent: str | None
     stripe_refund_id: str | None
     failure_reason: str | None
