@@ -252,6 +252,37 @@ def test_of_everything_that_would_have_helped_a_customer_is_told_the_same_part()
     assert customer_sentences(tagged) == ()
 
 
+def test_two_facts_at_once_are_the_nearest_few_and_cost_a_bounded_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = SALE + SEASON + "- rule: Long\n  set: {window: {days: 90}}"
+    asked = item(JUMPER, tags=("sale",)).asking(at=utc(2026, 12, 24, 9))
+    pairs = [each for each in everything(rules, asked) if len(each.when) == 2]
+    # New year is nearer than the day before the season began.
+    assert said(pairs) == [
+        "If it is not so that the item has the tag sale and the customer asks from 1 January 2027 to 27 January 2027: accepted."
+    ]
+    three = SALE + "".join(
+        f"- rule: {name}\n  when: {{{fact}: {value}}}\n  set: {{returnable: false}}\n  say: No.\n"
+        for name, fact, value in (
+            ("A", "order.is_gift", "true"),
+            ("B", "order.region", "X"),
+            ("C", "item.category", "a"),
+        )
+    )
+    known = order(item(JUMPER, tags=("sale",), category="b"), is_gift=True, region="Y")
+    assert [len(each.when) for each in everything(three, known) if each.better and each.when] == [2]
+    many = BIG + "".join(
+        f"- rule: R{at}\n  when: {{item.tags: t{at}, order.country: GB, customer.orders: 1}}\n  set: {{returnable: false}}\n"
+        for at in range(2)
+    )
+    tagged = replace(
+        item(JUMPER, tags=("t0", "t1")), customer=CustomerFacts(orders=1), return_value=Money(400_00, "GBP")
+    )
+    found = [each for each in everything(many, tagged.asking(at=LATE)) if len(each.when) == 2]
+    assert len(found) == 3, "there would be a fourth"
+    monkeypatch.setattr("portal.policy.counterfactual.MOST_TRIES", 0)
+    assert [each for each in everything(rules, asked) if len(each.when) == 2] == []
+
+
 def test_what_is_still_asked_for_is_said_with_the_answer() -> None:
     (found,) = [each for each in everything(SALE + "- rule: Photo\n  set: {evidence: photo}", item(JUMPER, tags=("sale",)))
                 if each.without == ("Sale",)]  # fmt: skip
