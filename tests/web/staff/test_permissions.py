@@ -73,6 +73,7 @@ COMMANDS = {
     "/staff/policy/rules": EDITORS,
     "/staff/policy/rules/move": EDITORS,
     "/staff/policy/rules/delete": EDITORS,
+    "/staff/policy/checks/mend": EDITORS,
     "/staff/policy/text": EDITORS,
     "/staff/policy/settings": EDITORS,
     "/staff/policy/undo": EDITORS,
