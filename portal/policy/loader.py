@@ -139,9 +139,9 @@ def load_policy(text: str, filename: str = "policy.yaml", laws: Mapping[str, Law
 
 
 @lru_cache(maxsize=16)
-def recall_policy(text: str) -> Policy:
+def recall_policy(text: str, filename: str = "draft") -> Policy:
     """`load_policy` of a text that is asked for again and again: a draft by its page, its checks, each of its edits."""
-    return load_policy(text, "draft")
+    return load_policy(text, filename)
 
 
 _KEYS = ("schema", "name", "timezone", "rules", "otherwise", "laws", "apply_to_open_orders")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from portal.policy.decision import Decision
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.laws import Law, load_law
-from portal.policy.loader import Policy, load_policy
+from portal.policy.loader import Policy, load_policy, recall_policy
 from portal.policy.reasons import REASONS
 from portal.policybook.models import PolicyVersion
 
@@ -135,7 +135,13 @@ def _load(rows: Sequence[PolicyVersion]) -> list[Version]:
 
 def load_version(version: PolicyVersion) -> Policy:
     """The policy of a version, with the laws as they were when it was published: it decides for ever as it did then."""
-    return load_policy(version.source, f"version {version.number}", read_laws(version.laws or {}))
+    return _recall(version.source, f"version {version.number}", tuple((version.laws or {}).items()))
+
+
+@lru_cache(maxsize=64)
+def _recall(source: str, name: str, laws: tuple[tuple[str, str], ...]) -> Policy:
+    # A version never changes, so that the book of a new one costs one reading and not one for each version before it.
+    return load_policy(source, name, read_laws(dict(laws)))
 
 
 def read_laws(texts: Mapping[str, str]) -> dict[str, Law]:
@@ -171,7 +177,7 @@ def publish(
     is no policy, `Invalid` when it would bind orders that were placed before now, or would come into force before a
     version that was published earlier.
     """
-    policy = load_policy(text, filename)
+    policy = recall_policy(text, filename)
     newest = tx.session.scalar(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1))
     if (
         effective_at is None

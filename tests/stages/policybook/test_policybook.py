@@ -124,6 +124,15 @@ def test_a_new_version_is_seen_at_once_and_every_database_has_its_own(
     other.dispose()
 
 
+def test_a_new_version_costs_no_reading_of_those_before_it(database: Database) -> None:
+    publish(database, named("A"))
+    first = load(database).current()[1]
+    publish(database, named("B"))
+    book = load(database)
+    assert [version.policy.name for version in book.versions] == ["A", "B"]
+    assert book.versions[0].policy is first
+
+
 def test_an_empty_book_says_what_to_do(database: Database) -> None:
     with pytest.raises(NotFound, match="portal policy publish"):
         load(database).current()
