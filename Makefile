@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench proof mutate
 PORT ?= 8000
+# Where Python is told to keep no compiled files, each of the many processes below would compile the portal anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## list these
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
