@@ -1,6 +1,7 @@
 """Empty databases with all tables, made by copying: to lay them anew for each of a thousand tests takes minutes.
 
-In: a database that nobody has opened yet. Out: the same with every table. Never: a copy that two tests share.
+In: a database that nobody has opened yet, or that a test has left. Out: the same with every table, all of them empty. Never: a
+row that the test before has written.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import functools
 import tempfile
 from pathlib import Path
 
+from sqlalchemy import text
+
 from portal import rows
 from portal.db import Database
+from portal.policybook import service as policybook
 
 
 def lay_tables(database: Database) -> None:
@@ -20,6 +24,25 @@ def lay_tables(database: Database) -> None:
         rows.metadata.create_all(database.write_engine)
         return
     Path(path).write_bytes(_sqlite_file())
+
+
+def make_new(database: Database) -> None:
+    """Empty a database that other tests have used; its engine stays, and what that has compiled. Events flow nowhere."""
+    database.dispose()
+    database.river = lambda tx, happened: None
+    # Books are kept by the address of their database, which is always the same one here.
+    policybook._books.clear()
+    if not database.is_sqlite:
+        names = ", ".join(f'"{table.name}"' for table in rows.metadata.sorted_tables)
+        with database.write_engine.begin() as connection:
+            # A test that left a transaction open is found out, instead of holding up all others.
+            connection.execute(text("SET LOCAL lock_timeout = '20s'"))
+            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        return
+    path = Path(str(database.engine.url.database))
+    for left in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        left.unlink(missing_ok=True)
+    lay_tables(database)
 
 
 @functools.cache

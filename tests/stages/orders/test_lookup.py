@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event
 
 from portal.db import Database
 from portal.errors import NotFound
@@ -17,6 +14,7 @@ from portal.orders.queries import get_order
 from portal.orders.schema import read_order
 from portal.orders.service import put_order
 from tests.stages.orders.samples import order
+from tests.stages.returns.trade import counting
 
 
 def fill(database: Database) -> Database:
@@ -26,21 +24,13 @@ def fill(database: Database) -> Database:
     return database
 
 
+def selects(statements: list[str]) -> int:
+    return sum(statement.startswith("SELECT") for statement in statements)
+
+
 @pytest.fixture
 def known(database: Database) -> Database:
     return fill(database)
-
-
-def selects(database: Database) -> list[str]:
-    """The queries from now on."""
-    found: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        if arguments[2].startswith("SELECT"):
-            found.append(arguments[2])
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -102,10 +92,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("number", "proof"), WRONG)
 def test_whatever_is_wrong_takes_one_query_and_finds_nothing(known: Database, number: str, proof: str) -> None:
-    statements = selects(known)
-    with known.read() as session:
+    with counting(known) as statements, known.read() as session:
         assert find_order(session, number, proof) is None
-    assert len(statements) == 1
+    assert selects(statements) == 1
 
 
 def test_postgresql_answers_the_same(pg_database: Database) -> None:
@@ -116,11 +105,10 @@ def test_postgresql_answers_the_same(pg_database: Database) -> None:
 
 
 def test_an_order_is_read_in_three_queries(known: Database) -> None:
-    statements = selects(known)
-    with known.read() as session:
+    with counting(known) as statements, known.read() as session:
         found = get_order(session, "wh-1001")
         assert (len(found.lines), len(found.payments)) == (1, 1)
-        assert len(statements) == 3
+        assert selects(statements) == 3
         with pytest.raises(NotFound):
             get_order(session, "no such")
 

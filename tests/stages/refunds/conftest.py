@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
 
-from portal import rows
 from portal.db import Database
 from tests.stages.refunds.world import World
 from tests.stand_in_fixture import StandInHandle, running_stand_in
@@ -27,21 +25,10 @@ def stripe_side(stand_in: StandInHandle) -> StandInHandle:
     return stand_in
 
 
-@pytest.fixture(scope="session")
-def one_pg(make_pg: Callable[..., str], pg_blank: str) -> Iterator[Database]:
-    """One PostgreSQL database for all these tests: emptying it is ten times faster than making one."""
-    made = Database(make_pg(pg_blank), pool_size=25)
-    yield made
-    made.dispose()
-
-
 @pytest.fixture
-def pg_world(one_pg: Database, stripe_side: StandInHandle) -> World:
+def pg_world(pg_database: Database, stripe_side: StandInHandle) -> World:
     """On PostgreSQL alone, for races."""
-    names = ", ".join(f'"{table.name}"' for table in rows.metadata.sorted_tables)
-    with one_pg.write_engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    return World(one_pg, stripe_side)
+    return World(pg_database, stripe_side)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +15,7 @@ from portal.policy.quote import Quote
 from portal.policybook.service import Book
 from portal.returns import service, units
 from portal.returns.lifecycle import ENDED
-from tests.blank import lay_tables
+from tests.blank import make_new
 from tests.stages.returns.trade import (
     CUSTOMER,
     MAYA,
@@ -252,32 +250,30 @@ def test_case_64_one_row_with_what_is_left(database: Database) -> None:
     moves=st.lists(st.tuples(st.sampled_from(["book", "cancel"]), st.integers(0, 2), st.integers(1, 4)), max_size=14),
 )
 def test_any_sequence_of_returns_and_releases_sums_to_what_was_paid(
-    lines: list[tuple[int, int]], moves: list[tuple[str, int, int]]
+    one_sqlite: Database, lines: list[tuple[int, int]], moves: list[tuple[str, int, int]]
 ) -> None:
-    with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{Path(folder) / 'p.sqlite3'}")
-        lay_tables(database)
-        shop = open_shop(database)
-        order = add_order(database, [Item(quantity, gross, tags=("trusted",)) for quantity, gross in lines])
-        alive: list[str] = []
-        for what, which, count in moves:
-            if what == "cancel":
-                if alive:
-                    with database.transaction(CUSTOMER, at=later(1)) as tx:
-                        service.cancel(tx, alive.pop(which % len(alive)), by="customer")
-                continue
-            try:
-                ref = str(which % len(lines) + 1)
-                alive.append(book_return(database, shop, order, wish(ref, count), ask_us=True))
-            except PortalError:
-                pass
-            _check_sums(database, order, lines, alive)
-        # Whatever is still with the customer comes back now, unit by unit.
-        for position, (quantity, _) in enumerate(lines):
-            while held(database, order)[position] < quantity:
-                alive.append(book_return(database, shop, order, wish(str(position + 1)), ask_us=True))
-        _check_sums(database, order, lines, alive, complete=True)
-        database.dispose()
+    database = one_sqlite
+    make_new(database)
+    shop = open_shop(database)
+    order = add_order(database, [Item(quantity, gross, tags=("trusted",)) for quantity, gross in lines])
+    alive: list[str] = []
+    for what, which, count in moves:
+        if what == "cancel":
+            if alive:
+                with database.transaction(CUSTOMER, at=later(1)) as tx:
+                    service.cancel(tx, alive.pop(which % len(alive)), by="customer")
+            continue
+        try:
+            ref = str(which % len(lines) + 1)
+            alive.append(book_return(database, shop, order, wish(ref, count), ask_us=True))
+        except PortalError:
+            pass
+        _check_sums(database, order, lines, alive)
+    # Whatever is still with the customer comes back now, unit by unit.
+    for position, (quantity, _) in enumerate(lines):
+        while held(database, order)[position] < quantity:
+            alive.append(book_return(database, shop, order, wish(str(position + 1)), ask_us=True))
+    _check_sums(database, order, lines, alive, complete=True)
 
 
 def _check_sums(

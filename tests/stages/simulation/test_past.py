@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portal import rows as tables
 from portal.cli.policy import policy as policy_command
 from portal.db import Database
 from portal.orders.models import Order
@@ -23,6 +22,7 @@ from portal.policy.loader import load_policy
 from portal.returns import facts as gather
 from portal.returns import past
 from portal.returns.past import sold_facts
+from tests.blank import lay_tables
 from tests.stages.simulation.test_simulation import RULES, fill, text_of
 
 SINCE = date(2026, 10, 5)
@@ -47,7 +47,7 @@ COULD_BE = [
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('past') / 'portal.sqlite3'}")
-    tables.metadata.create_all(database.write_engine)
+    lay_tables(database)
     fill(database, orders=40)
     yield database
     database.dispose()

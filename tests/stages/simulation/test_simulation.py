@@ -18,7 +18,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from portal import jobs
-from portal import rows as tables
 from portal.cli.policy import policy as policy_command
 from portal.db import Actor, Database
 from portal.errors import Invalid, NotFound
@@ -37,6 +36,7 @@ from portal.returns import facts as gather
 from portal.returns import service
 from portal.returns.models import Return
 from portal.returns.simulation import run, simulate
+from tests.blank import lay_tables
 from tests.stages.returns.trade import POLICY, Item, add_order, book_return, open_shop, wish
 
 PROGRAM = Actor("api", "shop")
@@ -106,7 +106,7 @@ policies = st.builds(
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A small book in which little is alike, with returns in it."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('book') / 'portal.sqlite3'}")
-    tables.metadata.create_all(database.write_engine)
+    lay_tables(database)
     fill(database)
     yield database
     database.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from flask import Flask
 
 from portal import bootstrap, web
 from portal.config import ROOT, Config
-from portal.flow import Ports
+from portal.db import Database
+from portal.flow import Ports, make_river
 from portal.web import customer as customer_pages
 from portal.web import render, security
-from tests.blank import lay_tables
 from tests.web.customer.desk import Customer, Desk
 
 SECRET = "not-a-secret-but-long-enough-for-the-tests"
@@ -27,33 +28,33 @@ def moment() -> Iterator[time_machine.Coordinates]:
         yield traveller
 
 
-@pytest.fixture
-def ports(tmp_path: Path) -> Iterator[Ports]:
-    """Everything real but Stripe, which no page of a customer calls."""
-    config = Config(
-        secret_key=SECRET,
-        database_url=f"sqlite:///{tmp_path / 'portal.sqlite3'}",
-        storage_url=f"file:{tmp_path / 'files'}",
-        mail_url=f"file:{tmp_path / 'mail'}",
-    )
-    made = bootstrap.make_ports(config, pool_size=20)
-    lay_tables(made.database)
-    yield made
+@pytest.fixture(scope="session")
+def whole(one_sqlite: Database) -> Ports:
+    """Everything real but Stripe, which no page of a customer calls; what it needs to read is read once."""
+    made = bootstrap.make_ports(Config(secret_key=SECRET, database_url=one_sqlite.url))
     made.database.dispose()
+    return replace(made, database=one_sqlite)
+
+
+@pytest.fixture
+def ports(whole: Ports, database: Database, tmp_path: Path) -> Ports:
+    """The shop with everything outside of the program kept in the test's own folder."""
+    config = replace(whole.config, mail_url=f"file:{tmp_path / 'mail'}", storage_url=f"file:{tmp_path / 'files'}")
+    database.river = make_river(whole.shop)
+    return replace(whole, config=config, mailer=bootstrap.make_mailer(config), files=bootstrap.make_files(config))
 
 
 @pytest.fixture(scope="session")
-def site() -> Flask:
+def site(whole: Ports) -> Flask:
     """The web app as `portal.web` puts it together, with the customer's side of it; its templates are compiled once."""
-    ports = bootstrap.make_ports(Config(secret_key=SECRET))
     made = Flask(
         "portal", root_path=str(ROOT), static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates")
     )
     made.secret_key = SECRET
-    security.set_up(made, ports.config)
+    security.set_up(made, whole.config)
     web.csrf.init_app(made)
-    render.set_up(made, ports)
-    customer_pages.register(made, ports)
+    render.set_up(made, whole)
+    customer_pages.register(made, whole)
     return made
 
 

@@ -47,22 +47,28 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
-@pytest.fixture
-def ports(database: Database, tmp_path: Path) -> Ports:
-    """The shop of the shipped policies, with everything outside of the program kept in the test's own folder."""
+@pytest.fixture(scope="session")
+def whole(one_sqlite: Database) -> Ports:
+    """The shop of the shipped policies over the database of these tests; what it needs to read is read once."""
     made = bootstrap.make_ports(
         Config(
             secret_key="s" * 40,
-            database_url=database.url,
+            database_url=one_sqlite.url,
             base_url="http://localhost",
             stripe_api_key="sk_test_unused",
-            mail_url=f"file:{tmp_path / 'mail'}",
-            storage_url=f"file:{tmp_path / 'files'}",
         )
     )
     made.database.dispose()
-    database.river = make_river(made.shop)
-    return replace(made, database=database, gateway=cast(Gateway, NoGateway()))
+    return replace(made, database=one_sqlite, gateway=cast(Gateway, NoGateway()))
+
+
+@pytest.fixture
+def ports(whole: Ports, database: Database, tmp_path: Path) -> Ports:
+    """The shop with everything outside of the program kept in the test's own folder."""
+    config = replace(whole.config, mail_url=f"file:{tmp_path / 'mail'}", storage_url=f"file:{tmp_path / 'files'}")
+    database.river = make_river(whole.shop)
+    mailer, files = bootstrap.make_mailer(config), bootstrap.make_files(config)
+    return replace(whole, config=config, mailer=mailer, files=files)
 
 
 QUICK = {"argon2__time_cost": 1, "argon2__memory_cost": 8, "argon2__parallelism": 1}
@@ -81,10 +87,17 @@ class Compiled(BytecodeCache):
         self.kept[bucket.key] = bucket.bytecode_to_string()
 
 
+@pytest.fixture(scope="session")
+def site(whole: Ports) -> Flask:
+    """The app with the pages of the staff, and hashes that cost nothing. Its templates are compiled once."""
+    return make_app(whole, SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=QUICK)
+
+
 @pytest.fixture
-def app(ports: Ports) -> Flask:
-    """The app with the pages of the staff, and hashes that cost nothing."""
-    return make_app(ports, SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=QUICK)
+def app(site: Flask, ports: Ports) -> Flask:
+    """The app over this test's shop."""
+    site.extensions["portal"] = ports
+    return site
 
 
 def make_app(ports: Ports, **settings: Any) -> Flask:
