@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
 from portal.policy.conditions import (
@@ -17,6 +17,7 @@ from portal.policy.conditions import (
     All,
     Comparison,
     Condition,
+    FactSpec,
     Holds,
     compile_condition,
     find_fact,
@@ -86,16 +87,17 @@ def arrange(
             for term, value in values.items()
         )
         parts = _needed(when)
-        key = _key(parts)
-        if key is None:
+        found = _key(parts)
+        if found is None:
             always[place] = Candidate(name, sets, None if not parts else holds)
             continue
+        key, words = found
         rest = tuple(part for part in parts if part is not key)
         candidate = Candidate(name, sets, compile_condition(All(rest), zone) if rest else None)
         blind.setdefault(key.fact, {})[place] = Candidate(name, sets, holds)
-        words = by_word.setdefault(key.fact, {})
-        for word in words_of(key) or ():
-            words.setdefault(word, {})[place] = candidate
+        of_fact = by_word.setdefault(key.fact, {})
+        for word in words:
+            of_fact.setdefault(word, {})[place] = candidate
     return Plan(always, tuple(_lookup(fact, by_word[fact], blind[fact]) for fact in blind))
 
 
@@ -104,14 +106,15 @@ def _needed(when: Condition) -> tuple[Condition, ...]:
     return tuple(part for each in when.parts for part in _needed(each)) if isinstance(when, All) else (when,)
 
 
-def _key(parts: tuple[Condition, ...]) -> Comparison | None:
-    """The test by which a rule is found. What is said of the goods tells more lines apart than what is said of the order."""
-    keys = [part for part in parts if isinstance(part, Comparison) and words_of(part) is not None]
-    return min(keys, key=lambda test: test.fact.startswith("order."), default=None)
+def _key(parts: tuple[Condition, ...]) -> tuple[Comparison, frozenset[str]] | None:
+    """The test by which a rule is found, and the words of it. What is said of the goods tells more lines apart than what is
+    said of the order."""
+    tests = [part for part in parts if isinstance(part, Comparison)]
+    keys = [(test, words) for test in tests if (words := words_of(test)) is not None]
+    return min(keys, key=lambda key: key[0].fact.startswith("order."), default=None)
 
 
 def _lookup(fact: str, by_word: Mapping[str, Found], blind: Found) -> Lookup:
-    spec = find_fact(fact)
-    if spec is None:
-        raise ValueError(f"`{fact}` is no fact")
+    # Only a fact of the language has words.
+    spec = cast(FactSpec, find_fact(fact))
     return Lookup(getter(spec), spec.type == TEXTS, by_word, blind)
