@@ -85,8 +85,8 @@ def _shipping(new: ReturnShipping, old: ReturnShipping) -> bool:
 
 def _fee(new: Fee, old: Fee) -> bool:
     if new.amount is None:
-        # No fee at all is below every other, whatever that is counted in.
-        return new.bp <= (old.bp if old.amount is None else 0)
+        # A fee that is an amount has no share: only no fee at all is below it, whatever it is counted in.
+        return new.bp <= old.bp
     return (
         old.amount is not None and new.amount.currency == old.amount.currency and new.amount.minor <= old.amount.minor
     )

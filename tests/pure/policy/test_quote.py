@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from portal.money import Money, share_bp, units_worth
 from portal.policy.engine import decide
 from portal.policy.facts import canonical
-from portal.policy.quote import Quote, QuoteLine, ShippingPaid, grade_of, quote
+from portal.policy.quote import Quote, QuoteLine, QuotePart, ShippingPaid, grade_of, quote
 from portal.policy.terms import OUTBOUND, RESOLUTIONS, Fee, Grade, ReturnShipping
 from tests.pure.policy.samples import JUMPER as SOLD
 from tests.pure.policy.samples import LABEL_FEE, shipped, terms
@@ -349,3 +349,44 @@ def test_no_rounding_costs_the_customer(amount, bp):
 def test_a_line_that_is_not_quoted_is_an_error():
     with pytest.raises(KeyError):
         quote([SHIRT], "GBP").line("hat")
+
+
+def test_every_row_says_what_it_was_made_of():
+    sold = terms(restocking_fee=Fee(bp=1000), credit_bonus=500)
+    found = quote([QuoteLine("1", 2, 9000, 1500, 10_000, 1000, "store_credit", sold, worth_bp=5000)], "GBP")
+    credit = {"line": "1", "into": "store_credit"}
+    assert found.all_parts() == (
+        QuotePart("item", 10_000, 1500, {"quantity": 2}, **credit),
+        QuotePart("discount", -1000, **credit),
+        QuotePart("inspection", -4500, -750, {"worth_bp": 5000}, **credit),
+        QuotePart("restocking_fee", -450, 0, {"fee_bp": 1000}, **credit),
+        QuotePart("credit_bonus", 203, 0, {"bonus_bp": 500, "of_minor": 4050}, **credit),  # 202.5, half up
+    )
+
+
+def test_a_line_of_which_no_terms_are_known_gives_its_price_and_takes_nothing():
+    found = quote(
+        [QuoteLine("1", 1, 1000, 0, 1000, 0, "refund", {})], "GBP", shipping=ShippingPaid(395), full_return=True
+    )
+    assert kinds(found) == [("item", 1000)]
+
+
+def test_a_foreign_label_stands_in_the_pot_that_would_have_borne_it():
+    foreign = {"return_shipping": ReturnShipping("customer", Money(400, "EUR"))}
+    for resolution in ("refund", "store_credit"):
+        (label,) = quote([line(1000, resolution, **foreign)], "GBP").parts
+        told = {"not_charged": {"amount": 400, "currency": "EUR"}}
+        assert label == QuotePart("return_shipping", 0, 0, told, None, resolution)
+    mixed = [line(1000, "store_credit", **foreign), line(1000, "refund", **foreign)]
+    assert [part.into for part in quote(mixed, "GBP").parts] == ["refund"]
+
+
+def test_an_exchange_bears_no_label_and_a_share_of_the_label_is_of_what_its_own_lines_give():
+    share = ReturnShipping("customer", bp=1000)
+    lines = [
+        line(5000, return_shipping=share),
+        line(3000, return_shipping=share),
+        line(9000, return_shipping=ReturnShipping()),
+    ]
+    assert kinds(quote(lines, "GBP"))[-1] == ("return_shipping", -800)
+    assert quote([line(5000, "exchange", return_shipping=share)], "GBP").parts == ()
