@@ -142,7 +142,7 @@ FREE, SHARE, OWN = ReturnShipping(), ReturnShipping("customer", bp=500), ReturnS
         ("credit_bonus", 200, 100),
         ("keep_item", True, False),
         ("exchange_bonus", 500, 400),
-        ("exchange_bonus", 500, None),
+        ("exchange_bonus", 1, None),
         ("refund_when", "in_transit", "received"),
         ("refund_when", "authorized", "inspected"),
         ("ship_by", 15, 14),
