@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -202,7 +203,7 @@ class Powers(Acting):
     )
     def time_passes(self, by: dict[str, float], crash: int) -> None:
         self.shop.pass_time(**by)
-        self.step("time_passes", self.shop.clockwork, crash)
+        self.step("time_passes", lambda: self.shop.clockwork(timedelta(**by)), crash)
 
     @precondition(lambda self: self.a_refund(0, "planned") and not self.shop.saved)
     @rule()

@@ -335,10 +335,11 @@ class Shop:
         jobs.beat(self.database, name)
         jobs.take_over(self.database, name)
 
-    def clockwork(self) -> None:
-        """Everything that runs by the clock."""
-        for name, (_every, run) in SCHEDULE.items():
-            if name != "plan_reconciliation":  # which writes the job of the night, see `night`
+    def clockwork(self, passed: timedelta) -> None:
+        """Everything that the clock has run in that time, once."""
+        for name, (every, run) in SCHEDULE.items():
+            # `plan_reconciliation` writes the job of the night, see `night`.
+            if every <= passed and name != "plan_reconciliation":
                 run(self.ports)
 
     def night(self) -> None:
@@ -417,7 +418,7 @@ class Shop:
         self.restart_worker("w9")
         for hours in (0.2, 25, 25):
             self.pass_time(hours=hours)
-            self.clockwork()
+            self.clockwork(timedelta(hours=hours))
             self.restart_worker("w9")
             self.work()
         self.night()

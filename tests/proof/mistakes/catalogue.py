@@ -28,7 +28,7 @@ MISTAKES = (
         "a new key for each try", SUBMIT,
         "RefundRequest.from_params(refund.params, refund.idempotency_key)",
         'RefundRequest.from_params(refund.params, f"{refund.idempotency_key}:{refund.attempts}")',
-        (f"{REFUNDS}/test_submit.py",),
+        (f"{REFUNDS}/test_submit.py::test_an_answer_that_is_lost_is_unknown_and_the_retry_uses_the_same_key",),
     ),
     Mistake(
         "a timeout is read as a refusal", SUBMIT,
@@ -44,7 +44,7 @@ MISTAKES = (
     Mistake(
         "a key is used after its life", SUBMIT,
         "KEY_LIFE = timedelta(hours=23)", "KEY_LIFE = timedelta(days=230)",
-        (f"{REFUNDS}/test_submit.py",),
+        (f"{REFUNDS}/test_submit.py::test_a_500_without_effect_is_never_answered_with_a_new_key",),
     ),
     Mistake(
         "what a backup has forgotten is sent without looking", SUBMIT,
@@ -74,18 +74,18 @@ MISTAKES = (
     Mistake(
         "crowns of Iceland are sent as if they had hundredths", "portal/adapters/stripe_money.py",
         "amount, rest = divmod(minor * more, fewer)", "amount, rest = divmod(minor, 1)",
-        ("tests/stages/orders/test_stripe_money.py",),
+        ("tests/stages/orders/test_stripe_money.py::test_each_currency_goes_to_stripe_in_stripes_unit_and_comes_back",),
     ),
     # -- promising -----------------------------------------------------------------------------------------------
     Mistake(
         "a promise is not counted", "portal/refunds/planning.py",
         "    payment.refunding_minor += amount_minor\n", "",
-        (f"{REFUNDS}/test_money_cases.py",),
+        (f"{REFUNDS}/test_money_cases.py::test_6_pending_refunds_count_and_what_is_offered_is_never_negative",),
     ),
     Mistake(
         "what was captured is taken for what is left", PAYOUT,
         "            payment.refundable_minor,\n", "            payment.captured_minor,\n",
-        (f"{REFUNDS}/test_payout.py", f"{REFUNDS}/test_money_cases.py"),
+        (f"{REFUNDS}/test_payout.py::test_each_payment_gives_what_is_left_of_it_and_the_next_one_the_rest",),
     ),
     Mistake(
         "no lock on the money of an order", TENDERS,
@@ -95,7 +95,7 @@ MISTAKES = (
     Mistake(
         "a payout is planned twice", PAYOUT,
         "if return_.payout_planned_at is None and _is_due(return_, moment):", "if _is_due(return_, moment):",
-        (f"{REFUNDS}/test_payout.py::test_a_payout_waits_for_its_moment_and_happens_once",),
+        (f"{REFUNDS}/test_payout.py::test_a_payout_is_planned_once_however_often_its_moment_comes",),
     ),
     Mistake(
         "a payout does not wait for an open question", PAYOUT,
@@ -111,18 +111,18 @@ MISTAKES = (
     Mistake(
         "what cannot be paid is silently less", PAYOUT,
         "    if short:\n", "    if False:\n",
-        (f"{REFUNDS}/test_payout.py",),
+        (f"{REFUNDS}/test_payout.py::test_money_that_was_refunded_by_hand_before_is_never_paid_again_and_the_difference_is_named",),
     ),
     Mistake(
         "steps of a currency are ignored", PAYOUT,
         "step_of(payment.currency) if is_stripe(payment) else 1,", "1,",
-        (f"{REFUNDS}/test_sums.py", f"{REFUNDS}/test_money_cases.py"),
+        (f"{REFUNDS}/test_sums.py::test_partial_returns_sum_to_what_was_paid_whatever_the_network_does",),
     ),
     Mistake(
         "units are rounded, not floored", "portal/money.py",
         "return amount * last // quantity - amount * (first - 1) // quantity",
         "return round(amount * last / quantity) - round(amount * (first - 1) / quantity)",
-        ("tests/stages/returns/test_units.py",),
+        ("tests/stages/returns/test_units.py::test_singles_are_worth_what_the_cumulative_floor_says",),
     ),
     # -- what Stripe says ----------------------------------------------------------------------------------------
     Mistake(
@@ -143,28 +143,27 @@ MISTAKES = (
     Mistake(
         "\"refunded\" is said when Stripe has only accepted", SETTLE,
         "elif seen == lifecycle.SUCCEEDED:", "elif seen in lifecycle.ACCEPTED:",
-        (f"{REFUNDS}/test_money_cases.py",),
+        (f"{REFUNDS}/test_money_cases.py::test_46_a_canceled_refund_frees_its_amount",),
     ),
     Mistake(
         "old news moves a row", "portal/refunds/lifecycle.py",
         "SUCCEEDED: frozenset({FAILED, CANCELED})", "SUCCEEDED: frozenset({PENDING, FAILED, CANCELED})",
-        ("tests/pure/test_refund_lifecycle.py",),
+        ("tests/pure/test_refund_lifecycle.py::test_every_pair_has_its_one_answer",),
     ),
     Mistake(
         "what failed comes back to life", "portal/refunds/lifecycle.py",
         "FAILED: frozenset(),", "FAILED: frozenset({PENDING, SUCCEEDED}),",
-        ("tests/pure/test_refund_lifecycle.py",),
+        ("tests/pure/test_refund_lifecycle.py::test_every_pair_has_its_one_answer",),
     ),
     Mistake(
         "a message is believed instead of asked about", "portal/refunds/webhooks.py",
         'view = gateway.read_refund(subject["id"])\n',
         'import dataclasses\n\n        view = gateway.read_refund(subject["id"])\n'
         '        view = dataclasses.replace(view, status=subject["status"])\n',
-        (f"{REFUNDS}/test_webhooks.py::test_clones_copies_and_any_order_end_in_the_same_books",
-         f"{REFUNDS}/test_money_cases.py::test_48_newer_news_first_and_an_unknown_id_before_the_answer"),
+        (f"{REFUNDS}/test_webhooks.py::test_a_message_is_a_hint_and_what_stripe_says_now_counts",),
     ),
     Mistake(
-        "a message counts as often as it comes", "portal/refunds/webhooks.py",
+        "a message is believed that Stripe did not sign", "portal/refunds/webhooks.py",
         "    if len(raw_body) > MAX_BODY or not is_signed(raw_body, signature_header or \"\", secrets, now):",
         "    if len(raw_body) > MAX_BODY:",
         (f"{REFUNDS}/test_webhooks.py::test_what_stripe_did_not_sign_just_now_is_400_and_leaves_nothing",),
@@ -172,12 +171,12 @@ MISTAKES = (
     Mistake(
         "refunds of other hands are not counted", TENDERS,
         "min(known, payment.captured_minor - payment.refunding_minor)", "0",
-        (f"{REFUNDS}/test_elsewhere.py",),
+        (f"{REFUNDS}/test_elsewhere.py::test_what_the_shops_system_and_stripe_both_tell_of_counts_once",),
     ),
     Mistake(
         "what found no room stays uncounted when more was captured", "portal/flow.py",
         '"order.updated": (count_other_hands,),', '"order.updated": (),',
-        (f"{REFUNDS}/test_elsewhere.py",),
+        (f"{REFUNDS}/test_elsewhere.py::test_what_found_no_room_counts_once_the_shop_says_that_more_was_captured",),
     ),
     Mistake(
         "the bank's reference is forgotten", SETTLE,
@@ -187,24 +186,24 @@ MISTAKES = (
     Mistake(
         "a chargeback freezes nothing", GATEWAY,
         "frozen=bool(harmful)", "frozen=False",
-        (f"{REFUNDS}/test_payout.py",),
+        (f"{REFUNDS}/test_payout.py::test_a_dispute_freezes_the_order_and_what_it_held_goes_on_when_it_is_won",),
     ),
     # -- payments that were not captured ---------------------------------------------------------------------------
     Mistake(
         "free is said without looking", RELEASE,
         "    never_taken = claimed.charged_minor - view.captured_minor\n", "    never_taken = claimed.charged_minor\n",
-        (f"{REFUNDS}/test_release.py",),
+        (f"{REFUNDS}/test_release.py::test_two_returns_at_once_are_one_capture_and_one_refund",),
     ),
     Mistake(
         "all is captured that was authorized", RELEASE,
         "claimed.charged_minor - claimed.free_minor - claimed.amount_minor, view", "claimed.charged_minor, view",
-        (f"{REFUNDS}/test_release.py",),
+        (f"{REFUNDS}/test_release.py::test_the_return_of_everything_cancels_the_payment",),
     ),
     # -- staff -----------------------------------------------------------------------------------------------------
     Mistake(
         "a refund is declared unsent at once", ACTIONS,
         "if refund.checked_at is None or refund.checked_at < begun + KEY_IS_DEAD:", "if False:",
-        (f"{REFUNDS}/test_submit.py",),
+        (f"{REFUNDS}/test_submit.py::test_past_the_keys_life_and_nothing_found_staff_are_asked_and_may_start_anew",),
     ),
     Mistake(
         "what is at Stripe may be paid by bank too", ACTIONS,
@@ -224,7 +223,7 @@ MISTAKES = (
     Mistake(
         "a stop stops nothing", GATE,
         "if self.stopped_at is not None:", "if False:",
-        (f"{REFUNDS}/test_gate.py",),
+        (f"{REFUNDS}/test_gate.py::TestSwitch::test_nothing_is_sent_while_it_is_stopped_and_all_of_it_afterwards",),
     ),
     Mistake(
         "the day's cap is not asked", GATE,
@@ -249,13 +248,13 @@ MISTAKES = (
     Mistake(
         "gifts for a replacement count apart", SECOND,
         "Goodwill.order_id.in_(family)", "Goodwill.order_id == payment.order_id",
-        (f"{REFUNDS}/test_goodwill.py",),
+        (f"{REFUNDS}/test_goodwill.py::test_gifts_for_an_order_and_for_its_replacement_count_together_and_each_order_owes_its_own",),
     ),
     # -- goods -----------------------------------------------------------------------------------------------------
     Mistake(
         "units are not given back", HOLDING,
         "    line.order_line.units_held -= units.size(held(line))\n", "",
-        ("tests/stages/returns/test_units.py",),
+        ("tests/stages/returns/test_units.py::TestMoneyOfPartialReturns::test_releasing_the_middle_keeps_the_sum_exact",),
     ),
     Mistake(
         "no lock on the units of an order", HOLDING,
@@ -265,18 +264,18 @@ MISTAKES = (
     Mistake(
         "stock rises twice for one unit", "portal/receiving/service.py",
         "if count.goes == RESTOCK) - line.restocked_quantity)", "if count.goes == RESTOCK))",
-        ("tests/stages/receiving/test_receiving.py",),
+        ("tests/stages/receiving/test_receiving.py::TestInspect::test_stock_follows_the_last_look",),
     ),
     Mistake(
         "what did not come is paid", "portal/returns/payable.py",
         "        elif condition in NOT_PAID:\n            continue\n", "",
-        ("tests/stages/receiving/test_receiving.py",),
+        ("tests/stages/receiving/test_receiving.py::TestQuestions::test_missing_units_are_not_paid",),
     ),
     # -- the record ------------------------------------------------------------------------------------------------
     Mistake(
         "the ledger may be changed", "portal/db.py",
         'for verb in ("update", "delete"):', "for verb in ():",
-        (f"{REFUNDS}/test_ledger.py",),
+        (f"{REFUNDS}/test_ledger.py::test_a_row_of_the_ledger_is_never_changed_or_removed",),
     ),
     Mistake(
         "a number of the credit notes is left out", "portal/refunds/credit_notes.py",

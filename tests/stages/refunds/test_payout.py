@@ -67,6 +67,27 @@ def test_a_payout_waits_for_its_moment_and_happens_once(quick_world: World) -> N
     assert len(world.pay(return_id, "inspected")) == 1
 
 
+def test_a_payout_is_planned_once_however_often_its_moment_comes(quick_world: World) -> None:
+    world = quick_world
+    return_id = world.return_(world.order(5000, card="pm_card_pendingRefund", quantity=2), 2000)
+    first = world.pay(return_id)
+    world.work()
+    world.pay(return_id)
+    assert world.refund_ids(return_id) == first
+
+
+def test_each_payment_gives_what_is_left_of_it_and_the_next_one_the_rest(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(3000, 3000, quantity=3)
+    for _ in range(3):
+        world.pay(world.return_(order_id, 2000))
+    for _ in range(3):
+        world.work()
+        world.later(minutes=1)
+    assert sorted(amount for amount, _status in world.at_stripe()) == [1000, 1000, 2000, 2000]
+    assert world.refundable(order_id) == [0, 0]
+
+
 def test_a_payout_waits_for_the_inspection_where_the_policy_asks_for_one(quick_world: World) -> None:
     world = quick_world
     return_id = world.return_(world.order(5000), 5000, when="inspected")

@@ -139,6 +139,20 @@ def test_any_one_of_the_events_is_enough(quick_world: World, kind: str) -> None:
     world.check_books()
 
 
+def test_a_message_is_a_hint_and_what_stripe_says_now_counts(quick_world: World) -> None:
+    # The message of the success comes after the failure and is the only one that comes: "refunded" would be untrue.
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000, card="pm_card_pendingRefund")
+    world.submit(refund_id)
+    (made,) = world.stripe.refunds()
+    for status in ("succeeded", "failed"):
+        world.stripe.control(f"refunds/{made['id']}", status=status)
+    told = [each for each in world.events("refund.updated") if each["data"]["object"]["status"] == "succeeded"]
+    world.deliver(told[0])
+    assert world.refund(refund_id).status == "failed"
+    assert world.said("refund.succeeded") == 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_clones_copies_and_any_order_end_in_the_same_books(quick_world: World, seed: int) -> None:
     world = quick_world
