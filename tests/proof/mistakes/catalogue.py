@@ -39,7 +39,7 @@ MISTAKES = (
     Mistake(
         "a refusal is believed without looking", SUBMIT,
         "if error.code in LOOK_FIRST or (not error.retryable and not claimed.fresh):", "if False:",
-        (f"{REFUNDS}/test_submit.py", f"{REFUNDS}/test_payout.py"),
+        (f"{REFUNDS}/test_submit.py::test_a_refusal_after_a_lost_answer_is_believed_only_after_a_look",),
     ),
     Mistake(
         "a key is used after its life", SUBMIT,

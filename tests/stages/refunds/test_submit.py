@@ -122,6 +122,23 @@ def test_past_the_keys_life_it_looks_and_adopts_what_it_finds(quick_world: World
     assert world.questions() == []
 
 
+def test_a_refusal_after_a_lost_answer_is_believed_only_after_a_look(quick_world: World) -> None:
+    # "Already refunded" may mean this very refund, whose answer was lost.
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    world.stripe.fault("timeout_after", method="POST", path="/v1/refunds")
+    world.submit(refund_id)
+    assert world.refund(refund_id).status == "unknown"
+    refusal = {
+        "type": "invalid_request_error", "code": "charge_already_refunded", "message": "Charge ch_x has already been refunded.",
+    }  # fmt: skip
+    world.stripe.fault("answer", method="POST", path="/v1/refunds", status=400, error=refusal)
+    world.later(minutes=1)
+    world.submit(refund_id)
+    assert world.refund(refund_id).status == "succeeded"
+    assert world.questions() == []
+
+
 def test_past_the_keys_life_and_nothing_found_staff_are_asked_and_may_start_anew(world: World) -> None:
     return_id, refund_id = world.paid_return(2500)
     world.stripe.fault("drop_before", method="POST", path="/v1/refunds")
