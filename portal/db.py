@@ -171,27 +171,33 @@ class _Session(Session):
             was = state.committed_state
             if not all(name in state.mapper.column_attrs for name in was):
                 return None
+            # An expired row that was written to and not read again knows no key and no version.
+            if not all(key in state.dict for key in _keys_of(state.mapper)):
+                return None
             names = tuple(sorted(name for name in was if state.dict[name] != was[name]))
             found.setdefault((state.mapper, names), []).append(state)
         return found
 
     def _update(self, mapper: Any, names: tuple[str, ...], states: list[Any]) -> None:
-        keys = [column.key for column in mapper.primary_key]
-        version = mapper.version_id_col
-        if version is not None:
-            keys.append(version.key)
+        keys, version = _keys_of(mapper), mapper.version_id_col
         # In one order everywhere, so that no two commands wait for each other.
         states.sort(key=lambda state: state.identity)
         wanted = [
             {name: state.dict[name] for name in names} | {f"known_{key}": state.dict[key] for key in keys}
             for state in states
         ]
-        done = self.connection().execute(_update_of(mapper, names, tuple(keys)), wanted)
+        done = self.connection().execute(_update_of(mapper, names, keys), wanted)
         if done.rowcount != len(states):
             raise StaleDataError(f"{mapper.local_table.name}: a row was changed or removed by somebody else")
         if version is not None:
             for state in states:
                 state.dict[version.key] += 1
+
+
+@cache
+def _keys_of(mapper: Any) -> tuple[str, ...]:
+    version = [] if mapper.version_id_col is None else [mapper.version_id_col]
+    return tuple(column.key for column in (*mapper.primary_key, *version))
 
 
 @cache
