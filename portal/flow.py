@@ -214,18 +214,23 @@ def limits(shop: Shop) -> submit.Limits:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How a job is done. ``give_up_after`` attempts it is buried and staff see it."""
+    """How a job is done. ``give_up_after`` attempts it is buried and staff see it.
+
+    ``quiet`` ones draw, mail or compute for long and never call Stripe: a process of its own does them, so that nobody's money
+    waits for a picture.
+    """
 
     run: Callable[[Ports, dict[str, Any]], None]
     give_up_after: int = 20
+    quiet: bool = False
 
 
 JOBS: dict[str, Work] = {
     "issue_credit_note": Work(
-        lambda ports, args: credit_notes.issue_and_draw(ports, args["return"], args.get("refund"))
+        lambda ports, args: credit_notes.issue_and_draw(ports, args["return"], args.get("refund")), quiet=True
     ),
     # 120 tries are four days, as long as mail servers themselves keep trying.
-    "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120),
+    "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120, quiet=True),
     "submit_refund": Work(
         lambda ports, args: submit.submit(ports.database, ports.gateway, int(args["refund"]), limits(ports.shop))
     ),
@@ -234,7 +239,7 @@ JOBS: dict[str, Work] = {
     ),
     "check_refund": Work(lambda ports, args: reconcile.check(ports.database, ports.gateway, int(args["refund"]))),
     "simulate_policy": Work(
-        lambda ports, args: simulation.run(ports.database, int(args["simulation"])), give_up_after=3
+        lambda ports, args: simulation.run(ports.database, int(args["simulation"])), give_up_after=3, quiet=True
     ),
     "look_at_dispute": Work(
         lambda ports, args: disputes.look_again(ports.database, ports.gateway, str(args["payment_intent"]))
@@ -242,6 +247,8 @@ JOBS: dict[str, Work] = {
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
     "reconcile_night": Work(lambda ports, args: report.nightly(ports.database, ports.gateway)),
 }
+
+QUIET = frozenset(name for name, work in JOBS.items() if work.quiet)
 
 # What runs by the clock, whether or not anything has happened: name -> (every, what).
 SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Index, String, Table, bindparam, delete, insert, select, update
@@ -19,6 +20,8 @@ from portal.db import Base, Database, Tx
 
 SILENT_AFTER = timedelta(seconds=10)
 MAX_DELAY = timedelta(hours=1)
+BESIDE = "/quiet"
+"""How the name of the process beside a worker ends."""
 
 
 class Job(Base):
@@ -128,24 +131,46 @@ def _give_back(tx: Tx, whose: Any) -> int:
 
 
 _TABLE = cast(Table, Job.__table__)
-_DUE = select(Job.id).where(Job.state == "ready", Job.run_at <= bindparam("at")).order_by(Job.run_at, Job.id).limit(1)
-_CLAIM = (
-    update(_TABLE)
-    .where(_TABLE.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
-    .values(state="running", worker=bindparam("by"), attempts=_TABLE.c.attempts + 1)
-    .returning(_TABLE.c.id, _TABLE.c.key, _TABLE.c.name, _TABLE.c.args, _TABLE.c.attempts)
-)
 
 
-def claim(database: Database, worker: str, at: datetime | None = None) -> Claimed | None:
-    """The job that is due longest, now held by ``worker``; None when nothing is due."""
+@cache
+def _claiming(only: frozenset[str], but: frozenset[str]) -> tuple[Any, Any]:
+    """The statements that find and take the job that is due longest, of the names in ``only`` (empty: all) and not in ``but``."""
+    due = select(Job.id).where(Job.state == "ready", Job.run_at <= bindparam("at"))
+    if only:
+        due = due.where(Job.name.in_(sorted(only)))
+    if but:
+        due = due.where(Job.name.not_in(sorted(but)))
+    due = due.order_by(Job.run_at, Job.id).limit(1)
+    take = (
+        update(_TABLE)
+        .where(_TABLE.c.id == due.with_for_update(skip_locked=True).scalar_subquery())
+        .values(state="running", worker=bindparam("by"), attempts=_TABLE.c.attempts + 1)
+        .returning(_TABLE.c.id, _TABLE.c.key, _TABLE.c.name, _TABLE.c.args, _TABLE.c.attempts)
+    )
+    return due, take
+
+
+def claim(
+    database: Database,
+    worker: str,
+    at: datetime | None = None,
+    *,
+    only: frozenset[str] = frozenset(),
+    but: frozenset[str] = frozenset(),
+) -> Claimed | None:
+    """The job that is due longest, now held by ``worker``; None when nothing is due.
+
+    ``only`` names the jobs that it takes (empty: all), ``but`` those that it leaves to others.
+    """
+    due, take = _claiming(only, but)
     moment = at or clock.now()
     with database.engine.connect() as connection:
         # A look without the write lock first: an idle worker never stands in a writer's way.
-        if connection.scalar(_DUE, {"at": moment}) is None:
+        if connection.scalar(due, {"at": moment}) is None:
             return None
     with database.write_engine.begin() as connection:
-        found = connection.execute(_CLAIM, {"at": moment, "by": worker}).first()
+        found = connection.execute(take, {"at": moment, "by": worker}).first()
     return None if found is None else Claimed(found.id, found.key, found.name, dict(found.args), found.attempts)
 
 
@@ -204,8 +229,10 @@ def hurry(tx: Tx, *names: str) -> int:
 
 
 def alive(session: Session, at: datetime) -> int:
-    """How many workers were seen alive at the moment ``at``."""
-    query = select(WorkerBeat.worker).where(WorkerBeat.beat_at > at - SILENT_AFTER)
+    """How many workers were seen alive at the moment ``at``; the process beside a worker is not one more."""
+    query = select(WorkerBeat.worker).where(
+        WorkerBeat.beat_at > at - SILENT_AFTER, WorkerBeat.worker.not_like(f"%{BESIDE}")
+    )
     return len(session.scalars(query).all())
 
 

@@ -59,17 +59,25 @@ def serve(host: str, port: int, workers: int) -> None:
 @click.option("--until-idle", is_flag=True, help="End when nothing is left to do.")
 @click.option("--name", default=None, help="Stable over restarts; several workers need several names.")
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64))
-def worker(until_idle: bool, name: str | None, threads: int) -> None:
-    """Do the work that leaves a request: refunds, mails, labels, reconciliation."""
-    from portal.worker import Worker
+@click.option("--beside", default=None, hidden=True, type=int, help="The worker whose quiet jobs this process does.")
+def worker(until_idle: bool, name: str | None, threads: int, beside: int | None) -> None:
+    """Do the work that leaves a request: refunds, mails, labels, reconciliation.
 
-    # Pages go first: a worker that draws labels and mails never makes a customer wait for the processor.
+    Labels and mails are done by a second process, which the worker starts and ends itself.
+    """
+    from portal.worker import Beside, Worker, end_with
+
+    # Pages go first, then money, then what is drawn and mailed: nobody waits for the processor behind a label.
     os.nice(5)
-    hand = Worker(ports(), name=name, threads=threads)
     if until_idle:
-        hand.run_until_idle()
+        Worker(ports(), name=name, threads=threads).run_until_idle()
+    elif beside is not None:
+        end_with(beside)
+        os.nice(10)
+        Worker(ports(), name=name, threads=threads, lane="quiet").run_forever()
     else:
-        hand.run_forever()
+        hand = Worker(ports(), name=name, threads=threads, lane="urgent")
+        hand.run_forever(Beside(hand.name, threads))
 
 
 @click.command()
