@@ -25,6 +25,7 @@ Moments: TypeAlias = tuple[str | None, ...]
 """What is known of each of `MOMENTS`, as the database writes it."""
 MOMENTS = ("placed", "last_delivered", "shipped", "delivered")
 _DELIVERED = MOMENTS.index("delivered")
+_ALL = range(len(MOMENTS))
 _PLAIN = {"days", "until", "start", "if_undelivered"}
 
 
@@ -100,6 +101,8 @@ class DayClasses:
         self._calendar = calendar
         self._asked_after = asked_after
         self._known: dict[Hashable, int] = {}
+        self._delivered: dict[Hashable, int] = {}
+        self._by_days: dict[Hashable, int] = {}
         self._classes: dict[Hashable, int] = {}
         windows = [window for policy in policies for window in all_windows(policy)]
         # A kind of window that is not known here may look at weekdays or holidays: then every day is a class of its own.
@@ -111,7 +114,9 @@ class DayClasses:
         }
         # A moment that nothing is counted from and no test asks tells no two lines apart.
         self._used = [index for index, name in enumerate(MOMENTS) if name in used]
-        self._counts = [self._by_day or name in used or name == "delivered" for name in MOMENTS]
+        self._counts = [
+            index for index, name in enumerate(MOMENTS) if self._by_day or name in used or name == "delivered"
+        ]
 
     def asked_on(self, placed: Days | None, shipped: Days | None, delivered: Days | None) -> datetime:
         """The moment of asking. Raises ValueError when no moment is known."""
@@ -122,17 +127,20 @@ class DayClasses:
 
     def number(self, moments: Moments) -> int:
         """The class of a line with these moments."""
-        if moments[_DELIVERED] is not None:
-            # Then the day of asking does not hang on the others.
-            moments = tuple([text if counts else None for text, counts in zip(moments, self._counts, strict=True)])
-        hours = tuple([text and text[:13] for text in moments])
-        found = self._known.get(hours)
+        # Of a line that was delivered the day of asking does not hang on the other moments.
+        delivered = moments[_DELIVERED] is not None
+        known, counts = (self._delivered, self._counts) if delivered else (self._known, _ALL)
+        hours = tuple([(text := moments[index]) and text[:13] for index in counts])
+        found = known.get(hours)
         if found is None:
-            days = tuple(map(self._calendar.days, moments))
-            key: Hashable = days if self._by_day else self._sides(days)
-            found = self._classes.setdefault(key, len(self._classes))
-            if all(map(self._calendar.is_known, moments)):
-                remember(self._known, hours, found)
+            days = tuple([self._calendar.days(text) if at in counts else None for at, text in enumerate(moments)])
+            found = self._by_days.get(days)
+            if found is None:
+                key: Hashable = days if self._by_day else self._sides(days)
+                found = self._classes.setdefault(key, len(self._classes))
+                remember(self._by_days, days, found)
+            if all(self._calendar.is_known(moments[index]) for index in counts):
+                remember(known, hours, found)
         return found
 
     def _sides(self, days: tuple[Days | None, ...]) -> Hashable:

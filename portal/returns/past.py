@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.db import Database
-from portal.orders.models import Order, OrderLine
+from portal.orders.models import Order
 from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.loader import Policy
 from portal.returns.days import first_day
 from portal.returns.sold import SoldLines
 
-BATCH = 50_000
+BATCH = 25_000
 STANDING = ("order.", "item.", "customer.tags", "customer.email", "customer.is_consumer")
 """The facts that stand when an order was delivered begin so."""
 _LATER = "order.returns_so_far"
@@ -40,8 +40,8 @@ def sold_facts(
     start = first_day(since, policy.zone)
     kinds: dict[Hashable, tuple[Facts, int]] = {}
     with database.engine.connect() as connection:
-        placed = OrderLine.order_id.in_(select(Order.id).where(Order.placed_at >= start))
-        ends: Any = connection.execute(select(func.min(OrderLine.id), func.max(OrderLine.id)).where(placed)).one()
+        placed = select(func.min(Order.id), func.max(Order.id)).where(Order.placed_at >= start)
+        ends: Any = connection.execute(placed).one()
         first, last = ends
         if first is None:
             return []

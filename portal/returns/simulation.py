@@ -38,10 +38,10 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.sold import LINE_ID, SoldLines
 
 Progress = Callable[[int, int], None]
-BATCH = 50_000
+BATCH = 25_000
 RETURNS_BATCH = 5_000
-SMALL = 60_000
-"""Up to so many rows a second process costs more than it saves."""
+SMALL = 30_000
+"""Up to so many orders and returns a second process costs more than it saves."""
 MAX_CHANGES = 1_000
 STORE_EVERY = 0.5
 
@@ -61,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows with ids from ``first`` to ``last`` of one kind, ``lines`` or ``returns``."""
+    """Orders or returns with ids from ``first`` to ``last``; ``kind`` is ``lines``, those of the orders, or ``returns``."""
 
     kind: str
     first: int
@@ -225,7 +225,7 @@ def simulate(
         every = max(1, -(-session.scalar(placed) // sample.orders)) if sample.orders else 1  # type: ignore[operator]
         orders = session.scalar(placed if every == 1 else placed.where(Order.id % every == 0)) or 0
         parts = [
-            *_parts("lines", session.execute(_ends(OrderLine, since)).one(), batch),
+            *_parts("lines", session.execute(_ends(Order, since)).one(), batch),
             *_parts("returns", session.execute(_ends(Return, since)).one(), min(RETURNS_BATCH, batch)),
         ]
     total = sum(part.last - part.first + 1 for part in parts)
@@ -255,10 +255,9 @@ def simulate(
     )
 
 
-def _ends(table: type[OrderLine] | type[Return], since: datetime) -> Select[int, int]:
-    return select(func.min(table.id), func.max(table.id)).where(
-        table.order_id.in_(select(Order.id).where(Order.placed_at >= since))
-    )
+def _ends(table: type[Order] | type[Return], since: datetime) -> Select[int, int]:
+    ends = select(func.min(table.id), func.max(table.id)).where(Order.placed_at >= since)
+    return ends if table is Order else ends.join(Order, Order.id == Return.order_id)
 
 
 def _parts(kind: str, ends: Any, size: int) -> list[Part]:

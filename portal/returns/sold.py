@@ -1,6 +1,6 @@
 """Sold lines in bulk, for the simulation of a policy: plain columns instead of objects, and only those that some rule asks.
 
-In: which facts the policies ask. Out: the rows of a range of order lines, and of each its key, facts and money.
+In: which facts the policies ask. Out: the rows of the lines of a range of orders, and of each its key, facts and money.
 Invariants: facts are made by `returns.facts` from the same columns that a decision about the order reads; two rows with one key
 differ in nothing that the policies ask. Never: an object per line, a write.
 """
@@ -8,14 +8,16 @@ differ in nothing that the policies ask. Never: an object per line, a write.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, groupby
+from math import inf
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, case, func, literal, null, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, func, literal, null, select, type_coerce
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased
 
@@ -30,18 +32,20 @@ from portal.returns.days import Calendar, DayClasses, all_terms, all_windows, as
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
 
-# The columns of a row: those of the order, then those of the line. A column that no rule needs is NULL.
+# The columns of a row: what is learnt of an order from its lines, its own columns, then those of the line. A column that no
+# rule needs is NULL.
+LEARNT = ("group", "last", "alone")
 ORDER = (
     "order placed currency shipping country business channel total number region order_tags order_facts listed_all off_all "
-    "customer_tags email customer replaces last"
+    "customer_tags email customer replaces"
 ).split()
-LINE = (
-    "of line shipped delivered gross quantity price off alone tags sku product vendor type category line_facts".split()
-)
-COLUMNS = ("group", *ORDER, *LINE)
+LINE = "of line shipped delivered gross quantity price off waited_for tags sku product vendor type category line_facts".split()
+COLUMNS = (*LEARNT, *ORDER, *LINE)
 _AT = {name: index for index, name in enumerate(COLUMNS)}
 _MOMENTS = itemgetter(*(_AT[name] for name in ("placed", "last", "shipped", "delivered")))
 LINE_ID = _AT["line"]
+_OF = itemgetter(LINE.index("of"))
+_WAITED_FOR, _DELIVERED = LINE.index("waited_for"), LINE.index("delivered")
 FETCHED = 5_000
 _EVERY = {"order", "placed", "currency", "shipping", "of", "line", "shipped", "delivered", "gross", "quantity"}
 
@@ -89,7 +93,7 @@ _SORTED: Mapping[str, tuple[str, ...]] = {
 
 
 class SoldLines:
-    """How lines are read for two policies: the `rows` of a range of line ids, and `key`, `facts` and `money` of a row.
+    """How lines are read for two policies: the `rows` of a range of order ids, and `key`, `facts` and `money` of a row.
 
     A line is asked about at noon, ``asked_after`` days after the day it was delivered (shipped or placed, where that is not
     known): all its units, alone, as the first return of its order.
@@ -115,10 +119,10 @@ class SoldLines:
         self._columns = {
             *_EVERY, *_ALWAYS, "price", "off", "total", *(name for fact in asked for name in _NEEDS.get(fact, ()))
         }  # fmt: skip
-        if any(uses_full_return(policy) for policy in policies):
-            self._columns.add("alone")
-        if "order.last_delivered" in asked or any(counts_from_last_parcel(policy) for policy in policies):
-            self._columns.add("last")
+        self._knows_alone = "return.is_full" in asked or any(uses_full_return(policy) for policy in policies)
+        self._knows_last = "order.last_delivered" in asked or any(map(counts_from_last_parcel, policies))
+        if self._knows_last:
+            self._columns.add("waited_for")
         plain = [*_ALWAYS]
         groups: dict[tuple[str, ...], list[Callable[[Facts], object]]] = {}
         for fact in sorted(asked):
@@ -129,8 +133,8 @@ class SoldLines:
                 groups.setdefault(_SORTED[fact], []).extend(holds)
             else:
                 plain += [name for name in _NEEDS.get(fact, ()) if name not in plain]
-        self._of_order = itemgetter(*(_AT[name] - 1 for name in plain if name in ORDER))
-        of_line = [name for name in plain if name in LINE]
+        self._of_order = itemgetter(*(ORDER.index(name) for name in plain if name in ORDER))
+        of_line = [name for name in plain if name not in ORDER]
         self._of_line = itemgetter(*(_AT[name] for name in of_line))
         self._groups: dict[Hashable, int] = {}
         self._sorters = [
@@ -147,22 +151,33 @@ class SoldLines:
         self.money = itemgetter(*(_AT[name] for name in ("currency", "gross", "quantity", "alone", "shipping")))
 
     def rows(self, connection: Connection, since: datetime, first: int, last: int, every: int = 1) -> Iterator[Row]:
-        """The lines with ids from ``first`` to ``last`` whose order was placed since then; of every n-th order only.
+        """The lines of the orders with ids from ``first`` to ``last`` that were placed since then; of every n-th order only.
 
-        Orders are read apart from their lines, so that what they have in common is looked at once.
+        Orders and lines pass side by side in the order of the orders' ids. So what the lines of an order have in common is
+        looked at once, and what hangs on all of them is learnt without asking the database again.
         """
         sqlite = connection.dialect.name == "sqlite"
-        ids = select(OrderLine.order_id).where(OrderLine.id.between(first, last))
-        placed = [Order.placed_at >= since, *([Order.id % every == 0] if every > 1 else [])]
-        orders: dict[int, Row] = {}
-        for order in fetch(connection, select(*self._order_columns(sqlite)).where(Order.id.in_(ids), *placed)):
-            group = self._of_order(order)
-            orders[order[0]] = (self._groups.setdefault(group, len(self._groups)), *order)
-        lines = select(*self._line_columns(sqlite)).where(OrderLine.id.between(first, last))
-        for line in fetch(connection, lines):
-            head = orders.get(line[0])
-            if head is not None:
-                yield head + line
+        nth, nth_of = ([Order.id % every == 0], [OrderLine.order_id % every == 0]) if every > 1 else ([], [])
+        orders = select(*self._order_columns(sqlite)).where(
+            Order.id.between(first, last), Order.placed_at >= since, *nth
+        )
+        lines = select(*self._line_columns(sqlite)).where(OrderLine.order_id.between(first, last), *nth_of)
+        by_order = groupby(fetch(connection, lines.order_by(OrderLine.order_id, OrderLine.id)), _OF)
+        owner, its = next(by_order, _NO_MORE)
+        for order in fetch(connection, orders.order_by(Order.id)):
+            while owner < order[0]:
+                owner, its = next(by_order, _NO_MORE)
+            if owner == order[0]:
+                mine = list(its)
+                group = self._of_order(order)
+                head = (
+                    self._groups.setdefault(group, len(self._groups)),
+                    _last_parcel(mine) if self._knows_last else None,
+                    len(mine) == 1 if self._knows_alone else None,
+                    *order,
+                )
+                for line in mine:
+                    yield head + line
 
     def _order_columns(self, sqlite: bool) -> list[ColumnElement[Any]]:
         table = Order.__table__.c
@@ -195,23 +210,11 @@ class SoldLines:
                 "email": table.email_key,
                 "customer": table.customer_ref,
                 "replaces": table.replaces_return_id,
-                "last": _moment(self._last_parcel(), sqlite),
             },
         )
 
-    @staticmethod
-    def _last_parcel() -> ColumnElement[Any]:
-        """When the last goods of the order came, as `returns.facts` has it: nothing until all of them have."""
-        line = aliased(OrderLine)
-        missing = func.count().filter(line.delivered_at.is_(None))
-        came = case((missing == 0, func.max(line.delivered_at)))
-        waited_for = select(came).where(line.order_id == Order.id, line.units_gone < line.quantity)
-        return waited_for.correlate(Order).scalar_subquery()
-
     def _line_columns(self, sqlite: bool) -> list[ColumnElement[Any]]:
         table = OrderLine.__table__.c
-        other = aliased(OrderLine)
-        sibling = select(other.id).where(other.order_id == OrderLine.order_id, other.id != OrderLine.id)
         return self._chosen(
             LINE,
             {
@@ -223,7 +226,7 @@ class SoldLines:
                 "quantity": table.quantity,
                 "price": table.unit_price_minor,
                 "off": table.discount_minor,
-                "alone": ~sibling.correlate(OrderLine).exists(),
+                "waited_for": table.units_gone < table.quantity,
                 "tags": _text(table.tags),
                 "sku": table.sku,
                 "product": table.product,
@@ -303,6 +306,15 @@ class SoldLines:
         )
 
 
+_NO_MORE: tuple[float, Iterable[Row]] = (inf, ())
+
+
+def _last_parcel(lines: Sequence[Row]) -> str | None:
+    """When the last goods of an order came, as `returns.facts` has it: nothing until all of them have."""
+    came = [line[_DELIVERED] for line in lines if line[_WAITED_FOR]]
+    return None if None in came else max(came, default=None)
+
+
 def _gross(row: Row) -> Facts:
     value = Money(row[_AT["gross"]], row[_AT["currency"]])
     return Facts(line_value=value, return_value=value)
@@ -329,8 +341,7 @@ def counts_from_last_parcel(policy: Policy) -> bool:
 def fetch(connection: Connection, query: Select[Any]) -> Iterator[Row]:
     """Rows as the driver gives them; a row object for each would cost as much as its decision."""
     cursor: Any = connection.execute(query).cursor
-    while rows := cursor.fetchmany(FETCHED):
-        yield from rows
+    return chain.from_iterable(iter(lambda: cursor.fetchmany(FETCHED), []))
 
 
 def _moment(column: ColumnElement[Any], sqlite: bool) -> ColumnElement[Any]:

@@ -23,7 +23,7 @@ from portal.db import Actor, Database
 from portal.errors import Invalid, NotFound
 from portal.flow import JOBS
 from portal.money import Money
-from portal.orders.models import Order
+from portal.orders.models import Order, OrderLine
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
@@ -157,6 +157,16 @@ def fill(database: Database, orders: int = 60) -> None:
                 with database.transaction() as tx:
                     made = tx.session.scalars(select(Return).where(Return.rma == rma)).one()
                     made.payout_planned_at = tx.at
+    with database.transaction() as tx:
+        # Lines that came to their orders later have ids apart from the others; units that went back wait for no parcel.
+        for order in tx.session.scalars(select(Order).options(selectinload(Order.lines)).order_by(Order.id)):
+            first = order.lines[0]
+            if order.id % 5 == 0:
+                first.delivered_at, first.units_gone = None, first.quantity - first.units_held
+            if order.id % 7 == 0:
+                columns = [each.name for each in OrderLine.__table__.columns if each.name not in ("id", "order_id")]
+                copied = {name: getattr(first, name) for name in columns} | {"position": 9, "ref": "9", "units_held": 0}
+                order.lines.append(OrderLine(**copied | {"units_gone": 0, "delivered_at": order.placed_at}))
 
 
 def one_by_one(database: Database, before: Policy, after: Policy, sample: Sample) -> dict[str, Comparison]:
