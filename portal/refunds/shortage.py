@@ -72,7 +72,10 @@ def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
     order = tx.session.get_one(Order, return_.order_id)
     payments = {payment.id: payment for payment in payments_of(tx.session, chain)}
     pots = [Pot(each.id, each.refundable_minor) for each in payments.values() if each.currency == return_.currency]
-    shares, beside = allocate(owed.minor, pots)
+    # What was given as store credit is nobody's to take from a payment, however much of it that has left.
+    possible = min(owed.minor, payout.room(tx.session, chain, list(payments.values()))) if payments else 0
+    shares, left = allocate(possible, pots)
+    beside = owed.minor - possible + left
     _settle(tx, return_, note)
     for share in shares:
         payment: Payment = payments[share.payment_id]

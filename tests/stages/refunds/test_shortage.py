@@ -79,6 +79,23 @@ class TestPaidElsewhere:
         assert world.money(second).credited.minor == 0
         assert world.questions() == [("refund_failed", "short")]
 
+    def test_no_payment_is_charged_with_what_was_given_as_store_credit(self, quick_world: World) -> None:
+        world = quick_world
+        order_id = world.order(10000, quantity=2)
+        credited = world.return_(order_id, 0, credit=5000, resolution="store_credit")
+        world.pay(credited)
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=1000)
+        world.deliver(world.events("refund.created")[0])
+        second = world.return_(order_id, 5000)
+        world.pay(second)
+        with world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma_of(world, second), "From the till.", seen_minor=1000)
+        # 40.00 were sent and 10.00 went back by hand; the 50.00 that are left stand for the credit.
+        assert world.refundable(order_id) == [5000]
+        world.work()
+        assert (world.money(second).state, world.money(second).refunded.minor) == ("refunded", 5000)
+        world.check_books()
+
     def test_an_amount_that_has_changed_since_is_not_recorded(self, quick_world: World) -> None:
         world = quick_world
         _order_id, return_id = short(world)
