@@ -153,11 +153,6 @@ class Quote:
         """The tax included in the total, as it was charged ("Includes £22.95 VAT")."""
         return sum(part.tax_minor for part in self.all_parts())
 
-    @property
-    def refund_tax_minor(self) -> int:
-        """The tax included in what goes back to the payments."""
-        return sum(part.tax_minor for part in self.all_parts() if part.into == REFUND)
-
     def line(self, line: str) -> LineQuote:
         """The quote of one line. Raises KeyError for a line that is not in it."""
         for each in self.lines:
@@ -291,7 +286,7 @@ def _outbound(lines: Sequence[QuoteLine], shipping: ShippingPaid, full_return: b
     whole = (
         full_return
         and len(paying) == len(lines)
-        and all(_value(line, "outbound_shipping") in ("full_return", "always") for line in lines)
+        and all(_value(line, "outbound_shipping") == "full_return" for line in lines)
     )
     granting = always or (paying if whole else [])
     if not granting or shipping.amount_minor <= 0:
@@ -339,7 +334,7 @@ def _label(
     rows: list[QuotePart] = []
     left = full
     for pot in (REFUND, STORE_CREDIT):
-        if pot not in pots or left <= 0:
+        if pot not in pots:
             continue
         room = _sum(part for line in quoted for part in line.parts if part.into == pot)
         room += _sum(part for part in outbound if part.into == pot)

@@ -22,6 +22,7 @@ FAULTY = terms(outbound_shipping="always", credit_bonus=1000)
 JUMPER = QuoteLine("jumper", 1, 8010, 1335, 8900, 890, "store_credit", DEFAULT)
 SHIRT = QuoteLine("shirt", 1, 5760, 960, 6400, 640, "refund", DEFAULT)
 JEANS = QuoteLine("jeans", 1, 7200, 1200, 7200, 0, "refund", FAULTY)
+ON_ANY = replace(LABEL_FEE, free_for=())
 
 
 def kinds(found: Quote) -> list[tuple[str, int]]:
@@ -98,6 +99,25 @@ def test_the_contracts_shape_is_total_and_parts_of_kind_and_amount():
     ]
 
 
+def test_what_is_kept_of_a_quote_tells_both_pots_the_tax_and_each_lines_own_sum():
+    data = quote([JUMPER, SHIRT], "GBP").to_json()
+    sums = {name: data[name] for name in ("total", "refund_total", "credit_total", "tax")}
+    assert sums == {
+        name: {"amount": amount, "currency": "GBP"}
+        for name, amount in {"total": 14221, "refund_total": 5410, "credit_total": 8811, "tax": 2295}.items()
+    }
+    lines = [(each["line"], each["resolution"], each["quantity"], each["total"]) for each in data["lines"]]
+    assert lines == [
+        ("jumper", "store_credit", 1, {"amount": 8811, "currency": "GBP"}),
+        ("shirt", "refund", 1, {"amount": 5760, "currency": "GBP"}),  # the label is of the whole return
+    ]
+    assert [("params" in part, "line" in part) for part in data["parts"][-2:]] == [(False, True), (False, False)]
+
+
+def test_the_tax_of_a_line_is_what_is_left_of_it_after_the_inspection():
+    assert quote([replace(SHIRT, worth_bp=7000)], "GBP").line("shirt").tax_minor == 672
+
+
 def test_the_label_is_paid_once_however_many_lines_bear_it():
     lines = [replace(SHIRT, line=str(number)) for number in range(3)]
     found = quote(lines, "GBP")
@@ -106,6 +126,47 @@ def test_the_label_is_paid_once_however_many_lines_bear_it():
 
 def test_a_line_whose_label_the_merchant_pays_does_not_free_the_others():
     assert quote([JEANS, SHIRT], "GBP").refund_total == Money(7200 + 5760 - 350, "GBP")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        line(
+            5000, "exchange", return_shipping=ReturnShipping("customer", Money(100, "GBP"))
+        ),  # gives nothing to take it from
+        line(5000, return_shipping=ReturnShipping("customer")),  # whose carrier the customer pays
+    ],
+)
+def test_a_line_that_bears_no_fee_makes_no_smaller_one_for_the_others(other):
+    for lines in ([SHIRT, other], [other, SHIRT]):
+        assert kinds(quote(lines, "GBP"))[-1] == ("return_shipping", -350)
+    assert quote([other], "GBP").parts == ()
+
+
+@pytest.mark.parametrize(
+    ("resolutions", "into"),
+    [(("refund",), "refund"), (("store_credit",), "store_credit"), (("store_credit", "refund"), "refund")],
+)
+def test_a_fee_that_nothing_can_bear_is_one_row_that_says_so(resolutions, into):
+    lines = [line(0, resolution, return_shipping=ON_ANY) for resolution in resolutions]
+    assert quote(lines, "GBP").parts == (QuotePart("return_shipping", 0, 0, {"full_minor": 350}, None, into),)
+
+
+def test_a_fee_passes_by_a_refund_of_nothing_and_is_taken_from_shipping_that_goes_back():
+    worthless, credit = (
+        line(each, into, return_shipping=ON_ANY) for each, into in ((0, "refund"), (900, "store_credit"))
+    )
+    assert quote([worthless, credit], "GBP").parts == (QuotePart("return_shipping", -350, into="store_credit"),)
+    shipped_free = line(100, return_shipping=ON_ANY, outbound_shipping="always")
+    assert quote([shipped_free], "GBP", shipping=ShippingPaid(495, 82)).parts == (
+        QuotePart("outbound_shipping", 495, 82),
+        QuotePart("return_shipping", -350),
+    )
+
+
+def test_a_fee_that_the_refund_cannot_bear_leaves_the_credit_of_a_line_without_one_alone():
+    lines = [line(100, return_shipping=LABEL_FEE), line(5000, "store_credit", return_shipping=ReturnShipping())]
+    assert quote(lines, "GBP").parts == (QuotePart("return_shipping", -100, 0, {"full_minor": 350}),)
 
 
 def test_where_lines_bear_different_fees_the_smallest_is_taken():
@@ -128,13 +189,20 @@ def test_where_lines_bear_different_fees_the_smallest_is_taken():
         (replace(LABEL_FEE, free_for=("refund",)), None, False, 0),
         (ReturnShipping("customer"), None, False, 0),  # posts and pays the carrier
         (ReturnShipping("customer", None, 1000), None, False, -576),
+        (ReturnShipping("customer", None, 0), None, False, 0),
         (ReturnShipping("merchant"), None, False, 0),
+        (ReturnShipping("merchant", Money(350, "GBP")), None, False, 0),  # who pays goes before how much
     ],
 )
 def test_who_pays_the_label(shipping, ship_with, already, fee):
     changed = replace(SHIRT, terms=terms(return_shipping=shipping))
     found = quote([changed], "GBP", ship_with=ship_with, fee_already_charged=already)
     assert sum(part.amount_minor for part in found.parts) == fee
+
+
+def test_a_return_is_the_orders_first_unless_it_is_told_otherwise():
+    first = replace(SHIRT, terms=terms(return_shipping=replace(LABEL_FEE, once_per="order")))
+    assert kinds(quote([first], "GBP"))[-1] == ("return_shipping", -350)
 
 
 def test_what_the_customer_keeps_needs_no_label():
@@ -178,6 +246,7 @@ def test_a_fee_in_another_currency_is_shown_and_not_taken():
         (9999, Fee(1500), 1, 8499),  # 8499.15
         (9990, Fee(2500), 1, 7493),  # 7492.5: the half penny is the customer's
         (100, Fee(10000), 1, 0),
+        (10000, Fee(10000), 1, 0),
         (3000, Fee(amount=Money(500, "GBP")), 3, 1500),
         (1000, Fee(amount=Money(500, "GBP")), 3, 0),
     ],
@@ -185,6 +254,29 @@ def test_a_fee_in_another_currency_is_shown_and_not_taken():
 def test_restocking_fees(amount, fee, quantity, kept):
     found = quote([replace(line(amount, restocking_fee=fee), quantity=quantity)], "GBP")
     assert found.total.minor == kept
+
+
+POUNDS, EUROS, NO_FEE = (Fee(amount=Money(500, "GBP")), Fee(amount=Money(500, "EUR")), Fee(amount=Money(0, "GBP")))
+
+
+@pytest.mark.parametrize(
+    ("worth", "fee", "taken", "params"),
+    [
+        (1500, POUNDS, -1000, {}),
+        (1000, POUNDS, -1000, {}),  # takes all there is, and no more would have been due
+        (999, POUNDS, -999, {"full_minor": 1000}),
+        (1500, EUROS, 0, {"not_charged": {"amount": 500, "currency": "EUR"}}),
+    ],
+)
+def test_a_fixed_restocking_fee_is_of_each_unit_bears_no_tax_and_says_what_was_not_taken(worth, fee, taken, params):
+    found = quote([replace(line(worth, restocking_fee=fee), quantity=2)], "GBP")
+    assert found.all_parts()[1:] == (QuotePart("restocking_fee", taken, 0, params, "1"),)
+
+
+def test_a_fee_or_a_bonus_of_nothing_is_no_row():
+    assert kinds(quote([line(1000, restocking_fee=NO_FEE)], "GBP")) == [("item", 1000)]
+    assert kinds(quote([line(4, "store_credit", credit_bonus=1000)], "GBP")) == [("item", 4)]
+    assert kinds(quote([replace(line(1000, "store_credit"), terms={})], "GBP")) == [("item", 1000)]
 
 
 def test_the_bonus_counts_on_what_is_left_after_fees_and_never_on_the_label():
@@ -238,7 +330,16 @@ def test_outbound_shipping_becomes_credit_where_all_is_credit():
 
 
 def test_shipping_that_was_refunded_already_is_not_given_again():
-    assert quote([JEANS], "GBP", shipping=ShippingPaid()).total == Money(7200, "GBP")
+    assert kinds(quote([JEANS], "GBP", shipping=ShippingPaid())) == [("item", 7200)]
+
+
+def test_a_penny_that_is_left_of_the_shipping_goes_back():
+    assert kinds(quote([JEANS], "GBP", shipping=ShippingPaid(1))) == [("item", 7200), ("outbound_shipping", 1)]
+
+
+def test_shipping_of_which_no_tax_is_told_brings_none():
+    found = quote([JEANS], "GBP", shipping=ShippingPaid(495))
+    assert (found.total, found.tax_minor) == (Money(7695, "GBP"), 1200)
 
 
 def test_prices_before_tax_show_the_tax_as_its_own_row():
@@ -389,4 +490,5 @@ def test_an_exchange_bears_no_label_and_a_share_of_the_label_is_of_what_its_own_
         line(9000, return_shipping=ReturnShipping()),
     ]
     assert kinds(quote(lines, "GBP"))[-1] == ("return_shipping", -800)
+    assert kinds(quote([line(5004, return_shipping=share)], "GBP"))[-1] == ("return_shipping", -500)
     assert quote([line(5000, "exchange", return_shipping=share)], "GBP").parts == ()
