@@ -308,6 +308,7 @@ PAID = ShippingPaid(495, 82)
         (("always", "never"), False, ("refund", "refund"), 495),
         (("full_return", "never"), True, ("refund", "refund"), 0),
         (("full_return", "always"), True, ("refund", "exchange"), 0),
+        (("full_return", "full_return"), True, ("refund", "exchange"), 0),
         (("always", "full_return"), True, ("exchange", "refund"), 0),
         (("full_return", "full_return"), True, ("refund", "store_credit"), 495),
         (("always",), True, ("exchange",), 0),
