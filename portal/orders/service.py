@@ -20,6 +20,7 @@ from portal.errors import Conflict, PortalError
 from portal.orders import stock
 from portal.orders.changes import change_orders
 from portal.orders.incoming import IncomingOrder
+from portal.orders.keys import email_key
 from portal.orders.models import Order, OrderLine, Payment
 from portal.orders.prepare import Prepared, line_columns, order_columns, payment_columns, prepare
 
@@ -47,14 +48,18 @@ def put_order(tx: Tx, incoming: IncomingOrder) -> PutResult:
 def put_many(tx: Tx, batch: Sequence[Prepared]) -> list[PutResult | PortalError]:
     """Create or update orders of different numbers; one answer each, in their order. What is refused changes nothing."""
     known = _known(tx, batch)
-    new = [ready for ready in batch if ready.key not in known]
+    answers: dict[str, PutResult | PortalError] = dict(
+        _paid_by_others(tx, [ready for ready in batch if ready.key not in known or known[ready.key][1] != ready.digest])
+    )
+    new = [ready for ready in batch if ready.key not in known and ready.key not in answers]
     made = _create(tx, new)
     if len(made) < len(new):
         # Somebody else created some of them at this very moment; they are waited for, and then they are known.
         known |= _known(tx, [ready for ready in new if ready.key not in made])
-    answers: dict[str, PutResult | PortalError] = {}
     changed: list[tuple[int, Prepared]] = []
     for ready in batch:
+        if ready.key in answers:
+            continue
         if ready.key in made:
             answers[ready.key] = PutResult(made[ready.key], ready.order.number, CREATED)
             continue
@@ -97,6 +102,41 @@ def _known(tx: Tx, batch: Sequence[Prepared]) -> dict[str, tuple[int, str, str, 
         key: (order_id, digest, source, replaces)
         for key, order_id, digest, source, replaces in tx.session.execute(query)
     }
+
+
+def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> dict[str, Conflict]:
+    """Orders that name a payment of another customer's order: their returns would be paid with that customer's money.
+
+    A source that splits an order gives its parts the same payment, and the same customer.
+    """
+    named = {
+        payment.payment_intent: None for ready in batch for payment in ready.order.payments if payment.payment_intent
+    }
+    if not named:
+        return {}
+    query = (
+        select(Payment.payment_intent, Order.number_key, Order.email_key)
+        .join(Order, Order.id == Payment.order_id)
+        .where(Payment.payment_intent.in_(list(named)))
+    )
+    holders: dict[str, dict[str, str]] = {}
+    for intent, key, email in tx.session.execute(query):
+        holders.setdefault(intent or "", {})[key] = email
+    wrong: dict[str, Conflict] = {}
+    for ready in batch:
+        mine = email_key(ready.order.email)
+        for payment in ready.order.payments:
+            others = holders.setdefault(payment.payment_intent or "", {})
+            if payment.payment_intent and any(key != ready.key and email != mine for key, email in others.items()):
+                wrong[ready.key] = Conflict(
+                    f"payment `{payment.payment_intent}` belongs to an order of another customer; "
+                    "name the payment of this order, or leave it out",
+                    state="payment",
+                )
+        if ready.key not in wrong:
+            for payment in ready.order.payments:
+                holders[payment.payment_intent or ""][ready.key] = mine
+    return wrong
 
 
 def _create(tx: Tx, new: Sequence[Prepared]) -> dict[str, int]:

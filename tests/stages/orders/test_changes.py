@@ -143,3 +143,19 @@ def test_the_currency_that_was_charged_does_not_change(database: Database) -> No
     put(database)
     with pytest.raises(Conflict, match="charged in GBP"):
         put(database, currency="EUR")
+
+
+def test_nobody_is_paid_back_with_the_payment_of_another_customers_order(any_database: Database) -> None:
+    paid = [{"payment_intent": "pi_ada", "captured": 29_000, "provider": "stripe"}]
+    put(any_database, payments=paid)
+    for change in ({"number": "DRAIN-1"}, {"number": "DRAIN-1", "lines": [line(quantity=9)]}):
+        with pytest.raises(Conflict, match="`pi_ada` belongs to an order of another customer"):
+            put(any_database, email="mallory@example.com", payments=paid, **change)
+    assert [each.number for each in everything(any_database)] == [order()["number"]]
+    # A known order cannot take it over by a change either, and its own content stays what it was.
+    put(any_database, number="OWN-1", email="mallory@example.com")
+    with pytest.raises(Conflict, match="another customer"):
+        put(any_database, number="OWN-1", email="mallory@example.com", payments=paid)
+    # A source that splits an order gives both parts the payment of the one customer; the same content again is no change.
+    assert put(any_database, number="536365-B", payments=paid).outcome == "created"
+    assert put(any_database, payments=paid).outcome == "unchanged"
