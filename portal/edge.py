@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from limits import RateLimitItem
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -22,6 +23,20 @@ LOOKUP_LIMIT = limiter.limit("10/15 minutes")
 SIGN_IN_LIMIT = limiter.limit("10/15 minutes")
 WRITE_LIMIT = limiter.limit("60/15 minutes")
 """Photos and bookings of one address; a family behind one router stays far below."""
+
+
+def network(address: str) -> str:
+    """What a limit counts as one visitor: an IPv4 address, or the /64 of an IPv6 address, which is what one connection is given.
+
+    An IPv4 address that is written as an IPv6 one is itself. What is no address is counted as it stands.
+    """
+    try:
+        found: IPv4Address | IPv6Address = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or f"{IPv6Address(int(found) >> 64 << 64)}/64")
 
 
 @contextmanager
@@ -51,7 +66,7 @@ def forgive_lookup(database: Database, address: str, lookup_key: str) -> None:
 
 
 def _lookup_keys(address: str, lookup_key: str) -> list[tuple[RateLimitItem, str]]:
-    return [(LOOKUP_LIMIT, f"lookup-address:{address}"), (LOOKUP_LIMIT, f"lookup-order:{lookup_key}")]
+    return [(LOOKUP_LIMIT, f"lookup-address:{network(address)}"), (LOOKUP_LIMIT, f"lookup-order:{lookup_key}")]
 
 
 def limit_sign_in(database: Database, address: str, email: str) -> None:
@@ -65,12 +80,12 @@ def forgive_sign_in(database: Database, address: str, email: str) -> None:
 
 
 def _sign_in_keys(address: str, email: str) -> list[tuple[RateLimitItem, str]]:
-    return [(SIGN_IN_LIMIT, f"signin-address:{address}"), (SIGN_IN_LIMIT, f"signin-account:{email}")]
+    return [(SIGN_IN_LIMIT, f"signin-address:{network(address)}"), (SIGN_IN_LIMIT, f"signin-account:{email}")]
 
 
 def limit_writes(database: Database, address: str) -> None:
     """Count one customer command against the address. Raises `TooManyTries`."""
-    limiter.hit(database, [(WRITE_LIMIT, f"write:{address}")])
+    limiter.hit(database, [(WRITE_LIMIT, f"write:{network(address)}")])
 
 
 def readiness(database: Database, schema_head: str) -> dict[str, str]:

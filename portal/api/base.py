@@ -97,7 +97,7 @@ def _let_in(scope: str) -> Response | None:
         with ports().database.engine.connect() as connection:
             found = find_caller(connection, token.strip())
     if found is None:
-        limiter.hit(ports().database, [(FAILED_TOKENS, f"token:{request.remote_addr}")])
+        limiter.hit(ports().database, [(FAILED_TOKENS, f"token:{edge.network(request.remote_addr or '')}")])
         why = "Bearer" if not token else 'Bearer error="invalid_token"'
         return problems.problem(
             401, "Send `Authorization: Bearer <token>` with a living token.", headers={"WWW-Authenticate": why}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
-from portal import clock, i18n
+from portal import clock, edge, i18n
 from portal.api.base import answer, api, call, ports
 from portal.errors import NotFound
 from portal.notices.speech import Speech
@@ -116,7 +116,7 @@ class ReturnableOut(BaseModel):
 )
 def returnable(query: ReturnableQuery) -> Response:
     """Whether an article could be returned, until when and at what cost."""
-    widget.count(request.remote_addr or "")
+    widget.count(edge.network(request.remote_addr or ""))
     shop, config = ports().shop, ports().config
     with ports().database.read() as session:
         found = find_promises(session, shop, clock.now())

@@ -44,6 +44,12 @@ def get_return(session: Session, rma: str) -> Return:
     return found
 
 
+def find_order_number(session: Session, rma: str) -> str:
+    """The number of the return's order, or empty; one query, whether there is such a return or not."""
+    query = select(Order.number).join(Return, Return.order_id == Order.id).where(Return.rma == rma)
+    return session.scalar(query) or ""
+
+
 def get_return_by_id(session: Session, return_id: int) -> Return:
     """The same by its row id; no query when this session has the whole of it already. Raises `NotFound`."""
     known = session.identity_map.get(identity_key(Return, return_id))

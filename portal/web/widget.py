@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
 
-from portal import clock, i18n
+from portal import clock, edge, i18n
 from portal.config import ROOT
 from portal.errors import NotFound
 from portal.flow import Ports
@@ -30,7 +30,7 @@ def register(app: Flask, ports: Ports) -> None:
 @pages.get("/widget")
 def frame() -> Response:
     """The sentences of the answer, for an ``<iframe>``."""
-    promise.count(request.remote_addr or "")
+    promise.count(edge.network(request.remote_addr or ""))
     ports: Ports = current_app.extensions["portal"]
     with ports.database.read() as session:
         found = find_promises(session, ports.shop, clock.now())

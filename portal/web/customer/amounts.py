@@ -7,13 +7,14 @@ Never: an amount computed anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.notices.breakdown import item_name
 from portal.orders.models import Order
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 from portal.policy.terms import ReturnShipping
+from portal.refunds.queries import Piece
 from portal.web.customer.base import money, ports, speech
 from portal.web.customer.words import _
 
@@ -54,12 +55,32 @@ def _includes() -> str:
     return _("Includes %(tax)s", tax=tax_words())
 
 
-def pay_to(order: Order) -> str:
-    """Where a refund goes: ``Visa ending 4242``; several ways are named together, an unknown one in plain words."""
+def pay_to(order: Order, *, knows_buyer: bool) -> str:
+    """Where a refund goes: ``Visa ending 4242``; several ways are named together, an unknown one in plain words.
+
+    Who knows only the postcode may have got a present, and reads nothing of the buyer's card.
+    """
+    if not knows_buyer:
+        return _stranger_words([payment.method for payment in order.payments])
     known = list(dict.fromkeys(payment.method for payment in order.payments if payment.method))
     if not known:
         return _("the way you paid")
     return known[0] if len(known) == 1 else _("%(first)s and %(last)s", first=", ".join(known[:-1]), last=known[-1])
+
+
+def pieces_for(pieces: Iterable[Piece], *, knows_buyer: bool) -> tuple[Piece, ...]:
+    """The parts of the money with the names of the ways that this session may read."""
+    if knows_buyer:
+        return tuple(pieces)
+    return tuple(
+        replace(piece, label=_stranger_words([piece.method])) if piece.kind == "refund" else piece for piece in pieces
+    )
+
+
+def _stranger_words(methods: Sequence[str]) -> str:
+    # Only a card's name ends in figures.
+    cards = bool(methods) and all(method[-1:].isdigit() for method in methods)
+    return _("the card that paid") if cards else _("the way it was paid")
 
 
 def item_rows(quote: Quote, decision: Decision, resolution: str) -> list[Row]:

@@ -86,7 +86,8 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
     quote = payable_quote(session, return_)
     review = return_.status != lifecycle.AUTHORIZED
     travelling = [line for line in return_.lines if line.status in COUNTING and not keeps_item(line)]
-    grant = grants.order_grant(order.number)
+    known = grants.knows_buyer(return_.rma, order.number)
+    to = pay_to(order, knows_buyer=known)
     due = min((each.due_at for each in open_reviews(session, return_.id)), default=None)
     today = clock.local_date(clock.now(), shop.timezone)
     return page(
@@ -98,16 +99,16 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         review=review,
         answer_by=clock.local_date(due, shop.timezone) if due else None,
         hours=shop.decide_within_hours,
-        email=shown_email(return_.email, bool(grant and grant.by_email)),
+        email=shown_email(return_.email, known),
         carrier=shop.carrier,
         to=labels.goes_to(return_, shop),
         told=_told(return_),
         by=return_.ship_by_on,
         days_left=(return_.ship_by_on - today).days if return_.ship_by_on else 0,
         travels=bool(travelling) and bool(return_.ship_with),
-        steps=_steps(return_, label, quote, pay_to(order), sum(line.quantity for line in travelling), len(travelling)),
+        steps=_steps(return_, label, quote, to, sum(line.quantity for line in travelling), len(travelling)),
         can_cancel=can_cancel(return_),
-        owner=grant is not None,
+        owner=grants.order_grant(order.number) is not None,
     )
 
 

@@ -15,6 +15,7 @@ from portal.notices.links import read_status_key
 from portal.refunds import credit_notes, gifts
 from portal.refunds.gifts import GiftView
 from portal.web.customer import grants
+from portal.web.customer.amounts import pieces_for
 from portal.web.customer.base import LookupNeeded, page, pages, ports, read, see
 from portal.web.customer.story import piece_step, state_words
 
@@ -23,15 +24,17 @@ from portal.web.customer.story import piece_step, state_words
 def gift(public_id: str) -> Response | tuple[str, int]:
     """The page. A mailed key opens it for this session and then leaves the address."""
     if "key" in request.args and read_status_key(ports().config, public_id, request.args["key"]):
-        grants.grant_return(public_id)
+        grants.grant_return(public_id, by_email=True)
         return see("gift", public_id=public_id)
     with read() as session:
         found = _own(session, public_id)
+        known = grants.knows_buyer(found.public_id, found.order_number)
+        pieces = pieces_for(found.pieces, knows_buyer=known)
         return page(
             "gift",
             gift=found,
-            parts=[(piece, state_words(piece)) for piece in found.pieces],
-            steps=[piece_step(piece) for piece in found.pieces],
+            parts=[(piece, state_words(piece)) for piece in pieces],
+            steps=[piece_step(piece) for piece in pieces],
             sent=bool(found.pieces) and all(piece.state in ("arrived", "sent") for piece in found.pieces),
             owner=grants.order_grant(found.order_number) is not None,
         )

@@ -82,13 +82,27 @@ def draft_tokens() -> frozenset[str]:
     return frozenset(_drafts().get(key, "") for key in _living(_ORDERS)) - {""}
 
 
-def grant_return(rma: str) -> None:
-    """Let this session see the return from now on; or the gift, whose number (``gw_…``) no return has."""
+def grant_return(rma: str, *, by_email: bool) -> None:
+    """Let this session see the return from now on; or the gift, whose number (``gw_…``) no return has.
+
+    ``by_email``: opened by the mailed key, or proved by the order's e-mail.
+    """
     living = _living(_RETURNS)
-    living[rma] = [_now()]
+    before = living.get(rma)
+    living[rma] = [_now(), by_email or _by_email(before)]
     _keep(_RETURNS, living)
 
 
 def may_see_return(rma: str, order_number: str) -> bool:
     """True when the return itself or its order was opened in this session."""
     return rma in _living(_RETURNS) or number_key(order_number) in _living(_ORDERS)
+
+
+def knows_buyer(rma: str, order_number: str) -> bool:
+    """True when the return (or gift) or its order was opened by e-mail, so that what is the buyer's alone may be shown."""
+    return _by_email(_living(_RETURNS).get(rma)) or _by_email(_living(_ORDERS).get(number_key(order_number)))
+
+
+def _by_email(found: list[Any] | None) -> bool:
+    # A cookie from before this was remembered holds the time alone.
+    return found is not None and len(found) > 1 and bool(found[1])

@@ -302,7 +302,7 @@ def _card(basket: Basket, offer: Offer, outcome: Outcome) -> Card:
             "inspected": _("Ready to spend when we’ve checked the item."),
         }["authorized" if offer.keeps and len(basket.plan.choices) == 1 else decision.value("refund_when")]
         return Card(STORE_CREDIT, _("Store credit"), hint, amount, tag, rows, _("Store credit for this item"))
-    sentences = [_("To %(method)s.", method=pay_to(basket.order))]
+    sentences = [_("To %(method)s.", method=pay_to(basket.order, knows_buyer=basket.grant.by_email))]
     for part in outcome.quote.all_parts():
         value = money(abs(part.amount_minor), currency)
         if part.kind == "return_shipping" and part.amount_minor:

@@ -10,13 +10,13 @@ from flask import flash, request
 from werkzeug.wrappers import Response
 
 from portal import clock, edge, ids, wording
-from portal.errors import NotFound, TooManyTries
+from portal.errors import TooManyTries
 from portal.orders.keys import email_key, lookup_key
 from portal.orders.lookup import find_order
 from portal.policy.plain import Point
 from portal.policy.reasons import CHANGED_MIND
 from portal.policybook.promises import find_promises
-from portal.returns.queries import get_return
+from portal.returns.queries import find_order_number
 from portal.web.customer import grants
 from portal.web.customer.base import Errors, page, pages, ports, read, see, speech
 from portal.web.customer.words import _, ngettext
@@ -72,27 +72,25 @@ def find_return() -> Answer:
     if errors:
         return track_page(number, proof, errors)
     rma = _rma(number)
-    key = f"return:{rma or lookup_key(number)}"
+    with read() as session:
+        order_number = find_order_number(session, rma)
+    # A return is as good a way to its order as the order's number: guesses at the one proof are counted together.
+    key = lookup_key(order_number) if order_number else f"return:{rma or lookup_key(number)}"
     try:
         edge.limit_lookup(ports().database, request.remote_addr or "", key)
     except TooManyTries as pause:
         return _paused(track_page, number, proof, pause)
     with read() as session:
-        order_number = ""
-        if rma:
-            try:
-                order_number = get_return(session, rma).order.number
-            except NotFound:
-                order_number = ""
         # The order is asked for either way, so that an unknown return takes the steps of a wrong proof.
-        matched = find_order(session, order_number or "\x00", proof) is not None
-    if not matched:
+        order = find_order(session, order_number or "\x00", proof)
+        email = order.email_key if order is not None else None
+    if email is None:
         message = _(
             "We couldn’t find a return with these details. Check the return number and the e-mail address or postcode"
         )
         return track_page(number, proof, [(BOTH, message)])
     edge.forgive_lookup(ports().database, request.remote_addr or "", key)
-    grants.grant_return(rma)
+    grants.grant_return(rma, by_email=email_key(proof) == email)
     return see("status", rma=rma)
 
 

@@ -103,7 +103,7 @@ def book(number: str) -> Answer:
                 return see("send", number=basket.number)
             flash(_changed(error), "red")
             return see("item", number=basket.number, position=_position(basket, error))
-    grants.grant_return(rma)
+    grants.grant_return(rma, by_email=basket.grant.by_email)
     return see("booked", rma=rma)
 
 
@@ -216,7 +216,7 @@ def _show(basket: Basket) -> tuple[str, int]:
     found = assessed(basket, basket.plan.ship_with)
     quote, currency = found.quote, basket.order.currency
     names = {line.ref: name_of(line) for line in basket.order.lines}
-    to = pay_to(basket.order)
+    to = pay_to(basket.order, knows_buyer=basket.grant.by_email)
     asks = any(choice.ask for choice in basket.plan.choices)
     person = asks or found.answer != "accept"
     email = basket.plan.email or basket.order.email

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import flash, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -26,7 +28,7 @@ from portal.reviews.models import Review
 from portal.reviews.service import ASKED, open_reviews
 from portal.timeline import entries_for_return
 from portal.web.customer import grants
-from portal.web.customer.amounts import pay_to, pots, tax_note
+from portal.web.customer.amounts import pay_to, pieces_for, pots, tax_note
 from portal.web.customer.base import (
     Errors,
     LookupNeeded,
@@ -45,6 +47,7 @@ from portal.web.customer.booked import can_cancel
 from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
+from portal.web.customer.review import shown_email
 from portal.web.customer.story import promise_words, state_words, tell
 from portal.web.customer.words import _
 from portal.web.statuses import RELEASED
@@ -59,7 +62,7 @@ def status(rma: str) -> Answer:
     if "key" in request.args:
         number = ids.read_rma(rma) or ""
         if number and read_status_key(ports().config, number, request.args["key"]):
-            grants.grant_return(number)
+            grants.grant_return(number, by_email=True)
             return see("status", rma=number)
     with read() as session:
         return_ = find_own(session, rma)
@@ -116,13 +119,17 @@ def returns(number: str) -> Answer:
 def _show(session: Session, return_: Return, errors: Errors | None = None) -> tuple[str, int]:
     shop = ports().shop
     order = get_order(session, return_.order.number)
+    known = grants.knows_buyer(return_.rma, order.number)
     view = money_of_return(session, return_.id, bank_days=shop.bank_days)
+    view = replace(view, pieces=pieces_for(view.pieces, knows_buyer=known))
+    codes = [piece.label for piece in view.pieces if piece.kind == "store_credit"]
+    mailed_to = return_.email or order.email
     reviews = open_reviews(session, return_.id)
     entries = entries_for_return(session, return_.id)
     asked = next((review for review in reviews if review.status == ASKED), None)
     label = labels.find_label(session, return_.id)
     quote = payable_quote(session, return_)
-    to = pay_to(order)
+    to = pay_to(order, knows_buyer=known)
     told = tell(return_, view, entries, reviews, shop, clock.now(), to)
     names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
     return page(
@@ -136,7 +143,9 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
         money=view,
         owed_words=_owed_words(return_, view),
         facts=_facts(return_, view, quote, to),
-        credit_codes=[piece.label for piece in view.pieces if piece.kind == "store_credit"],
+        # Without an e-mail address the page is the only place where the code can be.
+        credit_codes=codes if known or not mailed_to else [],
+        code_mailed_to=shown_email(mailed_to, known) if codes and not known else "",
         pots=[(pot, pot.with_total(quote.currency)) for pot in pots(quote, names, to)],
         note=tax_note(quote),
         credit_note=number_in(entries),

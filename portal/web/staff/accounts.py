@@ -10,9 +10,22 @@ import time
 from datetime import timedelta
 from typing import cast
 
-from flask import Blueprint, Flask, flash, g, make_response, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    current_app,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_security import Security, UserDatastore, login_user, logout_user
 from flask_security.forms import LoginForm
+from flask_security.mail_util import EmailValidateException
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -133,10 +146,11 @@ def try_sign_in() -> Response | str:
     """Compare, and begin a sign-in. Every try that fails counts against the account and the address, known or not."""
     email = request.form.get("email", "").strip()[:320]
     target = local_path(request.form.get("next"))
-    edge.limit_sign_in(ports().database, request.remote_addr or "", email.casefold())
+    looked_up = _looked_up(email)
+    edge.limit_sign_in(ports().database, request.remote_addr or "", looked_up.casefold())
     if len(request.form.get("password", "")) > service.PASSWORD_MAX:
         return make_response(_form(target, email, wrong=True), 422)
-    form = SignInForm(MultiDict({**request.form.to_dict(), "email": email}))
+    form = SignInForm(MultiDict({**request.form.to_dict(), "email": looked_up}))
     if not form.validate():
         missing = {
             field: text
@@ -147,7 +161,7 @@ def try_sign_in() -> Response | str:
     user = cast(User, form.user)
     with edge.command(ports().database, Actor("staff", user.name or user.email, user.id)) as tx:
         token = service.sign_in(tx, user.id)
-    edge.forgive_sign_in(ports().database, request.remote_addr or "", email.casefold())
+    edge.forgive_sign_in(ports().database, request.remote_addr or "", looked_up.casefold())
     # Whatever was in the cookie before belongs to somebody who had not signed in, the form's token too.
     session.clear()
     g.pop("csrf_token", None)
@@ -184,6 +198,17 @@ def set_theme() -> Response:
         samesite="Lax",
     )
     return response
+
+
+def _looked_up(email: str) -> str:
+    """The address as the form looks it up: many spellings of a domain are one account, and are counted as one.
+
+    What is no address stays as it was typed; the form refuses it.
+    """
+    try:
+        return str(current_app.extensions["security"].mail_util.normalize(email))
+    except EmailValidateException:
+        return email
 
 
 def _form(target: str, email: str = "", *, wrong: bool = False, missing: dict[str, str] | None = None) -> str:

@@ -43,6 +43,15 @@ def test_the_mailed_link_opens_the_gift_with_its_days_and_its_credit_note(desk: 
     assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
 
 
+def test_who_knows_only_the_postcode_reads_nothing_of_the_buyers_card(desk: Desk, customer: Make) -> None:
+    number = given(desk)
+    receiver = customer()
+    receiver.find(proof="BS6 5QA")
+    page = receiver.get(f"/gifts/{number}")
+    assert "Refund to the card that paid" in text_of(page)
+    assert "4242" not in page.text
+
+
 def test_without_the_link_or_the_order_a_gift_is_nobodys(desk: Desk, customer: Make) -> None:
     number = given(desk)
     stranger = customer()

@@ -102,6 +102,36 @@ def test_ten_tries_for_one_order_from_anywhere_then_a_pause(desk: Desk, customer
     assert late.find("WH-1").status_code == 422
 
 
+def test_the_return_numbers_of_an_order_give_no_further_tries_at_its_proof(desk: Desk, customer: Make) -> None:
+    desk.order()
+    rmas = [customer().book_shirt() for _ in range(2)]
+    for number in range(10):
+        stranger = customer()
+        stranger.address = f"198.51.100.{number}"
+        typed = {"return_number": rmas[number % 2], "proof": "x@example.com"}
+        found = stranger.post("/track", typed) if number % 3 else stranger.find(proof="x@example.com")
+        assert found.status_code == 422
+    late = customer()
+    late.address = "198.51.100.99"
+    for rma in rmas:
+        assert late.post("/track", {"return_number": rma, "proof": EMAIL}).status_code == 429
+    assert late.find().status_code == 429
+    assert late.post("/track", {"return_number": "R-2345679", "proof": EMAIL}).status_code == 422
+
+
+def test_the_addresses_of_one_connection_are_one_visitor(desk: Desk, customer: Make) -> None:
+    desk.order()
+    mallory = customer()
+    for number in range(10):
+        mallory.address = f"2001:db8:7:1::{number + 1:x}"
+        assert mallory.find(f"WH-{number}", "x@example.com").status_code == 422
+    mallory.address = "2001:db8:7:1:ffff::1"
+    assert mallory.find().status_code == 429
+    neighbour = customer()
+    neighbour.address = "2001:db8:7:2::1"
+    assert neighbour.find().status_code == 303
+
+
 def test_a_family_that_finds_its_orders_is_never_shut_out_and_guesses_still_count(desk: Desk, customer: Make) -> None:
     desk.order()
     family = customer()
@@ -224,8 +254,12 @@ def test_who_knows_only_the_postcode_sees_no_address_of_the_buyer(desk: Desk, cu
     receiver.find(proof="BS6 5QA")
     receiver.choose(2)
     receiver.answer(2)
+    item = receiver.get("/order/WH-20418/item/2").text
     receiver.send_with()
     review = text_of(receiver.get("/order/WH-20418/review"))
+    assert "To the card that paid." in item
+    assert "Refund to the card that paid" in review
+    assert "4242" not in item + review
     assert EMAIL not in review
     assert "p•••@example.com" in review
     booked = receiver.book()

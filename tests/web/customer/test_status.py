@@ -18,7 +18,7 @@ from portal.notices.links import status_link
 from portal.orders.models import Payment
 from portal.refunds import settle
 from portal.refunds.gateway import RefundView
-from portal.refunds.models import Refund
+from portal.refunds.models import Refund, StoreCredit
 from portal.returns import service
 from portal.returns.models import Return
 from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of
@@ -360,3 +360,95 @@ def test_the_number_of_queries_of_the_status_page_is_small_and_fixed(desk: Desk,
 def test_numbers_that_are_none_never_break_a_page(desk: Desk, customer: Make, rma: str) -> None:
     for path in ("", "/booked", "/cancel", "/qr.png", "/label.pdf"):
         assert customer().get(f"/returns/{rma}{path}").status_code in (200, 404, 308)
+
+
+@pytest.fixture
+def credited(desk: Desk, customer: Make) -> tuple[str, str]:
+    """A present whose buyer took store credit for it: the return's number and the credit's code."""
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.choose(2)
+    priya.answer(2, outcome="store_credit")
+    priya.send_with()
+    rma = priya.book().headers["Location"].split("/")[2]
+    desk.receive(rma)
+    (credit,) = desk.rows(StoreCredit)
+    return rma, credit.code
+
+
+def opened(desk: Desk, reader: Customer, rma: str, way: str) -> None:
+    """Open the return as somebody who knows so much."""
+    if way == "key":
+        reader.get(status_link(desk.ports.config, rma).removeprefix(desk.ports.config.base_url))
+    elif way.startswith("track"):
+        reader.post("/track", {"return_number": rma, "proof": EMAIL if "email" in way else "BS6 5QA"})
+    else:
+        reader.find(proof=EMAIL if "email" in way else "BS6 5QA")
+
+
+WAYS = [
+    ("key", True), ("track by email", True), ("order by email", True), ("track by postcode", False),
+    ("order by postcode", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("way", "known"), WAYS)
+def test_a_store_credit_code_is_shown_to_whom_the_mail_knows_and_not_to_who_got_the_present(
+    desk: Desk, credited: tuple[str, str], customer: Make, way: str, known: bool
+) -> None:
+    rma, code = credited
+    reader = customer()
+    opened(desk, reader, rma, way)
+    page = reader.get(f"/returns/{rma}")
+    assert f"Return {rma}" in text_of(page)
+    assert (code in page.text) is known
+    sent = "We’ve sent the store credit code by e-mail to p•••@example.com."
+    assert (sent in text_of(page)) is not known
+    assert EMAIL not in page.text
+
+
+@pytest.mark.parametrize(("way", "known"), WAYS)
+def test_the_card_of_the_buyer_is_named_to_whom_the_mail_knows_alone(
+    desk: Desk, booked: tuple[Customer, str], customer: Make, way: str, known: bool
+) -> None:
+    _priya, rma = booked
+    reader = customer()
+    opened(desk, reader, rma, way)
+
+    def look(*paths: str) -> None:
+        for path in paths:
+            page = reader.get(path)
+            assert page.status_code == 200, path
+            assert ("Visa ending 4242" in page.text) is known, path
+            assert ("4242" in page.text) is known, path
+            assert ("the card that paid" in page.text) is not known, path
+
+    look(f"/returns/{rma}", f"/returns/{rma}/booked")
+    desk.receive(rma)
+    look(f"/returns/{rma}")
+    news(desk, "succeeded", reference_status="pending")
+    look(f"/returns/{rma}")
+
+
+def test_a_proof_by_postcode_takes_nothing_from_a_proof_by_email(
+    desk: Desk, credited: tuple[str, str], customer: Make
+) -> None:
+    rma, code = credited
+    reader = customer()
+    for way in ("track by email", "track by postcode"):
+        opened(desk, reader, rma, way)
+        assert code in reader.get(f"/returns/{rma}").text
+
+
+def test_without_an_address_the_page_is_where_the_code_is(desk: Desk, customer: Make) -> None:
+    desk.order(email="")
+    receiver = customer()
+    receiver.find(proof="BS6 5QA")
+    receiver.choose(2)
+    receiver.answer(2, outcome="store_credit")
+    receiver.send_with()
+    rma = receiver.book().headers["Location"].split("/")[2]
+    desk.receive(rma)
+    (credit,) = desk.rows(StoreCredit)
+    assert credit.code in receiver.get(f"/returns/{rma}").text

@@ -123,6 +123,37 @@ def test_tries_are_limited_for_the_account_from_any_address(stranger: Browser) -
     assert "order" not in words(answer.text).partition("Too many tries")[2].partition("Wait 1")[0]
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "maya@\N{FULLWIDTH LATIN SMALL LETTER W}ren.example",
+        "maya@wren\N{IDEOGRAPHIC FULL STOP}example",
+        "MAYA@wren\N{FULLWIDTH FULL STOP}EXAMPLE",
+        "maya@\N{MATHEMATICAL BOLD SMALL W}ren.example",
+    ],
+)
+def test_every_spelling_of_a_domain_counts_for_the_one_account_it_opens(stranger: Browser, spelling: str) -> None:
+    data = dict(stranger.form("/staff/sign-in", "sign-in").values) | {"email": MAYA, "password": PASSWORD}
+
+    def tried(number: int, **changed: str) -> int:
+        address = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        return stranger.client.post("/staff/sign-in", data=data | changed, environ_base=address).status_code
+
+    for number in range(10):
+        assert tried(number, email=(MAYA, spelling)[number % 2], password="wrong-but-long-enough") == 422
+    assert tried(98, email=spelling) == 429
+    assert tried(99) == 429
+
+
+def test_what_is_no_address_is_refused_and_counted_as_it_was_typed(stranger: Browser) -> None:
+    data = dict(stranger.form("/staff/sign-in", "sign-in").values) | {"email": "no address", "password": PASSWORD}
+    codes = [
+        stranger.client.post("/staff/sign-in", data=data, environ_base={"REMOTE_ADDR": f"192.0.2.{n}"}).status_code
+        for n in range(11)
+    ]
+    assert codes == [422] * 10 + [429]
+
+
 def test_tries_are_limited_for_the_address_over_any_accounts(stranger: Browser) -> None:
     form = stranger.form("/staff/sign-in", "sign-in")
     codes = [
