@@ -123,7 +123,8 @@ def _returns(session: Session) -> Iterator[Difference]:
             _sum(LedgerEntry.account == ledger.RESERVED, amount).label("reserved"),
             _sum(LedgerEntry.account == ledger.REFUNDED, amount).label("refunded"),
         )
-        .where(LedgerEntry.return_id.is_not(None))
+        # What staff paid although no payment had it left is in the ledger and is no refund's.
+        .where(LedgerEntry.return_id.is_not(None), LedgerEntry.payment_id.is_not(None))
         .group_by(LedgerEntry.return_id)
         .subquery()
     )

@@ -6,6 +6,7 @@ import pytest
 
 from portal.errors import Conflict, Invalid
 from portal.refunds import disputes, shortage
+from portal.refunds.books import check_books
 from portal.returns.models import Return
 from tests.stages.refunds.world import STAFF, World
 
@@ -95,6 +96,8 @@ class TestPaidElsewhere:
         world.work()
         assert (world.money(second).state, world.money(second).refunded.minor) == ("refunded", 5000)
         world.check_books()
+        with world.database.read() as session:
+            assert [each for each in check_books(session) if each.refund == rma_of(world, second)] == []
 
     def test_an_amount_that_has_changed_since_is_not_recorded(self, quick_world: World) -> None:
         world = quick_world
