@@ -13,6 +13,7 @@ from portal import clock
 from portal.cli.context import ports
 from portal.cli.policy import policy
 from portal.errors import NotFound
+from portal.money import Money
 from portal.orders.queries import get_order
 from portal.policy.counterfactual import WhatIf
 from portal.policy.counterfactual_words import staff_sentence
@@ -27,10 +28,18 @@ from portal.returns.explaining import changes_of_wish, laws_of
 NO_ADVICE = "A reading of the law for this program, no legal advice."
 
 
+class Reason(click.Choice[str]):
+    """A reason, also as terms and ways are spelled (``changed_mind``)."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Raises `click.BadParameter` with the reasons that are known."""
+        return super().convert(value.replace("_", "-"), param, ctx)
+
+
 @policy.command()
 @click.argument("order")
 @click.argument("line")
-@click.option("--reason", type=click.Choice(tuple(REASONS)), required=True, help="Why it comes back.")
+@click.option("--reason", type=Reason(tuple(REASONS)), required=True, help="Why it comes back.")
 @click.option("--resolution", type=click.Choice(RESOLUTIONS), default="refund", show_default=True)
 @click.option("--quantity", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--at", "moment", type=click.DateTime(), help="Ask as of this moment (UTC); now when left out.")
@@ -110,5 +119,5 @@ def _text(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ..
         yield f"{'+' if change.better else '-'} {staff_sentence(change)}"
     yield ""
     for part in said.quote.all_parts():
-        yield f"{part.kind:<20}{part.amount_minor:>12} {said.quote.currency} (minor units)"
-    yield f"{'total':<20}{said.quote.total}"
+        yield f"{part.kind:<20}{Money(part.amount_minor, said.quote.currency)!s:>16}"
+    yield f"{'total':<20}{said.quote.total!s:>16}"

@@ -164,7 +164,7 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
         found = session.get(Order, order)
         assert found is not None
         number = found.number
-    refused = terminal("explain", number, "1", "--reason", "changed-mind", "--at", "2026-11-17")
+    refused = terminal("explain", number, "1", "--reason", "changed_mind", "--at", "2026-11-17")
     assert refused.exit_code == 0, refused.output
     assert f"{number} line 1: refuse" in refused.output
     assert "“Final sale” says that this can’t be returned." in refused.output
@@ -172,7 +172,7 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
     allowed = terminal("explain", f"#{number.lower()}", "1", "--reason", "faulty", "--at", "2026-11-17")
     assert "line 1: accept" in allowed.output
     assert "No (Final sale)" in allowed.output
-    assert "total               96.66 GBP" in allowed.output
+    assert "total                      96.66 GBP" in allowed.output
     assert "until 2027-10-29" in allowed.output
     for change in (
         "+ If the reason is damaged or faulty: accepted, once what is asked for is there.",
