@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from portal import ids, timeline
 from portal.db import Tx
@@ -25,7 +26,7 @@ from portal.refunds.allocation import Pot, allocate, step_of
 from portal.refunds.models import Goodwill, GoodwillLine, Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import GOODWILL
-from portal.refunds.tenders import is_stripe, lock_orders, order_chain, payments_of
+from portal.refunds.tenders import is_stripe, lock_orders, order_chain, order_family, payments_of
 from portal.returns import units
 from portal.returns.assess import held_ranges
 from portal.returns.holding import lock_order
@@ -51,7 +52,8 @@ class _Taken:
 def give(
     tx: Tx, order_id: int, gift: Gift, *, reason: str, command_key: str, shop: Shop, most_minor: int | None = None
 ) -> Goodwill:
-    """Give it. The same ``command_key`` again gets the first answer. ``most_minor`` is the limit of who gives.
+    """Give it. The same ``command_key`` again gets the first answer. ``most_minor`` is the limit of who gives,
+    for all that was given for the order and its replacements together.
 
     Raises `Invalid` naming the field, `Forbidden` above the limit, and `Conflict` when the payments have less left or a
     chargeback holds one of them.
@@ -67,9 +69,11 @@ def give(
     amount = sum(each.worth.gross_minor for each in taken) if taken else gift.amount_minor
     if amount <= 0:
         raise Invalid("Nothing would be given.", {"amount": "Enter an amount above zero, or choose items."})
-    if most_minor is not None and amount > most_minor:
-        most = Money(most_minor, order.currency)
-        raise Forbidden(f"Your role gives at most {most} at once. Ask somebody whose role may give more.")
+    before = _given(tx.session, chain) if most_minor is not None else 0
+    if most_minor is not None and before + amount > most_minor:
+        most, given = Money(most_minor, order.currency), Money(before, order.currency)
+        so_far = f", and {given} were given for this order before" if before else ""
+        raise Forbidden(f"Your role gives at most {most}{so_far}. Ask somebody whose role may give more.")
     tax = sum(each.worth.tax_minor for each in taken) if taken else tax_inside(order, amount)
     made = Goodwill(
         public_id=f"gw_{ids.new_code(14)}",
@@ -90,6 +94,14 @@ def give(
     timeline.record(tx, "goodwill.given", order_id=order.id, why=reason, data=data)
     _plan(tx, made, order, chain, shop)
     return made
+
+
+def _given(session: Session, chain: list[int]) -> int:
+    """What was given, and not taken back, for an order and its replacements: a limit is not passed in small steps."""
+    query = select(func.coalesce(func.sum(Goodwill.amount_minor), 0)).where(
+        Goodwill.order_id.in_(order_family(session, chain[-1])), Goodwill.ended_at.is_(None)
+    )
+    return int(session.scalar(query) or 0)
 
 
 def tax_inside(order: Order, amount_minor: int) -> int:

@@ -14,10 +14,10 @@ from sqlalchemy import select, update
 
 from portal import clock, timeline
 from portal.db import Tx
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Forbidden, Invalid
 from portal.orders.models import Variant
 from portal.policy.decision import REFUSE as POLICY_REFUSES
-from portal.policy.decision import Decision
+from portal.policy.decision import Decision, stored_value
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT
 from portal.returns import lifecycle, shipping, texts
 from portal.returns.holding import Expected, check_expected, hold_again, lock_return, release, touch
@@ -217,10 +217,13 @@ def ship(tx: Tx, return_: Return, *, why: str = "") -> None:
     timeline.record(tx, "return.in_transit", return_id=return_.id, order_id=return_.order_id, why=why)
 
 
-def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str, expected: Expected = None) -> Return:
-    """Staff give a refund or store credit in place of what was wished (the replacement is out of stock, say). Needs a ``note``.
+def change_resolution(
+    tx: Tx, rma: str, *, line: str, resolution: str, note: str, overrule: bool = False, expected: Expected = None
+) -> Return:
+    """Staff give a refund or store credit in place of an exchange (the replacement is out of stock, say). Needs a ``note``.
 
-    Raises `Conflict` when money is on its way or the return has ended, `Invalid` for an unknown line or resolution.
+    Who may ``overrule`` the policy changes any wish, also into what the policy does not offer for the line. Raises `Conflict`
+    when money is on its way or the return has ended, `Invalid` for an unknown line or resolution, `Forbidden` beyond the policy.
     """
     note = texts.note(note, "note")
     return_ = lock_return(tx, rma)
@@ -239,6 +242,10 @@ def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str
         raise Conflict("Money for this return was sent or is not owed any more.", state=return_.status)
     if found.resolution == resolution:
         return return_
+    if not overrule and (found.resolution != EXCHANGE or resolution not in _offered(found)):
+        raise Forbidden(
+            "The policy does not offer this in place of what the customer chose. Ask somebody who may overrule it."
+        )
     before, found.resolution = found.resolution, resolution
     for review in reviews.open_reviews(tx.session, return_.id, reviews.OUT_OF_STOCK):
         reviews.settle(tx, review, reviews.SETTLED, note=note)
@@ -250,6 +257,11 @@ def change_resolution(tx: Tx, rma: str, *, line: str, resolution: str, note: str
         tx, "return.resolution_changed", return_id=return_.id, order_id=return_.order_id, why=note, data=data
     )
     return return_
+
+
+def _offered(line: ReturnLine) -> tuple[str, ...]:
+    offered = stored_value(line.decision, "resolutions") if line.decision else None
+    return tuple(offered or ())
 
 
 def close(tx: Tx, return_: Return) -> None:

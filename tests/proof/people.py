@@ -118,7 +118,9 @@ class Staff(Acting):
             return
 
         def change(tx: Tx) -> None:
-            returns.change_resolution(tx, return_["rma"], line=lines[0][1], resolution=resolution, note="asked for it")
+            returns.change_resolution(
+                tx, return_["rma"], line=lines[0][1], resolution=resolution, note="asked for it", overrule=True
+            )
 
         self.command("change_resolution", MAYA, change)
 

@@ -252,14 +252,16 @@ def change_outcome(rma: str) -> Response:
     if not note.strip():
         raise Invalid("A note is missing.", {"outcome-note": _("Say why the outcome is changed")})
     with command() as tx:
-        returns.change_resolution(
+        changed = returns.change_resolution(
             tx,
             rma,
             line=request.form.get("line", ""),
             resolution=request.form.get("resolution", ""),
             note=note,
+            overrule=me().may(may.OVERRULE),
             expected=expected(),
         )
+        check_limit(returns.payable_quote(tx.session, changed).total)
     flash(_("The outcome is changed."), "green")
     return see_other("staff.return_page", rma=rma)
 

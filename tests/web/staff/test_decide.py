@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 from sqlalchemy import select
 
@@ -10,9 +13,11 @@ from portal.notices.models import Notice
 from portal.orders.models import OrderLine
 from portal.returns import service
 from portal.returns.models import Photo
+from portal.shop import RefundLimits
 from portal.timeline import TimelineEntry
 from tests.stages.returns.trade import JONAS, add_variant, rows, timeline_of
 from tests.web.staff.browser import Browser, cost, words
+from tests.web.staff.conftest import make_app
 from tests.web.staff.shop import NOW, Item, Shop, wish
 
 
@@ -287,6 +292,31 @@ def test_an_exchange_becomes_a_refund_with_a_note(lead: Browser, shop: Shop) -> 
     assert lead.submit(form, {"note": "Out of stock"}).status_code == 303
     assert shop.look(rma).lines[0].resolution == "refund"
     assert "Changed from exchange to refund, Maya Okafor: “Out of stock”" in lead.words(f"/staff/returns/{rma}")
+
+
+def test_a_changed_outcome_stays_inside_the_limit_of_the_role(ports: Ports, shop: Shop, people: object) -> None:
+    limits = RefundLimits(limits={"agent": {"GBP": Decimal(5)}})
+    agent = Browser(make_app(replace(ports, shop=ports.shop.model_copy(update={"refunds": limits}))))
+    agent.sign_in("jonas@wren.example")
+    add_variant(shop.database, "SHIRT-L", price=10_00)
+    add_variant(shop.database, "SHIRT-M", price=10_00)
+    rma = shop.booked(
+        wish(resolution="exchange", exchange_sku="SHIRT-L"), items=(Item(sku="SHIRT-M", product="shirt", name="Shirt"),)
+    )
+    answer = agent.submit(agent.form(f"/staff/returns/{rma}", "outcome"), {"note": "swap"})
+    assert answer.status_code == 403
+    assert "Your role approves at most £5.00." in words(answer.text)
+    assert shop.look(rma).lines[0].resolution == "exchange"
+
+
+def test_only_who_may_overrule_gives_what_the_policy_does_not_offer(agent: Browser, lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(resolution="store_credit"))
+    swap = {"line": "1", "resolution": "refund", "note": "Rather money", "expected": shop.look(rma).version}
+    refused = agent.post(f"/staff/returns/{rma}/outcome", swap)
+    assert refused.status_code == 403
+    assert shop.look(rma).lines[0].resolution == "store_credit"
+    assert lead.post(f"/staff/returns/{rma}/outcome", swap).status_code == 303
+    assert shop.look(rma).lines[0].resolution == "refund"
 
 
 def test_photos_are_shown_to_staff_and_only_under_their_own_return(

@@ -103,6 +103,11 @@ def test_a_role_gives_and_approves_no_more_than_its_limit(ports: Ports, shop: Sh
     answer = lead.submit(lead.form(here, "/goodwill"), {"amount": "30.01", "reason": "x"})
     assert answer.status_code == 403
     assert shop.count(Refund) == 0
+    assert lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "x"}).status_code == 303
+    split = lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "y"})
+    assert split.status_code == 403
+    assert "20.00 GBP were given for this order before" in words(split.text)
+    assert shop.count(Refund) == 1
     agent = Browser(app)
     agent.sign_in("jonas@wren.example")
     rma = shop.under_review()
