@@ -84,6 +84,10 @@ def book(
         if booked.order_id != order.id:
             raise Conflict("This key has booked a return of another order.", state=booked.status)
         return booked
+    if as_of is not None and not order.placed_at <= as_of <= tx.at:
+        raise Invalid(
+            "The wish can't have come at this moment.", {"/at": "give a moment after the order and not after now"}
+        )
     photos = _photos(tx, photo_keys)
     wishes = [_wish(index, wish, order, photos) for index, wish in enumerate(wishes)]
     found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=ship_with or None)

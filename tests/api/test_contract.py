@@ -132,6 +132,9 @@ def test_a_return_decided_as_of_the_day_it_was_asked_for_is_not_late(api: Api) -
     body = {"order": number, "lines": [wish()]}
     refused = problem(api.post("/returns", body), 422)
     assert refused["decision"]["lines"][0]["causes"][0]["code"] == "window_closed"
+    for never in (timedelta(days=-4000), timedelta(minutes=5)):
+        refused = api.post("/returns", body | {"at": moment(clock.now() + never)})
+        assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "/at")
     assert api.post("/returns", body | {"at": moment(clock.now() - timedelta(days=40))}).status_code == 201
 
 
