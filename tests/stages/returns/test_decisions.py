@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.db import Actor, Database, Tx
-from portal.errors import Conflict, Invalid, NotFound
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.policy.quote import Quote
 from portal.policybook.service import Book
 from portal.returns import service
@@ -22,6 +22,7 @@ from tests.stages.returns.trade import (
     POLICY,
     Item,
     add_order,
+    add_variant,
     book_return,
     events_of,
     held,
@@ -166,8 +167,6 @@ class TestAuthorize:
         assert timeline_of(database, rma)[-1].data["overruled"] == ["1"]
 
     def test_an_exchange_has_no_amount(self, database: Database, shop: Book) -> None:
-        from tests.stages.returns.trade import add_variant
-
         add_variant(database, "B", price=310_00)
         order = add_order(database, [Item(gross=310_00, product="shirt")])
         rma = book_return(database, shop, order, wish(resolution="exchange", exchange_sku="B"))
@@ -330,8 +329,6 @@ class TestInTransit:
 class TestResolution:
     def test_staff_may_give_money_in_place_of_goods(self, database: Database, shop: Book) -> None:
         """Case 72: the replacement cannot be sent."""
-        from tests.stages.returns.trade import add_variant
-
         add_variant(database, "B")
         rma = book_return(
             database,
@@ -347,6 +344,32 @@ class TestResolution:
         assert total(database, rma) == 10_00
         assert look(database, rma).lines[0].resolution == "refund"
         assert timeline_of(database, rma)[-1].data["from"] == "exchange"
+
+    def test_only_into_what_the_policy_offers_unless_it_is_overruled(self, database: Database) -> None:
+        offers = "[exchange, store_credit]"
+        shop = open_shop(database, POLICY.replace("[refund, exchange, store_credit]", offers))
+        add_variant(database, "B", stock=5)
+
+        def exchange() -> str:
+            return book_return(
+                database,
+                shop,
+                add_order(database, [Item(product="shirt")]),
+                wish(resolution="exchange", exchange_sku="B"),
+            )
+
+        def swap(rma: str, into: str, **how: bool) -> None:
+            with database.transaction(MAYA) as tx:
+                service.change_resolution(tx, rma, line="1", resolution=into, note="Sold out", **how)
+
+        rma = exchange()
+        with pytest.raises(Forbidden):
+            swap(rma, "refund")
+        swap(rma, "store_credit")
+        with pytest.raises(Forbidden):
+            swap(exchange(), "refund")
+        swap(rma, "refund", overrule=True)
+        assert look(database, rma).lines[0].resolution == "refund"
 
     def test_not_after_the_money_has_gone(self, database: Database, shop: Book) -> None:
         rma = book_return(database, shop, add_order(database))
