@@ -90,6 +90,10 @@ def check(file: Path, countries: tuple[str, ...], since: datetime | None) -> Non
     rules = len(loaded.rules)
     warned = f", {len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else ""
     click.echo(f"{file}: ok, {rules} rule{'' if rules == 1 else 's'}{warned}, {loaded.content_hash[:12]}")
+    if not countries:
+        click.echo(
+            "not held against any law: there is no shop.yaml beside it; name the countries sold to, --sells-to GB"
+        )
 
 
 def cases_path(file: Path) -> Path:
