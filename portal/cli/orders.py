@@ -12,9 +12,10 @@ import click
 from tqdm import tqdm
 
 from portal.cli.context import ports
-from portal.db import Actor
-from portal.orders.importer import ImportReport, import_file
+from portal.db import Actor, Database
+from portal.orders.importer import OF_GOODS, ImportReport, import_file
 from portal.orders.source import UnreadableFile
+from portal.policybook.service import load_book
 
 FORMATS = ("portal", "shopify", "woocommerce", "retail-csv")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
@@ -102,7 +103,7 @@ def import_(
     except UnreadableFile as error:
         click.echo(f"refused: {error.message}", err=True)
         sys.exit(2)
-    for line in summary(report):
+    for line in [*summary(report), *_untold(found.database, report)]:
         click.echo(line)
     for row in report.bad:
         click.echo(str(row), err=True)
@@ -127,3 +128,19 @@ def summary(report: ImportReport) -> list[str]:
     if report.bad_count:
         lines.append(f"bad rows    {report.bad_count:,}")
     return lines
+
+
+def _untold(database: Database, report: ImportReport) -> list[str]:
+    """What the newest policy asks of goods and none of these says, for nobody would see that a rule is never heard."""
+    missing = [name for name in OF_GOODS if name not in report.told] if report.lines else []
+    with database.read() as session:
+        book = load_book(session)
+    if not missing or not book.versions:
+        return []
+    asked = {each.fact for each in book.versions[-1].policy.comparisons()}
+    what_then = {"tags": "its rules on tags hold for none of these goods"}
+    return [
+        f"not told    item.{name}, which the policy asks for: {what_then.get(name, 'a person decides where its rules need it')}"
+        for name in missing
+        if f"item.{name}" in asked
+    ]

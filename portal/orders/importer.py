@@ -28,6 +28,9 @@ BATCH_ORDERS, BATCH_LINES = 1_000, 10_000
 SHOWN = 20
 PAYING_AT_ONCE = 4
 
+OF_GOODS = ("vendor", "category", "type", "tags")
+"""What a shop's system may say of goods and may leave out."""
+
 Progress = Callable[[int, int], None]
 """Called with rows read so far and rows in all."""
 
@@ -44,6 +47,8 @@ class ImportReport:
     """created, updated, unchanged."""
     lines: int = 0
     """Lines of all these orders."""
+    told: set[str] = field(default_factory=set)
+    """Which of `OF_GOODS` at least one of these lines says."""
     paid: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -161,6 +166,12 @@ class _Batch:
             else:
                 self._report.outcomes[answer.outcome] += 1
                 self._report.lines += len(ready.order.lines)
+                self._note_told(ready.order)
+
+    def _note_told(self, order: IncomingOrder) -> None:
+        for name in OF_GOODS:
+            if name not in self._report.told and any(getattr(line, name) for line in order.lines):
+                self._report.told.add(name)
 
     def _pay(self, batch: list[tuple[Prepared, int]], maker: PaymentMaker) -> list[tuple[Prepared, int]]:
         with self._database.read() as session:

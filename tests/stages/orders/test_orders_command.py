@@ -12,9 +12,11 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from portal.cli.orders import orders
+from portal.config import ROOT
 from portal.db import Database
 from portal.errors import ConfigError
 from portal.orders.payments import no_payment_maker
+from portal.policybook import service as policybook
 from tests.stages.orders.samples import SOURCES, order, write_lines
 
 
@@ -61,3 +63,21 @@ def test_a_dry_run_says_so(database: Database, tmp_path: Path) -> None:
 def test_paying_without_a_test_key_is_refused_before_anything_is_read(database: Database, tmp_path: Path) -> None:
     done = run(database, tmp_path / "missing", "--pay-with-stripe")
     assert isinstance(done.exception, ConfigError)
+
+
+SHIPPED = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+ASKS = SHIPPED.replace("{item.tags: {has_any: [socks, underwear, hygiene]}}", "{item.category: socks}")
+
+
+def test_it_says_what_the_policy_asks_of_goods_and_none_of_them_tells(database: Database, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "book.jsonl", order("1"), order("2"))
+    assert "not told" not in run(database, path).stdout
+    with database.transaction() as tx:
+        policybook.publish(tx, ASKS, filename="goods.yaml", author="test")
+    told = run(database, path).stdout
+    assert "not told    item.tags, which the policy asks for: its rules on tags hold for none of these goods" in told
+    assert "not told    item.category, which the policy asks for: a person decides where its rules need it" in told
+    assert "item.vendor" not in told
+    tagged = order("3")
+    tagged["lines"][0] |= {"tags": ["outlet"], "category": "socks"}
+    assert "not told" not in run(database, write_lines(tmp_path / "tagged.jsonl", order("1"), tagged)).stdout
