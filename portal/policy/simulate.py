@@ -8,9 +8,10 @@ Never: an order that is refused in one sum and paid in another; a database, a cl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.facts import Facts
@@ -18,7 +19,6 @@ from portal.policy.quote import REFUND, Quote, QuoteLine, ShippingPaid, quote
 from portal.policy.tally import Comparison, moved, sums_of
 
 Ask: TypeAlias = Callable[[Facts], Decision]
-Row: TypeAlias = tuple[Any, ...]
 # The terms that a quote of money reads. Two decisions that agree in these give the same amounts.
 _PRICED = ("return_shipping", "restocking_fee", "outbound_shipping", "credit_bonus", "keep_item")
 
@@ -122,47 +122,33 @@ def request_sums(asked: Request, decisions: Sequence[Decision]) -> dict[str, int
     return sums
 
 
-class Sorter:
-    """Which class a value belongs to, as a number: values that answer every one of the tests alike are in one.
-
-    ``parts`` picks from a row what the value is made of, ``tests`` are compiled conditions on the fact.
-    """
-
-    __slots__ = ("_classes", "_facts", "_known", "_tests", "parts")
-
-    def __init__(
-        self,
-        parts: Callable[[Row], Hashable],
-        tests: Sequence[Callable[[Facts], object]],
-        facts: Callable[[Row], Facts],
-    ) -> None:
-        self.parts = parts
-        self._known: dict[Hashable, int] = {}
-        self._tests = tests
-        self._facts = facts
-        self._classes: dict[Hashable, int] = {}
-
-    def number(self, row: Row) -> int:
-        """The class of a row's value."""
-        value = self.parts(row)
-        found = self._known.get(value)
-        if found is None:
-            facts = self._facts(row)
-            answers = tuple(test(facts) for test in self._tests)
-            found = self._classes.setdefault(answers, len(self._classes))
-            remember(self._known, value, found)
-        return found
-
-
 MAX_KNOWN = 200_000
 """So many values are remembered of a kind; then they are learnt again, so that memory is bounded whatever the book holds."""
 
 
-def remember(known: dict[Hashable, int], value: Hashable, number: int) -> None:
-    """Note the class of a value that was not known."""
-    if len(known) >= MAX_KNOWN:
-        known.clear()
-    known[value] = number
+class Numbers:
+    """A number for each value, learnt when the value is first met. Many values are looked up at once, which costs less than
+    deciding anything about each of them."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, int] = {}
+
+    def of(self, values: Sequence[Hashable], learn: Callable[[int], int]) -> list[int]:
+        """The number of every value. ``learn`` gives that of a new one by the first place where it stands."""
+        known = self._known
+        if len(known) > MAX_KNOWN:
+            known.clear()
+        found = list(map(known.get, values))
+        if None in found:
+            for place, value in enumerate(values):
+                if found[place] is None:
+                    number = known.get(value)
+                    if number is None:
+                        number = known[value] = learn(place)
+                    found[place] = number
+        return cast("list[int]", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,70 +186,75 @@ class _Kind:
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Sold lines, column by column. ``keys`` differ for lines that the policies can tell apart; ``cells`` are their money;
+    ``ids`` name them; ``facts`` makes the facts of the line at a place, without a reason."""
+
+    keys: Sequence[Hashable]
+    cells: Sequence[Cell]
+    ids: Sequence[int]
+    facts: Callable[[int], Facts]
+
+
 class LineTrial:
-    """Both policies asked about sold lines, each whole line on its own, once for an ordinary reason and once for a fault.
+    """Both policies asked about sold lines, each whole line on its own, once for an ordinary reason and once for a fault."""
 
-    ``key`` must differ for rows that the policies can tell apart; ``facts`` makes the facts of a row without a reason;
-    ``money`` gives (currency, gross, quantity, alone, shipping) with amounts in minor units.
-    """
-
-    def __init__(
-        self,
-        before: Ask,
-        after: Ask,
-        *,
-        key: Callable[[Row], Hashable],
-        facts: Callable[[Row], Facts],
-        money: Callable[[Row], tuple[str, int, int, bool, int]],
-    ) -> None:
+    def __init__(self, before: Ask, after: Ask) -> None:
         self._before, self._after = before, after
-        self._key, self._facts, self._money = key, facts, money
-        self._by_key: dict[Hashable, int] = {}
+        self._numbers = Numbers()
         self._by_outcome: dict[Hashable, int] = {}
         self._kinds: list[_Kind] = []
         self._prices = Prices()
-        self.examples: list[tuple[Row, dict[str, tuple[str, str]]]] = []
+        self.examples: list[tuple[int, dict[str, tuple[str, str]]]] = []
         """Of the last batch, the first line for each way in which answers change, with those before and after by question."""
 
-    def run(self, rows: Iterable[Row]) -> dict[str, Comparison]:
+    def run(self, batch: Iterable[Lines]) -> dict[str, Comparison]:
         """Decide a batch. What was learnt about kinds of lines is kept for the next one."""
-        counts: dict[int, dict[Cell, int]] = {}
-        firsts: dict[int, Row] = {}
-        known, key_of, money, kinds = self._by_key, self._key, self._money, self._kinds
-        for row in rows:
-            key = key_of(row)
-            number = known.get(key)
-            if number is None:
-                number = self._decide(row)
-                remember(known, key, number)
-            cells = counts.get(number)
-            if cells is None:
-                cells = counts[number] = {}
-                firsts[number] = row
-            kind = kinds[number]
-            # What cannot change the money of this kind is left out, so that more lines are alike.
+        found = {question.name: Comparison() for question in QUESTIONS}
+        counts: Counter[tuple[int, Cell]] = Counter()
+        firsts: dict[int, int] = {}
+        for lines in batch:
+            numbers = self._number(lines)
+            counts.update(zip(numbers, lines.cells, strict=True))
+            for place in sorted(numbers.index(number) for number in set(numbers).difference(firsts)):
+                firsts[numbers[place]] = lines.ids[place]
+            if len(counts) > MAX_KNOWN:
+                self._add(found, counts)
+                counts.clear()
+        self._add(found, counts)
+        self.examples = self._examples(firsts)
+        return found
+
+    def _number(self, lines: Lines) -> list[int]:
+        return self._numbers.of(lines.keys, lambda place: self._decide(lines.facts(place)))
+
+    def _cells(self, counts: Mapping[tuple[int, Cell], int]) -> dict[int, dict[Cell, int]]:
+        """What was counted, by kind. What cannot change the money of a kind is left out, so that more lines are alike."""
+        found: dict[int, dict[Cell, int]] = {}
+        for (number, cell), times in counts.items():
+            kind = self._kinds[number]
             if kind.pays:
-                _, gross, quantity, alone, shipping = money(row)
+                gross, quantity, alone, shipping = cell
                 ships = shipping and (kind.always or (kind.whole and alone))
                 cell = (gross, quantity if kind.by_unit else 1, bool(alone and ships), shipping if ships else 0)
             else:
                 cell = _NOTHING
-            cells[cell] = cells.get(cell, 0) + 1
-        self.examples = self._examples(firsts)
-        return self._sum(counts)
+            cells = found.setdefault(number, {})
+            cells[cell] = cells.get(cell, 0) + times
+        return found
 
-    def _examples(self, firsts: Mapping[int, Row]) -> list[tuple[Row, dict[str, tuple[str, str]]]]:
-        found: dict[tuple[tuple[str, str], ...], Row] = {}
-        for kind, row in firsts.items():
+    def _examples(self, firsts: Mapping[int, int]) -> list[tuple[int, dict[str, tuple[str, str]]]]:
+        found: dict[tuple[tuple[str, str], ...], int] = {}
+        for kind, line in firsts.items():
             answers = tuple((was.answer, now.answer) for was, now in self._kinds[kind].decided)
             if any(was != now for was, now in answers):
-                found.setdefault(answers, row)
+                found.setdefault(answers, line)
         names = [question.name for question in QUESTIONS]
-        return [(row, dict(zip(names, answers, strict=True))) for answers, row in found.items()]
+        return [(line, dict(zip(names, answers, strict=True))) for answers, line in found.items()]
 
-    def _decide(self, row: Row) -> int:
-        facts = self._facts(row)
-        currency = self._money(row)[0]
+    def _decide(self, facts: Facts) -> int:
+        currency = facts.order.currency or ""
         decided, priced = [], []
         outcome: list[Hashable] = [currency]
         for question in QUESTIONS:
@@ -290,9 +281,8 @@ class LineTrial:
             )
         return number
 
-    def _sum(self, counts: Mapping[int, Mapping[Cell, int]]) -> dict[str, Comparison]:
-        found = {question.name: Comparison() for question in QUESTIONS}
-        for number, cells in counts.items():
+    def _add(self, found: Mapping[str, Comparison], counts: Mapping[tuple[int, Cell], int]) -> None:
+        for number, cells in self._cells(counts).items():
             kind, times = self._kinds[number], sum(cells.values())
             # Where both policies or both questions give the same, it is summed once.
             totals: dict[tuple[int, bool], dict[str, int]] = {}
@@ -305,7 +295,6 @@ class LineTrial:
                         if total is None:
                             total = totals[of.number, of.waits] = self._prices.total(of, kind.currency, cells)
                         tally.add(kind.currency, total)
-        return found
 
 
 @dataclass(frozen=True, slots=True)

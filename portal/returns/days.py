@@ -11,22 +11,25 @@ from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from portal.policy.conditions import DAY, Comparison, find_fact
 from portal.policy.loader import Policy
-from portal.policy.simulate import remember
+from portal.policy.simulate import Numbers
 from portal.policy.terms import Window
 
 Days: TypeAlias = tuple[int, ...]
 """The same moment's day in each zone, as ordinals."""
-Moments: TypeAlias = tuple[str | None, ...]
-"""What is known of each of `MOMENTS`, as the database writes it."""
 MOMENTS = ("placed", "last_delivered", "shipped", "delivered")
-_DELIVERED = MOMENTS.index("delivered")
-_ALL = range(len(MOMENTS))
+"""The moments of a line. Columns of them hold what the database writes, None where a moment is not known."""
 _PLAIN = {"days", "until", "start", "if_undelivered"}
+
+
+class HasColumns(Protocol):
+    """Lines, of which each column can be had by its name."""
+
+    def __getitem__(self, name: str, /) -> Sequence[Any]: ...
 
 
 class Calendar:
@@ -38,7 +41,9 @@ class Calendar:
     def __init__(self, zones: Sequence[ZoneInfo], years: int = 0) -> None:
         self.zones = tuple(dict.fromkeys(zones))
         self._years = years
-        self._hours: dict[str, Days | None] = {}
+        self._whole: dict[str, Days] = {}
+        self._numbers = Numbers()
+        self._by_number: dict[Days | None, int] = {}
 
     def moment(self, text: str) -> datetime:
         """The aware moment."""
@@ -47,23 +52,26 @@ class Calendar:
 
     def days(self, text: str | None) -> Days | None:
         """The day in each zone; None when the moment is not known."""
-        if text is None:
-            return None
-        hour = text[:13]
-        try:
-            found = self._hours[hour]
-        except KeyError:
-            first, last = self.moment(hour + ":00:00"), self.moment(hour + ":59:59.999999")
-            found = self.days_of(first)
-            if found != self.days_of(last):
-                # Where a day of some zone begins within the hour, every moment is looked at by itself.
-                found = None
-            self._hours[hour] = found
-        return self.days_of(self.moment(text)) if found is None else found
+        return None if text is None else self._of_hour(text[:13]) or self.days_of(self.moment(text))
 
-    def is_known(self, text: str | None) -> bool:
-        """True where the hour alone tells the days, once `days` has seen the moment."""
-        return text is None or self._hours[text[:13]] is not None
+    def numbers(self, moments: Sequence[str | None]) -> list[int]:
+        """A number for the days of each moment, the same for the same days."""
+        hours = [text and text[:13] for text in moments]
+        split = [
+            hour for hour in set(hours).difference(self._whole) if hour is not None and self._of_hour(hour) is None
+        ]
+        told = [moments[at] if hour in split else hour for at, hour in enumerate(hours)] if split else hours
+        known = self._by_number
+        return self._numbers.of(told, lambda at: known.setdefault(self.days(told[at]), len(known)))
+
+    def _of_hour(self, hour: str) -> Days | None:
+        """The days of every moment of an hour; None where a day of some zone begins within it."""
+        found = self._whole.get(hour)
+        if found is None:
+            days = self.days_of(self.moment(hour + ":00:00"))
+            if days == self.days_of(self.moment(hour + ":59:59.999999")):
+                found = self._whole[hour] = days
+        return found
 
     def days_of(self, moment: datetime) -> Days:
         """The day in each zone."""
@@ -100,9 +108,7 @@ class DayClasses:
     ) -> None:
         self._calendar = calendar
         self._asked_after = asked_after
-        self._known: dict[Hashable, int] = {}
-        self._delivered: dict[Hashable, int] = {}
-        self._by_days: dict[Hashable, int] = {}
+        self._numbers = Numbers()
         self._classes: dict[Hashable, int] = {}
         windows = [window for policy in policies for window in all_windows(policy)]
         # A kind of window that is not known here may look at weekdays or holidays: then every day is a class of its own.
@@ -114,9 +120,8 @@ class DayClasses:
         }
         # A moment that nothing is counted from and no test asks tells no two lines apart.
         self._used = [index for index, name in enumerate(MOMENTS) if name in used]
-        self._counts = [
-            index for index, name in enumerate(MOMENTS) if self._by_day or name in used or name == "delivered"
-        ]
+        self.counted = {name for name in MOMENTS if self._by_day or name in used} | {"delivered"}
+        """The moments that matter for every line. Of one that was delivered, the day of asking does not hang on the others."""
 
     def asked_on(self, placed: Days | None, shipped: Days | None, delivered: Days | None) -> datetime:
         """The moment of asking. Raises ValueError when no moment is known."""
@@ -125,23 +130,23 @@ class DayClasses:
             raise ValueError("a line without any moment")
         return noon(start[0] + self._asked_after, self._calendar.zones[0])
 
-    def number(self, moments: Moments) -> int:
-        """The class of a line with these moments."""
-        # Of a line that was delivered the day of asking does not hang on the other moments.
-        delivered = moments[_DELIVERED] is not None
-        known, counts = (self._delivered, self._counts) if delivered else (self._known, _ALL)
-        hours = tuple([(text := moments[index]) and text[:13] for index in counts])
-        found = known.get(hours)
-        if found is None:
-            days = tuple([self._calendar.days(text) if at in counts else None for at, text in enumerate(moments)])
-            found = self._by_days.get(days)
-            if found is None:
-                key: Hashable = days if self._by_day else self._sides(days)
-                found = self._classes.setdefault(key, len(self._classes))
-                remember(self._by_days, days, found)
-            if all(self._calendar.is_known(moments[index]) for index in counts):
-                remember(known, hours, found)
-        return found
+    def numbers(self, moments: HasColumns) -> list[int]:
+        """The class of each line, by its columns of `MOMENTS`."""
+        delivered = moments["delivered"]
+        columns: list[Sequence[int]] = []
+        for name in MOMENTS:
+            if name in self.counted:
+                columns.append(self._calendar.numbers(moments[name]))
+            elif None in delivered:
+                left = [text if came is None else None for text, came in zip(moments[name], delivered, strict=True)]
+                columns.append(self._calendar.numbers(left))
+        days = list(zip(*columns, strict=True))
+        return self._numbers.of(days, lambda place: self._number([moments[name][place] for name in MOMENTS]))
+
+    def _number(self, moments: Sequence[str | None]) -> int:
+        days = tuple(map(self._calendar.days, moments))
+        key: Hashable = days if self._by_day else self._sides(days)
+        return self._classes.setdefault(key, len(self._classes))
 
     def _sides(self, days: tuple[Days | None, ...]) -> Hashable:
         placed, _, shipped, delivered = days

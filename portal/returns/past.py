@@ -7,6 +7,7 @@ entry, so that memory is bounded by what the rules ask. Never: a write.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import date
@@ -46,10 +47,10 @@ def sold_facts(
         if first is None:
             return []
         for low in range(first, last + 1, BATCH):
-            for row in sold.rows(connection, start, low, min(low + BATCH - 1, last)):
-                key = sold.key(row)
-                known = kinds.get(key)
-                kinds[key] = (_standing(sold.facts(row)), 1) if known is None else (known[0], known[1] + 1)
+            for lines in sold.read(connection, start, low, min(low + BATCH - 1, last)):
+                for key, times in Counter(lines.keys).items():
+                    known = kinds.get(key) or (_standing(lines.facts(lines.keys.index(key))), 0)
+                    kinds[key] = known[0], known[1] + times
             progress(min(low + BATCH, last + 1) - first, last + 1 - first)
     return list(kinds.values())
 

@@ -35,7 +35,7 @@ from portal.returns.days import first_day, move
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
 from portal.returns.models import Return, ReturnLine
-from portal.returns.sold import LINE_ID, SoldLines
+from portal.returns.sold import SoldLines
 
 Progress = Callable[[int, int], None]
 BATCH = 25_000
@@ -99,7 +99,7 @@ class Reader:
             policies, tests, asked_after=sample.asked_after, years=sample.years, history=history
         )  # fmt: skip
         self._since = first_day(sample.since, policies[1].zone)
-        self._trial = LineTrial(*self._asks, key=self._sold.key, facts=self._sold.facts, money=self._sold.money)
+        self._trial = LineTrial(*self._asks)
 
     def work(self, part: Part) -> Batch:
         """One part of the book."""
@@ -108,10 +108,10 @@ class Reader:
 
     def _lines(self, connection: Connection, part: Part) -> Batch:
         batch = Batch()
-        rows = self._sold.rows(connection, self._since, part.first, part.last, self._plan.every)
-        batch.sold = self._trial.run(rows)
+        lines = self._sold.read(connection, self._since, part.first, part.last, self._plan.every)
+        batch.sold = self._trial.run(lines)
         batch.lines = batch.sold[QUESTIONS[0].name].asked
-        batch.examples = [(row[LINE_ID], answers) for row, answers in self._trial.examples]
+        batch.examples = self._trial.examples
         return batch
 
     def _returns(self, connection: Connection, part: Part) -> Batch:
