@@ -17,10 +17,13 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portal import clock, jobs, limiter
 from portal.db import Actor, Database, Tx, schema_revision
-from portal.errors import Conflict
+from portal.errors import Conflict, TooManyTries
 
-LOOKUP_LIMIT = limiter.limit("10/15 minutes")
-SIGN_IN_LIMIT = limiter.limit("10/15 minutes")
+GUESSES = limiter.limit("10/15 minutes")
+"""Wrong look-ups, or wrong sign-ins, of one address."""
+CEILINGS = (limiter.limit("60/15 minutes"), limiter.limit("300/day"))
+"""Wrong tries at one order, or one account, from all addresses together: too few to guess, too many for a stranger or a few to
+lock out whoever knows the answer and comes from elsewhere."""
 WRITE_LIMIT = limiter.limit("60/15 minutes")
 """Photos and bookings of one address; a family behind one router stays far below."""
 
@@ -57,30 +60,50 @@ def command(database: Database, actor: Actor) -> Iterator[Tx]:
 
 def limit_lookup(database: Database, address: str, lookup_key: str) -> None:
     """Count one look-up against the visitor's address and the order, however its number is typed. Raises `TooManyTries`."""
-    limiter.hit(database, _lookup_keys(address, lookup_key))
+    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key)])
 
 
 def forgive_lookup(database: Database, address: str, lookup_key: str) -> None:
     """Take the try back that found its order: only guesses are counted."""
-    limiter.give_back(database, _lookup_keys(address, lookup_key))
+    limiter.give_back(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key)])
 
 
-def _lookup_keys(address: str, lookup_key: str) -> list[tuple[RateLimitItem, str]]:
-    return [(LOOKUP_LIMIT, f"lookup-address:{network(address)}"), (LOOKUP_LIMIT, f"lookup-order:{lookup_key}")]
+def limit_tracking(database: Database, address: str, typed: str, order_key: str) -> bool:
+    """Count one look-up of a return against the address, the return as typed, and the order behind it.
+
+    False when guesses at the order have used up its tries: nothing may be found then, and nothing may say why, because a pause
+    would tell whose return it is. Raises `TooManyTries` for the address and for the return.
+    """
+    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-return", typed)])
+    try:
+        limiter.hit(database, _ceilings("lookup-order", order_key))
+    except TooManyTries:
+        return False
+    return True
+
+
+def forgive_tracking(database: Database, address: str, typed: str, order_key: str) -> None:
+    """Take the try back that found its return."""
+    counted = [*_ceilings("lookup-return", typed), *_ceilings("lookup-order", order_key)]
+    limiter.give_back(database, [_address("lookup", address), *counted])
 
 
 def limit_sign_in(database: Database, address: str, email: str) -> None:
     """Count one sign-in against the address and the account. Raises `TooManyTries`."""
-    limiter.hit(database, _sign_in_keys(address, email))
+    limiter.hit(database, [_address("signin", address), *_ceilings("signin-account", email)])
 
 
 def forgive_sign_in(database: Database, address: str, email: str) -> None:
     """Take the try back that let somebody in: an office behind one address signs in as often as it likes."""
-    limiter.give_back(database, _sign_in_keys(address, email))
+    limiter.give_back(database, [_address("signin", address), *_ceilings("signin-account", email)])
 
 
-def _sign_in_keys(address: str, email: str) -> list[tuple[RateLimitItem, str]]:
-    return [(SIGN_IN_LIMIT, f"signin-address:{network(address)}"), (SIGN_IN_LIMIT, f"signin-account:{email}")]
+def _address(kind: str, address: str) -> tuple[RateLimitItem, str]:
+    return GUESSES, f"{kind}-address:{network(address)}"
+
+
+def _ceilings(kind: str, key: str) -> list[tuple[RateLimitItem, str]]:
+    return [(item, f"{kind}:{key}") for item in CEILINGS]
 
 
 def limit_writes(database: Database, address: str) -> None:

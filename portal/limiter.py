@@ -36,11 +36,11 @@ def limit(text: str) -> RateLimitItem:
 
 
 def hit(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None:
-    """Count one try against every ``(limit, key)``; raise `TooManyTries` when one of them is used up.
+    """Count one try against every ``(limit, key)`` in turn; raise `TooManyTries` at the first that is used up.
 
-    A try that is refused still counts, so that hammering never opens the door earlier.
+    A try that is refused still counts there, so that hammering never opens the door earlier, but for nothing behind it: who is
+    stopped for an address uses up nobody else's tries.
     """
-    worst = 0
     with database.transaction() as tx:
         seconds = int(tx.at.timestamp())
         make = sqlite.insert if database.is_sqlite else postgresql.insert
@@ -54,9 +54,11 @@ def hit(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None
                 .returning(RateCount.tries)
             )
             if (tx.session.scalar(statement) or 0) > item.amount:
-                worst = max(worst, ends - seconds)
-    if worst:
-        raise TooManyTries("Too many tries. Wait and try again.", retry_after=worst)
+                wait = ends - seconds
+                break
+        else:
+            return
+    raise TooManyTries("Too many tries. Wait and try again.", retry_after=wait)
 
 
 def give_back(database: Database, checks: Sequence[tuple[RateLimitItem, str]]) -> None:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-worker_class = "sync"
+worker_class = "portal.intake.WholeRequests"
+threads = 2
+"""More would only wait for each other: one holds the interpreter, and SQLite lets one write."""
+worker_connections = 400
+"""Below the 1,024 open files that a process has where nobody set another number."""
+keepalive = 0
 timeout = 30
 max_requests = 20_000
 max_requests_jitter = 2_000

@@ -18,7 +18,12 @@ from tests.live import LivePortal
 _names = itertools.count(1)
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
-LIVE = ("tests/browser", "tests/api/test_schemathesis.py", "tests/api/test_idempotency.py")
+LIVE = (
+    "tests/browser",
+    "tests/api/test_schemathesis.py",
+    "tests/api/test_idempotency.py",
+    "tests/flow/test_unfinished.py",
+)
 """What uses the portal as real processes, which is started once."""
 
 SLOW_FIRST = (

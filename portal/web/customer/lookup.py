@@ -75,21 +75,22 @@ def find_return() -> Answer:
     with read() as session:
         order_number = find_order_number(session, rma)
     # A return is as good a way to its order as the order's number: guesses at the one proof are counted together.
-    key = lookup_key(order_number) if order_number else f"return:{rma or lookup_key(number)}"
+    typed = rma or lookup_key(number)
+    key = lookup_key(order_number) if order_number else f"return:{typed}"
     try:
-        edge.limit_lookup(ports().database, request.remote_addr or "", key)
+        free = edge.limit_tracking(ports().database, request.remote_addr or "", typed, key)
     except TooManyTries as pause:
         return _paused(track_page, number, proof, pause)
     with read() as session:
         # The order is asked for either way, so that an unknown return takes the steps of a wrong proof.
         order = find_order(session, order_number or "\x00", proof)
-        email = order.email_key if order is not None else None
+        email = order.email_key if order is not None and free else None
     if email is None:
         message = _(
             "We couldn’t find a return with these details. Check the return number and the e-mail address or postcode"
         )
         return track_page(number, proof, [(BOTH, message)])
-    edge.forgive_lookup(ports().database, request.remote_addr or "", key)
+    edge.forgive_tracking(ports().database, request.remote_addr or "", typed, key)
     grants.grant_return(rma, by_email=email_key(proof) == email)
     return see("status", rma=rma)
 
@@ -170,8 +171,10 @@ def points() -> tuple[Point, ...]:
     if found is None:
         return ()
     key = (found.policy.content_hash, speech().locale, int(now.timestamp()) // 60)
-    if key not in _points:
+    told = _points.get(key)
+    if told is None:
+        told = found.points(speech().wording(), shop.bank_days.most)
         if len(_points) > 100:
             _points.clear()
-        _points[key] = found.points(speech().wording(), shop.bank_days.most)
-    return _points[key]
+        _points[key] = told
+    return told

@@ -73,11 +73,13 @@ def policy() -> tuple[str, int]:
     if found is None:
         return page("policy", shown=None, data=None)
     key = (found.policy.content_hash, speech().locale, int(now.timestamp()) // 60)
-    if key not in _shown:
+    shown = _shown.get(key)
+    if shown is None:
+        shown = _show(found)
         if len(_shown) > 100:
             _shown.clear()
-        _shown[key] = _show(found)
-    return page("policy", shown=_shown[key], data=_shown[key].data)
+        _shown[key] = shown
+    return page("policy", shown=shown, data=shown.data)
 
 
 def _show(found: Promises) -> Shown:

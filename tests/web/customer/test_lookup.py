@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from portal import edge
 from portal.orders.models import Order
 from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of
 
@@ -89,12 +90,29 @@ def test_ten_tries_from_one_address_then_a_pause_even_for_the_right_answer(desk:
     assert mallory.find().status_code == 303
 
 
-def test_ten_tries_for_one_order_from_anywhere_then_a_pause(desk: Desk, customer: Make) -> None:
+def guess(desk: Desk, times: int, key: str = "20418", first: int = 0) -> None:
+    """Wrong look-ups of one order, each from another address."""
+    for number in range(first, first + times):
+        edge.limit_lookup(desk.ports.database, f"198.51.100.{number}", key)
+
+
+def test_a_strangers_wrong_tries_do_not_lock_the_customer_out(desk: Desk, customer: Make) -> None:
     desk.order()
-    for number in range(10):
-        stranger = customer()
-        stranger.address = f"198.51.100.{number}"
-        assert stranger.find("WH-20418", "x@example.com").status_code == 422
+    mallory = customer()
+    mallory.address = "198.51.100.4"
+    codes = [mallory.find(proof="x@example.com").status_code for _ in range(80)]
+    assert codes == [422] * 10 + [429] * 70
+    priya = customer()
+    assert priya.find().status_code == 303
+    assert mallory.find().status_code == 429
+
+
+def test_sixty_wrong_tries_for_one_order_from_anywhere_then_a_pause(desk: Desk, customer: Make) -> None:
+    desk.order()
+    guess(desk, 59)
+    stranger = customer()
+    stranger.address = "198.51.100.98"
+    assert stranger.find(proof="x@example.com").status_code == 422
     late = customer()
     late.address = "198.51.100.99"
     for spelling in ("# wh-20418", "20418", "Order WH 20418"):
@@ -102,21 +120,44 @@ def test_ten_tries_for_one_order_from_anywhere_then_a_pause(desk: Desk, customer
     assert late.find("WH-1").status_code == 422
 
 
+def test_three_hundred_wrong_tries_for_one_order_end_its_day(desk: Desk, customer: Make) -> None:
+    desk.order()
+    for quarter in range(5):
+        guess(desk, 60, first=0)
+        desk.moment.shift(timedelta(minutes=15))
+        assert (customer().find().status_code == 303) == (quarter < 4)
+    desk.moment.shift(timedelta(days=1))
+    assert customer().find().status_code == 303
+
+
 def test_the_return_numbers_of_an_order_give_no_further_tries_at_its_proof(desk: Desk, customer: Make) -> None:
     desk.order()
     rmas = [customer().book_shirt() for _ in range(2)]
+    guess(desk, 50)
     for number in range(10):
         stranger = customer()
-        stranger.address = f"198.51.100.{number}"
+        stranger.address = f"203.0.113.{number}"
         typed = {"return_number": rmas[number % 2], "proof": "x@example.com"}
-        found = stranger.post("/track", typed) if number % 3 else stranger.find(proof="x@example.com")
-        assert found.status_code == 422
+        assert stranger.post("/track", typed).status_code == 422
     late = customer()
-    late.address = "198.51.100.99"
-    for rma in rmas:
-        assert late.post("/track", {"return_number": rma, "proof": EMAIL}).status_code == 429
+    late.address = "203.0.113.99"
     assert late.find().status_code == 429
-    assert late.post("/track", {"return_number": "R-2345679", "proof": EMAIL}).status_code == 422
+    for rma in rmas:
+        assert late.post("/track", {"return_number": rma, "proof": EMAIL}).status_code == 422
+
+
+def test_a_pause_of_an_order_does_not_tell_which_returns_are_its(desk: Desk, customer: Make) -> None:
+    desk.order()
+    rma = customer().book_shirt()
+    guess(desk, 60)
+    mallory = customer()
+    mallory.address = "203.0.113.1"
+
+    def told(number: str) -> tuple[int, str]:
+        answer = mallory.post("/track", {"return_number": number, "proof": "x@example.com"})
+        return answer.status_code, text_of(answer)
+
+    assert told(rma) == told("R-2345679")
 
 
 def test_the_addresses_of_one_connection_are_one_visitor(desk: Desk, customer: Make) -> None:
