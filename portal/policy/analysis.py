@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from portal.money import Money
-from portal.policy.conditions import SHARE, WEIGHT, Comparison, find_fact
+from portal.policy.conditions import SHARE, WEIGHT, Comparison, Condition, find_fact
 from portal.policy.decision import OTHERWISE
 from portal.policy.diagnostics import WARNING, Diagnostic, Fix
 from portal.policy.engine import decide
@@ -23,6 +23,7 @@ from portal.policy.laws import Floor, Law, shipped
 from portal.policy.loader import Policy, Rule
 from portal.policy.satisfy import FALSE, NOT_TRUE, TRUE, Demand, Given, Universe
 from portal.policy.terms import Window, percent
+from portal.policy.written import flat
 
 
 def analyse(
@@ -56,7 +57,7 @@ class _Analysis:
         for at, rule in enumerate(self.policy.rules):
             if not self.universe.possible([(rule.when, TRUE)]):
                 dead.add(rule.name)
-                yield _at(self.policy, rule, f"`{rule.name}` can never hold", "its conditions contradict each other")
+                yield _at(self.policy, rule, f"`{rule.name}` can never hold", _contradiction(rule.when))
                 continue
             above = [each for each in self.policy.rules[:at] if each.name not in dead]
             stands = self._stands(rule, above)
@@ -220,6 +221,25 @@ def _is_shorter(window: Window, other: Window) -> bool:
     if window.until is not None or other.until is not None:
         return False
     return window.start == other.start and (window.days or 0) < (other.days or 0)
+
+
+def _contradiction(condition: Condition) -> str:
+    """Why a condition never holds, for who has to mend it: a span of days that ends before it begins is named."""
+    parts = flat(condition)
+    for part in parts:
+        match part:
+            case Comparison(fact, "between", (date() as first, date() as last)) if last < first:
+                return _backwards(fact, first, last)
+            case Comparison(fact, "from", first):
+                for other in parts:
+                    match other:
+                        case Comparison(same, "to", last) if same == fact and last < first:
+                            return _backwards(fact, first, last)
+    return "its conditions contradict each other"
+
+
+def _backwards(fact: str, first: date, last: date) -> str:
+    return f"`{fact}` begins on {first.isoformat()} and ends before that, on {last.isoformat()}; swap the two days"
 
 
 def _said(window: Window) -> str:

@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, nearest
+from portal.policy.unreadable import explained
 
 MAX_BYTES = 256 * 1024
 MAX_LINES = 5_000
@@ -124,13 +125,10 @@ def parse(text: str, findings: Findings) -> Node | None:
     try:
         root = _compose(text, findings)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        said = " ".join((error.problem or "cannot be read").split()).lower()
-        findings.at(line, column, f"this is not YAML: {said}", "check quotes, colons and indentation near here")
+        findings.at(*explained(error))
         return None
     except (YAMLError, RecursionError, ValueError):
-        findings.at(1, 1, "this is not YAML", "check quotes, colons and indentation")
+        findings.at(1, 1, "this can't be read: it is not YAML", "check quotes, colons and indentation")
         return None
     return root if len(findings.found) == before else None
 

@@ -29,6 +29,26 @@ EXACT = [
         id="never holds",
     ),
     pytest.param(
+        "- rule: Christmas\n  when: {order.placed: {from: 2026-12-24, to: 2026-11-01}}\n  set: {review: always}",
+        (
+            5,
+            5,
+            "`Christmas` can never hold",
+            "`order.placed` begins on 2026-12-24 and ends before that, on 2026-11-01; swap the two days",
+        ),
+        id="days written backwards",
+    ),
+    pytest.param(
+        "- rule: Christmas\n  when: {reason: other, order.placed: {between: [2026-12-24, 2026-11-01]}}\n  set: {review: always}",
+        (
+            5,
+            5,
+            "`Christmas` can never hold",
+            "`order.placed` begins on 2026-12-24 and ends before that, on 2026-11-01; swap the two days",
+        ),
+        id="days written backwards as a pair",
+    ),
+    pytest.param(
         "- rule: All\n  set: {review: always}\n- rule: Some\n  when: {reason: other}\n  set: {review: never}",
         (
             7,

@@ -124,6 +124,8 @@ WARNED = {
     "refuses in silence": "- rule: No\n  when: {item.tags: {has: x}}\n  set: {returnable: false}",
     "gives away what comes back": "- rule: Gift it\n  when: {item.tags: {has: x}}\n  set: {donate: true}",
     "can never hold": "- rule: Never\n  when: {line.quantity: {over: 3, under: 3}}\n  set: {review: always}",
+    "has its days backwards": "- rule: Season\n  when: {order.placed: {from: 2026-12-24, to: 2026-11-01}}\n"
+    "  set: {review: always}",
     "never decides": A_RULE + "\n- rule: B\n  when: {reason: other}\n  set: {review: never}",
     "shortens": "- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 20}}\n"
     "- rule: Faults\n  when: {reason: faulty}\n  set: {window: {days: 900}}",

@@ -518,3 +518,22 @@ def test_what_the_laws_change_is_said_in_plain_words(lead: Browser) -> None:
     assert "What the laws change" in seen
     assert "Items with “final-sale”. Returns: Accepted instead of Not accepted (Final sale)" in seen
     assert "UK right to cancel (Consumer Contracts Regulations 2013" in seen
+
+
+def test_a_broken_text_is_kept_and_says_what_it_keeps_from_happening(lead: Browser) -> None:
+    begin(lead)
+    broken = POLICY.replace("  - rule: Final sale", " - rule: Final sale", 1)
+    line = broken.splitlines().index(" - rule: Final sale") + 1
+    assert save_text(lead, broken).status_code == 303
+    blocked = f"It can’t be tried or published until line {line} is mended."
+    html = lead.page("/staff/policy/text")
+    assert f"The text is saved in the draft. {blocked}" in words(html)
+    assert "/staff/policy/publish" not in links(html)
+    rules = lead.page("/staff/policy")
+    assert blocked in words(rules)
+    assert "Try this draft" not in rules
+    assert "/staff/policy/publish" not in links(rules)
+    publish = lead.page("/staff/policy/publish")
+    assert blocked in words(publish)
+    assert 'name="note"' not in publish
+    assert "/staff/policy/text" in links(publish)

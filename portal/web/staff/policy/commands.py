@@ -154,7 +154,11 @@ def save_text() -> Response:
         return stale_page(StaleDraft(text, stale.theirs), url_for("staff.policy_text"))
     except Invalid as wrong:
         return text_page(text, {"text": wrong.fields.get("text", wrong.message)}, 422)
-    flash(_("The text is saved in the draft."), "green")
+    blocked = shown.blocked(check_text(text, ports().shop.sold_to))
+    if blocked:
+        flash(_("The text is saved in the draft. %(blocked)s", blocked=blocked), "amber")
+    else:
+        flash(_("The text is saved in the draft."), "green")
     return see_other("staff.policy_text")
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock, wording
-from portal.policy.checks import ERROR, Check, check_text
+from portal.policy.checks import Check, check_text
 from portal.policy.edit import Wish
 from portal.policy.loader import Policy
 from portal.policybook import drafts, service, versions
@@ -127,7 +127,7 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
         ],
         "checks": checks,
         "counted": shown.counted(checks),
-        "blocked": any(each.severity == ERROR for each in checks),
+        "blocked": shown.blocked(checks),
         "versions": heads,
         "may_edit": me().may(may.EDIT_POLICY),
         "may_publish": me().may(may.PUBLISH_POLICY),

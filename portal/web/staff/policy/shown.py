@@ -87,6 +87,19 @@ def changes(policy: Policy, before: Policy | None) -> list[Change]:
     return [Change(kind_words(each.kind, wording), each.rule, each.sentence) for each in found]
 
 
+def blocked(checks: Sequence[Check]) -> str:
+    """What has to be mended before the draft can be tried or published; empty when nothing has."""
+    lines = [each.line for each in checks if each.severity == ERROR]
+    if not lines:
+        return ""
+    if len(lines) == 1:
+        return _("It can’t be tried or published until line %(line)s is mended.", line=lines[0])
+    return _(
+        "It can’t be tried or published until %(count)s errors are mended, the first of them in line %(line)s.",
+        count=len(lines), line=min(lines),
+    )  # fmt: skip
+
+
 def counted(checks: Sequence[Check]) -> str:
     """``0 errors, 2 warnings, 1 note``."""
     number = {kind: sum(1 for each in checks if each.severity == kind) for kind in (ERROR, WARNING, NOTE)}
