@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from portal.money import Money
 from portal.policy.decision import OTHERWISE, Cause, Decision
@@ -50,7 +50,7 @@ def _day(text: str) -> date:
 
 def _join(words: Sequence[str], wording: Wording) -> str:
     if len(words) < 2:
-        return "".join(words)
+        return words[0]
     return wording.gettext("%(first)s or %(last)s") % {"first": ", ".join(words[:-1]), "last": words[-1]}
 
 
@@ -284,9 +284,9 @@ def _days_words(days: int, wording: Wording) -> str:
 
 def window_words(window: Window, wording: Wording = ENGLISH) -> str:
     """``30 days`` or ``Until 31 January 2027``."""
-    if window.until is not None:
-        return wording.gettext("Until %(date)s") % {"date": wording.date(window.until)}
-    days = _days_words(window.days or 0, wording)
+    if window.days is None:
+        return wording.gettext("Until %(date)s") % {"date": wording.date(cast(date, window.until))}
+    days = _days_words(window.days, wording)
     # Grace is between the shop and its policy: who knew of it would count on it.
     return days if window.ends_on == "day" else wording.gettext("%(days)s, to a business day") % {"days": days}
 
@@ -295,9 +295,12 @@ def _shipping_words(value: ReturnShipping, wording: Wording) -> str:
     _ = wording.gettext
     if value.paid_by == "merchant":
         return _("Free")
-    if value.amount is None and value.bp is None:
+    if value.amount is not None:
+        price = wording.money(value.amount)
+    elif value.bp is not None:
+        price = percent(value.bp)
+    else:
         return _("Customer posts it")
-    price = wording.money(value.amount) if value.amount is not None else percent(value.bp or 0)
     if not value.free_for:
         return price
     free = _join([resolution_words(each, wording) for each in value.free_for], wording)

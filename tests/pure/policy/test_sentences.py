@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from portal.money import Money
-from portal.policy.decision import REFUSING, REQUIRING, REVIEWING, Cause
+from portal.policy import terms
+from portal.policy.decision import REFUSING, REQUIRING, REVIEWING, Cause, Decision
 from portal.policy.engine import decide
 from portal.policy.explain import (
     ENGLISH,
@@ -24,7 +27,7 @@ from portal.policy.plain import policy_points
 from portal.policy.promise import Purchase, ordinary
 from portal.policy.reasons import REASONS
 from portal.policy.survey import survey
-from portal.policy.terms import METHODS, OUTBOUND, REFUND_WHEN, RESOLUTIONS, REVIEW, TERMS
+from portal.policy.terms import TERMS
 from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, policy, shipped, utc
 
 CLOSED = {"ended_on": "2026-11-12", "days": 30, "from": "delivered", "started_on": "2026-10-13"}
@@ -48,6 +51,12 @@ SENTENCES = [
         "window_closed",
         {**CLOSED, "from": "shipped"},
         "The 30 days ended on 12 November 2026. It was sent on 13 October 2026.",
+        None,
+    ),
+    (
+        "window_closed",
+        {**CLOSED, "from": "last_delivered"},
+        "The 30 days ended on 12 November 2026. The last parcel of the order was delivered on 13 October 2026.",
         None,
     ),
     ("window_closed", {"ended_on": "2027-01-31"}, "Returns were open until 31 January 2027.", None),
@@ -110,8 +119,24 @@ SENTENCES = [
         "We don’t know yet when it was delivered, so a person checks this first.",
         "We don’t know the day of delivery, and “Rule” counts the time limit from it.",
     ),
-    ("no_start_date", {"from": "shipped"}, "We don’t know yet when it was sent, so a person checks this first.", None),
-    ("no_start_date", {"from": "placed"}, "We don’t know when it was ordered, so a person checks this first.", None),
+    (
+        "no_start_date",
+        {"from": "shipped"},
+        "We don’t know yet when it was sent, so a person checks this first.",
+        "We don’t know the day it was sent, and “Rule” counts the time limit from it.",
+    ),
+    (
+        "no_start_date",
+        {"from": "placed"},
+        "We don’t know when it was ordered, so a person checks this first.",
+        "We don’t know the day of the order, and “Rule” counts the time limit from it.",
+    ),
+    (
+        "no_start_date",
+        {"from": "last_delivered"},
+        "Not all of the order has been delivered yet, so a person checks this first.",
+        "We don’t know the day the last parcel came, and “Rule” counts the time limit from it.",
+    ),
     (
         "fee_currency",
         {"term": "return_shipping", "wanted": "GBP", "found": "USD"},
@@ -131,6 +156,11 @@ def test_a_cause_in_words(code, params, customer, staff):
 
 def test_every_code_has_its_sentences():
     assert {code for code, *_ in SENTENCES} == {*REFUSING, *REVIEWING, *REQUIRING}
+
+
+def test_a_code_of_another_release_is_named_to_staff_and_is_a_person_s_to_decide():
+    assert staff_message(Cause("of_another_release", "Rule")) == "of_another_release"
+    assert cause_message(Cause("of_another_release", "Rule")) == "A person in our team checks this before we answer."
 
 
 MARKED = Wording(gettext=lambda text: f"⟦{text}⟧", ngettext=lambda one, many, count: f"⟦{one if count == 1 else many}⟧")
@@ -168,31 +198,78 @@ def test_the_trace_says_which_rule_set_what_instead_of_what():
     assert rows["returnable"].instead_of == ()
 
 
+def test_the_trace_is_in_the_order_of_the_language_also_of_a_decision_that_was_stored():
+    rules = "- rule: Near\n  set: {message: Thanks., destination: Depot 4, donate: true}"
+    decision = decide(policy(rules), JUMPER)
+    stored = Decision.from_json(json.loads(decision.to_bytes()))
+    assert list(stored.terms) == sorted(stored.terms), "the stored form has an order of its own"
+    rows = [row.term for row in trace(stored)]
+    assert rows == [name for name in TERMS if name in decision.terms]
+    assert trace(stored) == trace(decision)
+
+
+LABELS = [
+    "Can it come back?",
+    "Time limit",
+    "What we offer",
+    "Who decides",
+    "Photo",
+    "Ways to send it",
+    "Return label",
+    "Restocking fee",
+    "Delivery costs back",
+    "Store credit bonus",
+    "Customer keeps the item",
+    "Money is sent",
+    "Send it within",
+    "Exchange for",
+    "Dearer replacement",
+    "Give it away",
+    "After the check",
+    "Questions",
+    "Send it to",
+    "Message",
+]
 WORDS = {
-    "resolutions": RESOLUTIONS,
-    "ship_with": METHODS,
-    "review": REVIEW,
-    "outbound_shipping": OUTBOUND,
-    "refund_when": REFUND_WHEN,
+    "resolutions": {"refund": "Refund", "exchange": "Exchange", "store_credit": "Store credit"},
+    "ship_with": {"label": "Label to print", "qr": "QR code", "shop": "Hand in at a shop", "own": "Customer posts it"},
+    "review": {"never": "Automatic", "always": "A person"},
+    "outbound_shipping": {"never": "Never", "full_return": "When everything comes back", "always": "Always"},
+    "refund_when": {
+        "authorized": "When approved",
+        "in_transit": "When handed to the carrier",
+        "received": "When received",
+        "inspected": "After the check",
+    },
+    "exchange_for": {"same_price": "The same product at the same price"},
 }
 
 
-@pytest.mark.parametrize(("term", "word"), [(term, word) for term, words in WORDS.items() for word in words])
-def test_every_word_of_a_term_has_human_words(term, word):
-    value = (word,) if term in ("resolutions", "ship_with") else word
-    assert value_words(term, value) not in (word, "")
+def test_every_word_of_a_term_has_human_words():
+    shown = {
+        spec.name: {word: value_words(spec.name, (word,) if spec.type is terms.WORDS else word) for word in spec.words}
+        for spec in TERMS.values()
+        if spec.type in (terms.WORD, terms.WORDS)
+    }
+    assert shown == WORDS
 
 
-@pytest.mark.parametrize("term", TERMS)
-def test_every_term_has_a_label(term):
-    assert term_label(term)
+def test_every_term_has_a_label():
+    assert [term_label(term) for term in TERMS] == LABELS
 
 
 @pytest.mark.parametrize(
-    ("terms", "name", "words"),
+    ("sets", "name", "words"),
     [
         ("{window: {until: 2027-01-31}}", "window", "Until 31 January 2027"),
         ("{window: {days: 1}}", "window", "1 day"),
+        ("{window: {days: 30, ends_on: business_day}}", "window", "30 days, to a business day"),
+        ("{resolutions: [refund, store_credit]}", "resolutions", "Refund, Store credit"),
+        (
+            "{return_shipping: {paid_by: customer, share: 5%, free_for: [refund, exchange, store_credit]}}",
+            "return_shipping",
+            "5%, free for a refund, an exchange or store credit",
+        ),
         ("{return_shipping: {paid_by: customer}}", "return_shipping", "Customer posts it"),
         ("{return_shipping: {paid_by: customer, share: 5%}}", "return_shipping", "5%"),
         ("{restocking_fee: 12.5%}", "restocking_fee", "12.5%"),
@@ -203,16 +280,18 @@ def test_every_term_has_a_label(term):
         ("{credit_bonus: 10%}", "credit_bonus", "10%"),
         ("{ship_by: 7 days}", "ship_by", "7 days"),
         ("{keep_item: true}", "keep_item", "Yes"),
+        ("{keep_item: false}", "keep_item", "No"),
+        ("{questions: [{name: worn, ask: Worn?}, {name: washed, ask: Washed?}]}", "questions", "Worn? Washed?"),
         (
-            "{on_inspection: {used: {refund: 70%, review: always}, missing: 0%}}",
+            "{on_inspection: {wrong_item: {refund: 70%, review: always}, missing: 0%}}",
             "on_inspection",
-            "used: 70% (a person decides), missing: 0%",
+            "wrong item: 70% (a person decides), missing: 0%",
         ),
         ("{destination: Depot 4}", "destination", "Depot 4"),
     ],
 )
-def test_values_in_words(terms, name, words):
-    value = load_policy(document(f"- rule: A\n  set: {terms}")).rules[0].sets[name]
+def test_values_in_words(sets, name, words):
+    value = load_policy(document(f"- rule: A\n  set: {sets}")).rules[0].sets[name]
     assert value_words(name, value) == words
 
 
@@ -221,6 +300,22 @@ def test_a_summary_says_each_sentence_once():
     decision = decide(shipped("apparel"), replace(facts, order=replace(facts.order, currency="EUR")))
     text = customer_summary(decision)
     assert text.count("Sale items can be exchanged") == 1
+
+
+def test_a_summary_has_the_sentences_of_all_causes_one_after_the_other():
+    rules = "- rule: Sale\n  when: {item.tags: sale}\n  set: {returnable: false}\n  say: It was on sale."
+    late = item(JUMPER, tags=("sale",)).asking(at=utc(2026, 12, 24))
+    assert customer_summary(decide(policy(rules), late)) == (
+        "It was on sale. The 30 days ended on 28 November 2026. It was delivered on 29 October 2026."
+    )
+
+
+def test_english_names_every_month():
+    named = [ENGLISH.date(date(2026, month, 3)) for month in range(1, 13)]
+    assert named[0] == "3 January 2026"
+    assert " ".join(each.split()[1] for each in named) == (
+        "January February March April May June July August September October November December"
+    )
 
 
 def pounds(amount: Money) -> str:
