@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from itertools import combinations, pairwise
-from typing import Any
+from datetime import UTC, date, datetime
+from itertools import combinations, groupby, islice
+from typing import Any, TypeAlias, cast
 
 from portal.money import Money
 from portal.policy import conditions as c
@@ -21,10 +21,10 @@ from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
 from portal.policy.facts import Facts
 from portal.policy.laws import PREFIX
 from portal.policy.loader import Policy
-from portal.policy.other_facts import ORDERED, TODAY, UNITS, Others, value_of
+from portal.policy.other_facts import ORDERED, TODAY, UNITS, Others, spec_of, value_of
 from portal.policy.terms import value_to_json
 
-RANK = {REFUSE: 0, REVIEW: 1, ACCEPT: 2}
+RANK = {answer: rank for rank, answer in enumerate((REFUSE, REVIEW, ACCEPT))}
 MOST_TRIES = 400
 """How many pairs of changes are decided at most."""
 MOST_PAIRS = 3
@@ -102,7 +102,7 @@ def what_if(bound: Bound, facts: Facts, *, worth: Callable[[int], Money] | None 
     names = search.others.names()
     found = [each for name in names for each in search.fact(name)]
     if not search.before.accepted and not any(_answers_better(each) for each in found):
-        found += search.together(names)
+        found += islice(search.together(names), MOST_PAIRS)
     found += search.rules()
     # Python sorts stably: what helps the customer first, in the order in which rules ask.
     return tuple(sorted(found, key=lambda each: (not _answers_better(each), not each.better, bool(each.without))))
@@ -183,29 +183,24 @@ class _Search:
 
     def _runs(self, others: Others, name: str, here: Decision) -> Iterator[tuple[c.Condition, _Tried]]:
         """The values of a fact, those that are decided alike as one condition; ``here`` is what the value it has gives."""
-        spec = c.find_fact(name)
+        spec = spec_of(name)
         tried = self._try(others, name)
-        if spec is None or not tried:
+        if not tried:
             return
         now = value_of(others.facts, name, self.policies[0])
         if spec.type in ORDERED:
-            found = _ranges(spec, now, _Tried(now, others.facts, here), tried)
-            if len(found) == 1 and now is None:
-                # Whatever it is, the answer is this one: what counts is that it is known.
-                known = _known(spec, others)
-                yield from ((known, each) for _, each in found if known is not None)
-            else:
-                yield from found
+            for runs, run, nearest in _ranges(now, _Tried(now, others.facts, here), tried):
+                yield _range(spec, others, runs, run), nearest
         elif spec.type == c.TEXTS:
             for each in tried:
-                yield _list_condition(name, now, each.value, tried), each
+                yield _list_condition(name, now, each.value, others), each
         elif spec.type == c.YES_NO:
             for each in tried:
                 yield c.Comparison(name, "is", each.value), each
         else:
             yield from _texts(spec, now, others.other(name), tried)
 
-    def together(self, names: Iterable[str]) -> list[WhatIf]:
+    def together(self, names: Iterable[str]) -> Iterator[WhatIf]:
         """Two facts at once, each of which takes away some cause but not all."""
         before = _causes(self.before)
         halves: list[tuple[str, _Tried]] = []
@@ -213,48 +208,40 @@ class _Search:
             nearest: dict[frozenset[Any], _Tried] = {}
             for tried in self._by_nearness(name):
                 causes = _causes(tried.decision)
-                if causes != before and before - causes:
+                if before - causes:
                     nearest.setdefault(causes, tried)
             halves += [(name, each) for each in nearest.values()]
-        found: list[WhatIf] = []
-        tries = 0
-        for (one, first), (two, second) in combinations(halves, 2):
-            if one == two:
+        pairs = ((one, other) for one, other in combinations(halves, 2) if one[0] != other[0])
+        for (one, first), (two, second) in islice(pairs, MOST_TRIES):
+            others = Others(self.policies, first.facts, self.worth, self.turns)
+            if not others.can_be(two, second.value):
                 continue
-            tries += 1
-            if tries > MOST_TRIES or len(found) == MOST_PAIRS:
-                break
-            both = Others(self.policies, first.facts, self.worth, self.turns).with_value(two, second.value)
+            both = others.with_value(two, second.value)
             decision = decide_bound(self.bound, both)[1]
             if RANK[decision.answer] > RANK[self.before.answer]:
-                when = tuple(self._said(both, decision, name) for name in (one, two))
-                found.append(self._made(when, both, decision))
-        return found
+                yield self._made(tuple(self._said(both, decision, name) for name in (one, two)), both, decision)
 
     def _by_nearness(self, name: str) -> list[_Tried]:
         tried = self._try(self.others, name)
-        spec = c.find_fact(name)
         now = value_of(self.others.facts, name, self.policies[0])
-        if spec is None or spec.type not in ORDERED or now is None:
+        if spec_of(name).type not in ORDERED or now is None:
             return tried
         return sorted(tried, key=lambda each: abs(_step(each.value) - _step(now)))
 
     def _said(self, facts: Facts, decision: Decision, name: str) -> c.Condition:
         """How far this fact may move with everything else as it is in ``facts``."""
-        spec = c.find_fact(name)
+        spec = spec_of(name)
         now = value_of(facts, name, self.policies[0])
-        if spec is not None and spec.type in ORDERED:
+        before = value_of(self.others.facts, name, self.policies[0])
+        if spec.type in ORDERED:
             others = Others(self.policies, facts, self.worth, self.turns)
             own = _Tried(now, facts, decision)
-            tried = self._try(others, name)
-            return _range(spec, *_ends(own, sorted([*tried, own], key=lambda each: _step(each.value))))
-        if spec is not None and spec.type == c.TEXTS:
-            before = value_of(self.others.facts, name, self.policies[0])
-            return _list_condition(name, before, now, ())
+            runs = _alike([*self._try(others, name), own])
+            return _range(spec, others, runs, next(run for run in runs if own in run))
+        if spec.type == c.TEXTS:
+            return _list_condition(name, before, now, self.others)
         if now == self.others.other(name):
-            tried = [each for each in self._try(self.others, name) if each.value != now]
-            before = value_of(self.others.facts, name, self.policies[0])
-            barred = [each.value for each in tried] + ([] if before is None else [before])
+            barred = [each for each in (*self.others.values(name), before) if each not in (now, None)]
             return c.Comparison(name, "not_in", tuple(sorted(barred)))
         return c.Comparison(name, "is", now)
 
@@ -267,12 +254,11 @@ class _Search:
         laws = {law.name: law.title for policy in self.policies for law in policy.floors}
         found = [each for name in names if (each := self._without((name,), ())) is not None]
         if not found:
-            refusing = [name for name in names if any(cause.rule == name for cause in self.before.causes)]
-            for size in range(2, len(refusing) + 1):
-                found = [
-                    each for some in combinations(refusing, size) if (each := self._without(some, ())) is not None
-                ][:MOST_PAIRS]  # fmt: skip
-                if found or size > 3:
+            causes = {cause.rule for cause in self.before.causes}
+            refusing = [name for name in names if name in causes]
+            for size in (2, 3, 4):
+                found = [each for some in combinations(refusing, size) if (each := self._without(some, ())) is not None]
+                if found:
                     break
         yield from found
         for law, title in laws.items():
@@ -304,90 +290,74 @@ def _causes(decision: Decision) -> frozenset[Any]:
     return frozenset((cause.code, cause.rule, cause.params.get("fact")) for cause in decision.causes)
 
 
-def _step(value: Any) -> int:
-    """The place of a value in its order: minor units, grams, or the number of a day."""
-    if isinstance(value, Money):
-        return value.minor
-    return value if isinstance(value, int) else value.toordinal()
+def _step(value: Any) -> Any:
+    """What has a before and an after: the minor units of an amount, a number or a day as it is."""
+    return value.minor if isinstance(value, Money) else value
 
 
-def _ends(own: _Tried, tried: Sequence[_Tried]) -> tuple[_Tried, _Tried, bool, bool]:
-    """The neighbours of ``own`` that are decided as it is: first, last, and whether nothing else comes before or after."""
-    at = tried.index(own)
-    first = last = at
-    while first > 0 and tried[first - 1].outcome == own.outcome:
-        first -= 1
-    while last < len(tried) - 1 and tried[last + 1].outcome == own.outcome:
-        last += 1
-    return tried[first], tried[last], first == 0, last == len(tried) - 1
+_Run: TypeAlias = list[_Tried]
 
 
-def _range(spec: c.FactSpec, first: _Tried, last: _Tried, opens: bool, goes_on: bool) -> c.Condition:
-    low, high = first.value, last.value
+def _alike(tried: Iterable[_Tried]) -> list[_Run]:
+    """The values in their order, neighbours that are decided alike together."""
+    line = sorted(tried, key=lambda each: _step(each.value))
+    return [list(run) for _, run in groupby(line, key=lambda each: each.outcome)]
+
+
+def _range(spec: c.FactSpec, others: Others, runs: Sequence[_Run], run: _Run) -> c.Condition:
+    """One of the runs as a condition."""
+    low, high = run[0].value, run[-1].value
     below, above = ("to", "from") if spec.type == c.DAY else ("at_most", "at_least")
-    if opens and not goes_on:
+    if len(runs) == 1 and spec.name != UNITS:
+        # Whatever it is, the answer is this one: what counts is that it is known. (Of units only fewer are tried.)
+        return _known(spec, others)
+    if run is runs[0]:
         return c.Comparison(spec.name, below, high)
-    if goes_on and not opens:
+    if run is runs[-1]:
         return c.Comparison(spec.name, above, low)
     if low == high:
         return c.Comparison(spec.name, "is", low)
     return c.Comparison(spec.name, "between", (low, high))
 
 
-def _known(spec: c.FactSpec, others: Others) -> c.Condition | None:
+def _known(spec: c.FactSpec, others: Others) -> c.Condition:
     """The condition that such a fact is known at all."""
     if spec.type == c.MONEY:
-        currency = others.facts.order.currency
-        return None if currency is None else c.Comparison(spec.name, "at_least", Money(0, currency))
+        # Amounts are only tried in a currency that is known.
+        return c.Comparison(spec.name, "at_least", Money(0, cast(str, others.facts.order.currency)))
     if spec.type != c.DAY:
         return c.Comparison(spec.name, "at_least", 0)
     low, high = others.bounds(spec.name)
-    if low is not None and high is not None:
-        return c.Comparison(spec.name, "between", (low, high))
-    if low is not None:
-        return c.Comparison(spec.name, "from", low)
-    return None if high is None else c.Comparison(spec.name, "to", high)
+    if low == date.min:
+        return c.Comparison(spec.name, "to", high)
+    return c.Comparison(spec.name, "between", (low, high))
 
 
-def _ranges(spec: c.FactSpec, now: Any, here: _Tried, tried: Sequence[_Tried]) -> list[tuple[c.Condition, _Tried]]:
-    """Neighbours that are decided alike as one range each. Of a value that is known: on each side the nearest range for each
-    outcome, with its value nearest to it. Of one that is not: every range."""
-    line = sorted([*tried, *([here] if now is not None else [])], key=lambda each: _step(each.value))
-    runs: list[list[_Tried]] = [[line[0]]]
-    for before, each in pairwise(line):
-        if each.outcome == before.outcome:
-            runs[-1].append(each)
-        else:
-            runs.append([each])
-    own = next((at for at, run in enumerate(runs) if any(each is here for each in run)), None)
-    if own is None:
-        order = [(run, run[-1]) for run in runs]
-    else:
-        order = [(run, run[-1]) for run in reversed(runs[:own])] + [(run, run[0]) for run in runs[own + 1 :]]
-    told: set[tuple[bool, tuple[int, bool]]] = set()
-    found = []
-    for run, nearest in order:
-        side = (own is not None and _step(nearest.value) < _step(now), nearest.outcome)
-        if own is not None and side in told:
-            continue
-        told.add(side)
-        found.append((_range(spec, run[0], run[-1], run is runs[0], run is runs[-1]), nearest))
-    return found
+def _ranges(now: Any, here: _Tried, tried: Sequence[_Tried]) -> Iterator[tuple[list[_Run], _Run, _Tried]]:
+    """All runs, one of them, and its value nearest to the one that the fact has. Of a value that is known: on each side the
+    nearest run for each outcome. Of one that is not: every run."""
+    if now is None:
+        runs = _alike(tried)
+        yield from ((runs, run, run[-1]) for run in runs)
+        return
+    runs = _alike([*tried, here])
+    at = next(at for at, run in enumerate(runs) if here in run)
+    for side in ([(run, run[-1]) for run in reversed(runs[:at])], [(run, run[0]) for run in runs[at + 1 :]]):
+        nearest: dict[tuple[int, bool], tuple[_Run, _Tried]] = {}
+        for run, each in side:
+            nearest.setdefault(each.outcome, (run, each))
+        yield from ((runs, run, each) for run, each in nearest.values())
 
 
-def _list_condition(
-    name: str, now: tuple[str, ...] | None, value: tuple[str, ...], tried: Sequence[_Tried]
-) -> c.Condition:
+def _list_condition(name: str, now: tuple[str, ...] | None, value: tuple[str, ...], others: Others) -> c.Condition:
     """How a list would be otherwise: one word more, one less, or (where it is not known) none of those that are asked."""
-    held = {each.casefold() for each in now or ()}
-    more = [each for each in value if each.casefold() not in held]
+    held = now or ()
+    more = [each for each in value if each not in held]
     if more:
         return c.Comparison(name, "has", more[0])
     if now is None:
-        named = tuple(word for each in tried for word in each.value)
-        return c.Not(c.Comparison(name, "has_any", named))
-    kept = {each.casefold() for each in value}
-    return c.Not(c.Comparison(name, "has", next(each for each in now if each.casefold() not in kept)))
+        return c.Not(c.Comparison(name, "has_any", tuple(word for each in others.values(name) for word in each)))
+    return c.Not(c.Comparison(name, "has", next(each for each in now if each not in value)))
 
 
 def _texts(
@@ -402,8 +372,7 @@ def _texts(
         barred = [each.value for each in tried if each.outcome != group[0].outcome] + ([] if now is None else [now])
         if len(words) < len(group) and barred:
             yield c.Comparison(spec.name, "not_in", tuple(sorted(barred))), group[0]
-        elif words:
-            yield (
-                c.Comparison(spec.name, "in" if len(words) > 1 else "is", words if len(words) > 1 else words[0]),
-                group[0],
-            )
+        elif len(words) == 1:
+            yield c.Comparison(spec.name, "is", words[0]), group[0]
+        else:
+            yield c.Comparison(spec.name, "in", words), group[0]

@@ -8,8 +8,8 @@ grace, or anything about who they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, cast
 
 from portal.policy import conditions as c
 from portal.policy.counterfactual import WhatIf
@@ -105,9 +105,8 @@ def _amount(found: WhatIf, most: Any, wording: Wording) -> str:
 
 def _day(found: WhatIf, condition: c.Comparison, told: bool, wording: Wording) -> Iterator[str]:
     """The day on which the answer turned, or turns. That a window closed says its day already, and its grace is not told."""
-    asked, then = found.asked.at, found.facts.at
-    if asked is None or then is None:
-        return
+    # Another day is tried only where the moment of asking is known.
+    asked, then = cast(datetime, found.asked.at), cast(datetime, found.facts.at)
     days: Sequence[date] = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     if then > asked:
         yield wording.gettext("You can return it from %(date)s.") % {"date": wording.date(days[0])}

@@ -26,6 +26,8 @@ ORDERED = frozenset({c.NUMBER, c.MONEY, c.SHARE, c.WEIGHT, c.DAY})
 MOST_UNITS = 200
 """Up to so many units every smaller number of them is tried."""
 _START_FACTS: Mapping[str, str] = {start: f"order.{start}" for start in START_OF}
+_DAYS = ("order.placed", "order.shipped", "order.delivered", "order.last_delivered", TODAY)
+"""Days in the order in which they come."""
 _NEVER = ("order.currency",)
 """An order in another currency has other amounts: that would be another order, not another fact."""
 _NOBODY = ("ZZ", "QZ", "XZ")
@@ -81,9 +83,7 @@ class Others:
 
     def values(self, name: str) -> tuple[Any, ...]:
         """The values to try in place of the one that the fact has: days as dates of the shop's calendar, in order."""
-        spec = c.find_fact(name)
-        if spec is None:
-            return ()
+        spec = spec_of(name)
         tests = self._tests.get(name, ())
         now = value_of(self.facts, name, self.policies[0])
         found: Iterable[Any]
@@ -109,10 +109,9 @@ class Others:
 
     def other(self, name: str) -> str | None:
         """A text that stands for every one that no rule names; None where there is none, or patterns could tell them apart."""
-        spec, named = c.find_fact(name), self._named(name)
+        spec, named = spec_of(name), self._named(name)
         if (
-            spec is None
-            or spec.type != c.TEXT
+            spec.type != c.TEXT
             or spec.words
             or not named
             or any(test.op == "matches" for test in self._tests.get(name, ()))
@@ -162,12 +161,12 @@ class Others:
 
     def _days(self, name: str, tests: Sequence[c.Comparison]) -> list[date]:
         facts, zone = self.facts, self.policies[0].zone
-        asked = _local(facts.at, self.policies[0])
+        if facts.at is None:
+            return []
+        asked = facts.at.astimezone(zone).date()
         found = {each + timedelta(days=step) for each in _constants(tests) for step in (-1, 0, 1)}
         ends = {each: last_day(each, facts, zone) for each in self._windows}
         if name == TODAY:
-            if asked is None:
-                return []
             for turn in self.turns:
                 found |= {turn.astimezone(zone).date() + timedelta(days=step) for step in (-1, 0, 1)}
             for window, end in ends.items():
@@ -175,10 +174,9 @@ class Others:
                     found |= {end + timedelta(days=late + step) for late in (0, window.grace) for step in (0, 1)}
             for counts, start in self._counted():
                 found |= {start + timedelta(days=each + step) for each in counts for step in (-1, 0, 1)}
-            first = max((day for day in self._known_days() if day <= asked), default=None)
-            return sorted(day for day in found if first is None or day >= first)
+            return sorted(day for day in found if self.can_be(name, day))
         # A window that starts with this day ends on one of these days when it starts so many days before.
-        known = {each for each in (asked, *ends.values()) if each is not None}
+        known = {asked, *(each for each in ends.values() if each is not None)}
         steps = (-3, -2, -1, 0, 1) if any(each.ends_on != "day" for each in self._windows) else (-1, 0, 1)
         # The last parcel is not earlier than this one; see `with_value`.
         starts = (name, "order.last_delivered") if name == "order.delivered" else (name,)
@@ -186,11 +184,10 @@ class Others:
             if window.days is not None and _START_FACTS[window.start] in starts:
                 days = {window.days, window.days + window.grace}
                 found |= {end - timedelta(days=each - step) for end in known for each in days for step in steps}
-        if asked is not None and (counted := self._tests.get(name.replace("order.", "days_since."))):
-            found |= {asked - timedelta(days=each + step) for each in _constants(counted) for step in (-1, 0, 1)}
-        low, high = self.bounds(name)
-        found |= {each for each in (low, high) if each is not None}
-        return sorted(day for day in found if (low is None or day >= low) and (high is None or day <= high))
+        counted = _constants(self._tests.get(name.replace("order.", "days_since."), ()))
+        found |= {asked - timedelta(days=each + step) for each in counted for step in (-1, 0, 1)}
+        found |= {each for each in self.bounds(name) if each != date.min}
+        return sorted(day for day in found if self.can_be(name, day))
 
     def _counted(self) -> Iterator[tuple[list[int], date]]:
         for start, path in (("placed", "order.placed"), ("shipped", "order.shipped"), ("delivered", "order.delivered")):
@@ -199,34 +196,45 @@ class Others:
             if day is not None and tests:
                 yield list(_constants(tests)), day
 
-    def _known_days(self) -> list[date]:
-        found = (value_of(self.facts, name, self.policies[0]) for name in _START_FACTS.values())
-        return [day for day in found if day is not None]
+    def can_be(self, name: str, value: Any) -> bool:
+        """Whether the other days allow this one; what is no day always can be."""
+        if spec_of(name).type != c.DAY:
+            return True
+        low, high = self.bounds(name)
+        return bool(low <= value <= high)
 
-    def bounds(self, name: str) -> tuple[date | None, date | None]:
-        """Between which days the day of this name lies, by the others that are known; None where it has no bound."""
-        order = ("order.placed", "order.shipped", "order.delivered", "order.last_delivered", TODAY)
-        at = order.index(name)
-        days = [value_of(self.facts, each, self.policies[0]) for each in order]
-        before = [day for day in days[:at] if day is not None]
-        after = [day for each, day in zip(order[at + 1 :], days[at + 1 :], strict=True) if day is not None]
-        if name == "order.delivered":
-            # A later parcel moves the day of the last one; see `with_value`.
-            after = [day for day in days[4:] if day is not None]
-        return max(before, default=None), min(after, default=None)
+    def bounds(self, name: str) -> tuple[date, date]:
+        """Between which days the day of this name lies, by the others that are known and the day of asking, which has to be;
+        `date.min` and `date.max` where nothing bounds it."""
+        days = {each: value_of(self.facts, each, self.policies[0]) for each in _DAYS}
+        at = _DAYS.index(name)
+        # A later parcel moves the day of the last one; see `with_value`.
+        after = _DAYS[at + 1 :] if name != "order.delivered" else (TODAY,)
+        before = [
+            day for each in _DAYS[:at] if (day := days[each]) is not None and (name != TODAY or day <= days[name])
+        ]
+        return max(before, default=date.min), min(
+            (day for each in after if (day := days[each]) is not None), default=date.max
+        )
 
     def with_value(self, name: str, value: Any) -> Facts:
         """The facts with this value, and with what hangs on it."""
         return with_value(self.facts, name, value, self.policies[0], self.worth)
 
 
+def spec_of(name: str) -> c.FactSpec:
+    """What the language says of the fact. Raises ValueError where it has none of that name."""
+    spec = c.find_fact(name)
+    if spec is None:
+        raise ValueError(f"`{name}` is no fact")
+    return spec
+
+
 def with_value(
     facts: Facts, name: str, value: Any, policy: Policy, worth: Callable[[int], Money] | None = None
 ) -> Facts:
     """The facts in which the fact has this value; a day is taken at noon in the policy's timezone."""
-    spec = c.find_fact(name)
-    if spec is None:
-        raise ValueError(f"`{name}` is no fact")
+    spec = spec_of(name)
     if name.startswith(c.ANSWER_PREFIX):
         return facts.asking(answers={**(facts.answers or {}), name.removeprefix(c.ANSWER_PREFIX): value})
     if name == UNITS:
@@ -277,9 +285,7 @@ def _with_units(facts: Facts, units: int, worth: Callable[[int], Money] | None) 
 
 def value_of(facts: Facts, name: str, policy: Policy) -> Any:
     """The value that the fact has, a moment as its day in the policy's calendar; None when it is not known."""
-    spec = c.find_fact(name)
-    if spec is None:
-        return None
+    spec = spec_of(name)
     if name.startswith(c.ANSWER_PREFIX):
         said = (facts.answers or {}).get(name.removeprefix(c.ANSWER_PREFIX))
         return None if said is None else str(said).lower() if isinstance(said, bool) else str(said)

@@ -17,11 +17,12 @@ from tests.mutation.trial import ENDLESS, KILLED, ROOT, SURVIVED, Trial
 
 POLICY = (
     "engine", "plan", "conditions", "quote", "binding", "terms", "decision", "laws", "explain", "simulate",
+    "counterfactual", "counterfactual_words", "other_facts",
 )  # fmt: skip
 MODULES = {name: f"portal.policy.{name}" for name in POLICY}
 TESTS = tuple(
     f"tests/pure/policy/test_{name}.py"
-    for name in "meaning conditions plan facts laws quote binding sentences ".split()
+    for name in "meaning conditions plan facts laws quote binding sentences counterfactual ".split()
 )
 """Where the rules are argued for. What only works with decisions (edits, pages, commands) is slow and proves other things."""
 EQUAL = "equivalent"
