@@ -153,7 +153,7 @@ def test_the_rules_that_hold_always_and_the_default_survive_their_forms() -> Non
          "when-0-currency", "three letters"),
         ({"when__0__fact": "today", "when__0__op": "from", "when__0__value": "2026-02-30"}, "when-0-value", "Enter a date"),
         ({"when__0__fact": "today", "when__0__op": "between", "when__0__value": "2026-02-03", "when__0__last": "2026-02-01"},
-         "when-0-last", "not below the first"),
+         "when-0-last", "not before the first"),
         ({"when__0__fact": "order.country", "when__0__op": "is", "when__0__value": "UK"}, "when-0-value", "two letters"),
         ({"when__0__fact": "order.country", "when__0__op": "in", "when__0__value": "GB\nXXX"}, "when-0-value", "two letters"),
         ({"when__0__fact": "item.sku", "when__0__op": "matches", "when__0__value": "(a+)+"}, "when-0-value", "simpler pattern"),

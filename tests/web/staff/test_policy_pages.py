@@ -109,6 +109,38 @@ def test_a_rule_is_added_with_another_test_and_another_setting_button_by_button(
     )
 
 
+@pytest.mark.parametrize(("place", "at"), [(None, -1), ("0", 0), ("1", 1), ("2", 2)])
+def test_a_new_rule_comes_where_its_author_wants_it_and_last_when_nothing_was_chosen(
+    lead: Browser, database: Database, place: str | None, at: int
+) -> None:
+    page = lead.get("/staff/policy").text
+    assert "/staff/policy?new=#editor" in page
+    form = lead.form("/staff/policy?new=", "policy/rules#")
+    form = lead.form("x", "policy/rules#", html=lead.submit(form, {"act": "also", "also": "keep_item"}).text)
+    chosen = {} if place is None else {"place": place}
+    wish = {"name": "Gifts", "when-0-fact": "order.is_gift", **chosen}
+    form = lead.form("x", "policy/rules#", html=lead.submit(form, {"act": "refresh", **wish}).text)
+    assert lead.submit(form, {"act": "save"}).status_code == 303
+    names = [rule.name for rule in load_policy(draft(database)).rules]
+    assert names[at] == "Gifts"
+    assert len(names) == len(load_policy(POLICY).rules) + 1
+
+
+def test_a_setting_that_was_chosen_and_not_added_is_shown_before_the_rule_is_saved(
+    lead: Browser, database: Database
+) -> None:
+    form = lead.form("/staff/policy?edit=Big+returns", "policy/rules#")
+    answer = lead.submit(form, {"act": "save", "also": "window"})
+    assert answer.status_code == 422
+    assert "Look at “Time limit”, then save the rule again" in answer.text
+    assert draft(database) == POLICY
+    form = lead.form("x", "policy/rules#", html=answer.text)
+    assert lead.submit(form, {"act": "save"}).status_code == 303
+    rule = load_policy(draft(database)).rule("Big returns")
+    assert rule is not None
+    assert "window" in rule.sets
+
+
 def test_every_term_is_edited_through_the_page(lead: Browser, database: Database) -> None:
     wanted = dict(values())
     terms = load_policy(draft(database)).otherwise
@@ -125,22 +157,22 @@ def test_every_term_is_edited_through_the_page(lead: Browser, database: Database
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "said"),
+    ("changes", "field", "about", "said"),
     [
-        ({"name": ""}, "name", "Give the rule a name"),
-        ({"name": "Final sale"}, "name", "Two rules are called “Final sale”"),
-        ({"name": "otherwise"}, "name", "“otherwise” is taken"),
-        ({"when__0__value": "much"}, "when-0-value", "Enter an amount, like 3.50"),
-        ({"set__review__value": "x"}, "set-review-value", "Choose one from the list"),
+        ({"name": ""}, "name", "", "Give the rule a name"),
+        ({"name": "Final sale"}, "name", "", "Two rules are called “Final sale”"),
+        ({"name": "otherwise"}, "name", "", "“otherwise” is taken"),
+        ({"when__0__value": "much"}, "when-0-value", "Value of the return: ", "Enter an amount, like 3.50"),
+        ({"set__review__value": "x"}, "set-review-value", "Who decides: ", "Choose one from the list"),
     ],
 )
-def test_a_mistake_is_said_at_the_top_and_at_its_field_and_what_was_typed_stays(
-    lead: Browser, database: Database, changes: dict[str, str], field: str, said: str
+def test_a_mistake_is_said_at_the_top_by_its_name_and_at_its_field_and_what_was_typed_stays(
+    lead: Browser, database: Database, changes: dict[str, str], field: str, about: str, said: str
 ) -> None:
     answer = save_rule(lead, "Big returns", **{"say": "Typed before.", **changes})
     assert answer.status_code == 422
     assert answer.text.count(said) == 2
-    assert f'href="#{field}"' in answer.text
+    assert f'href="#{field}">{about}{said}' in answer.text
     assert f'id="{field}-error"' in answer.text
     assert "<title>Error:" in answer.text
     assert "Typed before." in answer.text

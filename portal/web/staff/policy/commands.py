@@ -6,7 +6,8 @@ both texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import flash, request, url_for
 from werkzeug.wrappers import Response
@@ -22,7 +23,7 @@ from portal.staff import permissions as may
 from portal.web.staff.base import command, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.pages import OTHERWISE, rules_page, stale_page, text_page
-from portal.web.staff.policy.rule_form import RuleForm, pressed, read_form, sent_form
+from portal.web.staff.policy.rule_form import RuleForm, pressed, read_form, sent_form, with_waiting
 from portal.web.staff.text import _
 
 
@@ -43,9 +44,10 @@ def save_rule() -> Response:
     form = sent_form(request.form, otherwise=otherwise)
     act = request.form.get("act", "")
     if act != "save":
-        with read() as session:
-            policy = shown.loaded(drafts.find_draft(session).source)
-        return rules_page(pressed(form, act, {} if policy is None else policy.otherwise))
+        return rules_page(pressed(form, act, _defaults()))
+    if form.waiting:
+        # Chosen and not added: saving without it would lose it, saving with it would set what nobody has seen.
+        return rules_page(with_waiting(form, _defaults()), 422)
     wish = read_form(form)
     if wish is None:
         return rules_page(form, 422)
@@ -63,6 +65,12 @@ def save_rule() -> Response:
         return see_other("staff.policy", _anchor="rule-otherwise")
     flash(_("“%(name)s” is saved in the draft.", name=wish.name), "green")
     return see_other("staff.policy", _anchor=_anchor(wish.name))
+
+
+def _defaults() -> Mapping[str, Any]:
+    with read() as session:
+        policy = shown.loaded(drafts.find_draft(session).source)
+    return {} if policy is None else policy.otherwise
 
 
 def _changed(text: str, form: RuleForm, wish: Wish) -> str:

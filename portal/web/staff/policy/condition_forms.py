@@ -16,7 +16,7 @@ from portal.policy import phrases as p
 from portal.policy.sentences import fact_label, fact_word
 from portal.policy.written import flat
 from portal.web.staff import words
-from portal.web.staff.policy.fields import Data, Field, Holder, decimal, percentage
+from portal.web.staff.policy.fields import Data, Field, Holder, Options, decimal, percentage
 from portal.web.staff.text import _
 
 ANSWER = c.ANSWER_PREFIX
@@ -204,7 +204,10 @@ def _read_value(spec: c.FactSpec, op: str, held: Holder) -> Any:
         if low is None or high is None:
             return None
         if high < low:
-            held.fail("last", _("Enter a value that is not below the first"))
+            backwards = _("Enter a last day that is not before the first")
+            held.fail(
+                "last", backwards if spec.type == c.DAY else _("Enter a second value that is not below the first")
+            )
             return None
         return low, high
     if op in c.LIST_OPERATORS:
@@ -289,11 +292,28 @@ def _shown(row: Row, held: Holder, path: str, position: int, within: str, top: b
     )
 
 
-def fact_options() -> list[tuple[str, str]]:
-    """Every fact by its name in the form."""
+def fact_options() -> Options:
+    """Every fact by its name in the form, under what it is a fact of."""
     wording = words.staff_wording()
-    found = [(name, fact_label(name, wording)) for name in c.FACTS]
-    return [("", _("Choose…")), *found, (ANSWER, _("An answer of the customer"))]
+    groups = {
+        "order": _("The order"),
+        "item": _("The item"),
+        "customer": _("The customer"),
+        "": _("The return"),
+        "days_since": _("Days and dates"),
+    }
+    found: dict[str, list[tuple[str, str]]] = {group: [] for group in groups}
+    for name, spec in c.FACTS.items():
+        owner = "days_since" if spec.type == c.DAY or name.startswith("days_since.") else name.partition(".")[0]
+        found[owner if owner in groups else ""].append((name, fact_label(name, wording)))
+    found[""].append((ANSWER, _("An answer of the customer")))
+    return [("", _("Choose…")), *((name, found[group]) for group, name in groups.items())]
+
+
+def named_in(data: Data, control: str) -> str:
+    """The fact that the row of a control looks at, by its name in the form; empty when none is chosen."""
+    fact = Holder(data, {}, control.rpartition("-")[0] + "-").get("fact")
+    return fact_label(fact, words.staff_wording()) if fact in c.FACTS else ""
 
 
 def _fields(held: Holder) -> list[Field]:

@@ -18,7 +18,8 @@ from portal.web.staff.text import _
 
 Data: TypeAlias = dict[str, list[str]]
 Value = TypeVar("Value")
-Options: TypeAlias = Sequence[tuple[str, str]]
+Options: TypeAlias = Sequence[tuple[str, str] | tuple[str, Sequence[tuple[str, str]]]]
+"""Value and words of each option; or the name of a group, and its options."""
 
 
 @dataclass(frozen=True, slots=True)

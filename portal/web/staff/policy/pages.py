@@ -66,6 +66,7 @@ def _rules(session: Session, form: RuleForm | None) -> str:
         uses=_uses(session),
         simulation=simulation.card(session, policy.content_hash if policy is not None else None),
         errors=form.errors if form is not None else {},
+        told=form.told if form is not None else {},
     )
 
 

@@ -80,6 +80,25 @@ class RuleForm:
         return [term for term in TERMS if term in chosen]
 
     @property
+    def told(self) -> dict[str, str]:
+        """The mistakes as they read away from their controls: each behind the name of its setting or fact."""
+        found = {}
+        for control, message in self.errors.items():
+            about = ""
+            if control.startswith("set-"):
+                about = words.term_label(control.split("-")[1])
+            elif control.startswith("when-"):
+                about = conditions.named_in(self.data, control)
+            found[control] = _("%(about)s: %(mistake)s", about=about, mistake=message) if about else message
+        return found
+
+    @property
+    def waiting(self) -> str:
+        """The term that is chosen in the list of those to add and was not added; empty when none is."""
+        term = self.held.get("also")
+        return term if term in TERMS and term not in self.terms else ""
+
+    @property
     def settings(self) -> list[Setting]:
         """The terms with their controls."""
         return [
@@ -144,8 +163,7 @@ def pressed(form: RuleForm, act: str, defaults: Mapping[str, Any]) -> RuleForm:
     verb, _sep, what = act.partition(":")
     data = dict(form.data)
     if verb == "also":
-        term = form.held.get("also")
-        if term in TERMS and term not in form.terms:
+        if term := form.waiting:
             data["terms"] = [*form.terms, term]
             data |= show_term(term, defaults[term]) if term in defaults else {}
     elif verb == "unset":
@@ -155,6 +173,15 @@ def pressed(form: RuleForm, act: str, defaults: Mapping[str, Any]) -> RuleForm:
         rows = conditions.change_rows(conditions.read_rows(data), verb, what)
         data = {key: held for key, held in data.items() if not key.startswith("when-")} | conditions.write_rows(rows)
     return RuleForm(form.name, data, form.otherwise)
+
+
+def with_waiting(form: RuleForm, defaults: Mapping[str, Any]) -> RuleForm:
+    """The form with the term that was chosen and not added, and the request to look at it before it is saved."""
+    term = form.waiting
+    shown = pressed(form, "also", defaults)
+    label = words.term_label(term)
+    shown.errors[term_fields(term, shown.held)[0].id] = _("Look at “%(name)s”, then save the rule again", name=label)
+    return shown
 
 
 def read_form(form: RuleForm) -> Wish | None:
