@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -32,7 +32,9 @@ SHOWN = 20
 
 @policy.command()
 @click.argument("file", type=_FILE)
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Orders placed from this day on.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Orders placed from this day on; those of a year by default."
+)
 @click.option(
     "--sample", type=click.IntRange(1), metavar="N", help="About N of these orders, evenly chosen; all by default."
 )
@@ -54,7 +56,7 @@ SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
 def simulate(
     file: Path,
-    since: datetime,
+    since: datetime | None,
     sample: int | None,
     against: int | None,
     years: int,
@@ -68,15 +70,16 @@ def simulate(
     change of mind and for a fault. Money is what is given without a person; what a person decides stands apart.
     """
     load_policy_file(file)
-    database = ports().database
+    database, now = ports().database, clock.now()
+    first = since.date() if since else clock.local_date(now, ports().shop.timezone) - timedelta(days=365)
     with database.read() as session:
-        version = against or load_book(session).current(clock.now())[0]
+        version = against or load_book(session).current(now)[0]
     with Bar() as bar:
         found = try_on_the_past(
             database,
             read_policy_text(file),
             against=version,
-            sample=Sample(since.date(), sample, years, asked_after),
+            sample=Sample(first, sample, years, asked_after),
             progress=bar,
             processes=processes,
         )

@@ -108,6 +108,11 @@ class Simulation:
     changes: tuple[ReturnChange, ...]
     examples: tuple[LineChange, ...]
 
+    @property
+    def asked(self) -> int:
+        """How many lines were asked about, past returns and sold ones together."""
+        return self.requests.asked + self.ordinary.asked
+
     def to_json(self) -> dict[str, Any]:
         return {
             "policy": {"name": self.name, "hash": self.content_hash},

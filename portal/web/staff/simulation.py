@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 
 from portal import clock, wording
 from portal.errors import Invalid
+from portal.money import exponent
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.tally import Comparison, Tally
 from portal.policybook import drafts, simulation
@@ -104,23 +105,58 @@ def _told(outcome: Simulation) -> dict[str, Any]:
         _part(_("Every line sold, for a change of mind"), outcome.ordinary, outcome.against),
         _part(_("Every line sold, as faulty"), outcome.fault, outcome.against),
     ]
-    first = outcome.requests if outcome.requests.asked else outcome.ordinary
     if not outcome.requests.asked:
         parts = parts[1:]
-    more = first.after.given_back(currency) - first.before.given_back(currency)
-    amount = wording.whole_money(abs(more), currency, locale())
     return {
         "tried": _tried(outcome),
-        "headline": _("%(amount)s more given back", amount=amount)
-        if more > 0
-        else _("%(amount)s less given back", amount=amount)
-        if more < 0
-        else _("The same amount given back"),
-        "sub": _turned(first, outcome.against),
+        "headline": _headline(outcome, currency),
+        "sub": " ".join(_what_changes(outcome)),
         "main": parts[0],
         "more": tuple(parts[1:]),
         "changed": outcome.changed_returns,
     }
+
+
+def _headline(outcome: Simulation, currency: str) -> str:
+    if not outcome.asked:
+        return _("Nothing to try it on")
+    first = outcome.requests if outcome.requests.asked else outcome.ordinary
+    more = first.after.given_back(currency) - first.before.given_back(currency)
+    # Whole amounts are for the eye; what is less than one would read as nothing.
+    figure = wording.whole_money if abs(more) >= 10 ** exponent(currency) else wording.money
+    amount = figure(abs(more), currency, locale())
+    if more > 0:
+        return _("%(amount)s more given back", amount=amount)
+    return _("%(amount)s less given back", amount=amount) if more < 0 else _("The same amount given back")
+
+
+def _what_changes(outcome: Simulation) -> list[str]:
+    """Whatever is not the same afterwards, in sentences, and what the figures stand on."""
+    if not outcome.asked:
+        return [_("No order was placed since then. Choose an earlier day.")]
+    asked = (
+        (_("Past returns:"), outcome.requests),
+        (_("For a change of mind:"), outcome.ordinary),
+        (_("As faulty:"), outcome.fault),
+    )
+    said = [
+        f"{title} {change}"
+        for title, comparison in asked
+        for change in (_turned(comparison, outcome.against), _moved(comparison))
+        if change
+    ]
+    if not said:
+        said.append(_("No answer and no last day changes."))
+    if not outcome.requests.asked:
+        said.append(_("There was no return in this time, so only what was sold is asked about."))
+    said.append(
+        ngettext(
+            "Every line sold is asked about on its own, %(num)s day after delivery.",
+            "Every line sold is asked about on its own, %(num)s days after delivery.",
+            outcome.sample.asked_after,
+        )
+    )
+    return said
 
 
 def _tried(outcome: Simulation) -> str:
@@ -140,9 +176,9 @@ def _tried(outcome: Simulation) -> str:
 
 
 def _turned(comparison: Comparison, against: int) -> str:
-    """The largest change of answers in a sentence."""
+    """The largest change of answers in a sentence; empty when no answer changes."""
     if not comparison.turned:
-        return _("No answer changes.")
+        return ""
     (before, after), count = max(comparison.turned.items(), key=lambda entry: (entry[1], entry[0]))
     was = {"accept": _("accepted"), "review": _("sent to a person"), "refuse": _("denied")}
     values = {"before": was[before], "after": was[after], "version": against}
@@ -151,6 +187,27 @@ def _turned(comparison: Comparison, against: int) -> str:
         "%(count)s lines that version %(version)s %(before)s would be %(after)s.",
         count, count=_count(count), **values,
     )  # fmt: skip
+
+
+def _moved(comparison: Comparison) -> str:
+    """How many last days move, and which way; empty when none does."""
+    later, earlier = comparison.later, comparison.earlier
+    if later and earlier:
+        return _(
+            "the last day is later for %(later)s lines and earlier for %(earlier)s.",
+            later=_count(later), earlier=_count(earlier),
+        )  # fmt: skip
+    if later:
+        return ngettext(
+            "the last day is later for %(count)s line.", "the last day is later for %(count)s lines.",
+            later, count=_count(later),
+        )  # fmt: skip
+    if earlier:
+        return ngettext(
+            "the last day is earlier for %(count)s line.", "the last day is earlier for %(count)s lines.",
+            earlier, count=_count(earlier),
+        )  # fmt: skip
+    return ""
 
 
 def _part(title: str, comparison: Comparison, against: int) -> Part:
@@ -162,13 +219,8 @@ def _part(title: str, comparison: Comparison, against: int) -> Part:
         rows.append((label, _count(was), _count(now), _signed(now - was), False))
     for currency in sorted({*before.money, *after.money}):
         rows += _money_rows(before, after, currency)
-    note = ""
-    if comparison.later or comparison.earlier:
-        note = _(
-            "The last day is later for %(later)s lines and earlier for %(earlier)s.",
-            later=_count(comparison.later),
-            earlier=_count(comparison.earlier),
-        )
+    note = _moved(comparison)
+    note = note[:1].upper() + note[1:]
     asked = ngettext("%(count)s line", "%(count)s lines", comparison.asked, count=_count(comparison.asked))
     return Part(title, asked, bars, tuple(rows), note)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portal import jobs
+from portal import clock, jobs
 from portal.cli.policy import policy as policy_command
 from portal.db import Actor, Database
 from portal.errors import Invalid, NotFound
@@ -353,7 +353,8 @@ def test_a_job_that_breaks_is_shown_as_failed(shop: Database, monkeypatch: pytes
 def test_the_command_says_counts_money_and_returns(
     shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.cli.policy_simulate.ports", lambda: SimpleNamespace(database=shop))
+    ports = SimpleNamespace(database=shop, shop=SimpleNamespace(timezone="Europe/London"))
+    monkeypatch.setattr("portal.cli.policy_simulate.ports", lambda: ports)
     number = published(shop, text_of([]))
     file = tmp_path / "draft.yaml"
     file.write_text(text_of([RULES[7]]), encoding="utf-8")
@@ -372,3 +373,5 @@ def test_the_command_says_counts_money_and_returns(
     data = CliRunner().invoke(policy_command, [*words, "--json"])
     assert Simulation.from_json(json.loads(data.stdout)) == found
     assert CliRunner().invoke(policy_command, [*words, "--since", "soon"]).exit_code == 2
+    year = CliRunner().invoke(policy_command, ["simulate", str(file), "--against", str(number)])
+    assert f"orders placed since {clock.local_date(clock.now(), 'Europe/London') - timedelta(days=365)}" in year.stdout

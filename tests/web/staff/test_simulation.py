@@ -40,7 +40,9 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
     said = words(html)
     assert "Tried on 3 orders placed since 1 October 2026, with 3 returns." in said
     assert "£144 less given back" in said
-    assert "2 lines that version 1 accepted would be denied." in said
+    assert "Past returns: 2 lines that version 1 accepted would be denied." in said
+    assert "For a change of mind: the last day is earlier for 3 lines." in said
+    assert "Every line sold is asked about on its own, 14 days after delivery." in said
     assert "Accepted 3 1 −2" in said
     assert "Denied 0 2 +2" in said
     assert "Given back £199 £55 −£144" in said
@@ -50,6 +52,23 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
     assert "See the 2 returns that change" in said
     queries = cost(shop.database, lead, address)
     assert len(queries) <= 8, queries
+
+
+def test_a_draft_that_only_moves_the_last_day_says_so_on_the_page_that_publishes_it(shop: Shop, lead: Browser) -> None:
+    shop.order()
+    drafted(shop.database, POLICY.replace("window: {days: 30, from: delivered", "window: {days: 45, from: delivered"))
+    run(shop.database, int(asked(lead).rpartition("/")[2]))
+    said = lead.words("/staff/policy/publish")
+    assert "The same amount given back. For a change of mind: the last day is later for 1 line." in said
+    assert "There was no return in this time, so only what was sold is asked about." in said
+
+
+def test_a_time_without_orders_is_no_proof_that_nothing_changes(shop: Shop, lead: Browser) -> None:
+    shop.order()
+    drafted(shop.database)
+    address = asked(lead, since="2029-01-01")
+    run(shop.database, int(address.rpartition("/")[2]))
+    assert "Nothing to try it on No order was placed since then. Choose an earlier day." in lead.words(address)
 
 
 def test_the_card_is_found_by_the_meaning_of_the_draft(shop: Shop, lead: Browser) -> None:
