@@ -17,6 +17,7 @@ from portal.money import Money
 from portal.orders.queries import get_order
 from portal.policy.counterfactual import WhatIf
 from portal.policy.counterfactual_words import staff_sentence
+from portal.policy.decision import Decision
 from portal.policy.explain import cause_message, staff_message, trace
 from portal.policy.laws import Applied
 from portal.policy.reasons import REASONS
@@ -90,9 +91,22 @@ def _json(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ..
     }
 
 
+def _still_asked(decision: Decision) -> str:
+    """What the customer has to add before the answer holds, for the first line of what is said."""
+    asked = []
+    for cause in decision.requires:
+        match cause.code:
+            case "photo_required":
+                missing = cause.params["photos"] - cause.params["given"]
+                asked.append("a photo" if missing == 1 else f"{missing} photos")
+            case "question_unanswered":
+                asked.append(f"an answer to “{cause.params['ask']}”")
+    return f", once the customer adds {' and '.join(asked)}" if asked else ""
+
+
 def _text(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ...]) -> Iterator[str]:
     one = said.lines[0]
-    yield f"{said.order.number} line {one.wish.line}: {one.decision.answer}"
+    yield f"{said.order.number} line {one.wish.line}: {one.decision.answer}{_still_asked(one.decision)}"
     yield f"policy version {said.policy_number}, “{one.decision.policy_name}”, {one.decision.policy_hash[:12]}"
     for cause in (*one.decision.causes, *one.decision.requires):
         yield f"- {staff_message(cause)}"

@@ -183,6 +183,29 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
     assert "- If the customer asks from 30 October 2027 on: refused." in allowed.output
 
 
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        ("evidence: photo", "accept, once the customer adds a photo"),
+        ("evidence: {photos: 2, of: the fault}", "accept, once the customer adds 2 photos"),
+        ("questions: [{name: worn, ask: Was it worn?}]", "accept, once the customer adds an answer to “Was it worn?”"),
+        (
+            "evidence: photo, questions: [{name: worn, ask: Was it worn?}]",
+            "accept, once the customer adds a photo and an answer to “Was it worn?”",
+        ),
+        ("ship_by: 9 days", "accept"),
+    ],
+)
+def test_the_first_line_says_what_is_still_asked_before_the_answer_holds(
+    terminal: Terminal, term: str, said: str
+) -> None:
+    open_shop(terminal.database, POLICY.replace("rules:", f"rules:\n  - {{rule: Ask, set: {{{term}}}}}", 1))
+    order = add_order(terminal.database, [Item(1, 20_00)])
+    number = rows(terminal.database, select(Order).where(Order.id == order))[0].number
+    answer = terminal("explain", number, "1", "--reason", "changed-mind", "--at", "2026-11-10")
+    assert answer.output.splitlines()[0] == f"{number} line 1: {said}"
+
+
 EXPLAINED = {
     "order", "line", "quantity", "reason", "resolution", "answer", "causes", "requires", "terms", "return_by", "return_by_on",
     "policy", "laws", "what_if", "quote", "facts",
