@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from portal.policy.explain import Wording, resolution_words, term_label, value_words
+from portal.policy.explain import Wording, length_words, resolution_words, term_label, value_words
 from portal.policy.pieces import listed_words
 from portal.policy.terms import Evidence, Fee, ReturnShipping, Window, percent
 
@@ -103,7 +103,7 @@ def window(value: Window, wording: Wording) -> str:
     gettext = wording.gettext
     if value.until is not None:
         return gettext("Until %(date)s") % {"date": wording.date(value.until)}
-    days = wording.ngettext("%(count)d day", "%(count)d days", value.days or 0) % {"count": value.days or 0}
+    days = length_words(value.days or 0, wording)
     counted = {
         "delivered": gettext("%(days)s from delivery"),
         "shipped": gettext("%(days)s from the day it was sent"),

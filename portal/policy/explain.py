@@ -118,9 +118,15 @@ def _window_closed(cause: Cause, wording: Wording) -> str:
     ended = wording.date(_day(params["ended_on"]))
     if "days" not in params:
         return wording.gettext("Returns were open until %(date)s.") % {"date": ended}
-    first = wording.ngettext(
-        "The %(count)d day ended on %(date)s.", "The %(count)d days ended on %(date)s.", params["days"]
-    ) % {"count": params["days"], "date": ended}
+    if years := years_of(params["days"]):
+        one, many, count = "The %(count)d year ended on %(date)s.", "The %(count)d years ended on %(date)s.", years
+    else:
+        one, many, count = (
+            "The %(count)d day ended on %(date)s.",
+            "The %(count)d days ended on %(date)s.",
+            params["days"],
+        )
+    first = wording.ngettext(one, many, count) % {"count": count, "date": ended}
     started = {"date": wording.date(_day(params["started_on"]))}
     match params["from"]:
         case "placed":
@@ -132,6 +138,23 @@ def _window_closed(cause: Cause, wording: Wording) -> str:
         case _other:
             second = wording.gettext("It was delivered on %(date)s.") % started
     return f"{first} {second}"
+
+
+def years_of(days: int) -> int:
+    """So many years, where days are written that hold them however their leap days fall: 366, 731, 1096. Else 0.
+
+    The laws give years, and a window counts days; said as years it promises no day more than is decided.
+    """
+    years = days // 365
+    return years if years and days == 365 * years + (years + 3) // 4 else 0
+
+
+def length_words(days: int, wording: Wording) -> str:
+    """``30 days``, ``2 years``."""
+    years = years_of(days)
+    if years:
+        return wording.ngettext("%(count)d year", "%(count)d years", years) % {"count": years}
+    return wording.ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
 
 
 def staff_message(cause: Cause, wording: Wording = ENGLISH) -> str:

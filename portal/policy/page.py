@@ -19,8 +19,10 @@ from portal.policy.decision import REFUSE, REVIEW, Decision
 from portal.policy.explain import ENGLISH, Wording, customer_summary
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, Rule
+from portal.policy.pieces import listed_words
 from portal.policy.plain import Point, policy_points
 from portal.policy.promise import Asks, Kind, Offer, Promise, Purchase, kin, kinds, offer
+from portal.policy.rights import goods_words
 from portal.policy.sentences import condition_words, plain
 from portal.policy.terms import Evidence, Fee
 
@@ -72,11 +74,13 @@ class PolicyPage:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One case: a sentence, the terms that differ from the usual ones, and all of its terms."""
+    """One case: a sentence, the terms that differ from the usual ones, and all of its terms. ``plain`` is the sentence without
+    the merchant's words, for where a law makes them untrue of some of the things that they name."""
 
     text: str
     rows: Rows
     whole: Rows
+    plain: str = ""
 
     @property
     def said(self) -> tuple[str, Rows]:
@@ -89,7 +93,7 @@ class _Case:
         rows = tuple((name, words) for name, words in self.whole if read.get(name) != words)
         if not rows and self.text == (there.text if there is not None else ""):
             return None
-        return _Case(self.text, rows, self.whole)
+        return _Case(self.text, rows, self.whole, self.plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def policy_page(
 
     markets = _countries(policy, told, sold_to, currencies[0], wording)
     markets = _currencies(policy, told, sold_to, currencies, markets, wording)
-    exceptions = tuple(_exception(rule, wording) for rule in policy.rules if rule.name in depends)
+    exceptions = tuple(_exception(rule, bool(policy.floors), wording) for rule in policy.rules if rule.name in depends)
     points = policy_points(policy, asks, purchase, wording, refund_days=refund_days)
     return PolicyPage(points, markets, exceptions)
 
@@ -169,7 +173,13 @@ def _countries(
     first = told(groups[0][0], currency)
     made = [
         Market(
-            tuple(groups[0]), (currency,), "", first.text, first.rows, _named(first.cases), _kinds(policy, first.kinds)
+            tuple(groups[0]),
+            (currency,),
+            "",
+            first.text,
+            first.rows,
+            _named(first.cases),
+            _kinds(policy, first.kinds, wording),
         )
     ]
     for group in groups[1:]:
@@ -230,7 +240,7 @@ def _beside(policy: Policy, here: _Told, there: _Told, beside: str, wording: Wor
     return Market(
         (), (), beside, text, differences(here.usual, there.usual, wording),
         _named({name: case for name, case in cases.items() if case is not None}),
-        _kinds(policy, {kind: case for kind, case in special.items() if case is not None}),
+        _kinds(policy, {kind: case for kind, case in special.items() if case is not None}, wording),
     )  # fmt: skip
 
 
@@ -269,8 +279,12 @@ def _of_kind(usual: Offer, other: Offer, wording: Wording) -> _Case | None:
         rows += _if_wrong(differences(other.faulty, usual.faulty, wording), wording)
     elif other.usual.decision.answer == REFUSE and other.faulty.decision.answer != REFUSE:
         texts.append(_("If something is wrong with it, you can send it back all the same."))
-    text = " ".join(each for each in texts if each)
-    return _Case(text, rows, _both(other, wording)) if text or rows else None
+    if not (rows or any(texts)):
+        return None
+    said, told = " ".join(each for each in texts if each), texts
+    if other.usual.decision.answer == REFUSE:
+        told = [_("If you change your mind, this can’t be returned."), *texts[1:]]
+    return _Case(said, rows, _both(other, wording), " ".join(each for each in told if each))
 
 
 def _both(found: Offer, wording: Wording) -> Rows:
@@ -282,17 +296,33 @@ def _if_wrong(rows: Rows, wording: Wording) -> Rows:
     return tuple((said % {"term": name}, words) for name, words in rows)
 
 
-def _kinds(policy: Policy, special: Mapping[Kind, _Case]) -> tuple[Different, ...]:
-    """Kinds of which the same is said together, under the names of the rules that name them."""
-    alike: dict[tuple[str, Rows], list[Kind]] = {}
+def _kinds(policy: Policy, special: Mapping[Kind, _Case], wording: Wording) -> tuple[Different, ...]:
+    """Kinds under the names of the rules that name them, each name once. Where a law tells apart what one rule names, the goods
+    are told apart as well, and the rule's own sentence, which speaks of all of them, is left out."""
+    ruled: dict[str, dict[tuple[str, Rows], list[tuple[Kind, _Case]]]] = {}
     for kind, case in special.items():
-        alike.setdefault(case.said, []).append(kind)
-    titles = [", ".join(dict.fromkeys(_rule_of(policy, kind) for kind in group)) for group in alike.values()]
-    found = []
-    for title, (said, group) in zip(titles, alike.items(), strict=True):
-        words = ", ".join(_plain(kind.value) for kind in group)
-        found.append(Different(f"{title}: {words}" if titles.count(title) > 1 else title, *said))
-    return tuple(found)
+        ruled.setdefault(_rule_of(policy, kind), {}).setdefault(case.said, []).append((kind, case))
+    alike: dict[tuple[str, Rows], list[str]] = {}
+    for name, groups in ruled.items():
+        said = _apart(list(groups.values()), wording) if len(groups) > 1 else next(iter(groups))
+        alike.setdefault(said, []).append(name)
+    return tuple(Different(", ".join(names), *said) for said, names in alike.items())
+
+
+def _apart(groups: Sequence[Sequence[tuple[Kind, _Case]]], wording: Wording) -> tuple[str, Rows]:
+    """What one rule names and the law tells apart: a sentence and rows for each part, with the goods that it is about."""
+    texts: list[str] = []
+    rows: list[tuple[str, str]] = []
+    for group in groups:
+        goods = listed_words([goods_words(kind.value, wording) for kind, _case in group], wording, last="and")
+        goods, case = goods[:1].upper() + goods[1:], group[0][1]
+        if case.plain:
+            texts.append(wording.gettext("%(goods)s: %(sentence)s") % {"goods": goods, "sentence": case.plain})
+        rows += [
+            (wording.gettext("%(goods)s: %(term)s") % {"goods": goods, "term": term}, words)
+            for term, words in case.rows
+        ]
+    return " ".join(texts), tuple(rows)
 
 
 def _rule_of(policy: Policy, kind: Kind) -> str:
@@ -302,12 +332,7 @@ def _rule_of(policy: Policy, kind: Kind) -> str:
             value = test.value if isinstance(test.value, tuple) else (test.value,)
             if test.fact == kind.fact and kind.value in value and rule.holds(Facts(item=kind.item())) is not False:
                 return rule.name
-    return _plain(kind.value).capitalize()
-
-
-def _plain(word: str) -> str:
-    """A tag or category as people read it: ``final-sale`` as "final sale"."""
-    return word.replace("-", " ").replace("_", " ").strip()
+    return kind.value.capitalize()
 
 
 def _answer(told: Promise, wording: Wording) -> str:
@@ -363,7 +388,7 @@ def _read(name: str, told: Promise) -> Any:
     return frozenset(value) if isinstance(value, tuple) else phrase(name, value, ENGLISH)
 
 
-def _exception(rule: Rule, wording: Wording) -> Different:
+def _exception(rule: Rule, lawful: bool, wording: Wording) -> Different:
     when = plain(condition_words(rule.when, wording))
     text = wording.gettext("This applies when %(condition)s.") % {"condition": when}
     rows = tuple(
@@ -371,4 +396,7 @@ def _exception(rule: Rule, wording: Wording) -> Different:
         for name in ("returnable", "review", *SHOWN)
         if name in rule.sets
     )
+    if lawful and rule.sets.get("returnable") is False:
+        # The rule says no to everybody; the law says yes to some of them, and the engine obeys the law.
+        text += " " + wording.gettext("Where the law of your country lets you send it back all the same, that holds.")
     return Different(rule.name, f"{rule.say} {text}" if rule.say else text, rows)

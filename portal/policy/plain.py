@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.policy.decision import REFUSE, REVIEW
-from portal.policy.explain import ENGLISH, Wording, customer_summary
+from portal.policy.explain import ENGLISH, Wording, customer_summary, length_words
 from portal.policy.loader import Policy
 from portal.policy.promise import Asks, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
@@ -62,9 +62,7 @@ def _time(window: Window, wording: Wording) -> Point:
     if window.until is not None:
         title = _("Open until %(date)s") % {"date": wording.date(window.until)}
         return Point("calendar", title, _("The last day counts in full."))
-    title = wording.ngettext("%(count)d day to decide", "%(count)d days to decide", window.days or 0) % {
-        "count": window.days
-    }
+    title = _("%(days)s to decide") % {"days": length_words(window.days or 0, wording)}
     text = {
         "delivered": _("Counted from the day your parcel was delivered."),
         "shipped": _("Counted from the day your parcel was sent."),

@@ -106,11 +106,17 @@ def _case(when: Condition, wording: Wording) -> str:
     return _("If %(condition)s") % {"condition": plain(condition_words(when, wording))}
 
 
+def goods_words(tag: str, wording: Wording) -> str:
+    """Goods as people call them, by the tag that the laws know them by: ``hygiene`` as "sealed hygiene goods once they are open";
+    another tag or category in its own words."""
+    return wording.gettext(_EXEMPT[tag]) if tag in _EXEMPT else tag.replace("-", " ").replace("_", " ").strip()
+
+
 def _exempt(unless: Condition | None, wording: Wording) -> str:
     if unless is None:
         return ""
     goods = [
-        wording.gettext(_EXEMPT[value]) if value in _EXEMPT else str(value).replace("-", " ")
+        goods_words(str(value), wording)
         for test in comparisons(unless)
         for value in (test.value if isinstance(test.value, tuple) else (test.value,))
     ]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from portal.config import ROOT
 from portal.money import Money
+from portal.policy.conditions import comparisons
 from portal.policy.customer_words import label, phrase
 from portal.policy.decision import ACCEPT, REFUSE, Decision
 from portal.policy.engine import decide
@@ -26,6 +27,8 @@ from portal.policy.promise import Offer, Purchase, kin, kinds, offer, offers, or
 from portal.policy.publish import json_ld
 from portal.policy.quote import QuoteLine, quote
 from portal.policy.reasons import CHANGED_MIND, FAULTY
+from portal.policy.terms import Window
+from portal.policybook.service import asking
 from tests.pure.policy.google import TABLE, minor, validate
 
 NOW = datetime(2026, 11, 20, 10, 15, tzinfo=UTC)
@@ -394,6 +397,43 @@ def test_kinds_of_items_and_exceptions_are_told_apart_from_the_general() -> None
     assert [each.name for each in page.exceptions] == ["Dear", "Regular"]
     assert page.exceptions[0].text == "This applies when the item cost more than 75.00 GBP."
     assert {kind.value for kind in kinds(policy)} == {"shoes", "final-sale"}
+
+
+@pytest.mark.parametrize("name", ["default", "apparel", "electronics", "gifts"])
+def test_a_rule_is_told_once_to_each_market_and_says_nothing_that_a_law_makes_untrue(name: str) -> None:
+    policy = load_policy((ROOT / "policies" / f"{name}.yaml").read_text(encoding="utf-8"))
+    shop = Purchase("GB", "GBP", NOW, ordinary())
+    page = policy_page(policy, asking, shop, sold_to=SOLD_TO, currencies=("GBP",))
+    for market in page.markets:
+        titles = [title for kind in market.kinds for title in kind.name.split(", ")]
+        assert len(titles) == len(set(titles)), titles
+        here = replace(shop, country=market.countries[0])
+        for kind in kinds(policy):
+            if promise(policy, asking, replace(here, item=kind.item()), CHANGED_MIND).decision.answer == REFUSE:
+                continue
+            # Whoever may send it back reads nowhere that such goods can't be returned.
+            for rule in policy.rules:
+                named = {str(each).casefold() for test in comparisons(rule.when) for each in _listed(test.value)}
+                if rule.say and rule.sets.get("returnable") is False and kind.value in named:
+                    assert all(rule.say not in told.text for told in market.kinds), (kind, rule.name)
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(30, "30 days"), (365, "365 days"), (366, "1 year"), (730, "730 days"), (731, "2 years"), (1096, "3 years"),
+     (1461, "4 years"), (1826, "1826 days"), (1827, "5 years")],
+)  # fmt: skip
+def test_days_that_hold_whole_years_are_told_as_years(days: int, said: str) -> None:
+    window = Window(days=days, start="delivered")
+    assert phrase("window", window, ENGLISH) == f"{said} from delivery"
+    # No customer is told of a day that the decision does not give, whichever leap days lie between.
+    years = int(said.split()[0]) if "year" in said else 0
+    for start in (date(2023, 3, 1), date(2024, 2, 28), date(2027, 6, 1)):
+        assert start + timedelta(days=days) >= start.replace(year=start.year + years)
 
 
 @pytest.mark.parametrize("name", ["default", "apparel", "electronics", "gifts"])
