@@ -15,6 +15,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from itertools import groupby
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -156,16 +157,19 @@ class _Session(Session):
         if changes is None:
             super().flush(objects)
             return
-        for (mapper, names), states in sorted(changes.items(), key=lambda each: str(each[0])):
+        # In one order everywhere, by table and then by key, so that no two commands wait for each other.
+        changes.sort(key=lambda change: (change[0].local_table.name, change[2].identity))
+        for (mapper, names), group in groupby(changes, key=lambda change: change[:2]):
+            states = [state for _mapper, _names, state in group]
             if names:
                 self._update(mapper, names, states)
             for state in states:
                 # There is no public word for "is written".
                 state._commit_all(state.dict, self.identity_map)
 
-    def _changed_columns(self) -> dict[tuple[Any, tuple[str, ...]], list[Any]] | None:
-        """The changed rows by what has changed of them; None when that is more than columns."""
-        found: dict[tuple[Any, tuple[str, ...]], list[Any]] = {}
+    def _changed_columns(self) -> list[tuple[Any, tuple[str, ...], Any]] | None:
+        """Each changed row as its mapper, the names of what has changed, and its state; None when that is more than columns."""
+        found = []
         for row in self.dirty:
             state = inspect(row)
             was = state.committed_state
@@ -175,13 +179,11 @@ class _Session(Session):
             if not all(key in state.dict for key in _keys_of(state.mapper)):
                 return None
             names = tuple(sorted(name for name in was if state.dict[name] != was[name]))
-            found.setdefault((state.mapper, names), []).append(state)
+            found.append((state.mapper, names, state))
         return found
 
     def _update(self, mapper: Any, names: tuple[str, ...], states: list[Any]) -> None:
         keys, version = _keys_of(mapper), mapper.version_id_col
-        # In one order everywhere, so that no two commands wait for each other.
-        states.sort(key=lambda state: state.identity)
         wanted = [
             {name: state.dict[name] for name in names} | {f"known_{key}": state.dict[key] for key in keys}
             for state in states

@@ -6,18 +6,22 @@ Invariants: one command, one transaction; a collision is a 409, never a 5xx. Nev
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import structlog
 from limits import RateLimitItem
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from portal import clock, jobs, limiter
 from portal.db import Actor, Database, Tx, schema_revision
 from portal.errors import Conflict, TooManyTries
+
+log = structlog.get_logger(__name__)
 
 GUESSES = limiter.limit("10/15 minutes")
 """Wrong look-ups, or wrong sign-ins, of one address."""
@@ -51,11 +55,36 @@ def command(database: Database, actor: Actor) -> Iterator[Tx]:
     except StaleDataError:
         raise Conflict("Somebody changed this at the same moment. Nothing was saved. Look again and repeat.") from None
     except IntegrityError as error:
+        if not _is_twice(error):
+            # The last guard held; the code that should have seen it before is worth a look.
+            log.error("the database refused a command", error=str(error.orig))
         raise Conflict("This was just done by somebody else. Nothing was saved. Look again.") from error
     except OperationalError as error:
-        if "locked" in str(error.orig) or "deadlock" in str(error.orig):
+        if _is_busy(error):
             raise Conflict("The portal is very busy. Nothing was saved. Try again.") from error
         raise
+
+
+_TWICE = {"23505", sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+_BUSY = {"40P01", "40001", "55P03"}
+"""PostgreSQL's codes of a deadlock, of transactions that cannot be put in a row, and of a lock that is not to be had. Its words
+depend on the server's language."""
+
+
+def _code(error: DBAPIError) -> str | int | None:
+    found: str | int | None = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorcode", None)
+    return found
+
+
+def _is_twice(error: DBAPIError) -> bool:
+    """Whether it was refused because a row with the same unique value is there already."""
+    return _code(error) in _TWICE
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether the same command may well succeed in a moment."""
+    code = _code(error)
+    return code in _BUSY or (isinstance(code, int) and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
 
 
 def limit_lookup(database: Database, address: str, lookup_key: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import Update, event, select, update
 from sqlalchemy.orm.exc import StaleDataError
 
 from portal.db import Database
@@ -68,6 +68,33 @@ def test_an_inserted_row_has_its_defaults_and_changes_like_one_that_was_read(any
     with any_database.read() as session:
         found = session.scalars(select(Return)).one()
         assert (found.status, found.version, found.order.number) == ("received", 2, "A-1")
+
+
+def test_rows_are_written_by_table_and_key_whatever_changed_and_in_whatever_order(any_database: Database) -> None:
+    order_id = _order(any_database)
+    return_id = _return(any_database, order_id)
+    written: list[tuple[str, int]] = []
+
+    def note(connection: Any, statement: Any, many: Any, one: Any, options: Any) -> None:
+        if isinstance(statement, Update):
+            written.extend((statement.entity_description["name"], each["known_id"]) for each in many or [one])
+
+    with any_database.transaction() as tx:
+        found, order = tx.session.get_one(Return, return_id), tx.session.get_one(Order, order_id)
+        lines = list(tx.session.scalars(select(OrderLine).order_by(OrderLine.id.desc())))
+        found.note = "last"
+        for at, line in enumerate(lines):
+            # Every other row has another column changed, so that one statement cannot write them all.
+            line.units_held, line.name = (1, line.name) if at % 2 else (line.units_held, "changed")
+        order.customer_name = "first"
+        event.listen(any_database.write_engine, "before_execute", note)
+        tx.session.flush()
+        event.remove(any_database.write_engine, "before_execute", note)
+    assert written == [
+        ("order", order_id),
+        *(("order_line", line.id) for line in reversed(lines)),
+        ("return", return_id),
+    ]
 
 
 def test_only_what_changed_is_written_and_the_version_grows(any_database: Database) -> None:
