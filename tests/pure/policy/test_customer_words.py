@@ -10,7 +10,7 @@ import pytest
 
 from portal.policy.customer_words import label, phrase
 from portal.policy.engine import decide
-from portal.policy.explain import ENGLISH
+from portal.policy.explain import ENGLISH, length_words
 from portal.policy.laws import shipped
 from portal.policy.loader import load_policy
 from portal.policy.page import SHOWN
@@ -56,7 +56,7 @@ def test_every_floor_of_every_law_is_told_with_its_article() -> None:
         floors = shipped()[law.name].floors
         assert [(right.name, right.cite) for right in law.rights] == [(floor.name, floor.cite) for floor in floors]
         for right, floor in zip(law.rights, floors, strict=True):
-            assert str(floor.grants["window"].days) in right.text
+            assert length_words(floor.grants["window"].days, ENGLISH) in right.text
             assert not re.search(r"[_{}\[\]]|has_any|custom-made", right.text + right.exempt)
     assert laws_told(policy, ("US",)) == ()
 

@@ -569,3 +569,19 @@ def test_a_broken_text_is_kept_and_says_what_it_keeps_from_happening(lead: Brows
     assert blocked in words(publish)
     assert 'name="note"' not in publish
     assert "/staff/policy/text" in links(publish)
+
+
+def test_days_written_backwards_get_the_same_warning_from_the_form_and_from_the_text(lead: Browser) -> None:
+    backwards = {"when__0__fact": "order.placed", "when__0__op": "between", "when__0__value": "2026-12-24"}
+    form = lead.form("/staff/policy?edit=Big+returns", "policy/rules#")
+    lead.submit(form, {"act": "drop:0"})
+    answer = save_rule(lead, "Big returns", **backwards, when__0__last="2026-11-01")
+    assert answer.status_code == 303
+    said = "“order.placed” begins on 2026-12-24 and ends before that, on 2026-11-01; swap the two days."
+    page = lead.words("/staff/policy")
+    assert page.count(f"“Big returns” can never hold. {said}") == 1, "beside what was saved"
+    assert page.count(said) == 2, "and in the checks"
+    save_text(
+        lead, POLICY.replace("{return.value: {over: 300 GBP}}", "{order.placed: {from: 2026-12-24, to: 2026-11-01}}")
+    )
+    assert said in lead.words("/staff/policy")

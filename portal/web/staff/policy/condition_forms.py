@@ -203,11 +203,9 @@ def _read_value(spec: c.FactSpec, op: str, held: Holder) -> Any:
         low, high = (_one(spec, held, name) for name in ("value", "last"))
         if low is None or high is None:
             return None
-        if high < low:
-            backwards = _("Enter a last day that is not before the first")
-            held.fail(
-                "last", backwards if spec.type == c.DAY else _("Enter a second value that is not below the first")
-            )
+        # Of days written backwards the checks warn, as they do when the document says so: the rule can never hold.
+        if high < low and spec.type != c.DAY:
+            held.fail("last", _("Enter a second value that is not below the first"))
             return None
         return low, high
     if op in c.LIST_OPERATORS:
