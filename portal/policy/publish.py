@@ -27,9 +27,12 @@ _REFUNDS = {"refund": "FullRefund", "exchange": "ExchangeRefund", "store_credit"
 _METHODS = {"label": "ReturnByMail", "qr": "ReturnByMail", "own": "ReturnByMail", "shop": "ReturnInStore"}
 
 
-def json_ld(offers: Sequence[Offer], *, name: str, url: str, link: str, returned_to: str) -> dict[str, Any]:
-    """The shop with its return policies. ``link`` is the policy's page, ``returned_to`` the country of the warehouse."""
-    policies = [each for found in offers for each in _policies(found, link, returned_to)]
+def json_ld(
+    offers: Sequence[Offer], *, name: str, url: str, link: str, returned_to: str, foreign: Sequence[Offer] = ()
+) -> dict[str, Any]:
+    """The shop with its return policies. ``link`` is the policy's page, ``returned_to`` the country of the warehouse, ``foreign``
+    what is promised for orders in other currencies than that of ``offers``."""
+    policies = [each for found in offers for each in _policies(found, foreign, link, returned_to)]
     return {
         "@context": "https://schema.org",
         "@type": "OnlineStore",
@@ -39,7 +42,7 @@ def json_ld(offers: Sequence[Offer], *, name: str, url: str, link: str, returned
     }
 
 
-def _policies(found: Offer, link: str, returned_to: str) -> Iterator[dict[str, Any]]:
+def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: str) -> Iterator[dict[str, Any]]:
     window = _window(found.usual)
     seasons = [_season(season, found.usual) for season in found.seasons]
     # One season without words would leave the usual terms standing for it, so all of it is a link then.
@@ -56,7 +59,38 @@ def _policies(found: Offer, link: str, returned_to: str) -> Iterator[dict[str, A
                 policy |= _variant("itemDefect", found.faulty)
             if seasons:
                 policy["returnPolicySeasonalOverride"] = seasons
+            if more := [*_defects(found), *_by_currency(found, foreign)]:
+                policy["additionalProperty"] = more
         yield policy
+
+
+def _defects(found: Offer) -> Iterator[dict[str, Any]]:
+    """The days for what is faulty: the vocabulary has fees and labels by reason, and one number of days for all reasons."""
+    wrong = _window(found.faulty) or {}
+    days = wrong.get("merchantReturnDays")
+    if days is not None and days != (_window(found.usual) or {}).get("merchantReturnDays"):
+        yield _property("itemDefectMerchantReturnDays", days)
+
+
+def _by_currency(found: Offer, foreign: Sequence[Offer]) -> Iterator[dict[str, Any]]:
+    """What orders in another currency pay otherwise: a policy has one amount, and countries but no currencies to apply to."""
+    if found.usual.decision.answer != ACCEPT:
+        return
+    own = _terms(found.usual)
+    for other in foreign:
+        if other.usual.decision.answer != ACCEPT or not set(found.countries) <= set(other.countries):
+            continue
+        here = _terms(other.usual)
+        for name, amount in (("returnFees", "returnShippingFeesAmount"), ("restockingFee", "")):
+            was, now = (terms.get(amount, terms.get(name, 0)) for terms in (own, here))
+            if now != was and (now or name in own):
+                yield _property(f"{name} of orders in {other.currency}", now)
+
+
+def _property(name: str, value: Any) -> dict[str, Any]:
+    """A `PropertyValue`, schema.org's own place for what it has no property for."""
+    days = {"unitCode": "DAY"} if type(value) is int and name.endswith("Days") else {}
+    return {"@type": "PropertyValue", "name": name, "value": value, **days}
 
 
 def _window(told: Promise) -> dict[str, Any] | None:

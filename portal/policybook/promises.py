@@ -6,7 +6,7 @@ not in force yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -53,6 +53,14 @@ class Promises:
     def offers(self) -> tuple[Offer, ...]:
         """What is promised to each country in the shop's currency; countries with the same promise together."""
         return offers(self.policy, asking, self.purchase, self.sold_to)
+
+    def foreign(self) -> tuple[Offer, ...]:
+        """The same for orders in each other currency that the policy names."""
+        return tuple(
+            each
+            for currency in self.currencies[1:]
+            for each in offers(self.policy, asking, replace(self.purchase, currency=currency), self.sold_to)
+        )
 
 
 def find_promises(session: Session, shop: Shop, at: datetime) -> Promises | None:

@@ -32,6 +32,7 @@ def structured(found: Promises) -> dict[str, object]:
     base = ports().config.base_url.rstrip("/")
     return json_ld(
         found.offers(),
+        foreign=found.foreign(),
         name=shop.name,
         url=shop.links.shop or base,
         link=base + url_for("customer.policy"),

@@ -33,7 +33,7 @@ def validate(document: dict[str, Any]) -> None:
     wanted, override = TABLE["policy"], TABLE["override"]
     for policy in document["hasMerchantReturnPolicy"]:
         assert policy["@type"] == "MerchantReturnPolicy"
-        _hold(policy, wanted["properties"], wanted["required"])
+        _hold(policy, {**wanted["properties"], **wanted["of_schema_org"]["properties"]}, wanted["required"])
         for name, most in wanted["most"].items():
             assert len(policy.get(name, [])) <= most
         for each in policy.get("returnPolicySeasonalOverride", ()):
@@ -83,6 +83,15 @@ def _is_fee(value: Any) -> bool:
     return _is_amount(value) if isinstance(value, dict) else 0 <= float(value) <= 100
 
 
+def _is_property(value: Any) -> bool:
+    held = value["value"]
+    known = {"@type", "name", "value"} | (
+        {"unitCode"} if type(held) is int and value["name"].endswith("Days") else set()
+    )
+    plain = isinstance(held, str | int) or _is_amount(held)
+    return set(value) == known and value["@type"] == "PropertyValue" and bool(value["name"]) and plain
+
+
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "country": lambda value: bool(re.fullmatch("[A-Z]{2}", value)),
     "url": lambda value: value.startswith("https://"),
@@ -91,5 +100,6 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "date": _is_date,
     "amount": _is_amount,
     "share or amount": _is_fee,
+    "property": _is_property,
     "override": lambda value: isinstance(value, dict),
 }

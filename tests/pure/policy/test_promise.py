@@ -193,6 +193,7 @@ def test_structured_data_promise_what_is_decided(policy: Policy, country: str, d
             for each in known
         )
         return
+    more_agrees(policy, entry, replace(shop, country=country, placed_at=NOW + timedelta(days=900)))
     placed_on = data.draw(st.dates(date(2026, 11, 21), date(2027, 9, 1)))
     placed_at = datetime(placed_on.year, placed_on.month, placed_on.day, 12, tzinfo=policy.zone)
     season = next(
@@ -240,6 +241,25 @@ def test_structured_data_promise_what_is_decided(policy: Policy, country: str, d
         assert worth(defect, facts, resolution)["return_shipping"] == 0
 
 
+def more_agrees(policy: Policy, entry: dict[str, Any], usual: Purchase) -> None:
+    """Whether what stands beside the vocabulary is what is promised outside of seasons, for faults and in another currency."""
+    more = {each["name"]: each["value"] for each in entry.get("additionalProperty", ())}
+    wrong = promise(policy, asks, usual, FAULTY)
+    if wrong.decision.answer == ACCEPT and wrong.window.start == "delivered" and wrong.window.until is None:
+        assert more.get("itemDefectMerchantReturnDays", entry.get("merchantReturnDays")) == wrong.window.days
+    else:
+        assert type(more.get("itemDefectMerchantReturnDays")) is not int
+    if (fee := more.get("returnFees of orders in EUR")) is not None:
+        euro = promise(policy, asks, replace(usual, currency="EUR"), CHANGED_MIND).shipping
+        if isinstance(fee, dict):
+            assert euro.amount is not None
+            assert (minor(fee), fee["currency"]) == (euro.amount.minor, euro.amount.currency)
+        else:
+            assert fee.rpartition("/")[2] == (
+                "ReturnFeesCustomerResponsibility" if euro.kind == "own" else "FreeReturn"
+            )
+
+
 def best(says: dict[str, Any]) -> str:
     names = [each.rpartition("/")[2] for each in says.get("refundType", ["FullRefund"])]
     return next(name for name in ("FullRefund", "StoreCreditRefund", "ExchangeRefund") if name in names)
@@ -249,6 +269,7 @@ def published_by(policy: Policy, shop: Purchase) -> dict[str, Any]:
     found = json_ld(
         offers(policy, asks, shop, SOLD_TO), name="Wren & Harbour", url="https://wren.example",
         link="https://returns.wren.example/policy", returned_to="GB",
+        foreign=offers(policy, asks, replace(shop, currency="EUR"), SOLD_TO),
     )  # fmt: skip
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 

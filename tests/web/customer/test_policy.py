@@ -71,6 +71,13 @@ def test_structured_data_are_valid_in_the_page_and_at_their_own_address(desk: De
     assert (policy["merchantReturnDays"], policy["returnPolicyCountry"]) == (30, "GB")
     assert policy["returnShippingFeesAmount"] == {"@type": "MonetaryAmount", "value": "3.50", "currency": "GBP"}
     assert policy["itemDefectReturnFees"] == "https://schema.org/FreeReturn"
+    # What the page says and the vocabulary has no property for: the days for faults, the fee in other currencies.
+    assert {each["name"]: each["value"] for each in policy["additionalProperty"]} == {
+        "itemDefectMerchantReturnDays": 365,
+        "returnFees of orders in EUR": "https://schema.org/FreeReturn",
+        "returnFees of orders in USD": "https://schema.org/FreeReturn",
+    }
+    assert union["additionalProperty"][0]["value"] == 731
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "max-age=300" in answer.headers["Cache-Control"]
     again = desk.app.test_client().get("/policy.jsonld", headers={"If-None-Match": answer.headers["ETag"]})
