@@ -38,6 +38,8 @@ class Config:
     policy_dir: Path = ROOT / "policies"
     trusted_proxies: int = 0
     log_level: str = "INFO"
+    metrics_token: str = ""
+    """What whoever reads `/metrics` has to send; empty leaves it open, for a port that only the shop's machines reach."""
 
     @property
     def stripe_is_test(self) -> bool:
@@ -87,6 +89,8 @@ def _problems(config: Config) -> list[str]:
         found.append("PORTAL_STORAGE_URL is neither `file:folder` nor `s3://bucket`")
     if not config.policy_dir.is_dir():
         found.append(f"PORTAL_POLICY_DIR: there is no folder {config.policy_dir}")
+    if config.metrics_token and len(config.metrics_token) < 16:
+        found.append("PORTAL_METRICS_TOKEN has fewer than 16 characters; make one with `openssl rand -hex 32`")
     if config.log_level not in LEVELS:
         found.append(f"PORTAL_LOG_LEVEL is none of {', '.join(LEVELS)}")
     return found

@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 SECONDS = 60.0
 """How long a request may take to arrive: enough for three photos over a slow phone's line."""
 STOPPING_SECONDS = 2.0
-"""The same, for a process that was told to stop."""
+"""The same, for a process that was told to stop; and how long a client with its answer may take to close."""
 ANSWER_SECONDS = 20.0
 """How long a client may take to fetch one piece of an answer."""
 ANSWER_AHEAD = 256 * 1024
@@ -121,6 +121,8 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         """See gunicorn."""
         self.coming: dict[Any, tuple[Gathered, float]] = {}
         """Connections whose request has not come whole, the oldest first, and when each began."""
+        self.leaving: dict[Any, float] = {}
+        """Connections that have their answer and have not closed, the oldest first, and when each got it."""
         super().init_process()
 
     def enqueue_req(self, conn: Any) -> None:
@@ -130,7 +132,7 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
         # gunicorn stops to accept when it is full; whoever has not finished makes room for who comes.
         if self.nr_conns >= self.worker_connections:
-            self._drop(next(iter(self.coming)))
+            self._drop(next(iter(self.leaving or self.coming)))
 
     def _receive(self, conn: Any, _socket: socket.socket) -> None:
         gathered, _ = self.coming[conn]
@@ -165,14 +167,36 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         req.body.reader = _Sound(req.body.reader)
         return super().handle_request(req, conn)
 
+    def finish_request(self, conn: Any, _done: Any) -> None:
+        """Called when a connection has its answer. Gunicorn would wait here, and all with it, until the client closes."""
+        self.leaving[conn] = time.monotonic()
+        conn.sock.setblocking(False)
+        self.poller.register(conn.sock, EVENT_READ, partial(self._see_off, conn))
+        with suppress(OSError):
+            conn.sock.shutdown(socket.SHUT_WR)
+
+    def _see_off(self, conn: Any, _socket: socket.socket) -> None:
+        # What still comes is read, or the client would lose the end of its answer.
+        try:
+            more = conn.sock.recv(_PIECE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            more = b""
+        if not more:
+            self._drop(conn)
+
     def murder_pending(self) -> None:
         """Called about once a second: let go of who takes too long."""
-        late = time.monotonic() - (SECONDS if self.alive else STOPPING_SECONDS)
-        for conn in [conn for conn, (_, begun) in self.coming.items() if begun < late]:
+        now = time.monotonic()
+        late = now - (SECONDS if self.alive else STOPPING_SECONDS)
+        slow = [conn for conn, (_, begun) in self.coming.items() if begun < late]
+        for conn in [*slow, *(conn for conn, since in self.leaving.items() if since < now - STOPPING_SECONDS)]:
             self._drop(conn)
 
     def _forget(self, conn: Any) -> None:
-        del self.coming[conn]
+        self.coming.pop(conn, None)
+        self.leaving.pop(conn, None)
         self.poller.unregister(conn.sock)
 
     def _drop(self, conn: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import json
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
@@ -26,9 +27,10 @@ _SAYINGS = {
 def read_body(model: type[Model]) -> Model:
     """The body as ``model``; no body at all is an empty object.
 
-    Raises `Invalid` with a pointer per field, and werkzeug's errors for what is no JSON (400), too large (413) or sent as
-    something else (415). The parser of pydantic reads the bytes once, stops at a depth of 200, and takes no NaN, no lone
-    surrogate and no number of thousands of digits, all of which Python's own would let through or break at.
+    Raises `Invalid` with a pointer per field (for a key that is there twice as well: which of its values is meant, nobody can
+    say), and werkzeug's errors for what is no JSON (400), too large (413) or sent as something else (415). The parser of
+    pydantic stops at a depth of 200, and takes no NaN, no lone surrogate and no number of thousands of digits, all of which
+    Python's own would let through or break at.
     """
     raw = _raw()
     if not raw.strip():
@@ -36,11 +38,38 @@ def read_body(model: type[Model]) -> Model:
     elif request.mimetype and not request.is_json:
         raise UnsupportedMediaType
     try:
-        return model.model_validate_json(raw)
+        found = model.model_validate_json(raw)
+        if twice := _twice(_pairs(raw)):
+            raise Invalid(f"`{twice}` is there twice.", {twice: "is there twice; leave one of them out"})
+        return found
     except ValidationError as error:
         if error.error_count() == 1 and error.errors(include_input=False)[0]["type"] == "json_invalid":
             raise BadRequest from None
         raise _invalid(error) from None
+
+
+class _Object(list[tuple[str, Any]]):
+    """A JSON object with every key that was written."""
+
+
+def _pairs(raw: bytes) -> Any:
+    # Pydantic has read it already, so it is JSON of bounded depth; numbers are of no interest here.
+    return json.loads(raw, object_pairs_hook=_once, parse_int=str, parse_float=str)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Any:
+    """A dictionary where no key repeats, which is the usual case and fast; else every pair."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Object(pairs)
+
+
+def _twice(value: Any, at: tuple[str | int, ...] = ()) -> str:
+    """The pointer of the first key that is there twice; empty when there is none."""
+    if isinstance(value, _Object):
+        keys = [key for key, _ in value]
+        return pointer_of((*at, next(key for key in keys if keys.count(key) > 1)))
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, each in inside if (found := _twice(each, (*at, key)))), "")
 
 
 def _raw() -> bytes:

@@ -192,10 +192,11 @@ def _incomplete(drawn: Rendered) -> str:
 
 
 def customer_address(return_: Return) -> Address:
-    """Where the goods come from: the address that the order was sent to."""
+    """Where the goods come from: the address that the order was sent to. Its papers are open to whoever knows the postcode, so
+    that an order without a name is called by its number, never by an e-mail address."""
     to = return_.order.ship_to or {}
     return Address(
-        name=str(to.get("name") or return_.order.customer_name or return_.email),
+        name=str(to.get("name") or return_.order.customer_name or return_.order.number),
         lines=tuple(str(line) for line in to.get("lines") or ()),
         city=str(to.get("city") or ""),
         region=str(to.get("region") or ""),

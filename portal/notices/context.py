@@ -7,6 +7,7 @@ Stripe or staff said among themselves.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,10 +24,13 @@ from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return,
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, gives_away, keeps_item, message_of
+from portal.returns.queries import is_told_to_buyer
 from portal.reviews.models import Review
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
+CREDIT = "credit_issued"
+"""Brings the code, which is money: it goes to the order's address, whoever else is told of the return."""
 ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
 """What is told of money that was given without a return; each names the order and leads to the gift's page."""
 WITH_MONEY = ABOUT_REFUNDS | {"booked", "received", "credit_issued", "exchange_sent"}
@@ -38,11 +42,12 @@ _PROMISED_BY = {"under_review": ("policy", "asked_us"), "refund_failed": ("refun
 def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
     """Everything that the notice ``kind`` says about ``return_`` as it is now."""
     session, order = tx.session, return_.order
+    to_buyer = is_told_to_buyer(return_) or kind == CREDIT
     context: dict[str, Any] = {
         "at": tx.at.isoformat(),
         "rma": return_.rma,
         "order": order.number,
-        "name": (order.customer_name or str((order.ship_to or {}).get("name") or ""))[:120],
+        "name": (order.customer_name or str((order.ship_to or {}).get("name") or ""))[:120] if to_buyer else "",
         "currency": return_.currency,
         "status": return_.status,
         "refund_when": return_.refund_when,
@@ -62,7 +67,7 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
             context["label"] = label
     if kind in WITH_MONEY:
         context["quote"] = return_.quote
-        context["pieces"] = _pieces(money_of_return(session, return_.id))
+        context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)
     if kind in ABOUT_REFUNDS and event.refund_id is not None:
         refund = session.get_one(Refund, event.refund_id)
         context["refund"] = refund.public_id
@@ -144,9 +149,16 @@ def _deadline(session: Session, return_: Return, event: Event, kinds: tuple[str,
     return session.scalar(query.order_by(Review.due_at).limit(1))
 
 
-def _pieces(money: MoneyView) -> list[dict[str, Any]]:
-    """Each way on which the customer gets something."""
-    return [_piece(piece) for piece in money.pieces]
+def _pieces(money: MoneyView, *, to_buyer: bool) -> list[dict[str, Any]]:
+    """Each way on which the customer gets something; the buyer's card, its bank's reference and a code for the buyer alone."""
+    told = money.pieces if to_buyer else [_of_somebody(piece) for piece in money.pieces]
+    return [_piece(piece) for piece in told]
+
+
+def _of_somebody(piece: Piece) -> Piece:
+    if piece.kind == "store_credit":
+        return replace(piece, label="")
+    return replace(piece, method="", bank_reference="", reference_status="") if piece.kind == "refund" else piece
 
 
 def _piece(piece: Piece) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
     if kind == facts.GIFT:
         return None
     return_ = labels.return_in_hand(tx.session, event.return_id)
-    to = (return_.email or return_.order.email).strip()
+    first, then = return_.email, return_.order.email
+    to = ((then or first) if kind == facts.CREDIT else (first or then)).strip()
     if not to:
         return None
     made = tx.write_new(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from portal.errors import Invalid
 from portal.money import is_currency, spread
-from portal.orders.keys import MAX_NUMBER_KEY, number_key
+from portal.orders.keys import MAX_NUMBER_KEY, hidden_sign, number_key
 
 MAX_AMOUNT = 2**53 - 1
 """The largest integer that every JSON reader keeps exact."""
@@ -176,6 +176,8 @@ def _problems(order: IncomingOrder) -> dict[str, str]:
     key = number_key(order.number)
     if not key or max(len(key), len(order.number)) > MAX_NUMBER_KEY:
         wrong["/number"] = f"is no order number of 1 to {MAX_NUMBER_KEY} signs"
+    elif sign := hidden_sign(order.number):
+        wrong["/number"] = f"has the hidden character {sign}; leave it out"
     if not is_currency(order.currency):
         wrong["/currency"] = f"`{order.currency[:20]}` is no ISO 4217 code such as `GBP`"
     _moment(order.placed_at, "/placed_at", wrong)

@@ -28,6 +28,17 @@ def number_key(text: str) -> str:
     return _without_blanks(text).lstrip("#").upper()
 
 
+def hidden_sign(text: str) -> str:
+    """The first sign that nobody sees or that turns the text around (``U+202E``); empty when there is none.
+
+    Such a number looks like another one on a page and in a mail, and nobody could type it.
+    """
+    if text.isascii() and text.isprintable():
+        return ""
+    hidden = ("Cc", "Cf", "Zl", "Zp")
+    return next((f"U+{ord(sign):04X}" for sign in text if unicodedata.category(sign) in hidden), "")
+
+
 def signs(text: str) -> str:
     """The letters and figures of an order number, in capitals: hyphens, dashes, dots and blanks say nothing."""
     letters = (sign for sign in unicodedata.normalize("NFKC", text).upper() if sign.isalnum())

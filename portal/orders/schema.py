@@ -34,7 +34,7 @@ from portal.orders.incoming import (
     IncomingPayment,
     IncomingVariant,
 )
-from portal.orders.keys import MAX_NUMBER_KEY, number_key
+from portal.orders.keys import MAX_NUMBER_KEY, hidden_sign, number_key
 
 
 def _storable(text: str) -> str:
@@ -46,6 +46,8 @@ def _storable(text: str) -> str:
 def _number(text: str) -> str:
     if not 0 < len(number_key(text)) <= MAX_NUMBER_KEY:
         raise ValueError("is no order number: nothing is left of it without spaces and #")
+    if sign := hidden_sign(text):
+        raise ValueError(f"has the hidden character {sign}; leave it out")
     return text
 
 

@@ -246,7 +246,7 @@ def _name(line: OrderLine) -> str:
 def _buyer(order: Order) -> Address:
     to = order.ship_to or {}
     lines = tuple(str(line) for line in to.get("lines") or ())
-    name, city = str(to.get("name") or order.customer_name or order.email), str(to.get("city") or "")
+    name, city = str(to.get("name") or order.customer_name or order.number), str(to.get("city") or "")
     rest = (str(to.get(key) or "") for key in ("region", "postcode", "country"))
     return Address(name, lines, city, *rest)
 

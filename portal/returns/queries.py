@@ -186,3 +186,13 @@ def _line_json(line: ReturnLine) -> dict[str, Any]:
         "condition": line.condition,
         "disposition": line.disposition,
     }
+
+
+def is_told_to_buyer(return_: Return) -> bool:
+    """True when its mails go to the e-mail address of the order, or the order has none.
+
+    Any other address may be that of somebody who got a present: neither a mail to it nor the link inside tells of the buyer's
+    name, card or code.
+    """
+    bought_by = return_.order.email_key
+    return not bought_by or bought_by == return_.email_key

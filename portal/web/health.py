@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, jsonify
+import hmac
+
+from flask import Flask, Response, jsonify, request
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func, select
 
@@ -27,6 +29,11 @@ def register(app: Flask, ports: Ports) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
+        if wanted := ports.config.metrics_token:
+            kind, _, sent = request.headers.get("Authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), wanted.encode()):
+                why = "Send `Authorization: Bearer` with the token of PORTAL_METRICS_TOKEN.\n"
+                return Response(why, 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
         # Everything is read from the database at the moment of asking, so that any number of web processes tells the same.
         registry = CollectorRegistry()
         with ports.database.read() as session:

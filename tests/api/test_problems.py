@@ -68,6 +68,20 @@ def test_a_body_that_makes_no_sense_is_422(api: Api, path: str, data: bytes) -> 
         assert problem(answer, 422)["errors"]
 
 
+LINE = b'{"line": "1", "quantity": 1, "reason": "changed-mind", "resolution": "refund"%s}'
+TWICE = {
+    "/order": b'{"order": "X", "order": "Y", "lines": [%s]}' % (LINE % b""),
+    "/lines": b'{"order": "X", "lines": [], "l\\u0069nes": [%s]}' % (LINE % b""),
+    "/lines/1/quantity": b'{"order": "X", "lines": [%s, %s]}' % (LINE % b"", LINE % b', "quantity": 2'),
+}
+
+
+@pytest.mark.parametrize("pointer", TWICE)
+def test_a_key_that_is_there_twice_is_refused_by_its_pointer(api: Api, pointer: str) -> None:
+    refused = problem(raw(api, "/decisions", TWICE[pointer]), 422)
+    assert refused["errors"] == [{"pointer": pointer, "detail": "is there twice; leave one of them out"}]
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/xml", "x"]
 )

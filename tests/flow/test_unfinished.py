@@ -56,6 +56,20 @@ def test_forty_unfinished_requests_keep_nobody_waiting(
             assert found.status == 200
 
 
+def test_who_has_the_answer_and_does_not_close_keeps_nobody_waiting(
+    live: LivePortal, address: tuple[str, int], connections: ExitStack
+) -> None:
+    for _ in range(10):
+        connection = connections.enter_context(socket.create_connection(address, timeout=5))
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer(connection).startswith(b"HTTP/1.1 200 ")
+    begun = time.monotonic()
+    for _ in range(4):
+        with urllib.request.urlopen(f"{live.url}/healthz", timeout=5) as found:
+            assert found.status == 200
+    assert time.monotonic() - begun < 1.5
+
+
 def test_more_unfinished_requests_than_the_server_keeps_make_room_for_the_next(
     live: LivePortal, address: tuple[str, int], connections: ExitStack
 ) -> None:

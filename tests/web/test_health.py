@@ -110,6 +110,17 @@ def test_metrics_without_any_worker_say_for_ever(client: FlaskClient) -> None:
     assert "portal_worker_silence_seconds +Inf" in client.get("/metrics").text
 
 
+def test_with_a_token_set_metrics_answer_only_whoever_sends_it(ports: Ports) -> None:
+    token = "m" * 32
+    client = bootstrap.create_app(ports=replace(ports, config=replace(ports.config, metrics_token=token))).test_client()
+    for sent in ("", "Bearer", f"Bearer {token[:-1]}", f"Basic {token}", "Bearer \xfc"):
+        refused = client.get("/metrics", headers={"Authorization": sent} if sent else {})
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer"), sent
+        assert "portal_" not in refused.text
+    assert client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert client.get("/healthz").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_nobody_keeps_these_answers_and_no_cookie_is_set(client: FlaskClient, path: str) -> None:
     answer = client.get(path)

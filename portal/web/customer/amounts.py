@@ -69,11 +69,14 @@ def pay_to(order: Order, *, knows_buyer: bool) -> str:
 
 
 def pieces_for(pieces: Iterable[Piece], *, knows_buyer: bool) -> tuple[Piece, ...]:
-    """The parts of the money with the names of the ways that this session may read."""
+    """The parts of the money with the names of the ways, and the banks' references, that this session may read."""
     if knows_buyer:
         return tuple(pieces)
     return tuple(
-        replace(piece, label=_stranger_words([piece.method])) if piece.kind == "refund" else piece for piece in pieces
+        replace(piece, label=_stranger_words([piece.method]), bank_reference="", reference_status="")
+        if piece.kind == "refund"
+        else piece
+        for piece in pieces
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from flask import flash, request
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock, ids
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.labels import service as labels
 from portal.money import Money
 from portal.notices.links import read_status_key
@@ -23,7 +24,7 @@ from portal.refunds.queries import MoneyView, let_go, money_of_return
 from portal.returns import lifecycle, service
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, payable_quote
-from portal.returns.queries import returns_of_order
+from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
 from portal.reviews.models import Review
 from portal.reviews.service import ASKED, open_reviews
 from portal.timeline import entries_for_return
@@ -62,7 +63,10 @@ def status(rma: str) -> Answer:
     if "key" in request.args:
         number = ids.read_rma(rma) or ""
         if number and read_status_key(ports().config, number, request.args["key"]):
-            grants.grant_return(number, by_email=True)
+            by_email = False
+            with read() as session, suppress(NotFound):
+                by_email = is_told_to_buyer(get_return(session, number))
+            grants.grant_return(number, by_email=by_email)
             return see("status", rma=number)
     with read() as session:
         return_ = find_own(session, rma)
@@ -123,7 +127,7 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
     view = money_of_return(session, return_.id, bank_days=shop.bank_days)
     view = replace(view, pieces=pieces_for(view.pieces, knows_buyer=known))
     codes = [piece.label for piece in view.pieces if piece.kind == "store_credit"]
-    mailed_to = return_.email or order.email
+    mailed_to = order.email or return_.email
     reviews = open_reviews(session, return_.id)
     entries = entries_for_return(session, return_.id)
     asked = next((review for review in reviews if review.status == ASKED), None)

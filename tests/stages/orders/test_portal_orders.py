@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,16 @@ def test_what_is_long_but_allowed_is_stored(any_database: Database, tmp_path: Pa
     report = bring_in(any_database, write_lines(tmp_path / "x.jsonl", longest))
     assert report.bad == []
     assert everything(any_database)[0].total_minor == 2**53 - 1
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200b", "\x07", "\n", "\u2028", "\ufeff"])
+def test_an_order_number_with_a_sign_that_nobody_sees_is_refused_by_name(sign: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_order(CONTRACT | {"number": f"53{sign}6365"})
+    assert refused.value.fields == {"/number": f"has the hidden character U+{ord(sign):04X}; leave it out"}
+    with pytest.raises(Invalid) as refused:
+        prepare(replace(read_order(CONTRACT), number=f"53{sign}6365"))
+    assert refused.value.fields == {"/number": f"has the hidden character U+{ord(sign):04X}; leave it out"}
 
 
 NAUGHTY = st.text(max_size=40) | st.sampled_from(

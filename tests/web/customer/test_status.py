@@ -14,9 +14,12 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from portal.labels.models import Label
+from portal.labels.service import customer_address
 from portal.notices.links import status_link
+from portal.notices.models import Notice
 from portal.orders.models import Payment
 from portal.refunds import settle
+from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund, StoreCredit
 from portal.returns import service
@@ -429,6 +432,53 @@ def test_the_card_of_the_buyer_is_named_to_whom_the_mail_knows_alone(
     look(f"/returns/{rma}")
     news(desk, "succeeded", reference_status="pending")
     look(f"/returns/{rma}")
+
+
+@pytest.mark.parametrize("outcome", ["refund", "store_credit"])
+def test_who_books_by_postcode_with_an_address_of_ones_own_is_told_nothing_of_the_buyer(
+    desk: Desk, customer: Make, outcome: str
+) -> None:
+    own = "sam@elsewhere.example"
+    desk.order()
+    receiver = customer()
+    receiver.find(proof="BS6 5QA")
+    receiver.choose(2)
+    receiver.answer(2, outcome=outcome)
+    receiver.send_with()
+    assert receiver.post("/order/WH-20418/updates", {"email": own}).status_code == 303
+    rma = receiver.book().headers["Location"].split("/")[2]
+    desk.receive(rma)
+    secrets = ["4242", "riya", EMAIL, *(credit.code for credit in desk.rows(StoreCredit))]
+    if outcome == "refund":
+        news(desk, "succeeded", bank_reference="746120438877", reference_status="available")
+        secrets += ["746120438877", "7461 2043 8877", "Bank reference"]
+    mails = {(mail.kind, mail.to): str(mail.context) for mail in desk.rows(Notice)}
+    last = ("refund_sent", own) if outcome == "refund" else ("credit_issued", EMAIL)
+    assert {("booked", own), ("received", own), last} <= set(mails)
+    for (kind, to), told in mails.items():
+        assert (to == own) is (kind != "credit_issued")
+        assert to == EMAIL or not [each for each in secrets if each in told], kind
+    for way in ("key", "track by postcode"):
+        reader = customer()
+        opened(desk, reader, rma, way)
+        page = reader.get(f"/returns/{rma}")
+        assert page.status_code == 200
+        assert not [each for each in secrets if each in page.text]
+        assert ("e-mail to p•••@example.com." in text_of(page)) is (outcome == "store_credit")
+
+
+def test_papers_name_no_address_where_the_order_has_no_name(desk: Desk, customer: Make) -> None:
+    desk.order(customer_name="", ship_to={"postcode": "BS6 5QA", "country": "GB"})
+    rma = customer().book_shirt(method="label")
+    desk.receive(rma)
+    with desk.ports.database.read() as session:
+        return_ = session.scalars(select(Return)).one()
+        assert customer_address(return_).name == "WH-20418"
+    news(desk, "succeeded")
+    desk.work("issue_credit_note")
+    (note,) = desk.rows(CreditNote)
+    assert note.document["buyer"]["name"] == "WH-20418"
+    assert EMAIL not in str(note.document)
 
 
 def test_a_proof_by_postcode_takes_nothing_from_a_proof_by_email(
