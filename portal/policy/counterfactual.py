@@ -185,8 +185,6 @@ class _Search:
         """The values of a fact, those that are decided alike as one condition; ``here`` is what the value it has gives."""
         spec = spec_of(name)
         tried = self._try(others, name)
-        if not tried:
-            return
         now = value_of(others.facts, name, self.policies[0])
         if spec.type in ORDERED:
             for runs, run, nearest in _ranges(now, _Tried(now, others.facts, here), tried):

@@ -8,17 +8,17 @@ consumer). Never: a day that cannot be (a delivery before the order, a question 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from datetime import date, datetime, time
+from typing import Any, cast
 
 from portal.money import Money
 from portal.policy import conditions as c
 from portal.policy.facts import Facts
 from portal.policy.laws import START_OF, last_day
 from portal.policy.loader import Policy
-from portal.policy.terms import Evidence, Questions, Window
+from portal.policy.terms import Window
 
 TODAY, UNITS = "today", "line.quantity"
 ORDERED = frozenset({c.NUMBER, c.MONEY, c.SHARE, c.WEIGHT, c.DAY})
@@ -30,8 +30,8 @@ _DAYS = ("order.placed", "order.shipped", "order.delivered", "order.last_deliver
 """Days in the order in which they come."""
 _NEVER = ("order.currency",)
 """An order in another currency has other amounts: that would be another order, not another fact."""
-_NOBODY = ("ZZ", "QZ", "XZ")
-"""Codes that no country has."""
+_CALENDAR = range(date.min.toordinal() + 1, date.max.toordinal())
+"""Days whose noon is a moment in every timezone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Others:
         return tuple(dict.fromkeys(asked + more))
 
     def _questions(self) -> list[Any]:
-        return [each for value in self._values_of("questions") if isinstance(value, Questions) for each in value.items]
+        return [each for value in self._values_of("questions") for each in value.items]
 
     def values(self, name: str) -> tuple[Any, ...]:
         """The values to try in place of the one that the fact has: days as dates of the shop's calendar, in order."""
@@ -109,15 +109,10 @@ class Others:
 
     def other(self, name: str) -> str | None:
         """A text that stands for every one that no rule names; None where there is none, or patterns could tell them apart."""
-        spec, named = spec_of(name), self._named(name)
-        if (
-            spec.type != c.TEXT
-            or spec.words
-            or not named
-            or any(test.op == "matches" for test in self._tests.get(name, ()))
-        ):
+        named = self._named(name)
+        if not named or spec_of(name).words or self._choices(name):
             return None
-        return None if self._choices(name) else another(spec, named)
+        return None if any(test.op == "matches" for test in self._tests[name]) else another(named)
 
     def _named(self, name: str) -> dict[str, str]:
         """The texts that rules name, and the choices that the customer has."""
@@ -136,24 +131,23 @@ class Others:
     def _amounts(self, name: str, tests: Sequence[c.Comparison], now: Money | None) -> list[Money]:
         currency = now.currency if now is not None else self.facts.order.currency
         constants = [each for each in _constants(tests) if each.currency == currency]
-        found = {each.minor + step for each in constants for step in (-1, 0, 1) if each.minor + step >= 0}
+        found = {minor for each in constants for minor in _beside(each.minor) if minor >= 0}
         line = self.facts.line_value
-        if name == "return.value" and line is not None and line.currency == currency:
+        if found and name == "return.value" and line is not None and line.currency == currency:
             # Less than what this line alone is worth is less of the line too; see `with_value`.
-            found |= {line.minor} if found else set()
-        return [Money(minor, currency) for minor in sorted(found)] if currency is not None else []
+            found.add(line.minor)
+        return [Money(minor, cast(str, currency)) for minor in sorted(found)]
 
     def _numbers(self, name: str, tests: Sequence[c.Comparison]) -> list[int]:
         constants = list(_constants(tests))
         if name == "evidence":
-            constants += [each.photos for each in self._values_of("evidence") if isinstance(each, Evidence)]
+            constants += [each.photos for each in self._values_of("evidence")]
         lowest = (self.facts.quantity or 0) if name == "return.items" else 0
-        found = {each + step for each in constants for step in (-1, 0, 1)}
-        return sorted(each for each in found if each >= lowest)
+        return sorted({number for each in constants for number in _beside(each) if number >= lowest})
 
     def _fewer(self) -> list[int]:
-        units = self.facts.quantity
-        if units is None or not 1 < units <= MOST_UNITS:
+        units = self.facts.quantity or 0
+        if units > MOST_UNITS:
             return []
         if self.worth is None and {"line.value", "return.value"} & set(self._tests):
             return []
@@ -163,38 +157,36 @@ class Others:
         facts, zone = self.facts, self.policies[0].zone
         if facts.at is None:
             return []
-        asked = facts.at.astimezone(zone).date()
-        found = {each + timedelta(days=step) for each in _constants(tests) for step in (-1, 0, 1)}
-        ends = {each: last_day(each, facts, zone) for each in self._windows}
+        asked = facts.at.astimezone(zone).toordinal()
+        found = {day for each in _constants(tests) for day in _beside(each.toordinal())}
+        ends = {each: last.toordinal() for each in self._windows if (last := last_day(each, facts, zone)) is not None}
         if name == TODAY:
-            for turn in self.turns:
-                found |= {turn.astimezone(zone).date() + timedelta(days=step) for step in (-1, 0, 1)}
+            found |= {day for turn in self.turns for day in _beside(turn.astimezone(zone).toordinal())}
             for window, end in ends.items():
-                if end is not None:
-                    found |= {end + timedelta(days=late + step) for late in (0, window.grace) for step in (0, 1)}
-            for counts, start in self._counted():
-                found |= {start + timedelta(days=each + step) for each in counts for step in (-1, 0, 1)}
-            return sorted(day for day in found if self.can_be(name, day))
-        # A window that starts with this day ends on one of these days when it starts so many days before.
-        known = {asked, *(each for each in ends.values() if each is not None)}
-        steps = (-3, -2, -1, 0, 1) if any(each.ends_on != "day" for each in self._windows) else (-1, 0, 1)
-        # The last parcel is not earlier than this one; see `with_value`.
-        starts = (name, "order.last_delivered") if name == "order.delivered" else (name,)
-        for window in self._windows:
-            if window.days is not None and _START_FACTS[window.start] in starts:
-                days = {window.days, window.days + window.grace}
-                found |= {end - timedelta(days=each - step) for end in known for each in days for step in steps}
-        counted = _constants(self._tests.get(name.replace("order.", "days_since."), ()))
-        found |= {asked - timedelta(days=each + step) for each in counted for step in (-1, 0, 1)}
-        found |= {each for each in self.bounds(name) if each != date.min}
-        return sorted(day for day in found if self.can_be(name, day))
+                found |= {end + late + step for late in (0, window.grace) for step in (0, 1)}
+            found |= {day for days, start in self._counted() for each in days for day in _beside(start + each)}
+        else:
+            # The last parcel is not earlier than this one; see `with_value`.
+            starts = (name, "order.last_delivered") if name == "order.delivered" else (name,)
+            for window in self._windows:
+                if window.days is not None and _START_FACTS[window.start] in starts:
+                    # A window that starts with this day ends on one of these days when it starts so many days before, and up
+                    # to two days more where its end moves to a business day.
+                    for end in (asked, *ends.values()):
+                        for days in (window.days, window.days + window.grace):
+                            found |= {end - days + step for step in (-3, -2, -1, 0, 1)}
+            counted = _constants(self._tests.get(name.replace("order.", "days_since."), ()))
+            found |= {day for each in counted for day in _beside(asked - each)}
+            found |= {each.toordinal() for each in self.bounds(name)}
+        return [day for each in sorted(found) if each in _CALENDAR and self.can_be(name, day := date.fromordinal(each))]
 
-    def _counted(self) -> Iterator[tuple[list[int], date]]:
-        for start, path in (("placed", "order.placed"), ("shipped", "order.shipped"), ("delivered", "order.delivered")):
-            day = value_of(self.facts, path, self.policies[0])
-            tests = self._tests.get(f"days_since.{start}")
-            if day is not None and tests:
-                yield list(_constants(tests)), day
+    def _counted(self) -> Iterator[tuple[list[int], int]]:
+        """What rules count days since, and the day they are counted from."""
+        for name, tests in self._tests.items():
+            if name.startswith("days_since."):
+                day = value_of(self.facts, name.replace("days_since.", "order."), self.policies[0])
+                if day is not None:
+                    yield list(_constants(tests)), day.toordinal()
 
     def can_be(self, name: str, value: Any) -> bool:
         """Whether the other days allow this one; what is no day always can be."""
@@ -243,22 +235,19 @@ def with_value(
         value = datetime.combine(value, time(12), tzinfo=policy.zone)
     group, _, field_ = spec.path.rpartition(".")
     changed = _put(facts, group, field_, value)
+    line, whole, last = facts.line_value, facts.return_value, facts.order.last_delivered_at
     match name:
-        case "order.delivered" if (last := facts.order.last_delivered_at) is not None and value > last:
-            return _put(changed, "order", "last_delivered_at", value)
+        case "order.delivered" if last is not None:
+            return _put(changed, "order", "last_delivered_at", max(last, value))
         case "order.is_business":
             return replace(changed, is_consumer=not value)
         case "customer.is_consumer" if not value or facts.order.is_business:
             return _put(changed, "order", "is_business", not value)
-        case "return.value" if facts.line_value is not None and _exceeds(facts.line_value, value):
-            return replace(changed, line_value=value)
-        case "line.value" if facts.return_value is not None and _exceeds(value, facts.return_value):
-            return replace(changed, return_value=value)
+        case "return.value" if line is not None and line.currency == value.currency:
+            return replace(changed, line_value=min(line, value))
+        case "line.value" if whole is not None and whole.currency == value.currency:
+            return replace(changed, return_value=max(whole, value))
     return changed
-
-
-def _exceeds(one: Money, other: Money) -> bool:
-    return one.currency == other.currency and one.minor > other.minor
 
 
 def _put(facts: Facts, group: str, name: str, value: Any) -> Facts:
@@ -268,40 +257,40 @@ def _put(facts: Facts, group: str, name: str, value: Any) -> Facts:
 
 
 def _with_units(facts: Facts, units: int, worth: Callable[[int], Money] | None) -> Facts:
-    """So many of the units instead, everything else of the return as it is."""
-    less = (facts.quantity or units) - units
-    items, value, whole = facts.return_items, facts.line_value, facts.return_value
-    now = worth(units) if worth is not None else value
-    if worth is not None and value is not None and whole is not None and now is not None:
-        whole = whole - (value - now)
+    """So many of the units instead, fewer than there are, everything else of the return as it is."""
+    less = cast(int, facts.quantity) - units
+    line, whole = facts.line_value, facts.return_value
+    if worth is not None:
+        if line is not None and whole is not None:
+            whole = whole - (line - worth(units))
+        line = worth(units)
     return facts.asking(
         quantity=units,
-        line_value=now,
+        line_value=line,
         return_value=whole,
-        return_items=None if items is None else items - less,
-        return_is_full=False if less > 0 and facts.return_is_full is not None else facts.return_is_full,
+        return_items=None if facts.return_items is None else facts.return_items - less,
+        return_is_full=None if facts.return_is_full is None else False,
     )
 
 
 def value_of(facts: Facts, name: str, policy: Policy) -> Any:
     """The value that the fact has, a moment as its day in the policy's calendar; None when it is not known."""
     spec = spec_of(name)
-    if name.startswith(c.ANSWER_PREFIX):
-        said = (facts.answers or {}).get(name.removeprefix(c.ANSWER_PREFIX))
-        return None if said is None else str(said).lower() if isinstance(said, bool) else str(said)
-    group, _, field_ = spec.path.rpartition(".")
-    found = getattr(getattr(facts, group) if group else facts, field_)
+    found = c.getter(spec)(facts)
     return _local(found, policy) if spec.type == c.DAY else found
 
 
-def another(spec: c.FactSpec, named: Mapping[str, Any]) -> str:
+def another(named: Container[str]) -> str:
     """A text that no rule names."""
-    if spec.kind == "country":
-        return next(code for code in _NOBODY if code.casefold() not in named)
     other = "something else"
     while other in named:
         other += "."
     return other
+
+
+def _beside(limit: int) -> range:
+    """A limit and its neighbours."""
+    return range(limit - 1, limit + 2)
 
 
 def _local(moment: datetime | None, policy: Policy) -> date | None:

@@ -181,6 +181,10 @@ def everything(rules: str, facts: Facts, **rest: Any) -> tuple[WhatIf, ...]:
             "If it is not so that the item has the tag sale: accepted.",
             "Without “Sale”: accepted.",
         ], id="tags that are not known"),
+        pytest.param("".join(SALE.replace("Sale", f"S{at}") for at in range(3)), item(JUMPER, tags=("sale",)), [
+            "If it is not so that the item has the tag sale: accepted.",
+            "Without “S0”, “S1” and “S2”: accepted.",
+        ], id="three rules that refuse"),
         pytest.param("".join(SALE.replace("Sale", f"S{at}") for at in range(4)), item(JUMPER, tags=("sale",)), [
             "If it is not so that the item has the tag sale: accepted.",
             "Without “S0”, “S1”, “S2” and “S3”: accepted.",
@@ -470,6 +474,20 @@ def test_a_customer_s_days_are_looked_at_only_where_a_rule_asks_them() -> None:
     days = for_customer(alone(policy(quick + BIG)), JUMPER)
     assert customer_sentences(days) == ("It would have been accepted until 8 November 2026.",)
     assert for_customer(alone(policy(BIG)), JUMPER.asking(at=LATE)) == ()
+    dear = BIG.replace("return.value", "line.value")
+    assert customer_sentences(
+        for_customer(alone(policy(dear)), THREE, worth=lambda units: Money(150_00 * units, "GBP"))
+    ) == ("Up to 2 of them need no check by a person.",)
+
+
+def test_a_policy_that_asks_nothing_a_customer_may_be_told_of_costs_no_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("a page with many lines waits for this")
+
+    monkeypatch.setattr("portal.policy.counterfactual.decide_bound", never)
+    assert for_customer(alone(policy(SALE + FAULTY)), THREE) == ()
 
 
 def test_what_is_still_asked_for_is_said_with_the_answer() -> None:
