@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeAlias, cast
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
@@ -29,11 +30,13 @@ Cell: TypeAlias = tuple[int, int, bool, int]
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """The money side of a decision. ``number`` is the same for equal terms; ``waits`` for a person."""
+    """The money side of a decision. ``number`` is the same for equal terms; ``waits`` for a person. From the amount
+    ``even_from`` on, a penny more paid is a penny more refunded and all else stays; infinite where a share is taken."""
 
     number: int
     waits: bool
     by_unit: bool
+    even_from: float
     outbound: str
     terms: Mapping[str, Term]
 
@@ -52,13 +55,17 @@ class Prices:
         terms = decision.terms
         values = tuple(terms[name].value for name in _PRICED)
         number = self._terms.setdefault(values, len(self._terms))
+        fee, label = terms["restocking_fee"].value, terms["return_shipping"].value
         # A share is taken of the whole line, whatever its units.
-        by_unit = terms["restocking_fee"].value.amount is not None
-        return Priced(number, decision.answer == REVIEW, by_unit, terms["outbound_shipping"].value, terms)
+        by_unit = fee.amount is not None
+        fixed = 0 if label.amount is None else label.amount.minor
+        even_from = inf if by_unit or fee.bp or label.bp else fixed
+        return Priced(number, decision.answer == REVIEW, by_unit, even_from, terms["outbound_shipping"].value, terms)
 
-    def total(self, of: Priced, currency: str, cells: Mapping[Cell, int]) -> dict[str, int]:
-        """What so many lines of each kind add to the tally of the policy that decided so."""
-        refunded = kept = 0
+    def total(self, of: Priced, currency: str, cells: Mapping[Cell, int], more: int) -> dict[str, int]:
+        """What so many lines of each kind add to the tally of the policy that decided so. ``more`` is what was paid for them
+        beyond the amounts of the cells, and is refunded penny by penny."""
+        refunded, kept = more, 0
         known = self._known.setdefault((of.number, currency), {})
         if len(known) > MAX_KNOWN:
             known.clear()
@@ -163,6 +170,8 @@ QUESTIONS = (Question("ordinary", "changed-mind"), Question("fault", "faulty"))
 
 
 Outcome: TypeAlias = tuple[Decision, Decision]
+_Counted: TypeAlias = tuple[int, int | None, int, bool, int]
+"""A kind and a `Cell` of it; no amount where only the sum of amounts matters."""
 _NOTHING: Cell = (0, 1, False, 0)
 
 
@@ -174,7 +183,8 @@ class _Kind:
     """Lines with one outcome: the currency, both decisions on each question, and what of them the money depends on.
 
     ``pays`` is False when all are refused; ``by_unit`` when nothing is taken by the unit; ``always`` and ``whole`` say whether
-    outbound shipping goes back, for every line or for one that is its whole order.
+    outbound shipping goes back, for every line or for one that is its whole order. From ``even_from`` on, a penny more paid
+    is a penny more refunded, whatever is answered.
     """
 
     currency: str
@@ -182,17 +192,21 @@ class _Kind:
     priced: tuple[Money, ...]
     pays: bool
     by_unit: bool
+    even_from: float
     always: bool
     whole: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Sold lines, column by column. ``keys`` differ for lines that the policies can tell apart; ``cells`` are their money;
-    ``ids`` name them; ``facts`` makes the facts of the line at a place, without a reason."""
+    """Sold lines, column by column. ``keys`` differ for lines that the policies can tell apart; then what money depends on, as
+    in a `Cell`; ``ids`` name them; ``facts`` makes the facts of the line at a place, without a reason."""
 
     keys: Sequence[Hashable]
-    cells: Sequence[Cell]
+    gross: Sequence[int]
+    units: Sequence[int]
+    alone: Sequence[bool]
+    shipping: Sequence[int]
     ids: Sequence[int]
     facts: Callable[[int], Facts]
 
@@ -212,34 +226,44 @@ class LineTrial:
     def run(self, batch: Iterable[Lines]) -> dict[str, Comparison]:
         """Decide a batch. What was learnt about kinds of lines is kept for the next one."""
         found = {question.name: Comparison() for question in QUESTIONS}
-        counts: Counter[tuple[int, Cell]] = Counter()
+        counts: Counter[_Counted] = Counter()
+        paid: list[int] = []
         firsts: dict[int, int] = {}
         for lines in batch:
             numbers = self._number(lines)
-            counts.update(zip(numbers, lines.cells, strict=True))
+            # Only the sum is kept of amounts that are refunded penny by penny, so that nearly all lines of a kind are alike.
+            even_from = [kind.even_from for kind in self._kinds]
+            told = [
+                None if gross >= even_from[number] else gross
+                for number, gross in zip(numbers, lines.gross, strict=True)
+            ]
+            counts.update(zip(numbers, told, lines.units, lines.alone, lines.shipping, strict=True))
+            paid += [0] * (len(self._kinds) - len(paid))
+            for number, gross in zip(numbers, lines.gross, strict=True):
+                paid[number] += gross
             for place in sorted(numbers.index(number) for number in set(numbers).difference(firsts)):
                 firsts[numbers[place]] = lines.ids[place]
             if len(counts) > MAX_KNOWN:
-                self._add(found, counts)
+                self._add(found, counts, paid)
                 counts.clear()
-        self._add(found, counts)
+                paid.clear()
+        self._add(found, counts, paid)
         self.examples = self._examples(firsts)
         return found
 
     def _number(self, lines: Lines) -> list[int]:
         return self._numbers.of(lines.keys, lambda place: self._decide(lines.facts(place)))
 
-    def _cells(self, counts: Mapping[tuple[int, Cell], int]) -> dict[int, dict[Cell, int]]:
+    def _cells(self, counts: Mapping[_Counted, int]) -> dict[int, dict[Cell, int]]:
         """What was counted, by kind. What cannot change the money of a kind is left out, so that more lines are alike."""
         found: dict[int, dict[Cell, int]] = {}
-        for (number, cell), times in counts.items():
+        for (number, told, units, alone, shipping), times in counts.items():
             kind = self._kinds[number]
+            cell = _NOTHING
             if kind.pays:
-                gross, quantity, alone, shipping = cell
                 ships = shipping and (kind.always or (kind.whole and alone))
-                cell = (gross, quantity if kind.by_unit else 1, bool(alone and ships), shipping if ships else 0)
-            else:
-                cell = _NOTHING
+                gross = int(kind.even_from) if told is None else told
+                cell = (gross, units if kind.by_unit else 1, bool(alone and ships), shipping if ships else 0)
             cells = found.setdefault(number, {})
             cells[cell] = cells.get(cell, 0) + times
         return found
@@ -275,15 +299,18 @@ class LineTrial:
                     tuple(priced),
                     bool(every),
                     any(each.by_unit for each in every),
+                    max((each.even_from for each in every), default=0),
                     "always" in outbound,
                     "full_return" in outbound,
                 )
             )
         return number
 
-    def _add(self, found: Mapping[str, Comparison], counts: Mapping[tuple[int, Cell], int]) -> None:
+    def _add(self, found: Mapping[str, Comparison], counts: Mapping[_Counted, int], paid: Sequence[int]) -> None:
         for number, cells in self._cells(counts).items():
             kind, times = self._kinds[number], sum(cells.values())
+            # What was paid for these lines above the amounts that stand in their cells.
+            more = paid[number] - sum(cell[0] * count for cell, count in cells.items())
             # Where both policies or both questions give the same, it is summed once.
             totals: dict[tuple[int, bool], dict[str, int]] = {}
             for question, decided, priced in zip(QUESTIONS, kind.decided, kind.priced, strict=True):
@@ -293,7 +320,7 @@ class LineTrial:
                     if of is not None:
                         total = totals.get((of.number, of.waits))
                         if total is None:
-                            total = totals[of.number, of.waits] = self._prices.total(of, kind.currency, cells)
+                            total = totals[of.number, of.waits] = self._prices.total(of, kind.currency, cells, more)
                         tally.add(kind.currency, total)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import aliased
 
 from portal.orders.models import Order, OrderLine
 
-ORDERS_AT_ONCE = 2_500
+ORDERS_AT_ONCE = 500
 """Orders that are read at once with their lines."""
 
 # What is read of an order and of a line when somebody wants it, and what stands there where it was not read.
@@ -44,7 +44,7 @@ class Chunk:
 
     def __init__(self, orders: Columns, lines: Columns, wanted: set[str]) -> None:
         place = {order: at for at, order in enumerate(orders["order"])}
-        owners = [place.get(order) for order in lines["of"]]
+        owners = list(map(place.get, lines["of"]))
         if None in owners:
             # Between the orders that count stand some that were placed too early.
             kept = [owner is not None for owner in owners]
@@ -63,8 +63,8 @@ class Chunk:
         """When the last goods of each order came: nothing until all have that are waited for, as `returns.facts` has it."""
         last = [""] * orders
         for owner, came, waits in zip(self._owners, self["delivered"], self["waited_for"], strict=True):
-            if waits:
-                last[owner] = max(last[owner], came or _NOT_YET)
+            if waits and (came is None or came > last[owner]):
+                last[owner] = came or _NOT_YET
         return [None if moment in ("", _NOT_YET) else moment for moment in last]
 
     def __getitem__(self, name: str) -> Sequence[Any]:

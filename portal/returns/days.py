@@ -23,6 +23,8 @@ Days: TypeAlias = tuple[int, ...]
 """The same moment's day in each zone, as ordinals."""
 MOMENTS = ("placed", "last_delivered", "shipped", "delivered")
 """The moments of a line. Columns of them hold what the database writes, None where a moment is not known."""
+_SPLIT = -1
+"""Stands for an hour within which a day of some zone begins: each of its moments is looked at by itself."""
 _PLAIN = {"days", "until", "start", "if_undelivered"}
 
 
@@ -41,9 +43,8 @@ class Calendar:
     def __init__(self, zones: Sequence[ZoneInfo], years: int = 0) -> None:
         self.zones = tuple(dict.fromkeys(zones))
         self._years = years
-        self._whole: dict[str, Days] = {}
-        self._numbers = Numbers()
-        self._by_number: dict[Days | None, int] = {}
+        self._hours = Numbers()
+        self._by_days: dict[Days | None, int] = {}
 
     def moment(self, text: str) -> datetime:
         """The aware moment."""
@@ -52,26 +53,26 @@ class Calendar:
 
     def days(self, text: str | None) -> Days | None:
         """The day in each zone; None when the moment is not known."""
-        return None if text is None else self._of_hour(text[:13]) or self.days_of(self.moment(text))
+        return None if text is None else self.days_of(self.moment(text))
 
     def numbers(self, moments: Sequence[str | None]) -> list[int]:
         """A number for the days of each moment, the same for the same days."""
         hours = [text and text[:13] for text in moments]
-        split = [
-            hour for hour in set(hours).difference(self._whole) if hour is not None and self._of_hour(hour) is None
-        ]
-        told = [moments[at] if hour in split else hour for at, hour in enumerate(hours)] if split else hours
-        known = self._by_number
-        return self._numbers.of(told, lambda at: known.setdefault(self.days(told[at]), len(known)))
-
-    def _of_hour(self, hour: str) -> Days | None:
-        """The days of every moment of an hour; None where a day of some zone begins within it."""
-        found = self._whole.get(hour)
-        if found is None:
-            days = self.days_of(self.moment(hour + ":00:00"))
-            if days == self.days_of(self.moment(hour + ":59:59.999999")):
-                found = self._whole[hour] = days
+        found = self._hours.of(hours, lambda at: self._of_hour(hours[at]))
+        if _SPLIT in found:
+            found = [
+                self._number(self.days(moments[at])) if number == _SPLIT else number for at, number in enumerate(found)
+            ]
         return found
+
+    def _of_hour(self, hour: str | None) -> int:
+        if hour is None:
+            return self._number(None)
+        first, last = (self.days(hour + rest) for rest in (":00:00", ":59:59.999999"))
+        return self._number(first) if first == last else _SPLIT
+
+    def _number(self, days: Days | None) -> int:
+        return self._by_days.setdefault(days, len(self._by_days))
 
     def days_of(self, moment: datetime) -> Days:
         """The day in each zone."""

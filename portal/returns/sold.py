@@ -8,8 +8,10 @@ differ in nothing that the policies ask. Never: an object per line, a write.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,7 +22,7 @@ from sqlalchemy import Connection
 from portal.money import Money
 from portal.orders.models import Order, OrderLine
 from portal.policy.conditions import Comparison, compile_condition
-from portal.policy.facts import CustomerFacts, Facts, ItemFacts
+from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.loader import Policy
 from portal.policy.simulate import Lines, Numbers
 from portal.returns import facts as gather
@@ -75,6 +77,10 @@ _SORTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Amounts are many, but only on which side of the policies' own amounts they are makes a difference.
+_AMOUNTS = {("gross", "currency"), ("price", "currency"), ("total", "currency")}
+
+
 class SoldLines:
     """How sold lines are read for two policies.
 
@@ -99,15 +105,13 @@ class SoldLines:
         self._days = DayClasses(self._calendar, policies, days, asked_after)
         self._history = history
         plain = {*_ALWAYS}
-        sorters: dict[tuple[str, ...], list[Callable[[Facts], object]]] = {}
+        sorters: dict[tuple[str, ...], list[tuple[Comparison, ZoneInfo]]] = {}
         for fact in sorted({test.fact for test in days}):
             parts = _SORTED.get(fact)
             if parts is None:
                 plain |= {*_NEEDS.get(fact, ())}
             else:
-                sorters.setdefault(parts, []).extend(
-                    compile_condition(test, zone) for test, zone in tests if test.fact == fact
-                )
+                sorters.setdefault(parts, []).extend(each for each in tests if each[0].fact == fact)
         wanted = {*_EVERY, *plain, *(name for parts in sorters for name in parts)}
         if any(gives_shipping_back(policy) for policy in policies):
             wanted |= {"shipping", "alone"}
@@ -143,8 +147,9 @@ class SoldLines:
             *(sorter.numbers(chunk, facts) for sorter in self._sorters),
             strict=True,
         )
-        cells = zip(*(chunk[name] for name in ("gross", "quantity", "alone", "shipping")), strict=True)
-        return Lines(list(keys), list(cells), chunk["line"], facts)
+        return Lines(
+            list(keys), chunk["gross"], chunk["quantity"], chunk["alone"], chunk["shipping"], chunk["line"], facts
+        )  # fmt: skip
 
     def _facts(self, at: Mapping[str, Any]) -> Facts:
         """The facts of a line without reason and wish, of everything that was read of it."""
@@ -201,40 +206,33 @@ class SoldLines:
 class _Sorter:
     """Which class a value belongs to, as a number: values that answer every one of the tests alike are in one.
 
-    ``parts`` name what the value is made of, ``tests`` are compiled conditions on it.
+    ``parts`` name what the value is made of, ``tests`` are those on it, with the zone of their policy.
     """
 
-    def __init__(self, parts: tuple[str, ...], tests: Sequence[Callable[[Facts], object]]) -> None:
+    def __init__(self, parts: tuple[str, ...], tests: Sequence[tuple[Comparison, ZoneInfo]]) -> None:
         self._parts = parts
-        self._tests = tests
+        self._holds = [compile_condition(test, zone) for test, zone in tests]
+        self._edges = _edges(test for test, _ in tests) if parts in _AMOUNTS else None
         self._numbers = Numbers()
         self._classes: dict[Hashable, int] = {}
 
     def numbers(self, chunk: Chunk, facts: Callable[[int], Facts]) -> list[int]:
         """The class of each line's value; ``facts`` gives the facts of the line at a place."""
-        values = list(zip(*(chunk[name] for name in self._parts), strict=True))
-        bare = _BARE.get(self._parts)
+        columns = [chunk[name] for name in self._parts]
+        if self._edges is not None:
+            columns[0] = list(map(partial(bisect_right, self._edges), columns[0]))
 
         def learn(place: int) -> int:
-            here = facts(place) if bare is None else bare(*values[place])
-            return self._classes.setdefault(tuple(test(here) for test in self._tests), len(self._classes))
+            here = facts(place)
+            return self._classes.setdefault(tuple(holds(here) for holds in self._holds), len(self._classes))
 
-        return self._numbers.of(values, learn)
-
-
-def _gross(minor: int, currency: str) -> Facts:
-    value = Money(minor, currency)
-    return Facts(line_value=value, return_value=value)
+        return self._numbers.of(list(zip(*columns, strict=True)), learn)
 
 
-def _price(minor: int, currency: str) -> Facts:
-    return Facts(item=ItemFacts(price=Money(minor, currency)))
-
-
-# Amounts are many, and their tests need nothing else: facts with the amount alone are enough to sort them.
-_BARE: Mapping[tuple[str, ...], Callable[[int, str], Facts]] = {
-    ("gross", "currency"): _gross, ("price", "currency"): _price
-}  # fmt: skip
+def _edges(tests: Iterable[Comparison]) -> list[int]:
+    """The amounts, in minor units, from which on some test may answer differently than for a penny less."""
+    values = [test.value if isinstance(test.value, tuple) else (test.value,) for test in tests]
+    return sorted({value.minor + more for each in values for value in each for more in (0, 1)})
 
 
 def gives_shipping_back(policy: Policy) -> bool:

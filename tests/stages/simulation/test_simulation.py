@@ -120,7 +120,7 @@ def fill(database: Database, orders: int = 60) -> None:
         placed = datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=drawn.randrange(30 * 24 * 60))
         items = []
         for _ in range(drawn.choice((1, 1, 2, 3))):
-            units, price = drawn.choice((1, 1, 2, 3, 7)), drawn.choice((399, 1000, 2599, 7350))
+            units, price = drawn.choice((1, 1, 2, 3, 7)), drawn.choice((120, 399, 1000, 2599, 7350))
             listed = units * price
             gross = listed - drawn.choice((0, 0, listed // 9))
             parcel = placed + timedelta(hours=drawn.randrange(20, 200))
@@ -241,17 +241,30 @@ def published(database: Database, text: str) -> int:
         return publish(tx, text, filename="before", author="test").number
 
 
-@given(before=policies, after=policies, asked_after=st.sampled_from([0, 8, 14, 40]))
-@example(before=text_of(RULES), after=text_of(RULES[::-1], outbound="always", zone="Asia/Kathmandu"), asked_after=14)
-@example(before=text_of([]), after=text_of([RULES[6]]), asked_after=14)
+@given(
+    before=policies,
+    after=policies,
+    asked_after=st.sampled_from([0, 8, 14, 40]),
+    at_once=st.sampled_from([1, 8, 500]),
+    known=st.sampled_from([0, 6, 200_000]),
+)
+@example(
+    before=text_of(RULES), after=text_of(RULES[::-1], outbound="always", zone="Asia/Kathmandu"),
+    asked_after=14, at_once=500, known=200_000,
+)  # fmt: skip
+@example(before=text_of([]), after=text_of([RULES[6]]), asked_after=14, at_once=8, known=6)
+@example(before=text_of([]), after=text_of([RULES[4]], outbound="always"), asked_after=14, at_once=500, known=0)
 @settings(
     max_examples=int(os.environ.get("SIMULATION_EXAMPLES", "6")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_simulation_is_what_deciding_one_by_one_gives(
-    shop: Database, before: str, after: str, asked_after: int
+    shop: Database, monkeypatch: pytest.MonkeyPatch, before: str, after: str, asked_after: int, at_once: int, known: int
 ) -> None:
+    """Neither the size of what is read at once nor how much is remembered changes anything."""
+    monkeypatch.setattr("portal.returns.chunks.ORDERS_AT_ONCE", at_once)
+    monkeypatch.setattr("portal.policy.simulate.MAX_KNOWN", known)
     sample = Sample(date(2026, 10, 4), asked_after=asked_after)
     number = published(shop, before)
     slow = one_by_one(shop, load_policy(before), load_policy(after), sample)
