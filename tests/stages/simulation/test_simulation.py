@@ -120,7 +120,7 @@ def fill(database: Database, orders: int = 60) -> None:
         placed = datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=drawn.randrange(30 * 24 * 60))
         items = []
         for _ in range(drawn.choice((1, 1, 2, 3))):
-            units, price = drawn.choice((1, 1, 2, 3, 7)), drawn.choice((120, 399, 1000, 2599, 7350))
+            units, price = drawn.choice((1, 1, 2, 3, 7)), drawn.choice((120, 399, 1000, 2000, 2599, 7350))
             listed = units * price
             gross = listed - drawn.choice((0, 0, listed // 9))
             parcel = placed + timedelta(hours=drawn.randrange(20, 200))
