@@ -90,6 +90,12 @@ def tell(kind: str) -> Step:
     return step
 
 
+def tell_of_review(tx: Tx, event: Event, shop: Shop) -> None:
+    """Tell that a person looks first. Of a withdrawal it is told with its confirmation, which stands whatever they find."""
+    if not (event.data or {}).get("withdrawal"):
+        tell("under_review")(tx, event, shop)
+
+
 def then(job: str, *, after: timedelta = timedelta(0)) -> Step:
     """A step that enqueues ``job`` for the event's refund or return."""
 
@@ -157,7 +163,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "order.updated": (count_other_hands,),
     # a wish becomes a return
     "return.booked": (reserve,),
-    "return.review_opened": (tell("under_review"),),
+    "return.withdrawn": (tell("withdrawn"),),
+    "return.review_opened": (tell_of_review,),
     "return.asked": (tell("asked"),),
     "return.authorized": (label, tell("booked"), pay_when("authorized")),
     "return.rejected": (let_go, tell("refused")),

@@ -33,7 +33,7 @@ CREDIT = "credit_issued"
 """Brings the code, which is money: it goes to the order's address, whoever else is told of the return."""
 ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
 """What is told of money that was given without a return; each names the order and leads to the gift's page."""
-WITH_MONEY = ABOUT_REFUNDS | {"booked", "received", "credit_issued", "exchange_sent"}
+WITH_MONEY = ABOUT_REFUNDS | {"withdrawn", "booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
 # The questions to staff whose deadline a notice tells to the customer.
 _PROMISED_BY = {"under_review": ("policy", "asked_us"), "refund_failed": ("refund_failed", "dispute")}

@@ -142,6 +142,9 @@ def _values(
         "bank_by": wording.weekday(add_working_days(today, shop.bank_days.most), speech.locale),
         "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),
+        "moment": wording.moment(at, speech.zone, speech.locale),
+        "authorized": context["status"] == "authorized",
+        "decide_hours": shop.decide_within_hours,
         "is_today": today == speech.local_day(now),
         "warehouse": ", ".join(_warehouse(shop, str(context.get("place") or ""))),
         "money": speech.money,
@@ -241,7 +244,9 @@ def _is_of_a_name(sign: str) -> bool:
 
 
 def _because(kind: str, rma: str, order: str, speech: Speech) -> str:
-    if kind in ("under_review", "asked", "refused"):
+    if kind == "withdrawn":
+        text = speech.gettext("You’re getting this because you withdrew from the purchase of order %(order)s.")
+    elif kind in ("under_review", "asked", "refused"):
         text = speech.gettext("You’re getting this because you asked to return something from order %(order)s.")
     elif not rma:
         text = speech.gettext("You’re getting this because of your order %(order)s.")

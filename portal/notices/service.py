@@ -29,6 +29,7 @@ from portal.shop import Shop
 log = structlog.get_logger(__name__)
 
 KINDS = (
+    "withdrawn",
     "under_review",
     "asked",
     "booked",

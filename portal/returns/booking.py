@@ -17,7 +17,7 @@ from portal.errors import Conflict, Invalid
 from portal.orders.keys import email_key
 from portal.orders.models import Order, Variant
 from portal.orders.stock import is_even
-from portal.policy.decision import ACCEPT, REFUSE, REVIEW
+from portal.policy.decision import ACCEPT, REFUSE
 from portal.policy.explain import cause_message, staff_message
 from portal.policy.quote import EXCHANGE, WITHOUT_LABEL
 from portal.policybook.service import Book
@@ -33,6 +33,8 @@ from portal.returns.queries import get_return_by_id
 from portal.reviews import service as reviews
 
 DECIDE_WITHIN_HOURS = 24
+OWN_WAY = "own"
+"""What is left where the goods of a withdrawal have no way in common."""
 
 
 class Refused(Invalid):
@@ -66,12 +68,15 @@ def book(
     locale: str = "",
     as_of: datetime | None = None,
     decide_within_hours: int = DECIDE_WITHIN_HOURS,
+    withdrawal: bool = False,
 ) -> Return:
     """Book a return; the same ``booking_key`` again gives the same return and books nothing.
 
     When every line is accepted the return is authorized at once, otherwise it waits for staff (``under_review``).
     ``photo_keys`` are photos of the draft; what counts as evidence is what is stored. ``shown_total`` (minor units) is the
     total that the customer saw. ``as_of`` decides as of another moment than now, for a wish that reached the shop before.
+    ``withdrawal``: the customer declares to withdraw from the contract (Directive 2011/83/EU, Articles 9 and 11). It stands
+    whatever the policy says: no photo and no answer is asked for it, and what would be refused is put to staff.
     Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy refuses unless ``ask_us`` puts it to a
     person, `Conflict` when the total is no longer what was shown.
     """
@@ -92,10 +97,11 @@ def book(
     wishes = [_wish(index, wish, order, photos) for index, wish in enumerate(wishes)]
     found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=ship_with or None)
     _check_exchanges(tx, found)
-    method = _method(found, ship_with)
+    method = _method(found, ship_with, any_way=withdrawal)
     if not ship_with and method and (method in WITHOUT_LABEL or _asks_method(found)):
         # Nobody chose, so the policy's first way is taken: a rule may ask for it, and without a label none must be charged.
         found = assess(tx.session, policy_book, order, wishes, at=as_of or tx.at, ship_with=method)
+    ask_us = ask_us or withdrawal
     if found.answer == REFUSE and not ask_us:
         raise Refused(found)
     _check_evidence(tx, found, ask_us)
@@ -107,7 +113,8 @@ def book(
             shown=shown_total,
             total=found.quote.total.to_json(),
         )
-    accepted = found.answer == ACCEPT and not any(line.decision.requires for line in found.lines)
+    waiting = [line for line in found.lines if _waits(line, withdrawal)]
+    accepted = not waiting
     return_ = Return(
         rma=rma,
         booking_key=booking_key,
@@ -117,11 +124,19 @@ def book(
         locale=locale or order.locale,
         ship_with=method,
     )
-    _write(tx, return_, found, photos)
-    data = {"policy": found.policy_number, "answer": found.answer, "total": total, "units": len(found.lines)}
+    _write(tx, return_, found, photos, waiting)
+    data = {"policy": found.policy_number, "answer": found.answer, "total": total, "units": _units(found)}
     if as_of is not None:
         data["as_of"] = as_of.isoformat()
     timeline.record(tx, "return.booked", return_id=return_.id, order_id=order.id, data=data)
+    if withdrawal:
+        timeline.record(
+            tx,
+            "return.withdrawn",
+            return_id=return_.id,
+            order_id=order.id,
+            data={"items": _units(found), "total": total},
+        )
     if accepted:
         timeline.record(
             tx,
@@ -132,8 +147,17 @@ def book(
             data={"by": "policy"},
         )
     else:
-        _put_to_staff(tx, return_, found, tx.at + timedelta(hours=decide_within_hours))
+        _put_to_staff(tx, return_, waiting, tx.at + timedelta(hours=decide_within_hours), withdrawal)
     return return_
+
+
+def _units(found: Assessment) -> int:
+    return sum(line.wish.quantity for line in found.lines)
+
+
+def _waits(line: LineAssessment, withdrawal: bool) -> bool:
+    """True when staff decide the line: the policy says so, or something is missing that may be asked for."""
+    return line.decision.answer != ACCEPT or (bool(line.decision.requires) and not withdrawal)
 
 
 def _wish(index: int, wish: Wish, order: Order, photos: Mapping[int, list[Photo]]) -> Wish:
@@ -196,10 +220,12 @@ def _price(sku: str, known: Mapping[str, Variant], line: LineAssessment) -> int:
     return known[sku].price_minor if sku in known else line.order_line.unit_price_minor
 
 
-def _method(found: Assessment, ship_with: str | None) -> str:
+def _method(found: Assessment, ship_with: str | None, *, any_way: bool) -> str:
     if not found.travelling:
         return ""
     if not found.ship_with:
+        if any_way:
+            return OWN_WAY
         raise Invalid(
             "These items can't travel in one parcel.", {"/lines": "make one return for each way to send them back"}
         )
@@ -247,7 +273,13 @@ def _number(tx: Tx, booking_key: str) -> tuple[str, Return | None]:
             return rma, None
 
 
-def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list[Photo]]) -> None:
+def _write(
+    tx: Tx,
+    return_: Return,
+    found: Assessment,
+    photos: Mapping[int, list[Photo]],
+    waiting: Sequence[LineAssessment],
+) -> None:
     """Freeze what was assessed and hold the units."""
     order = found.order
     one = parcel(line.decision for line in found.lines)
@@ -271,7 +303,6 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
             return_.ship_by_on = today + timedelta(days=one.ship_by_days)
     rows = []
     for position, line in enumerate(found.lines, start=1):
-        answer = line.decision.answer
         row = ReturnLine(
             order_line_id=line.order_line.id,
             position=position,
@@ -279,8 +310,8 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
             reason=line.wish.reason,
             resolution=line.wish.resolution,
             note=line.wish.note,
-            status="accepted" if answer == ACCEPT and not line.decision.requires else "review",
-            answer=answer,
+            status="review" if line in waiting else "accepted",
+            answer=line.decision.answer,
             facts=line.facts.to_json(),
             decision=line.decision.to_json(),
             gross_minor=line.gross_minor,
@@ -296,23 +327,31 @@ def _write(tx: Tx, return_: Return, found: Assessment, photos: Mapping[int, list
             photo.return_line_id = row.id
 
 
-def _put_to_staff(tx: Tx, return_: Return, found: Assessment, due_at: datetime) -> None:
+def _put_to_staff(
+    tx: Tx, return_: Return, waiting: Sequence[LineAssessment], due_at: datetime, withdrawal: bool
+) -> None:
     """One question for the whole return: the first cause is why it is here, the others are the facts beside it."""
-    refused = [line for line in found.lines if line.decision.answer == REFUSE]
-    asking = refused or [line for line in found.lines if line.decision.answer == REVIEW or line.decision.requires]
+    refused = [line for line in waiting if line.decision.answer == REFUSE]
+    asking = refused or waiting
     causes = [(line, cause) for line in asking for cause in (*line.decision.causes, *line.decision.requires)]
     sentences = list(dict.fromkeys(staff_message(cause) for _, cause in causes))
     names = ", ".join(line.order_line.name or line.order_line.sku or line.wish.line for line in asking)
-    if refused:
+    kind, why = reviews.POLICY, sentences[0]
+    if withdrawal:
+        kind, why = reviews.ASKED_US if refused else kind, "The customer has withdrawn from the contract"
+    elif refused:
         kind, why = reviews.ASKED_US, "The policy refuses, and the customer asks us to look"
-        fact = f"{names}: {' '.join(sentences)}"
-    else:
-        kind, why = reviews.POLICY, sentences[0]
-        fact = f"{names}{': ' + ' '.join(sentences[1:]) if sentences[1:] else ''}"
+    beside = sentences if why != sentences[0] else sentences[1:]
+    fact = f"{names}: {' '.join(beside)}" if beside else names
     data = {
         "causes": [{"line": line.wish.line, "code": cause.code, "rule": cause.rule} for line, cause in causes],
     }
     reviews.open_review(tx, kind=kind, why=why, fact=fact, return_id=return_.id, data=data, due_at=due_at)
     timeline.record(
-        tx, "return.review_opened", return_id=return_.id, order_id=return_.order_id, why=why, data={"kind": kind}
+        tx,
+        "return.review_opened",
+        return_id=return_.id,
+        order_id=return_.order_id,
+        why=why,
+        data={"kind": kind, "withdrawal": withdrawal},
     )

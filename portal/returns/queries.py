@@ -196,3 +196,8 @@ def is_told_to_buyer(return_: Return) -> bool:
     """
     bought_by = return_.order.email_key
     return not bought_by or bought_by == return_.email_key
+
+
+def find_booked_rma(session: Session, booking_key: str) -> str | None:
+    """The number of the return that this key has booked, if it has."""
+    return session.scalar(select(Return.rma).where(Return.booking_key == booking_key))

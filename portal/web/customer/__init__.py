@@ -17,7 +17,20 @@ from flask import Flask
 from portal.flow import Ports
 from portal.web.customer.base import pages
 
-VIEWS = ("lookup", "policy", "items", "item", "photos", "send", "review", "booked", "papers", "status", "gifts")
+VIEWS = (
+    "lookup",
+    "policy",
+    "withdrawal",
+    "items",
+    "item",
+    "photos",
+    "send",
+    "review",
+    "booked",
+    "papers",
+    "status",
+    "gifts",
+)
 """The modules with views, in the order in which a customer meets them."""
 
 

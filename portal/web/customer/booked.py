@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from flask import flash, url_for
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -11,12 +14,14 @@ from portal import clock
 from portal.errors import Conflict
 from portal.labels import service as labels
 from portal.labels.models import Label
+from portal.notices.breakdown import item_name
 from portal.orders.queries import get_order
 from portal.policy.quote import REFUND, STORE_CREDIT, Quote
 from portal.returns import lifecycle, service
 from portal.returns.models import Return
 from portal.returns.payable import COUNTING, accounted, gives_away, keeps_item, message_of, payable_quote
 from portal.reviews.service import open_reviews
+from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.customer import grants
 from portal.web.customer.amounts import pay_to
 from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see, speech
@@ -109,7 +114,17 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         steps=_steps(return_, label, quote, to, sum(line.quantity for line in travelling), len(travelling)),
         can_cancel=can_cancel(return_),
         owner=grants.order_grant(order.number) is not None,
+        withdrawn=withdrawn_at(entries_for_return(session, return_.id)),
+        declared=[
+            item_name(name_of(each.order_line), each.order_line.variant, each.quantity, speech())
+            for each in return_.lines
+        ],
     )
+
+
+def withdrawn_at(entries: Sequence[TimelineEntry]) -> datetime | None:
+    """The moment at which the customer withdrew from the contract; None for a return that was only wished for."""
+    return next((entry.at for entry in entries if entry.what == "return.withdrawn"), None)
 
 
 def _told(return_: Return) -> list[tuple[str, str]]:

@@ -28,8 +28,6 @@ class Grant:
     draft: str = ""
     by_email: bool = False
     """Proved by the order's e-mail. Who knows only the postcode may have got a present, and sees no address of the giver."""
-    reason: str = ""
-    """A reason to begin with, given by the entry that was taken (withdrawal)."""
 
 
 def _now() -> int:
@@ -49,21 +47,21 @@ def _keep(name: str, living: dict[str, Any]) -> None:
     session[name] = dict(newest)
 
 
-def grant_order(number: str, *, by_email: bool, reason: str = "") -> Grant:
+def grant_order(number: str, *, by_email: bool) -> Grant:
     """Let this session see the order from now on. An unfinished draft of it, made in this browser, is found again."""
     key = number_key(number)
     living = _living(_ORDERS)
     before = living.get(key)
-    living[key] = [_now(), by_email or bool(before and before[1]), reason]
+    living[key] = [_now(), by_email or bool(before and before[1])]
     _keep(_ORDERS, living)
-    return Grant(key, _drafts().get(key, ""), living[key][1], reason)
+    return Grant(key, _drafts().get(key, ""), living[key][1])
 
 
 def order_grant(number: str) -> Grant | None:
     """The grant for the order, if this session has a living one."""
     key = number_key(number)
     found = _living(_ORDERS).get(key)
-    return Grant(key, _drafts().get(key, ""), found[1], found[2]) if found else None
+    return Grant(key, _drafts().get(key, ""), found[1]) if found else None
 
 
 def _drafts() -> dict[str, str]:

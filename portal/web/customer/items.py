@@ -112,7 +112,7 @@ def _read(basket: Basket) -> tuple[Plan, Errors]:
     for line in basket.order.lines:
         if line.units_left <= 0 or line.position not in ticked | {reported, asked}:
             continue
-        before = basket.plan.find(line.ref) or Choice(line.ref, reason=basket.grant.reason)
+        before = basket.plan.find(line.ref) or Choice(line.ref)
         if line.position in (reported, asked):
             before = replace(
                 before, ask=line.position == asked, fault=line.position == reported, reason="", resolution=""

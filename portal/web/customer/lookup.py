@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from flask import flash, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from portal import clock, edge, ids, wording
@@ -14,7 +14,6 @@ from portal.errors import TooManyTries
 from portal.orders.keys import email_key, lookup_key
 from portal.orders.lookup import find_order
 from portal.policy.plain import Point
-from portal.policy.reasons import CHANGED_MIND
 from portal.policybook.promises import find_promises
 from portal.returns.queries import find_order_number
 from portal.web.customer import grants
@@ -39,19 +38,22 @@ def lookup() -> Answer:
 @pages.post("/")
 def find() -> Answer:
     """Look the order up and go to its items."""
-    return _find_order(_lookup_page, reason="")
+    return _find_order(_lookup_page, "items")
 
 
 @pages.get("/withdraw")
 def withdraw() -> Answer:
-    """How to withdraw from the contract."""
-    return _withdraw_page(request.args.get("order", "")[:LONGEST], "")
+    """How to withdraw from the contract. Who has named the order already is not asked again."""
+    number = request.args.get("order", "")[:LONGEST]
+    if number and grants.order_grant(number) is not None:
+        return see("withdrawal", number=number)
+    return _withdraw_page(number, "")
 
 
 @pages.post("/withdraw")
 def find_to_withdraw() -> Answer:
-    """The same look-up; the reason is then given already, because a withdrawal needs none."""
-    return _find_order(_withdraw_page, reason=CHANGED_MIND)
+    """The same look-up, on the way to the declaration."""
+    return _find_order(_withdraw_page, "withdrawal")
 
 
 @pages.get("/track")
@@ -107,7 +109,7 @@ def track_page(number: str, proof: str, errors: Errors | None = None) -> tuple[s
     return page("track", errors, number=number, proof=proof)
 
 
-def _find_order(again: Again, *, reason: str) -> Answer:
+def _find_order(again: Again, then: str) -> Answer:
     number, proof = _typed("order_number"), _typed("proof")
     errors: Errors = []
     if not number.strip():
@@ -127,10 +129,8 @@ def _find_order(again: Again, *, reason: str) -> Answer:
         message = _("We couldn’t find an order with these details. Check the number and the e-mail address or postcode")
         return again(number, proof, [(BOTH, message)])
     edge.forgive_lookup(ports().database, request.remote_addr or "", lookup_key(number))
-    grants.grant_order(found[0], by_email=email_key(proof) == found[1], reason=reason)
-    if reason:
-        flash(_("Select everything you withdraw from. You don’t need to give a reason."), "blue")
-    return see("items", number=found[0])
+    grants.grant_order(found[0], by_email=email_key(proof) == found[1])
+    return see(then, number=found[0])
 
 
 def _paused(again: Again, number: str, proof: str, pause: TooManyTries) -> Page:

@@ -90,7 +90,7 @@ def book(number: str) -> Answer:
                     ship_with=basket.plan.ship_with or None,
                     ask_us=any(choice.ask for choice in basket.plan.choices),
                     photo_keys=[photo.key for given in basket.photos.values() for photo in given],
-                    shown_total=int(shown) if _is_amount(shown) else -1,
+                    shown_total=int(shown) if is_amount(shown) else -1,
                     locale=speech().locale,
                     decide_within_hours=ports().shop.decide_within_hours,
                 )
@@ -151,7 +151,8 @@ def shown_email(email: str, known: bool) -> str:
     return f"{email[:1]}•••@{email.rpartition('@')[2]}"
 
 
-def _is_amount(text: str) -> bool:
+def is_amount(text: str) -> bool:
+    """True for minor units as a form carries them."""
     return text.isascii() and text.isdigit() and len(text) < 16
 
 

@@ -126,6 +126,11 @@ def _headline(told: _Told) -> tuple[str, Markup]:
     match return_.status:
         case life.REQUESTED | life.UNDER_REVIEW:
             due = min((review.due_at for review in told.reviews), default=None)
+            if "return.withdrawn" in told.when:
+                return _("We have your withdrawal"), _strong(
+                    _("It counts from %(moment)s. We write how to send it back; keep the items until then."),
+                    moment=_moment(told.when["return.withdrawn"])[0],
+                )
             if due is None or clock.local_date(due, told.shop.timezone) < told.today:
                 return _("We’re looking at your return"), escape(_("You hear from us soon. Send nothing before that."))
             by = _weekday(clock.local_date(due, told.shop.timezone))
@@ -215,7 +220,8 @@ def _steps(told: _Told) -> list[Step]:
         "own": _("Sent your own way"),
     }.get(return_.ship_with, "")
     items = ngettext("%(num)s item", "%(num)s items", units)
-    steps = [_done(_("Booked"), return_.booked_at, f"{items}, {way}" if way else items)]
+    booked = _("Withdrawal received") if "return.withdrawn" in told.when else _("Booked")
+    steps = [_done(booked, return_.booked_at, f"{items}, {way}" if way else items)]
     if "return.review_opened" in told.when:
         if return_.status in (life.REQUESTED, life.UNDER_REVIEW):
             detail = _("We wait for your answer.") if told.asked else _("A person looks at what you’ve asked.")

@@ -195,6 +195,11 @@ def event(what: str, data: Mapping[str, Any] | None) -> str:
     match what:
         case "return.booked":
             return ngettext("Booked, %(num)s item", "Booked, %(num)s items", int(known.get("units", 1)))
+        case "return.withdrawn":
+            number = int(known.get("items", 1))
+            return ngettext(
+                "Withdrew from the contract, %(num)s item", "Withdrew from the contract, %(num)s items", number
+            )
         case "return.authorized" if known.get("by") == "policy":
             return _("Approved by the policy")
         case "return.resolution_changed":
@@ -219,6 +224,7 @@ def event(what: str, data: Mapping[str, Any] | None) -> str:
 def notice(code: str) -> str:
     """What an e-mail is about."""
     return {
+        "withdrawn": _("withdrawal confirmed"),
         "under_review": _("we look at it"),
         "asked": _("our question"),
         "booked": _("approved, with the next steps"),

@@ -73,6 +73,7 @@ BASE: dict[str, Any] = {
 MONEY = {"quote": QUOTE, "pieces": [REFUND, CREDIT]}
 
 CONTEXTS: dict[str, dict[str, Any]] = {
+    "withdrawn": {"quote": QUOTE, "pieces": []},
     "under_review": {"answer_by": "2026-11-25T10:15:00+00:00"},
     "asked": {"message": "Is the zip broken?\nPlease tell us which one."},
     "booked": {

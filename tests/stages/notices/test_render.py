@@ -77,6 +77,10 @@ def test_every_kind_has_its_facts_here() -> None:
 
 # What each notice must say, in its text and in its HTML.
 SAID = {
+    "withdrawn": [
+        "Withdrawal confirmed", "We received it on Tue 24 Nov 2026, 09:30.", "Merino crew jumper, Navy, M", "order WH-20418",
+        "Our next e-mail has what you need to send it back.", "£54.10",
+    ],
     "under_review": ["You’ll hear from us by Wednesday 25 November 2026", "Please keep the items", "Merino crew jumper, Navy, M"],
     "asked": ["Is the zip broken?", "Answer the question"],
     "booked": ["Drop it off by Tuesday 1 December 2026", "7K4Q 92MB", "any Northway Post counter or locker", "You get £142.21."],
@@ -98,6 +102,7 @@ SAID = {
     "exchange_sent": ["1 × Merino crew jumper Navy, size L", "Order WH-20418-X1"],
 }  # fmt: skip
 SUBJECTS = {
+    "withdrawn": "Your withdrawal is confirmed, order WH-20418",
     "under_review": "We’re checking your return R-7K4Q92M",
     "asked": "A question about your return R-7K4Q92M",
     "booked": "Your return R-7K4Q92M is booked",

@@ -276,19 +276,6 @@ def test_nothing_that_is_typed_breaks_the_look_up_or_gets_into_the_page_as_code(
             assert inline_code(answer) == [], text
 
 
-def test_a_withdrawal_needs_no_reason_and_leads_to_the_items(desk: Desk, customer: Make) -> None:
-    desk.order()
-    priya = customer()
-    text = text_of(priya.get("/withdraw"))
-    assert "you don’t need to give a reason" in text
-    found = priya.find(path="/withdraw")
-    assert found.headers["Location"] == "/order/WH-20418/items"
-    priya.choose(2)
-    page = priya.get("/order/WH-20418/item/2").get_data(as_text=True)
-    assert re.search(r'value="changed-mind"[^>]* checked', page)
-    assert "£57.60" in page or "£54.10" in page
-
-
 def test_who_knows_only_the_postcode_sees_no_address_of_the_buyer(desk: Desk, customer: Make) -> None:
     desk.order()
     receiver = customer()
