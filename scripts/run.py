@@ -35,7 +35,10 @@ def free_port(wanted: int, name: str) -> int:
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
-            sys.exit(f"Port {wanted} ({name}) is taken. Stop what runs there, or choose another: PORT=8010 make run")
+            sys.exit(
+                f"Port {wanted} ({name}) is taken. Stop what runs there, or choose another: PORT=8010 make run\n"
+                "Two neighbouring ports are needed: one for the portal, the next for the stand-in for Stripe."
+            )
     return wanted
 
 
@@ -89,6 +92,10 @@ def wait_for(url: str, process: subprocess.Popen[bytes], name: str) -> None:
     sys.exit(f"{name} does not answer at {url}; see {VAR / 'log'}")
 
 
+class Stopped(BaseException):
+    """Somebody asked to stop, in the middle of whatever is being done."""
+
+
 def main() -> None:
     """Start everything, say where it is, stop everything on Ctrl-C."""
     port = free_port(int(os.environ.get("PORT", "8000")), "portal")
@@ -106,9 +113,15 @@ def main() -> None:
         running.append((name, process))
         return process
 
-    stopping = {"now": False}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopping.update(now=True))
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(*_: object) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    for number in signals:
+        signal.signal(number, stop)
 
     try:
         local = chosen["PORTAL_STRIPE_API_BASE"] == f"http://127.0.0.1:{stripe_port}"
@@ -137,11 +150,12 @@ def main() -> None:
         web = start("web", str(BIN / "portal"), "serve", "--port", str(port))
         wait_for(f"http://127.0.0.1:{port}/healthz", web, "The portal")
         tell(port, stripe_port if local else None, chosen)
-        while not stopping["now"]:
+        while True:
             for name, process in running:
                 if process.poll() is not None:
                     sys.exit(f"{name} stopped by itself; see {VAR / 'log' / name}.log")
             time.sleep(0.2)
+    except Stopped:
         print("\nStopping", flush=True)
     finally:
         for _, process in reversed(running):
@@ -164,8 +178,9 @@ The portal is running. Ctrl-C stops it; what happened is kept in var/.
               order WH-20418, e-mail priya.nair@example.com (or postcode BS6 5QA)
   Staff       {base}/staff/
               {PEOPLE[0][0]} (returns lead), password {PASSWORD}
-              {PEOPLE[3][0]} (owner, who may publish the policy), same password
+              {PEOPLE[1][0]} (agent), same password
               {PEOPLE[2][0]} (warehouse), same password
+              {PEOPLE[3][0]} (owner, who may publish the policy), same password
   API         {base}/api/v1/openapi.json   (token: . var/run.env && .venv/bin/portal token create me --scope admin)""")
     if chosen["PORTAL_MAIL_URL"].startswith("file:"):
         print(f"  Mail        {base}/mailbox/")
