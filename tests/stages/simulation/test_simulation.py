@@ -253,7 +253,7 @@ def published(database: Database, text: str) -> int:
     asked_after=14, at_once=500, known=200_000,
 )  # fmt: skip
 @example(before=text_of([]), after=text_of([RULES[6]]), asked_after=14, at_once=8, known=6)
-@example(before=text_of([]), after=text_of([RULES[4]], outbound="always"), asked_after=14, at_once=500, known=0)
+@example(before=text_of([RULES[1]]), after=text_of([RULES[4]], outbound="always"), asked_after=8, at_once=500, known=0)
 @settings(
     max_examples=int(os.environ.get("SIMULATION_EXAMPLES", "6")),
     deadline=None,
@@ -264,6 +264,7 @@ def test_a_simulation_is_what_deciding_one_by_one_gives(
 ) -> None:
     """Neither the size of what is read at once nor how much is remembered changes anything."""
     monkeypatch.setattr("portal.returns.chunks.ORDERS_AT_ONCE", at_once)
+    monkeypatch.setattr("portal.returns.chunks.LINES_AT_ONCE", at_once)
     monkeypatch.setattr("portal.policy.simulate.MAX_KNOWN", known)
     sample = Sample(date(2026, 10, 4), asked_after=asked_after)
     number = published(shop, before)
