@@ -9,12 +9,14 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-worker_class = "portal.intake.WholeRequests"
-threads = 2
-"""More would only wait for each other: one holds the interpreter, and SQLite lets one write."""
-worker_connections = 400
-"""Below the 1,024 open files that a process has where nobody set another number."""
-keepalive = 0
+from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.workers.sync import SyncWorker
+
+SILENCE = 5.0
+"""Seconds that a client may say nothing in the middle of a request, or take nothing of an answer. A proxy that buffers never
+does; without one, a client that begins requests and does not go on would stop a process for `timeout`."""
+
+worker_class = "portal.serving.Worker"
 timeout = 30
 max_requests = 20_000
 max_requests_jitter = 2_000
@@ -34,3 +36,31 @@ def pre_fork(_server: Any, _worker: Any) -> None:
 def post_fork(_server: Any, worker: Any) -> None:
     """Forget, without closing them, connections that the app may have opened while it was made: they are the first process's."""
     worker.app.wsgi().extensions["portal"].database.engine.dispose(close=False)
+
+
+class Worker(SyncWorker):  # type: ignore[misc]
+    """Gunicorn's one request at a time, with a bound on silence."""
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Take one connection."""
+        client.settimeout(SILENCE)
+        super().handle(listener, client, addr)
+
+    def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
+        """Let the app answer."""
+        req.body.reader = _Body(req.body.reader)
+        super().handle_request(listener, req, client, addr)
+
+
+class _Body:
+    """Reads a body; one whose chunks are wrong ends like one that broke off, which the app answers as a bad request."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        try:
+            piece: bytes = self._reader.read(size)
+        except ParseException as error:
+            raise NoMoreData from error
+        return piece

@@ -47,7 +47,7 @@ def upgrade() -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=os.cpu_count() or 1, show_default="one per core", type=click.IntRange(1, 64))
 def serve(host: str, port: int, workers: int) -> None:
-    """Serve the pages and the API with gunicorn."""
+    """Serve the pages and the API with gunicorn, behind a proxy that buffers."""
     # Only the settings are judged here; the server makes the app.
     settings.load()
     arguments = ["--config", "python:portal.serving", "--bind", f"{host}:{port}", "--workers", str(workers)]
