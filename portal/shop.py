@@ -48,6 +48,7 @@ class Carrier(_Frozen):
     sort_code: str = ""
     drop_off: str = "drop-off point"
     find_url: str = ""
+    """A page that finds the next drop-off; ``{postcode}`` in it becomes the customer's."""
 
 
 class Links(_Frozen):

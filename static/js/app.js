@@ -88,6 +88,13 @@
     }).join(", ");
   }
 
+  /* What the chosen quantity costs, beside the price of one. */
+  function times(node) {
+    var chosen = document.getElementById(node.dataset.times);
+    var minor = Number(node.dataset.minor) * Number(chosen && chosen.value);
+    return sum([{ dataset: { currency: node.dataset.currency, digits: node.dataset.digits, minor: minor } }]);
+  }
+
   /* Counts, sums and previews of what is ticked: data-count says which boxes, data-when-checked which one box. */
   function selections() {
     function refresh() {
@@ -103,6 +110,10 @@
       });
       each(document, "[data-sum]", function (node) {
         var words = sum(document.querySelectorAll(node.dataset.sum + ":checked"));
+        if (node.textContent !== words) { node.textContent = words; }
+      });
+      each(document, "[data-times]", function (node) {
+        var words = times(node);
         if (node.textContent !== words) { node.textContent = words; }
       });
       each(document, "[data-show-any]", function (node) {

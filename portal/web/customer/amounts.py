@@ -52,7 +52,8 @@ def tax_words() -> str:
 
 
 def _includes() -> str:
-    return _("Includes %(tax)s", tax=tax_words())
+    # It is the tax in what was paid, also where less than that comes back.
+    return _("The price includes %(tax)s", tax=tax_words())
 
 
 def pay_to(order: Order, *, knows_buyer: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import quote as quoted
 
 from flask import flash, url_for
 from markupsafe import Markup
@@ -60,6 +61,8 @@ def cancel(rma: str) -> Answer:
         if return_ is None:
             return track_page(rma[:20], "")
         if not can_cancel(return_):
+            if return_.status not in lifecycle.ENDED:
+                flash(_("%(why)s Nothing was changed.", why=_too_late()), "amber")
             return see("status", rma=return_.rma)
         return page("cancel", return_=return_, lines=[line for line in return_.lines if line.status in COUNTING])
 
@@ -77,11 +80,13 @@ def cancel_it(rma: str) -> Answer:
         with command(name) as tx:
             service.cancel(tx, number, by="customer")
     except Conflict as error:
-        raise Conflict(
-            _("Your parcel is on its way or has arrived, so this return can’t be cancelled any more."), error.state
-        ) from error
+        raise Conflict(_too_late(), error.state) from error
     flash(_("Your return is cancelled."), "green")
     return see("status", rma=number)
+
+
+def _too_late() -> str:
+    return _("Your parcel is on its way or has arrived, so this return can’t be cancelled any more.")
 
 
 def _show(session: Session, return_: Return) -> tuple[str, int]:
@@ -184,7 +189,10 @@ def _send(return_: Return, label: Label | None) -> tuple[str, str | Markup]:
         return _("Send it to us and keep the receipt"), address
     where: str | Markup = _("At any %(place)s counter or locker.", place=shop.carrier.drop_off)
     if shop.carrier.find_url:
-        where = Markup('{} <a href="{}">{}</a>').format(where, shop.carrier.find_url, _("Find one near you"))
+        near = str((return_.order.ship_to or {}).get("postcode") or "")
+        link = _("Find one near %(postcode)s", postcode=near) if near else _("Find one near you")
+        address = shop.carrier.find_url.replace("{postcode}", quoted(near, safe=""))
+        where = Markup('{} <a href="{}">{}</a>').format(where, address, link)
     return _("Drop it off and get a receipt"), where
 
 

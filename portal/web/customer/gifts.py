@@ -17,7 +17,7 @@ from portal.refunds.gifts import GiftView
 from portal.web.customer import grants
 from portal.web.customer.amounts import pieces_for
 from portal.web.customer.base import LookupNeeded, page, pages, ports, read, see
-from portal.web.customer.story import piece_step, state_words
+from portal.web.customer.pieces import piece_step, state_words
 
 
 @pages.get("/gifts/<public_id>")

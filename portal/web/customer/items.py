@@ -9,12 +9,15 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from portal import clock
+from portal.money import exponent
 from portal.orders.models import OrderLine
 from portal.policy.counterfactual_words import customer_sentences
 from portal.policy.explain import Wording, cause_message
+from portal.policy.reasons import CHANGED_MIND, REASONS
 from portal.returns.assess import LineOptions, line_options
 from portal.returns.explaining import told_of_line
-from portal.returns.models import Return
+from portal.returns.models import Return, ReturnLine
+from portal.returns.parcel import parcel
 from portal.returns.payable import COUNTING
 from portal.returns.queries import returns_of_order
 from portal.web.customer.base import Errors, money, page, pages, ports, read, see, speech
@@ -49,6 +52,8 @@ class Shown:
     more: str = ""
     may_report: bool = False
     may_ask: bool = False
+    each_minor: int | None = None
+    """What one unit cost, where several can be chosen and cost the same."""
     included: bool = False
     """It can't simply come back, but is in the return as a fault or as a question to a person."""
 
@@ -143,7 +148,7 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
     cannot: list[Shown] = []
     earlier = returns_of_order(basket.session, basket.order.id) if any(x.units_held for x in basket.order.lines) else []
     for each in options:
-        shown = _shown(basket, plan, each, _inside(earlier, each.order_line))
+        shown = _shown(basket, plan, each, _held(earlier, each.order_line))
         if each.state == "returnable":
             can.setdefault(each.return_by_on, []).append(shown)
         else:
@@ -157,10 +162,12 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
         "items",
         errors,
         order=basket.order,
+        digits=exponent(basket.order.currency),
         groups=groups,
         cannot=cannot,
         faults=bool(cannot) and all(shown.may_report for shown in cannot),
         way_out=any(shown.may_report or shown.may_ask for shown in cannot),
+        send_days=_send_days(options),
         several=len([group for group in groups if group.until]) > 1 and _parcels(basket) > 1,
         chosen=chosen if len(chosen) <= MOST_IN_THE_ASIDE else [],
         count=len(plan.choices),
@@ -170,16 +177,36 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
     )
 
 
+def _send_days(options: list[LineOptions]) -> int | None:
+    """How many days there are to send the parcel once the return is booked; None where nothing can simply come back."""
+    plain = [each.by_reason[CHANGED_MIND] for each in options if each.state == "returnable"]
+    return parcel(plain).ship_by_days
+
+
 def _parcels(basket: Basket) -> int:
     return len({line.delivered_at for line in basket.order.lines if line.delivered_at})
 
 
-def _inside(earlier: list[Return], line: OrderLine) -> tuple[str, ...]:
-    """The returns that hold units of the line, the oldest first."""
-    return tuple(
-        found.rma
+def _held(earlier: list[Return], line: OrderLine) -> list[tuple[Return, ReturnLine]]:
+    """The returns that hold units of the line, the oldest first, each with its part of them."""
+    return [
+        (found, each)
         for found in reversed(earlier)
-        if any(each.order_line_id == line.id and each.status in COUNTING for each in found.lines)
+        for each in found.lines
+        if each.order_line_id == line.id and each.status in COUNTING
+    ]
+
+
+def _told_of(held: list[tuple[Return, ReturnLine]]) -> str:
+    """When and why it went into each return."""
+    zone = ports().shop.timezone
+    return " ".join(
+        _(
+            "Booked on %(day)s: %(reason)s.",
+            day=speech().wording().date(clock.local_date(found.booked_at, zone)),
+            reason=_(REASONS[line.reason]),
+        )
+        for found, line in held
     )
 
 
@@ -192,13 +219,18 @@ def _price(line: OrderLine, currency: str) -> tuple[str, str]:
     return price, _("%(price)s each", price=price) if line.quantity > 1 else ""
 
 
-def _shown(basket: Basket, plan: Plan, options: LineOptions, inside: tuple[str, ...]) -> Shown:
+def _shown(basket: Basket, plan: Plan, options: LineOptions, held: list[tuple[Return, ReturnLine]]) -> Shown:
+    inside = tuple(found.rma for found, _line in held)
     line, words = options.order_line, speech().wording()
     choice = plan.find(line.ref)
     price, counted = _price(line, basket.order.currency)
+    each_minor = line.gross_minor // line.quantity if line.gross_minor % line.quantity == 0 else None
+    if each_minor is not None and options.units_left > 1:
+        # Several can be chosen: the amount itself says that it is for one.
+        price, counted = counted, ""
     about = ". ".join(part for part in (line.variant, counted) if part)
     changes = customer_sentences(told_of_line(basket.book, basket.order, options), words) if options.causes else ()
-    bold, more = _reason(options, words, inside, changes)
+    bold, more = _reason(options, words, _told_of(held), changes)
     causes = options.causes
     gone = line.quantity - options.units_left
     return Shown(
@@ -214,6 +246,7 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions, inside: tuple[str, 
         hint=" ".join(dict.fromkeys((*_why(options, words), *changes))) if options.state == "returnable" else "",
         bold=bold,
         more=more,
+        each_minor=each_minor,
         included=choice is not None and options.state != "returnable",
         may_report=options.state == "only_faulty",
         may_ask=options.state in ("no", "only_faulty") and bool(causes),
@@ -241,12 +274,12 @@ def _why(options: LineOptions, words: Wording) -> list[str]:
     ]
 
 
-def _reason(options: LineOptions, words: Wording, inside: tuple[str, ...], changes: tuple[str, ...]) -> tuple[str, str]:
+def _reason(options: LineOptions, words: Wording, inside: str, changes: tuple[str, ...]) -> tuple[str, str]:
     """Why it can't come back: the first sentence stands out, the date it turned is in it or follows."""
     if options.state == "returnable":
         return "", ""
     if options.state == "already_returned":
-        return (_("In a return already."), "") if inside else (_("It has come back already."), "")
+        return (_("In a return already."), inside) if inside else (_("It has come back already."), "")
     text = " ".join(dict.fromkeys((*(cause_message(cause, words) for cause in options.causes), *changes)))
     first, dot, rest = text.partition(". ")
     return (first + ".", rest) if dot else (text, "")

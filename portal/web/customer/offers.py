@@ -73,7 +73,13 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
     variants: tuple[Variant, ...] = ()
     if EXCHANGE in offered:
         bonus = lines[EXCHANGE].decision.value("exchange_bonus") or 0
-        variants = tuple(siblings(basket.session, basket.line(choice.line), bonus))
+        bought = basket.line(choice.line)
+        # The very same article is an exchange only where the one that was sent is at fault.
+        variants = tuple(
+            each
+            for each in siblings(basket.session, bought, bonus)
+            if each.sku != bought.sku or choice.reason in FAULTS
+        )
     in_stock = tuple(each for each in variants if each.stock - each.reserved >= choice.quantity)
     if EXCHANGE in offered and not in_stock:
         offered.remove(EXCHANGE)

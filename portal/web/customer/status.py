@@ -48,8 +48,9 @@ from portal.web.customer.booked import can_cancel
 from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
+from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
-from portal.web.customer.story import promise_words, state_words, tell
+from portal.web.customer.story import tell
 from portal.web.customer.words import _
 from portal.web.statuses import RELEASED
 
@@ -188,7 +189,12 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
     if view.never_charged:
         return _("You weren’t charged")
     if view.state == "refunded":
-        return _("You’ve got")
+        # Sent is not there: until the bank's days are over, "got" would be more than anybody knows.
+        return (
+            _("We’ve sent")
+            if at_the_bank(view, clock.local_date(clock.now(), ports().shop.timezone))
+            else _("You’ve got")
+        )
     if return_.status in lifecycle.UNDECIDED:
         return _("You get, if we say yes")
     return _("You’re owed")

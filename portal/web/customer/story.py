@@ -13,8 +13,7 @@ from datetime import date, datetime
 from markupsafe import Markup, escape
 
 from portal import clock, wording
-from portal.refunds.queries import MoneyView, Piece, add_working_days
-from portal.refunds.settle import REVERSAL
+from portal.refunds.queries import MoneyView, add_working_days
 from portal.returns import lifecycle as life
 from portal.returns.models import Return
 from portal.returns.payable import COUNTING, accounted, keeps_item
@@ -24,20 +23,19 @@ from portal.shop import Shop
 from portal.timeline import TimelineEntry
 from portal.web.customer.base import money as words_of
 from portal.web.customer.base import speech
+from portal.web.customer.pieces import (
+    DONE,
+    NEXT,
+    NOW,
+    Step,
+    at_the_bank,
+    moment_words,
+    piece_step,
+    short_day,
+    strong,
+    sums,
+)
 from portal.web.customer.words import _, ngettext
-
-DONE, NOW, NEXT = "done", "now", "next"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One entry of the progress."""
-
-    state: str
-    what: str
-    when: str = ""
-    when_iso: str = ""
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +96,15 @@ def tell(
     if return_.status in (life.RECEIVED, life.INSPECTED) and money.planned_at is None and told.hear_by is not None:
         late = told.hear_by if told.today > told.hear_by else None
     if late is not None:
-        lead = _strong(
+        lead = strong(
             _("It is taking longer than the day we named. You’ll hear from us by %(day)s."),
             day=_weekday(add_working_days(told.today, 1)),
         )
     return Story(headline, lead, tuple(_steps(told)), late)
 
 
-def _strong(text: str, **values: str) -> Markup:
-    """A sentence with its values in bold."""
-    return escape(text) % {name: Markup("<b>{}</b>").format(value) for name, value in values.items()}
-
-
 def _weekday(day: date) -> str:
     return wording.weekday(day, speech().locale)
-
-
-def _short_day(day: date) -> str:
-    return wording.short_day(day, speech().locale)
 
 
 def _headline(told: _Told) -> tuple[str, Markup]:
@@ -127,14 +116,14 @@ def _headline(told: _Told) -> tuple[str, Markup]:
         case life.REQUESTED | life.UNDER_REVIEW:
             due = min((review.due_at for review in told.reviews), default=None)
             if "return.withdrawn" in told.when:
-                return _("We have your withdrawal"), _strong(
+                return _("We have your withdrawal"), strong(
                     _("It counts from %(moment)s. We write how to send it back; keep the items until then."),
-                    moment=_moment(told.when["return.withdrawn"])[0],
+                    moment=moment_words(told.when["return.withdrawn"])[0],
                 )
             if due is None or clock.local_date(due, told.shop.timezone) < told.today:
                 return _("We’re looking at your return"), escape(_("You hear from us soon. Send nothing before that."))
             by = _weekday(clock.local_date(due, told.shop.timezone))
-            return _("We’re looking at your return"), _strong(
+            return _("We’re looking at your return"), strong(
                 _("You’ll hear from us by %(day)s. Send nothing before that."), day=by
             )
         case life.REJECTED:
@@ -149,7 +138,7 @@ def _headline(told: _Told) -> tuple[str, Markup]:
         return _about_money(told)
     match return_.status:
         case life.AUTHORIZED if told.travels and return_.ship_by_on:
-            return _("Your return is booked"), _strong(_("Send it by %(day)s."), day=_weekday(return_.ship_by_on))
+            return _("Your return is booked"), strong(_("Send it by %(day)s."), day=_weekday(return_.ship_by_on))
         case life.AUTHORIZED:
             return _("Your return is approved"), calm
         case life.IN_TRANSIT:
@@ -164,7 +153,7 @@ def _headline(told: _Told) -> tuple[str, Markup]:
 
 def _hear(told: _Told) -> Markup:
     by = told.hear_by or told.today
-    return _strong(_("You’ll hear from us by %(day)s. You don’t need to do anything."), day=_weekday(by))
+    return strong(_("You’ll hear from us by %(day)s. You don’t need to do anything."), day=_weekday(by))
 
 
 def _about_money(told: _Told) -> tuple[str, Markup]:
@@ -172,16 +161,15 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
     amount = words_of(money.owed.minor, money.currency)
     match money.state:
         case "refunded" if money.credited.minor == money.owed.minor:
-            return _("Your store credit is ready"), _strong(
+            return _("Your store credit is ready"), strong(
                 _("%(amount)s, ready to spend. Your code is below."), amount=amount
             )
         case "refunded" if money.never_charged:
-            return _("You weren’t charged"), _strong(
-                _("%(amount)s was only reserved and is free again."), amount=amount
-            )
+            return _("You weren’t charged"), strong(_("%(amount)s was only reserved and is free again."), amount=amount)
         case "refunded":
-            return _("Your refund is complete"), _strong(
-                _("We’ve sent %(amount)s. Your bank may take some days to show it."), amount=amount
+            under_way = at_the_bank(money, told.today)
+            return _("Your refund is on its way") if under_way else _("Your refund is complete"), sums(
+                money, told.today
             )
         case "held":
             return _("Your refund is delayed"), escape(_("We’re looking into it. You don’t need to do anything."))
@@ -192,7 +180,9 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
                 return _("A part of your refund is delayed"), escape(
                     _("We’re looking into it. You don’t need to do anything.")
                 )
-            return _("Your money is on its way"), escape(_("You don’t need to do anything."))
+            return _("Your money is on its way"), Markup(" ").join(
+                (sums(money, told.today), escape(_("You don’t need to do anything.")))
+            )
 
 
 def _closed_headline(told: _Told) -> tuple[str, Markup]:
@@ -201,12 +191,8 @@ def _closed_headline(told: _Told) -> tuple[str, Markup]:
     return _("This return is complete"), escape(_("You don’t need to do anything."))
 
 
-def _moment(at: datetime) -> tuple[str, str]:
-    return wording.moment(at, speech().zone, speech().locale), at.isoformat()
-
-
 def _done(what: str, at: datetime, detail: str = "") -> Step:
-    when, iso = _moment(at)
+    when, iso = moment_words(at)
     return Step(DONE, what, when, iso, detail)
 
 
@@ -251,7 +237,7 @@ def _way_back(told: _Told) -> list[Step]:
     if dropped is not None and dropped != return_.received_at:
         steps.append(_done(_("Dropped off"), dropped))
     elif status == life.AUTHORIZED:
-        by = _("By %(day)s", day=_short_day(return_.ship_by_on)) if return_.ship_by_on else ""
+        by = _("By %(day)s", day=short_day(return_.ship_by_on)) if return_.ship_by_on else ""
         steps.append(Step(NOW, _("Waiting for your parcel"), by, "", _("Keep the receipt until you have your money.")))
     elif status in life.UNDECIDED:
         steps.append(Step(NEXT, _("Drop it off")))
@@ -284,7 +270,7 @@ def _money_steps(told: _Told) -> list[Step]:
     if money.planned_at is not None:
         return [piece_step(piece) for piece in money.pieces]
     by = told.hear_by
-    expected = _("Expected by %(day)s", day=_short_day(by)) if by and by >= told.today else ""
+    expected = _("Expected by %(day)s", day=short_day(by)) if by and by >= told.today else ""
     steps = []
     quote = {
         into: sum(part.amount_minor for part in money.parts if part.into == into) for into in ("store_credit", "refund")
@@ -305,98 +291,3 @@ def _bank(told: _Told, minor: int, to: str) -> str:
     days = speech().working_days(told.shop.bank_days.least, told.shop.bank_days.most)
     amount = words_of(minor, told.money.currency)
     return _("%(amount)s to %(to)s, then %(days)s at your bank", amount=amount, to=to, days=days)
-
-
-def piece_step(piece: Piece) -> Step:
-    """One part of the money as an entry of the progress."""
-    amount = words_of(piece.amount.minor, piece.amount.currency) if piece.amount is not None else ""
-    when, iso = _moment(piece.sent_at) if piece.sent_at else ("", "")
-    to = _("%(amount)s to %(to)s", amount=amount, to=piece.label)
-    match piece.kind, piece.state:
-        case "store_credit", _state:
-            return Step(DONE, _("Store credit sent"), when, iso, amount)
-        case "exchange", "ordered":
-            detail = _("%(what)s, order %(number)s", what=piece.label, number=piece.order_number)
-            return Step(DONE, _("Exchange sent"), when, iso, detail)
-        case "exchange", _state:
-            return Step(NEXT, _("Exchange sent"), "", "", piece.label)
-        case _kind, "arrived":
-            # Stripe has sent it for good; the bank still has to show it.
-            return Step(DONE, _("Refunded"), when, iso, _with_reference(_at_your_bank(to, piece), piece))
-        case _kind, "released":
-            return Step(
-                DONE,
-                _("Not charged"),
-                when,
-                iso,
-                _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label),
-            )
-        case _kind, "sent":
-            detail = _with_reference(_at_your_bank(to, piece), piece)
-            return Step(NOW, _("Refund on its way to your bank"), when, iso, detail)
-        case _kind, "needs_you":
-            return Step(NOW, _("Waiting for your bank details"), "", "", _and_told(to, piece))
-        case _kind, "held":
-            return Step(NOW, _("Refund delayed"), _("Now"), "", _and_told(to, piece))
-        case _kind, "unsure":
-            return Step(NOW, _("Refund being checked"), _("Now"), "", to)
-        case _other:
-            return Step(NOW, _("Refund being prepared"), _("Now"), "", to)
-
-
-def _and_told(what: str, piece: Piece) -> str:
-    # A message id of `refunds.refusals`, marked for translation there.
-    return _("%(what)s. %(told)s", what=what, told=_(piece.told)) if piece.told else what
-
-
-def _at_your_bank(text: str, piece: Piece) -> str:
-    first, last = piece.expected_from, piece.expected_on
-    if first is None or last is None:
-        return text
-    if first == last:
-        return _("%(what)s, at your bank by %(day)s", what=text, day=_short_day(last))
-    return _(
-        "%(what)s, at your bank between %(first)s and %(last)s",
-        what=text,
-        first=_short_day(first),
-        last=_short_day(last),
-    )
-
-
-def _with_reference(text: str, piece: Piece) -> str:
-    if piece.bank_reference:
-        return _("%(what)s. Bank reference %(reference)s", what=text, reference=piece.bank_reference)
-    if piece.reference_status == REVERSAL:
-        return _(
-            "%(what)s. The purchase itself disappears from your statement, so there is no bank reference", what=text
-        )
-    if piece.reference_status == "pending":
-        return _("%(what)s. The bank reference comes later", what=text)
-    return text
-
-
-def state_words(piece: Piece) -> str:
-    """What a part of the money is doing, behind its name."""
-    return {
-        "planned": _("being prepared"),
-        "sent": _("on its way"),
-        "needs_you": _("waiting for your bank details"),
-        "unsure": _("being checked"),
-        "by_shop": _("paid by the shop itself"),
-        "held": _("delayed"),
-        "arrived": _("refunded"),
-        "released": _("never charged"),
-        "credited": _("ready to spend"),
-        "reserved": _("held for you"),
-        "ordered": _("on its way"),
-    }.get(piece.state, "")
-
-
-def promise_words(refund_when: str) -> str:
-    """When money is sent, behind its name, while it is only promised."""
-    return {
-        "authorized": _("once approved"),
-        "in_transit": _("once dropped off"),
-        "received": _("when it has arrived"),
-        "inspected": _("after checks"),
-    }[refund_when]

@@ -169,7 +169,9 @@ def test_an_exchange_offers_what_is_in_stock_at_the_same_price(desk: Desk, priya
     priya.post(JUMPER, {"reason": "too-small", "step": "show", "photo": (picture(), "tags.jpg")})
     page = priya.get(JUMPER)
     text = text_of(page)
-    assert "2 choices in stock. Nothing to pay." in text
+    # The very size that is too small is no choice, and one is named instead of counted.
+    assert "Navy, size L is in stock. Nothing to pay." in text
+    assert "Navy, size M" not in text.partition("What would you like instead?")[2]
     assert "Navy, size XS" in text
     assert "Rust" not in text
     assert re.search(r'value="J-XS"[^>]* disabled', page.get_data(as_text=True))
@@ -185,6 +187,15 @@ def test_an_exchange_offers_what_is_in_stock_at_the_same_price(desk: Desk, priya
     assert "1 exchange, nothing to pay" in review
 
 
+def test_a_faulty_article_can_be_exchanged_for_the_same_again(desk: Desk, priya: Customer) -> None:
+    desk.variant("J-M", "Navy, size M")
+    desk.variant("J-L", "Navy, size L")
+    priya.post(JUMPER, {"reason": "faulty", "step": "show"})
+    text = text_of(priya.get(JUMPER))
+    assert "2 choices in stock. Nothing to pay." in text
+    assert "Navy, size M" in text.partition("What would you like instead?")[2]
+
+
 def test_the_amounts_of_every_outcome_stand_side_by_side_to_the_penny(priya: Customer) -> None:
     priya.post(JUMPER, {"reason": "too-small", "step": "show"})
     text = text_of(priya.get(JUMPER))
@@ -192,7 +203,7 @@ def test_the_amounts_of_every_outcome_stand_side_by_side_to_the_penny(priya: Cus
         "Item price £89.00 £89.00 Discount −£8.90 −£8.90 Return label Free −£3.50 Bonus +£8.01 — You get £88.11 £76.60"
         in text
     )
-    assert "Includes VAT £13.35 £13.35" in text
+    assert "The price includes VAT £13.35 £13.35" in text
     assert "You paid £80.10 for this item." in text
 
 

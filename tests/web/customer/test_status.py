@@ -177,12 +177,18 @@ def test_case_82_a_received_return_has_no_cancel_button_and_refuses_a_direct_pos
     desk.receive(rma)
     assert "Cancel this return" not in text_of(priya.get(f"/returns/{rma}"))
     assert priya.get(f"/returns/{rma}/cancel").headers["Location"] == f"/returns/{rma}"
+    # What somebody came to do is answered at the top of where they end up.
+    late = text_of(priya.get(f"/returns/{rma}"))
+    assert late.index("can’t be cancelled any more. Nothing was changed.") < late.index(f"Return {rma} Your")
     direct = priya.send(f"/returns/{rma}/cancel", {"csrf_token": token[1]})
     assert direct.status_code == 409
     assert "can’t be cancelled any more" in text_of(direct)
     assert desk.find(rma).status == "received"
     news(desk, "succeeded")
     assert desk.find(rma).status == "closed"
+    assert "Your refund is on its way" in text_of(priya.get(f"/returns/{rma}"))
+    desk.moment.move_to("2026-12-02T09:00:00Z")
+    priya.find()
     assert "Your refund is complete" in text_of(priya.get(f"/returns/{rma}"))
 
 
@@ -203,7 +209,17 @@ def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple
     news(desk, "succeeded")
     done = text_of(priya.get(path))
     assert "Refunded" in done
-    assert "You’ve got £54.10" in done
+    assert "Your refund is on its way" in done
+    sums = "We’ve sent £54.10 to Visa ending 4242, at your bank between Tue 24 Nov 2026 and Tue 1 Dec 2026."
+    assert sums in done.partition("Progress")[0].replace(" .", ".").replace("  ", " ")
+    assert "We’ve sent £54.10" in done
+    assert "You’ve got" not in done
+    desk.moment.move_to("2026-12-02T09:00:00Z")
+    priya.find()
+    later = text_of(priya.get(path))
+    assert "Your refund is complete" in later
+    assert "£54.10 has gone to Visa ending 4242" in later
+    assert "You’ve got £54.10" in later
 
 
 def test_a_credit_note_is_there_for_its_owner_once_the_money_has_gone(

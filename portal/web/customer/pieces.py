@@ -1,0 +1,172 @@
+"""The parts of a return's money in words: what each is doing, and until when a bank may need.
+
+In: the pieces of `refunds.queries`. Out: sentences and entries of the progress. Invariant: "refunded" is said only of what Stripe
+has sent for good; the bank's days are told with it. Never: an amount or a day computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from markupsafe import Markup, escape
+
+from portal import wording
+from portal.refunds.queries import MoneyView, Piece
+from portal.refunds.settle import REVERSAL
+from portal.web.customer.base import money as words_of
+from portal.web.customer.base import speech
+from portal.web.customer.words import _
+
+DONE, NOW, NEXT = "done", "now", "next"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the progress."""
+
+    state: str
+    what: str
+    when: str = ""
+    when_iso: str = ""
+    detail: str = ""
+
+
+def strong(text: str, **values: str) -> Markup:
+    """A sentence with its values in bold."""
+    return escape(text) % {name: Markup("<b>{}</b>").format(value) for name, value in values.items()}
+
+
+def short_day(day: date) -> str:
+    """``Tue 24 Nov 2026``."""
+    return wording.short_day(day, speech().locale)
+
+
+def moment_words(at: datetime) -> tuple[str, str]:
+    """The moment for people, and as ISO 8601."""
+    return wording.moment(at, speech().zone, speech().locale), at.isoformat()
+
+
+def at_the_bank(money: MoneyView, today: date) -> bool:
+    """True while a bank may still need its days to show what was sent."""
+    return any(piece.expected_on is not None and piece.expected_on >= today for piece in money.pieces)
+
+
+def sums(money: MoneyView, today: date) -> Markup:
+    """Each part of the money with what it is doing and until when, one sentence each."""
+    said = []
+    for piece in money.pieces:
+        if piece.amount is None:
+            continue
+        amount = words_of(piece.amount.minor, piece.amount.currency)
+        shown = piece.expected_on is not None and piece.expected_on < today
+        match piece.kind, piece.state:
+            case "store_credit", "credited":
+                said.append(strong(_("%(amount)s of store credit is ready to spend."), amount=amount))
+            case "refund", ("arrived" | "sent") if not shown:
+                to = _("to %(card)s", card=piece.label)
+                said.append(
+                    strong(_("We’ve sent %(amount)s %(where)s."), amount=amount, where=_at_your_bank(to, piece))
+                )
+            case "refund", "arrived":
+                said.append(strong(_("%(amount)s has gone to %(card)s."), amount=amount, card=piece.label))
+            case "refund", "released":
+                said.append(strong(_("%(amount)s was never charged."), amount=amount))
+            case "refund", _state:
+                said.append(strong(_("%(amount)s goes to %(card)s."), amount=amount, card=piece.label))
+    return Markup(" ").join(said)
+
+
+def piece_step(piece: Piece) -> Step:
+    """One part of the money as an entry of the progress."""
+    amount = words_of(piece.amount.minor, piece.amount.currency) if piece.amount is not None else ""
+    when, iso = moment_words(piece.sent_at) if piece.sent_at else ("", "")
+    to = _("%(amount)s to %(to)s", amount=amount, to=piece.label)
+    match piece.kind, piece.state:
+        case "store_credit", _state:
+            return Step(DONE, _("Store credit sent"), when, iso, amount)
+        case "exchange", "ordered":
+            detail = _("%(what)s, order %(number)s", what=piece.label, number=piece.order_number)
+            return Step(DONE, _("Exchange sent"), when, iso, detail)
+        case "exchange", _state:
+            return Step(NEXT, _("Exchange sent"), "", "", piece.label)
+        case _kind, "arrived":
+            # Stripe has sent it for good; the bank still has to show it.
+            return Step(DONE, _("Refunded"), when, iso, _with_reference(_at_your_bank(to, piece), piece))
+        case _kind, "released":
+            return Step(
+                DONE,
+                _("Not charged"),
+                when,
+                iso,
+                _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label),
+            )
+        case _kind, "sent":
+            detail = _with_reference(_at_your_bank(to, piece), piece)
+            return Step(NOW, _("Refund on its way to your bank"), when, iso, detail)
+        case _kind, "needs_you":
+            return Step(NOW, _("Waiting for your bank details"), "", "", _and_told(to, piece))
+        case _kind, "held":
+            return Step(NOW, _("Refund delayed"), _("Now"), "", _and_told(to, piece))
+        case _kind, "unsure":
+            return Step(NOW, _("Refund being checked"), _("Now"), "", to)
+        case _other:
+            return Step(NOW, _("Refund being prepared"), _("Now"), "", to)
+
+
+def _and_told(what: str, piece: Piece) -> str:
+    # A message id of `refunds.refusals`, marked for translation there.
+    return _("%(what)s. %(told)s", what=what, told=_(piece.told)) if piece.told else what
+
+
+def _at_your_bank(text: str, piece: Piece) -> str:
+    first, last = piece.expected_from, piece.expected_on
+    if first is None or last is None:
+        return text
+    if first == last:
+        return _("%(what)s, at your bank by %(day)s", what=text, day=short_day(last))
+    return _(
+        "%(what)s, at your bank between %(first)s and %(last)s",
+        what=text,
+        first=short_day(first),
+        last=short_day(last),
+    )
+
+
+def _with_reference(text: str, piece: Piece) -> str:
+    if piece.bank_reference:
+        return _("%(what)s. Bank reference %(reference)s", what=text, reference=piece.bank_reference)
+    if piece.reference_status == REVERSAL:
+        return _(
+            "%(what)s. The purchase itself disappears from your statement, so there is no bank reference", what=text
+        )
+    if piece.reference_status == "pending":
+        return _("%(what)s. The bank reference comes later", what=text)
+    return text
+
+
+def state_words(piece: Piece) -> str:
+    """What a part of the money is doing, behind its name."""
+    return {
+        "planned": _("being prepared"),
+        "sent": _("on its way"),
+        "needs_you": _("waiting for your bank details"),
+        "unsure": _("being checked"),
+        "by_shop": _("paid by the shop itself"),
+        "held": _("delayed"),
+        "arrived": _("refunded"),
+        "released": _("never charged"),
+        "credited": _("ready to spend"),
+        "reserved": _("held for you"),
+        "ordered": _("on its way"),
+    }.get(piece.state, "")
+
+
+def promise_words(refund_when: str) -> str:
+    """When money is sent, behind its name, while it is only promised."""
+    return {
+        "authorized": _("once approved"),
+        "in_transit": _("once dropped off"),
+        "received": _("when it has arrived"),
+        "inspected": _("after checks"),
+    }[refund_when]
