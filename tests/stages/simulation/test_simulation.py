@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -288,6 +290,14 @@ def test_batches_and_processes_change_nothing(shop: Database, monkeypatch: pytes
     assert seen[0][0] == 0
     assert seen[-1][0] == seen[-1][1]
     assert seen == sorted(seen)
+
+
+def test_a_process_that_is_started_does_not_load_the_whole_program() -> None:
+    """It reads the console script of its parent again, see `multiprocessing.spawn`."""
+    script = Path(sys.executable).with_name("portal")
+    told = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__mp_main__'); print('flask' in sys.modules)"
+    run_script = [sys.executable, "-c", told, str(script)]
+    assert subprocess.run(run_script, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_postgresql_gives_what_sqlite_gives(shop: Database, pg_database: Database) -> None:
