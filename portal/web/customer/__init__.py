@@ -18,6 +18,7 @@ from portal.flow import Ports
 from portal.web.customer.base import pages
 
 VIEWS = (
+    "again",
     "lookup",
     "policy",
     "withdrawal",

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, cast
 
 from babel.dates import format_date
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -15,7 +15,6 @@ from portal import edge, i18n
 from portal.db import Actor, Tx
 from portal.flow import Ports
 from portal.notices.speech import Speech
-from portal.web.customer.words import _
 from portal.web.render import locale
 
 pages = Blueprint("customer", __name__)
@@ -76,13 +75,6 @@ def typed(name: str, longest: int) -> str:
     """A field's text without what no database stores and without blanks around it, cut at ``longest`` signs."""
     text = request.form.get(name, "")
     return "".join(sign for sign in text if sign >= " " or sign in "\n\t").strip()[:longest]
-
-
-@pages.errorhandler(LookupNeeded)
-def ask_to_look_up(_error: LookupNeeded) -> Response:
-    """One answer for an order that is unknown, foreign, or was opened too long ago."""
-    flash(_("Find your order to go on. For your safety we ask for it again after two hours."), "blue")
-    return see("lookup")
 
 
 @pages.app_template_filter("month")

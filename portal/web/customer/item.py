@@ -24,6 +24,7 @@ from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import name_of, next_page
 from portal.web.customer.offers import Offer, Outcome, is_answered, missing, offer_for, reasons_for
 from portal.web.customer.plan import Choice
+from portal.web.customer.review import book_now, is_question
 from portal.web.customer.words import _, ngettext
 
 LONGEST_NOTE = 2_000
@@ -96,10 +97,12 @@ def answer_item(number: str, position: int) -> Answer:
         choice = _choice(basket, line)
         if refused:
             return _show(basket, line, choice, refused)
-        if choice.reason and request.form.get("shown", "") != choice.reason:
+        if not choice.ask and choice.reason and request.form.get("shown", "") != choice.reason:
             return see("item", "outcome", **here)
         if errors := _errors(basket, choice):
             return _show(basket, line, choice, errors)
+        if is_question(basket.plan):
+            return book_now(basket, None)
         if request.args.get("back") == "review" and all(each.answered for each in basket.plan.choices):
             return see("review", number=basket.number)
         return next_page(basket, basket.plan, after=choice.line)
@@ -141,7 +144,7 @@ def _read(before: Choice) -> Choice:
     if reason != before.reason:
         # Another reason, other terms: what was chosen under the old ones is asked again.
         changed = replace(changed, resolution="", exchange_sku="")
-    return changed
+    return changed.asking() if changed.ask else changed
 
 
 def _answers(before: Choice) -> dict[str, str]:
@@ -243,7 +246,8 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         questions=[(each, f"{ANSWER}{each.name}", choice.answers.get(each.name, "")) for each in offer.questions]
         if offer and not (offer.refusal and not choice.ask)
         else [],
-        button=_("Save and go back") if back == "review" else _button(offer, index, last),
+        alone=is_question(basket.plan.put(replace(choice, note="?"))),
+        button=_send_words(basket, choice, offer, index, last, back),
         hours=ports().shop.decide_within_hours,
     )
 
@@ -256,6 +260,12 @@ def _why_person(offer: Offer | None, changes: Sequence[str]) -> str:
     said = dict.fromkeys((*(cause_message(cause, words) for cause in offer.review), *changes))
     said.pop(_("A person in our team checks this before we answer."), None)
     return " ".join(said)
+
+
+def _send_words(basket: Basket, choice: Choice, offer: Offer | None, index: int, last: bool, back: str | None) -> str:
+    if is_question(basket.plan.put(replace(choice, note="?"))):
+        return _("Send my question")
+    return _("Save and go back") if back == "review" else _button(offer, index, last)
 
 
 def _button(offer: Offer | None, index: int, last: bool) -> str:

@@ -122,6 +122,8 @@ def _read(basket: Basket) -> tuple[Plan, Errors]:
             before = replace(
                 before, ask=line.position == asked, fault=line.position == reported, reason="", resolution=""
             )
+            if before.ask:
+                before = before.asking()
         text = request.form.get(f"quantity-{line.position}", "1").strip()
         quantity = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
         if not 1 <= quantity <= line.units_left:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from flask import request
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import clock, edge, ids, wording
@@ -21,6 +21,7 @@ from portal.web.customer.base import Errors, page, pages, ports, read, see, spee
 from portal.web.customer.words import _, ngettext
 
 LONGEST = 320
+_PAGES = re.compile(r"items|item/[0-9]{1,6}|send|review|updates|returns|withdraw")
 BOTH = "lookup"
 """The id of the two fields together: a look-up that fails never says which of them was wrong."""
 Page = tuple[str, int] | tuple[str, int, Mapping[str, str]]
@@ -130,7 +131,16 @@ def _find_order(again: Again, then: str) -> Answer:
         return again(number, proof, [(BOTH, message)])
     edge.forgive_lookup(ports().database, request.remote_addr or "", lookup_key(number))
     grants.grant_order(found[0], by_email=email_key(proof) == found[1])
+    wanted = _then()
+    if wanted:
+        return redirect(url_for("customer.items", number=found[0]).removesuffix("items") + wanted, 303)
     return see(then, number=found[0])
+
+
+def _then() -> str:
+    """The page below the order that somebody came from and goes back to; empty for none."""
+    wanted = request.values.get("then", "").removesuffix("/confirm")
+    return wanted if _PAGES.fullmatch(wanted) else ""
 
 
 def _paused(again: Again, number: str, proof: str, pause: TooManyTries) -> Page:
@@ -152,7 +162,7 @@ def _typed(name: str) -> str:
 
 
 def _lookup_page(number: str, proof: str, errors: Errors | None = None) -> tuple[str, int]:
-    return page("lookup", errors, number=number, proof=proof, points=points() if not errors else ())
+    return page("lookup", errors, number=number, proof=proof, then=_then(), points=points() if not errors else ())
 
 
 def _withdraw_page(number: str, proof: str, errors: Errors | None = None) -> tuple[str, int]:

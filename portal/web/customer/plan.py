@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from portal.orders.models import Order, OrderLine
-from portal.policy.reasons import CHANGED_MIND
+from portal.policy.quote import REFUND
+from portal.policy.reasons import CHANGED_MIND, OTHER
 from portal.policy.terms import RESOLUTIONS
 from portal.returns.assess import Wish
 
@@ -37,6 +38,10 @@ class Choice:
         """True when reason and outcome are chosen; photos are judged by the assessment."""
         chosen = bool(self.reason and self.resolution) and not (self.resolution == "exchange" and not self.exchange_sku)
         return chosen and (bool(self.note) or not self.ask)
+
+    def asking(self) -> Choice:
+        """The same as a question to a person, who needs neither a reason nor an outcome to begin with."""
+        return replace(self, ask=True, reason=self.reason or OTHER, resolution=self.resolution or REFUND)
 
     def wish(self, photos: int = 0, resolution: str = "") -> Wish:
         """The wish for the assessment; what is not answered yet counts as the most ordinary answer."""

@@ -33,6 +33,7 @@ from portal.web.customer.base import (
 )
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import name_of
+from portal.web.customer.plan import Plan
 from portal.web.customer.send import assessed, drop_off_by, way_words
 from portal.web.customer.words import _, ngettext
 
@@ -76,33 +77,46 @@ def book(number: str) -> Answer:
             # An old tab of a return that is booked or was begun anew: show what would be booked now.
             return see("review", number=basket.number)
         shown = request.form.get("shown_total", "")
-        limit_writes()
-        name = basket.order.customer_name if basket.grant.by_email else ""
-        try:
-            with command(name) as tx:
-                return_ = service.book(
-                    tx,
-                    load_book(tx.session),
-                    basket.order.id,
-                    basket.wishes(),
-                    booking_key=drafts.booking_key(draft),
-                    email=basket.plan.email,
-                    ship_with=basket.plan.ship_with or None,
-                    ask_us=any(choice.ask for choice in basket.plan.choices),
-                    photo_keys=[photo.key for given in basket.photos.values() for photo in given],
-                    shown_total=int(shown) if is_amount(shown) else -1,
-                    locale=speech().locale,
-                    decide_within_hours=ports().shop.decide_within_hours,
-                )
-                drafts.mark_booked(tx, draft.token, return_)
-                rma = return_.rma
-        except Conflict as error:
-            return _after_conflict(basket, error)
-        except Invalid as error:
-            if "/ship_with" in error.fields:
-                return see("send", number=basket.number)
-            flash(_changed(error), "red")
-            return see("item", number=basket.number, position=_position(basket, error))
+        return book_now(basket, int(shown) if is_amount(shown) else -1)
+
+
+def is_question(plan: Plan) -> bool:
+    """True when all of it is a question to a person, with nothing left to choose."""
+    return bool(plan.choices) and all(choice.ask and choice.answered for choice in plan.choices)
+
+
+def book_now(basket: Basket, shown_total: int | None) -> Response:
+    """Book everything in the basket; without ``shown_total`` no amount was shown that could have changed."""
+    draft = basket.draft
+    if draft is None:
+        return see("items", number=basket.number)
+    limit_writes()
+    name = basket.order.customer_name if basket.grant.by_email else ""
+    try:
+        with command(name) as tx:
+            return_ = service.book(
+                tx,
+                load_book(tx.session),
+                basket.order.id,
+                basket.wishes(),
+                booking_key=drafts.booking_key(draft),
+                email=basket.plan.email,
+                ship_with=basket.plan.ship_with or None,
+                ask_us=any(choice.ask for choice in basket.plan.choices),
+                photo_keys=[photo.key for given in basket.photos.values() for photo in given],
+                shown_total=shown_total,
+                locale=speech().locale,
+                decide_within_hours=ports().shop.decide_within_hours,
+            )
+            drafts.mark_booked(tx, draft.token, return_)
+            rma = return_.rma
+    except Conflict as error:
+        return _after_conflict(basket, error)
+    except Invalid as error:
+        if "/ship_with" in error.fields:
+            return see("send", number=basket.number)
+        flash(_changed(error), "red")
+        return see("item", number=basket.number, position=_position(basket, error))
     grants.grant_return(rma, by_email=basket.grant.by_email)
     return see("booked", rma=rma)
 

@@ -108,21 +108,24 @@ def test_a_refused_item_can_be_put_to_a_person_with_a_message(desk: Desk, custom
     priya.find()
     assert priya.post(ITEMS, {"ask": "5"}).headers["Location"] == "/order/WH-20418/item/5"
     path = "/order/WH-20418/item/5"
-    priya.post(path, {"reason": "changed-mind", "step": "show"})
-    data = {"reason": "changed-mind", "shown": "changed-mind", "outcome": "refund", "step": "continue"}
-    silent = priya.post(path, data)
+    page = text_of(priya.get(path))
+    assert "What would you like to ask?" in page
+    assert page.index("A person answers within 24 hours.") < page.index("Your message to us") < page.index("(optional)")
+    assert "Why are you sending it back?" not in page
+    assert "Step 2 of 4" not in page
+    assert "Show what I get" not in page
+    silent = priya.post(path, {"step": "continue"})
     assert silent.status_code == 422
     assert text_of(silent).count("Write your message to us") == 2
-    assert priya.post(path, data | {"note": "They are still sealed."}).headers["Location"] == "/order/WH-20418/send"
-    priya.send_with()
-    assert "A person looks at this return first" in text_of(priya.get("/order/WH-20418/review"))
-    booked = priya.book()
+    # A message is all that is needed: no reason, no outcome, no way to send it.
+    booked = priya.post(path, {"note": "They are still sealed.", "step": "continue"})
     (return_,) = desk.returns
     assert return_.status == "under_review"
     page = text_of(priya.get(booked.headers["Location"]))
     assert "We have your request" in page
     assert "You’ll hear from us by Wednesday 18 November 2026." in page
-    assert "They are still sealed." in desk.find(return_.rma).lines[0].note
+    (asked,) = desk.find(return_.rma).lines
+    assert (asked.note, asked.reason) == ("They are still sealed.", "other")
 
 
 def test_a_reason_that_is_refused_says_why_with_the_date_and_offers_to_ask(desk: Desk, customer: Make) -> None:
