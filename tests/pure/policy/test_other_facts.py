@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from portal.money import Money
 from portal.policy.facts import CustomerFacts, Facts
-from portal.policy.loader import load_policy
+from portal.policy.loader import Policy, load_policy
 from portal.policy.other_facts import MOST_UNITS, Others, another, spec_of, value_of, with_value
 from tests.pure.policy.samples import JUMPER, LONDON, document, item, order, policy, utc
 
@@ -197,6 +197,18 @@ def test_the_days_to_try(rules: str, facts: Facts, name: str, wanted: tuple[date
     assert others(rules, facts).values(name) == wanted
 
 
+def test_no_day_is_tried_whose_noon_is_before_or_after_all_moments() -> None:
+    ordered, asked = date(2026, 10, 9).toordinal(), date(2026, 11, 17).toordinal()
+    last, first = date.max.toordinal() - 1, date.min.toordinal() + 1
+    late = others(rule(f"days_since.placed: {{over: {last + 1 - ordered}}}")).values("today")
+    assert [day.toordinal() for day in late if day.year > 2026] == [last]
+    early = others(rule(f"days_since.placed: {{over: {asked - first}}}"), LONELY).values("order.placed")
+    assert [day.toordinal() for day in early if day.year < 2026] == [first, first + 1]
+    east = changed(JUMPER, "order.placed", early[0], of=policy(zone="Etc/GMT-14")).order.placed_at
+    assert east is not None
+    assert east.astimezone(UTC) == utc(1, 1, 1, 22)
+
+
 def test_the_days_at_which_another_version_comes_into_force_are_days_of_the_shop_s_calendar() -> None:
     turning = Others((PLAIN,), JUMPER, turns=(utc(2027, 6, 1, 23, 30),))
     assert turning.values("today")[2:] == (date(2027, 6, 1), date(2027, 6, 2), date(2027, 6, 3))
@@ -230,8 +242,8 @@ def test_a_day_lies_between_those_that_are_known(facts: Facts, name: str, low: d
     assert asked.can_be("item.tags", ("sale",))
 
 
-def changed(facts: Facts, name: str, value: Any, **rest: Any) -> Facts:
-    return with_value(facts, name, value, PLAIN, **rest)
+def changed(facts: Facts, name: str, value: Any, *, of: Policy = PLAIN, **rest: Any) -> Facts:
+    return with_value(facts, name, value, of, **rest)
 
 
 def test_a_day_is_its_noon_and_a_later_delivery_is_the_last_one() -> None:
