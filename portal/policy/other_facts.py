@@ -110,7 +110,7 @@ class Others:
     def other(self, name: str) -> str | None:
         """A text that stands for every one that no rule names; None where there is none, or patterns could tell them apart."""
         named = self._named(name)
-        if not named or spec_of(name).words or self._choices(name):
+        if not named or self._choices(name):
             return None
         return None if any(test.op == "matches" for test in self._tests[name]) else another(named)
 
