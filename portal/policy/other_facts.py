@@ -146,8 +146,8 @@ class Others:
         return sorted({number for each in constants for number in _beside(each) if number >= lowest})
 
     def _fewer(self) -> list[int]:
-        units = self.facts.quantity or 0
-        if units > MOST_UNITS:
+        units = self.facts.quantity
+        if units is None or units > MOST_UNITS:
             return []
         if self.worth is None and {"line.value", "return.value"} & set(self._tests):
             return []

@@ -120,6 +120,7 @@ PHOTOS = "- rule: Photo\n  set: {evidence: {photos: 4}}\n"
         # Numbers: none below nothing, and no return of fewer items than the line has units.
         (rule("customer.orders: {in: [9, 0]}") + PHOTOS, JUMPER, "customer.orders", (0, 1, 8, 9, 10)),
         (rule("customer.orders: {over: 2}"), ONE, "customer.orders", (2, 3)),
+        (rule("customer.orders: {over: 8}"), ONE, "customer.orders", (7, 8, 9)),
         (rule("return.items: {over: 2}"), JUMPER.asking(quantity=2, return_items=9), "return.items", (2, 3)),
         (rule("return.items: {over: 0}"), JUMPER.asking(quantity=None, return_items=9), "return.items", (0, 1)),
         (PHOTOS, JUMPER.asking(evidence=4), "evidence", (0, 1, 3, 5)),
