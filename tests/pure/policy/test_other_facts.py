@@ -183,6 +183,9 @@ LONELY = order(UNSENT, placed_at=None)
          days("10-15", "10-16", "10-17", "10-18", "10-19", "11-05", "11-06", "11-07", "11-08", "11-09", "11-17")),
         (window("until: 2026-11-20"), LONELY, "order.placed", days("11-17")),
         (rule("days_since.shipped: {over: 7}"), LONELY, "order.shipped", days("11-09", "11-10", "11-11", "11-17")),
+        # It is asked on 2 June in London.
+        (rule("days_since.placed: {over: 7}"), LONELY.asking(at=utc(2026, 6, 1, 23, 30)), "order.placed",
+         days("05-25", "05-26", "05-27", "06-02")),
         (rule("order.shipped: {from: 2026-10-20}"), JUMPER, "order.shipped",
          days("10-09", "10-19", "10-20", "10-21", "10-29")),
         (rule("order.last_delivered: {from: 2026-11-02}"), JUMPER, "order.last_delivered",
