@@ -181,6 +181,7 @@ LONELY = order(UNSENT, placed_at=None)
         # A later delivery is a later last parcel too.
         (window("days: 9, from: last_delivered"), LONELY, "order.delivered",
          days("10-15", "10-16", "10-17", "10-18", "10-19", "11-05", "11-06", "11-07", "11-08", "11-09", "11-17")),
+        (window("days: 9, from: last_delivered"), LONELY, "order.placed", days("11-17")),
         (window("until: 2026-11-20"), LONELY, "order.placed", days("11-17")),
         (rule("days_since.shipped: {over: 7}"), LONELY, "order.shipped", days("11-09", "11-10", "11-11", "11-17")),
         # It is asked on 2 June in London.

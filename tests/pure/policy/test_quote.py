@@ -493,3 +493,10 @@ def test_an_exchange_bears_no_label_and_a_share_of_the_label_is_of_what_its_own_
     assert kinds(quote(lines, "GBP"))[-1] == ("return_shipping", -800)
     assert kinds(quote([line(5004, return_shipping=share)], "GBP"))[-1] == ("return_shipping", -500)
     assert quote([line(5000, "exchange", return_shipping=share)], "GBP").parts == ()
+
+
+def test_outbound_shipping_that_goes_back_as_credit_pays_no_label_out_of_the_refund():
+    credit = replace(line(50_00, "store_credit", return_shipping=ON_ANY, outbound_shipping="always"), line="2")
+    small = line(1_00, return_shipping=ON_ANY, outbound_shipping="never")
+    found = quote([small, credit], "GBP", shipping=ShippingPaid(4_95, 82))
+    assert (found.refund_total, found.credit_total) == (Money(0, "GBP"), Money(50_00 + 4_95 - 2_50, "GBP"))
