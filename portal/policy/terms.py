@@ -7,6 +7,7 @@ Never: a decision; this is what is decided, not how.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -123,21 +124,16 @@ def percent(bp: int) -> str:
     return f"{whole}%" if not rest else f"{whole}.{rest:02d}".rstrip("0") + "%"
 
 
+_PERCENTAGE = re.compile(r"\s*([0-9]{1,5})(?:\.([0-9]{0,2}))?\s*%\s*")
+
+
 def basis_points(text: str) -> int:
     """``12.5%`` as 1250. Raises ValueError for anything finer than a hundredth of a percent."""
-    number, sign, more = text.strip().partition("%")
-    whole, _, rest = number.strip().partition(".")
-    if (
-        sign != "%"
-        or more
-        or not whole.isascii()
-        or not whole.isdigit()
-        or (rest and not (rest.isascii() and rest.isdigit()))
-    ):
-        raise ValueError(f"`{text}` is no percentage; write it like `10%`")
-    if len(rest) > 2 or len(whole) > 5:
+    found = _PERCENTAGE.fullmatch(text)
+    if found is None:
         raise ValueError(f"`{text}` is no percentage; write it like `12.5%`")
-    return int(whole) * 100 + int(rest.ljust(2, "0") or "0")
+    whole, rest = found.groups("")
+    return int(whole) * 100 + int(rest.ljust(2, "0"))
 
 
 def _money(value: Mapping[str, Any]) -> Money:
