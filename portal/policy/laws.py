@@ -175,13 +175,13 @@ def _raised(floor: Floor, facts: Facts, terms: Mapping[str, Term], zone: ZoneInf
 
 def last_day(window: Window, facts: Facts, zone: ZoneInfo) -> date | None:
     """The last day of a window in the shop's calendar; None when the moment that it is counted from is not known."""
-    if window.until is not None:
-        return window.until if window.ends_on == "day" else _business_day(window.until)
-    start = START_OF[window.start](facts)
-    if start is None:
-        return None
-    # The n-th calendar day after the day of the start, whatever clocks did between.
-    day = date.fromordinal(start.astimezone(zone).toordinal() + (window.days or 0))
+    day = window.until
+    if day is None:
+        start = START_OF[window.start](facts)
+        if start is None:
+            return None
+        # The n-th calendar day after the day of the start, whatever clocks did between.
+        day = date.fromordinal(start.astimezone(zone).toordinal() + (window.days or 0))
     return day if window.ends_on == "day" else _business_day(day)
 
 

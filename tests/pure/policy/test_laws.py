@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,19 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.policy.conditions import FACTS
+from portal.policy.conditions import ALWAYS, FACTS, Comparison
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
 from portal.policy.diagnostics import PolicyErrors
+from portal.policy.document import MAX_FINDINGS
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts
-from portal.policy.laws import GRANTABLE, PREFIX, load_law, shipped
+from portal.policy.laws import GRANTABLE, PREFIX, last_day, load_law, shipped
 from portal.policy.loader import Policy, load_policy
 from portal.policy.page import policy_page
 from portal.policy.promise import Purchase, promise
 from portal.policy.quote import QuoteLine, ShippingPaid, quote
 from portal.policy.reasons import CHANGED_MIND, FAULTS, REASONS
 from portal.policy.terms import OUTBOUND, Fee, ReturnShipping, Window
-from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, order, utc
+from tests.pure.policy.samples import JUMPER, LONDON, OTHERWISE, document, item, order, utc
 from tests.pure.policy.test_facts import FACTS as ANY_FACTS
 
 LAWS = "laws: [eu-consumer, uk-consumer]\n"
@@ -234,30 +236,137 @@ def test_every_shipped_floor_has_its_article_and_its_day(law: Any) -> None:
         assert set(floor.grants) <= set(GRANTABLE)
 
 
-LAW = shipped()["uk-consumer"].source
+TINY = """\
+schema: 1
+law: tiny
+title: A tiny law
+checked: 2026-11-26
+applies: {order.country: GB}
+floors:
+- floor: One
+  cite: Article 1
+  grant: {window: {days: 14}}
+"""
+
+
+def test_a_law_is_read_whole() -> None:
+    law = load_law(TINY)
+    (floor,) = law.floors
+    assert (law.name, law.title, law.checked, law.note) == ("tiny", "A tiny law", date(2026, 11, 26), "")
+    assert (law.source, law.content_hash) == (TINY, hashlib.sha256(TINY.encode()).hexdigest())
+    assert law.applies == Comparison("order.country", "is", "GB")
+    assert (floor.name, floor.cite, floor.label) == ("One", "Article 1", "law: One (Article 1)")
+    assert (floor.when, floor.unless, floor.grants) == (ALWAYS, None, {"window": Window(14)})
+    assert load_law(TINY) == law
+    more = load_law(
+        TINY.replace("law: tiny", "law: tiny\nnote: Not all.")
+        + "  when: {order.is_gift: true}\n  unless: {order.is_gift: false}\n"
+    )
+    assert more.note == "Not all."
+    assert (more.floors[0].when, more.floors[0].unless) == tuple(
+        Comparison("order.is_gift", "is", each) for each in (True, False)
+    )
+
+
+KEYS_OF_A_LAW = "it has the keys schema, law, title, checked, note, applies, floors"
+KEYS_OF_A_FLOOR = "it has the keys floor, cite, when, unless, grant"
+MAY_GIVE = "it may give returnable, window, resolutions, restocking_fee, outbound_shipping, return_shipping"
+NEEDED = "a law and each of its floors need it"
+SOME_TEXT = "give one value"
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "message"),
+    ("before", "after", "place", "message", "help_line"),
     [
-        ("floors:", "flors:", "unknown key `flors`"),
-        ("restocking_fee: 0%", "restocking_fee: 5%", "a law only forbids a restocking fee"),
-        ("{paid_by: merchant}", "{paid_by: customer}", "a law only puts the way back on the merchant"),
-        ("      window: {days: 30, from: delivered}\n", "", "the floor has no `window`"),
-        ("      restocking_fee: 0%", "      credit_bonus: 10%", "a law gives no `credit_bonus`"),
-        ("order.country: GB", "order.country: UK", "`UK` is no country code"),
-        ("order.country: GB", "order.contry: GB", "unknown condition `order.contry`"),
-        ("checked: 2026-11-26", "checked: soon", "expected a date, not `soon`"),
-        ("    cite: Consumer Rights Act 2015, sections 20 and 22\n", "", "`cite` is missing"),
+        (TINY, "", (1, 1), "the document is empty", "start with `schema: 1` and `law: …`"),
+        (TINY, "[law]", (1, 1), "expected a mapping, not a list", KEYS_OF_A_LAW),
+        ("schema: 1", "schema: 2", (1, 9), "this schema is not known", "this program reads schema 1"),
+        ("schema: 1", "schema: one", (1, 9), "expected a whole number, not `one`", "write it in digits, like `30`"),
+        ("law: tiny", "law: [tiny]", (2, 6), "expected a name, not a list", SOME_TEXT),
+        ("A tiny law", "[A, law]", (3, 8), "expected a title, not a list", SOME_TEXT),
+        ("floors:", "note: []\nfloors:", (6, 7), "expected a note, not a list", SOME_TEXT),
+        ("2026-11-26", "soon", (4, 10), "expected a date, not `soon`", "write it like `2026-11-30`"),
+        ("order.country: GB", "order.country: UK", (5, 26), "`UK` is no country code", "the United Kingdom is `GB`"),
+        ("order.country: GB", "order.contry: GB", (5, 11), "unknown condition `order.contry`",
+         "did you mean `order.country`?"),
+        ("title:", "titel: x\ntitle:", (3, 1), "unknown key `titel`", "did you mean `title`?"),
+        *((line, "", (1, 1), f"`{line.partition(':')[0]}` is missing", NEEDED) for line in TINY.splitlines(True)[1:5]),
+        ("schema: 1\n", "", (1, 1), "`schema` is missing", NEEDED),
+        (TINY[TINY.index("floors"):], "", (1, 1), "`floors` is missing", NEEDED),
+        (TINY[TINY.index("- floor"):], "  a: b", (7, 3), "expected a list of floors, not a mapping", "write it like `[a, b]`"),
+        (TINY[TINY.index("- floor"):], "- One", (7, 3), "expected a mapping, not `One`", KEYS_OF_A_FLOOR),
+        ("- floor: One\n ", "-", (7, 3), "`floor` is missing", NEEDED),
+        ("  cite: Article 1\n", "", (7, 3), "`cite` is missing", NEEDED),
+        ("  grant: {window: {days: 14}}\n", "", (7, 3), "`grant` is missing", NEEDED),
+        ("floor: One", "floor: [One]", (7, 10), "expected a name, not a list", SOME_TEXT),
+        ("Article 1", "[1]", (8, 9), "expected a citation, not a list", SOME_TEXT),
+        ("  grant", "  when: {moon: full}\n  grant", (9, 10), "unknown condition `moon`", None),
+        ("  grant", "  unless: {moon: full}\n  grant", (9, 12), "unknown condition `moon`", None),
+        ("{window: {days: 14}}", "{moon: full}", (9, 11), "unknown term `moon`", None),
+        ("{window: {days: 14}}", "{returnable: true}", (9, 10), "the floor has no `window`",
+         "say for how long the right lasts"),
+        ("14}}", "14}, credit_bonus: 10%}", (9, 10), "a law gives no `credit_bonus`", MAY_GIVE),
+        ("14}}", "14}, restocking_fee: 5%}", (9, 10), "a law only forbids a restocking fee",
+         "write `restocking_fee: 0%`"),
+        ("14}}", "14}, return_shipping: {paid_by: customer}}", (9, 10), "a law only puts the way back on the merchant",
+         "write `{paid_by: merchant}`"),
+    ],
+)  # fmt: skip
+def test_a_law_with_a_mistake_is_refused_with_its_place_and_what_to_do(
+    before: str, after: str, place: tuple[int, int], message: str, help_line: str | None
+) -> None:
+    assert before in TINY
+    with pytest.raises(PolicyErrors) as refused:
+        load_law(TINY.replace(before, after, 1))
+    (found,) = refused.value.diagnostics
+    assert ((found.line, found.column), found.message) == (place, message)
+    assert found.file == "law.yaml"
+    assert help_line is None or found.help_line == help_line
+
+
+def test_the_mistakes_of_a_law_are_told_in_reading_order_and_not_without_end() -> None:
+    broken = TINY.replace("checked: 2026-11-26\n", "chequed: 2026-11-26\n")
+    with pytest.raises(PolicyErrors) as refused:
+        load_law(broken, "tiny.yaml")
+    assert [(each.file, each.line) for each in refused.value.diagnostics] == [("tiny.yaml", 1), ("tiny.yaml", 4)]
+    assert refused.value.source == broken
+    with pytest.raises(PolicyErrors) as endless:
+        load_law(TINY + "- x\n" * 1000)
+    assert len(endless.value.diagnostics) == MAX_FINDINGS
+
+
+MOMENTS = order(
+    item(JUMPER, shipped_at=utc(2026, 10, 2, 9), delivered_at=utc(2026, 10, 3, 9)),
+    placed_at=utc(2026, 10, 1, 9), last_delivered_at=utc(2026, 10, 4, 9),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("window", "last"),
+    [
+        (Window(20, start="placed"), date(2026, 10, 21)),
+        (Window(20, start="shipped"), date(2026, 10, 22)),
+        (Window(20, start="delivered"), date(2026, 10, 23)),
+        (Window(20, start="last_delivered"), date(2026, 10, 24)),
+        # The last day is a Friday, a Saturday, a Sunday, a Monday.
+        *(
+            (Window(days, start="placed", ends_on="business_day"), date(2026, 10, day))
+            for days, day in ((22, 23), (23, 26), (24, 26), (25, 26))
+        ),
+        (Window(until=date(2026, 10, 24)), date(2026, 10, 24)),
+        (Window(until=date(2026, 10, 24), ends_on="business_day"), date(2026, 10, 26)),
     ],
 )
-def test_a_law_with_a_mistake_is_refused_with_its_place(before: str, after: str, message: str) -> None:
-    assert before in LAW
-    with pytest.raises(PolicyErrors) as refused:
-        load_law(LAW.replace(before, after), "uk.yaml")
-    found = [each for each in refused.value.diagnostics if each.message.startswith(message)]
-    assert found, [each.message for each in refused.value.diagnostics]
-    assert found[0].line > 0
+def test_the_last_day_is_counted_from_the_windows_own_moment_to_a_day_the_shop_is_open(
+    window: Window, last: date
+) -> None:
+    assert last_day(window, MOMENTS, LONDON) == last
+
+
+def test_the_last_day_is_one_of_the_shops_calendar_and_unknown_without_its_moment() -> None:
+    late = item(MOMENTS, delivered_at=utc(2026, 10, 3, 23, 30))  # summer time: the fourth in London
+    assert last_day(Window(20), late, LONDON) == date(2026, 10, 24)
+    assert last_day(Window(20), item(MOMENTS, delivered_at=None), LONDON) is None
 
 
 def test_laws_ask_only_facts_of_the_language() -> None:
