@@ -173,10 +173,9 @@ ANSWER_PREFIX = "answer."
 
 def find_fact(name: str) -> FactSpec | None:
     """The fact of that name; ``answer.<question>`` is a text for every question."""
-    found = FACTS.get(name)
-    if found is None and name.startswith(ANSWER_PREFIX) and len(name) > len(ANSWER_PREFIX):
+    if name.startswith(ANSWER_PREFIX) and name != ANSWER_PREFIX:
         return FactSpec(name, TEXT, name)
-    return found
+    return FACTS.get(name)
 
 
 def getter(spec: FactSpec) -> Callable[[Facts], Any]:

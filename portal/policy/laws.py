@@ -324,5 +324,5 @@ def _read_floor(node: Node, findings: Findings) -> Floor | None:
 @cache
 def shipped() -> Mapping[str, Law]:
     """The laws of this release by name: constants, read once. A published version keeps the texts that it was published with."""
-    found = [load_law(path.read_text(encoding="utf-8"), path.name) for path in sorted(FOLDER.glob("*.yaml"))]
+    found = [load_law(path.read_bytes().decode(), path.name) for path in sorted(FOLDER.glob("*.yaml"))]
     return {law.name: law for law in found}

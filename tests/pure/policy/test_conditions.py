@@ -213,6 +213,26 @@ def test_answers_of_a_customer_are_texts():
     assert ask(condition, JUMPER.asking(answers={"other": "x"})) == "unknown"
 
 
+def test_an_answer_is_read_as_the_customer_gave_it_and_yes_or_no_as_the_language_writes_it():
+    read_answer = c.getter(c.FactSpec("answer.why", c.TEXT, "answer.why"))
+    given = {True: "true", False: "false", 7: "7", "Too Big": "Too Big"}
+    for value, text in given.items():
+        assert read_answer(JUMPER.asking(answers={"why": value})) == text
+    assert read_answer(JUMPER.asking(answers=None)) is None
+
+
+def test_every_question_has_its_fact_and_no_other_word_has():
+    assert c.find_fact("answer.why") == c.FactSpec("answer.why", c.TEXT, "answer.why")
+    assert [c.find_fact(name) for name in ("answer.", "answer", "why", "moon.phase")] == [None] * 4
+
+
+@pytest.mark.parametrize("changes", [{"delivered_at": None}, {"at": None}])
+def test_days_since_need_both_of_their_ends(changes):
+    facts = JUMPER.asking(**changes) if "at" in changes else item(JUMPER, **changes)
+    got = compile_condition(read("{days_since.delivered: 1}"), LONDON)(facts)
+    assert got == Unknown((Miss("days_since.delivered", "missing"),))
+
+
 def test_a_condition_on_nothing_known_to_the_table_is_a_bug_and_raises():
     with pytest.raises(ValueError, match="is no fact"):
         compile_condition(Comparison("moon.phase", "is", "full"), LONDON)

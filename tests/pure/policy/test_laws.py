@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.policy.conditions import ALWAYS, FACTS, Comparison
-from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
+from portal.policy.conditions import ALWAYS, FACTS, Comparison, Miss, Unknown
+from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.document import MAX_FINDINGS
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts
-from portal.policy.laws import GRANTABLE, PREFIX, last_day, load_law, shipped
+from portal.policy.laws import GRANTABLE, PREFIX, Blocked, Law, applied, last_day, load_law, shipped
 from portal.policy.loader import Policy, load_policy
 from portal.policy.page import policy_page
 from portal.policy.promise import Purchase, promise
@@ -333,6 +333,122 @@ def test_the_mistakes_of_a_law_are_told_in_reading_order_and_not_without_end() -
     with pytest.raises(PolicyErrors) as endless:
         load_law(TINY + "- x\n" * 1000)
     assert len(endless.value.diagnostics) == MAX_FINDINGS
+
+
+def law_of(*floors: str) -> Law:
+    """A law of these floors (called F1, F2, …) for buyers in Great Britain."""
+    told = (f"- {{floor: F{at}, cite: Article {at}, {each}}}\n" for at, each in enumerate(floors, 1))
+    return load_law(TINY.partition("- floor")[0] + "".join(told))
+
+
+def under(law: Law, facts: Facts, otherwise: str = OPEN) -> tuple[dict[str, Term], list[Blocked]]:
+    """The terms that a law raises in those that hold otherwise, and the floors that it could not judge."""
+    terms = dict(policy(otherwise, laws="").defaults)
+    blocked = law.raise_terms(facts, terms, LONDON)
+    return {name: term for name, term in terms.items() if term.set_by.startswith(PREFIX)}, blocked
+
+
+@pytest.mark.parametrize(
+    ("first", "blocked"),
+    [
+        ("when: {reason: faulty}, grant: {window: {days: 50}}", 0),  # does not hold
+        ("unless: {order.country: GB}, grant: {window: {days: 50}}", 0),  # exempt
+        ("grant: {window: {days: 1}}", 0),  # less than the policy gives
+        ("when: {order.is_gift: true}, grant: {window: {days: 50}}", 1),  # cannot be judged
+    ],
+)
+def test_a_floor_that_raises_nothing_keeps_no_other_from_it(first: str, blocked: int) -> None:
+    raised, open_ = under(law_of(first, "grant: {window: {days: 60}}"), bought(3))
+    assert (raised["window"].set_by, raised["window"].value, len(raised)) == ("law: F2 (Article 2)", Window(60), 1)
+    assert len(open_) == blocked
+
+
+def test_a_floor_that_cannot_be_judged_names_all_that_is_missing_and_what_it_would_have_raised() -> None:
+    floor = "when: {order.is_gift: true}, unless: {item.type: ring}, grant: {window: {days: 60}, restocking_fee: 0%}"
+    raised, blocked = under(law_of(floor), bought(3, None))
+    misses = tuple(Miss(fact, "missing") for fact in ("order.country", "order.is_gift", "item.type"))
+    assert raised == {}
+    assert blocked == [Blocked("law: F1 (Article 1)", Unknown(misses), ("window", "restocking_fee"))]
+
+
+WAITING = item(order(bought(3), last_delivered_at=None, placed_at=LAST), delivered_at=None)
+OLD = item(bought(0), delivered_at=LAST - timedelta(days=7))
+"""Asked on the last of the policy's 7 days."""
+TO_COME = order(OLD, last_delivered_at=None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "before", "after", "grant", "raised"),
+    [
+        (bought(3), "", "", "window: {days: 8}", {"window": Window(8)}),
+        (bought(3), "", "", "window: {days: 7}", {}),
+        # Before the parcel came: the policy's own fallback counts, and where there is none, what it says instead.
+        (WAITING, "review}", "{days: 9, from: placed}}", "window: {days: 10, from: placed}",
+         {"window": Window(10, start="placed")}),
+        (WAITING, "review}", "{days: 9, from: placed}}", "window: {days: 9, from: placed}", {}),
+        (WAITING, "review}", "refuse}", "window: {days: 8}", {"window": Window(8)}),
+        (WAITING, "review}", "review}", "window: {days: 8}", {}),
+        # The law's days have not begun: a question only once the policy's own are over.
+        (TO_COME, "", "", "window: {days: 1, from: last_delivered}", {}),
+        (replace(TO_COME, at=LAST + timedelta(days=1)), "", "", "window: {days: 1, from: last_delivered}",
+         {"window": Window(1, start="last_delivered")}),
+        (replace(TO_COME, at=None), "", "", "window: {days: 1, from: last_delivered}", {}),
+        # What a law gives beside its window ends with the last of its days.
+        (OLD, "", "", "window: {days: 7}, restocking_fee: 0%", {"restocking_fee": Fee()}),
+        (OLD, "", "", "window: {days: 6}, restocking_fee: 0%", {}),
+        (OLD, "15%", "0.01%", "window: {days: 7}, restocking_fee: 0%", {"restocking_fee": Fee()}),
+        (OLD, "15%", "0.01 GBP", "window: {days: 7}, restocking_fee: 0%", {"restocking_fee": Fee()}),
+        (OLD, "15%", "0 GBP", "window: {days: 7}, restocking_fee: 0%", {}),
+        (OLD, "15%", "0%", "window: {days: 7}, restocking_fee: 0%", {}),
+        (OLD, "", "", "window: {days: 7}, outbound_shipping: full_return", {"outbound_shipping": "full_return"}),
+        (OLD, "g: never", "g: full_return", "window: {days: 7}, outbound_shipping: full_return", {}),
+        (OLD, "g: never", "g: always", "window: {days: 7}, outbound_shipping: full_return", {}),
+        (OLD, "", "", "window: {days: 7}, return_shipping: {paid_by: merchant}", {"return_shipping": ReturnShipping()}),
+        (OLD, "customer, amount: 3.50 GBP", "merchant", "window: {days: 7}, return_shipping: {paid_by: merchant}", {}),
+        (OLD, "", "", "window: {days: 7}, resolutions: [store_credit, refund]",
+         {"resolutions": ("store_credit", "refund")}),
+        (OLD, "", "", "window: {days: 7}, resolutions: [store_credit]", {}),
+        # What the rules refuse is given by a law that says so, while it lasts, and with the law's own days.
+        (OLD, "returnable: true", "returnable: false", "window: {days: 8}", {}),
+        (OLD, "returnable: true", "returnable: false", "window: {days: 8}, returnable: true",
+         {"returnable": True, "window": Window(8)}),
+        (OLD, "returnable: true", "returnable: false", "window: {days: 6}, returnable: true", {}),
+        (OLD, "returnable: true\n  window: {days: 7, from: delivered, if_undelivered: refuse}",
+         "returnable: false\n  window: {days: 7}", "window: {days: 7}, returnable: true", {"returnable": True}),
+        (replace(OLD, at=None), "returnable: true", "returnable: false", "window: {days: 8}, returnable: true",
+         {"returnable": True, "window": Window(8)}),
+        (WAITING, "returnable: true", "returnable: false", "window: {days: 8}, returnable: true",
+         {"returnable": True, "window": Window(8)}),
+    ],
+)  # fmt: skip
+def test_a_floor_raises_what_is_below_it_and_nothing_else(
+    facts: Facts, before: str, after: str, grant: str, raised: dict[str, Any]
+) -> None:
+    otherwise = OPEN.replace("undelivered: refuse", "undelivered: review") if before == "review}" else OPEN
+    assert before in otherwise
+    found, blocked = under(law_of(f"grant: {{{grant}}}"), facts, otherwise.replace(before, after, 1))
+    assert ({name: term.value for name, term in found.items()}, blocked) == (raised, [])
+
+
+def test_the_days_of_a_law_end_at_midnight_where_the_shop_is() -> None:
+    june = item(bought(0), delivered_at=utc(2026, 6, 1, 10))
+    law = law_of("grant: {window: {days: 14}, restocking_fee: 0%}")
+    assert "restocking_fee" in under(law, replace(june, at=utc(2026, 6, 15, 22, 59)))[0]
+    assert "restocking_fee" not in under(law, replace(june, at=utc(2026, 6, 15, 23)))[0]
+
+
+def test_the_floors_that_set_a_term_are_told_with_their_article_and_the_day_of_the_check() -> None:
+    law = law_of(
+        "grant: {window: {days: 60}}", "grant: {window: {days: 1}}", "grant: {window: {days: 9}, restocking_fee: 0%}"
+    )
+    terms = dict(policy(OPEN, laws="").defaults)
+    law.raise_terms(bought(3), terms, LONDON)
+    window, fee = applied([load_law(TINY.replace("tiny", "other")), law], terms)
+    assert (window.law, window.floor, window.terms) == (law, law.floors[0], ("window",))
+    assert fee.to_json() == {
+        "law": "tiny", "title": "A tiny law", "checked": "2026-11-26", "floor": "F3", "cite": "Article 3",
+        "terms": ["restocking_fee"],
+    }  # fmt: skip
 
 
 MOMENTS = order(

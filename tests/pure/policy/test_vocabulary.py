@@ -161,6 +161,18 @@ def test_every_other_operator_is_refused_where_it_stands_with_those_that_fit(spe
         assert found.help_line == takes
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("reason: tired", "`tired` is no reason"),
+        ("resolution: money", "`money` is no resolution"),
+        ("method: mule", "`mule` is no method"),
+    ],
+)
+def test_a_fact_of_few_words_takes_no_other(written, message):
+    assert refusal(f"{{{written}}}").message.startswith(message)
+
+
 def rule_that_refuses(spec: c.FactSpec, op: str):
     when = f"{{{spec.name}: {{{op}: {told(spec, op)[0]}}}}}"
     return load_policy(document(f"- rule: Never\n  when: {when}\n  set: {{returnable: false}}\n  say: No."))
