@@ -1,4 +1,4 @@
-"""Rows of the API's own: tokens and remembered answers."""
+"""Rows of the API's own: remembered answers. Tokens are with `staff`, because what a program does may count as its owner's."""
 
 from __future__ import annotations
 
@@ -9,19 +9,6 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base
-
-
-class ApiToken(Base):
-    """A program's key. Only its SHA-256 is stored; it is 256 random bits, so no slow hash is needed."""
-
-    __tablename__ = "api_token"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(120))
-    digest: Mapped[str] = mapped_column(String(64), unique=True)
-    scopes: Mapped[list[Any]]
-    created_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
 
 
 class IdempotentAnswer(Base):

@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Connection
 
 from portal import ids
-from portal.api.models import ApiToken
 from portal.db import Tx
 from portal.errors import Invalid
+from portal.staff.models import ApiToken
+from portal.staff.queries import find_by_email
 
 RESOURCES = ("orders", "decisions", "returns", "refunds")
 SCOPES = (*(f"{resource}:{access}" for resource in RESOURCES for access in ("read", "write")), "admin")
@@ -37,15 +38,33 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def create(tx: Tx, *, name: str, scopes: Iterable[str]) -> str:
-    """Make a token and return it; it cannot be read again later. Raises `Invalid` for an unknown scope or an empty name."""
+def create(tx: Tx, *, name: str, scopes: Iterable[str], owner: str = "") -> str:
+    """Make a token and return it; it cannot be read again later. ``owner`` is the address of the member of staff who answers for
+    what it decides; empty for a program that nobody works with by hand.
+
+    Raises `Invalid` for an unknown scope, an empty name, or an owner who is no active member of staff.
+    """
     wanted = sorted(set(scopes))
     if unknown := [scope for scope in wanted if scope not in SCOPES] or (not wanted and ["none"]):
         raise Invalid(f"Unknown scope {', '.join(unknown)}.", {"scope": f"choose from {', '.join(SCOPES)}"})
     if not 0 < len(name) <= 120:
         raise Invalid("A token needs a name.", {"name": "say which program uses it, in at most 120 characters"})
+    person = find_by_email(tx.session, owner) if owner else None
+    if owner and (person is None or not person.active):
+        raise Invalid(
+            f"No active member of staff has the address {owner[:80]}.",
+            {"owner": "name somebody who signs in (portal staff add), or leave it out"},
+        )
     token = PREFIX + ids.new_token()
-    tx.session.add(ApiToken(name=name, digest=_digest(token), scopes=wanted, created_at=tx.at))
+    tx.session.add(
+        ApiToken(
+            name=name,
+            digest=_digest(token),
+            scopes=wanted,
+            created_at=tx.at,
+            owner_id=person.id if person else None,
+        )
+    )
     return token
 
 

@@ -61,10 +61,13 @@ def token() -> None:
     type=click.Choice(tokens.SCOPES),
     help="May be given several times.",
 )
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--owner", default="", metavar="EMAIL", help="Who answers for what it decides, and is never its second person."
+)
+def create(name: str, scopes: tuple[str, ...], owner: str) -> None:
     """Make a token and print it alone; it is shown this once."""
     with ports().database.transaction() as tx:
-        click.echo(tokens.create(tx, name=name, scopes=scopes))
+        click.echo(tokens.create(tx, name=name, scopes=scopes, owner=owner))
 
 
 @token.command("revoke")

@@ -6,13 +6,16 @@ PostgreSQL; head equals the models. Never: an import of a stage (a migration out
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 FOLDER = Path(__file__).parent
 
@@ -30,22 +33,45 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+@contextmanager
+def _steps(engine: Engine) -> Iterator[Connection]:
+    """The transaction in which steps run.
+
+    SQLite changes a table by making it anew and dropping the old one, which its foreign keys forbid once a row refers to it.
+    So they are off meanwhile, as SQLite's own procedure has it, and all of them are checked before anything is kept.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            yield connection
+            connection.commit()
+            return
+        # Inside of a transaction the pragma does nothing; SQLAlchemy's connection would begin one.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield connection
+            if wrong := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                raise RuntimeError(f"rows would refer to nothing after this step: {wrong[:5]}")
+            connection.commit()
+        finally:
+            connection.rollback()
+            driver.execute("PRAGMA foreign_keys = ON")
+
+
 def upgrade(engine: Engine, target: str = "head") -> None:
     """Bring the schema up to ``target``."""
     config = _config()
-    with engine.connect() as connection:
+    with _steps(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, target)
-        connection.commit()
 
 
 def downgrade(engine: Engine, target: str) -> None:
     """Take the schema back to ``target`` (``base`` is nothing at all)."""
     config = _config()
-    with engine.connect() as connection:
+    with _steps(engine) as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, target)
-        connection.commit()
 
 
 def new_step(engine: Engine, slug: str) -> None:

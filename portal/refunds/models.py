@@ -175,7 +175,10 @@ class StoreCredit(Base):
     """Money owed as a code to spend in the shop."""
 
     __tablename__ = "store_credit"
-    __table_args__ = (CheckConstraint("amount_minor > 0", name="amount"),)
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("bonus_minor >= 0 AND bonus_minor <= amount_minor", name="bonus"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(24), unique=True)

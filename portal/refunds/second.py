@@ -2,15 +2,15 @@
 
 In: a prepared refund, the shop's threshold, and who approves. Out: the refund on its way, or taken back (see `undo`).
 Invariants: what counts is the whole payout, or all that goodwill has given for the order and its replacements, so that no amount
-slips through in parts; whoever had a part in the decision is never the second. Never: a refund that two people have to want and
-that is paid another way meanwhile.
+slips through in parts; whoever had a part in the decision, also by a token of theirs, is never the second. Never: a refund that
+two people have to want and that is paid another way meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
@@ -23,6 +23,7 @@ from portal.refunds.models import Goodwill, Refund
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import lock_refund, order_chain, order_family
 from portal.reviews import service as reviews
+from portal.staff.models import ApiToken
 from portal.timeline import TimelineEntry
 
 DECIDING = (
@@ -73,17 +74,20 @@ def approve(tx: Tx, public_id: str, note: str) -> Refund:
 
 
 def had_a_part(session: Session, refund: Refund, person: int | None) -> bool:
-    """Whether the person, by the number of the account, decided what the refund pays."""
+    """Whether the person, by the number of the account, decided what the refund pays, by hand or by a program of theirs."""
     if person is None:
         return True
+    programs = select(ApiToken.id).where(ApiToken.owner_id == person)
     about = [TimelineEntry.refund_id == refund.id]
     if refund.return_id is not None:
         about.append(TimelineEntry.return_id == refund.return_id)
     query = select(TimelineEntry.id).where(
         or_(*about),
         TimelineEntry.what.in_(DECIDING),
-        TimelineEntry.actor_kind == "staff",
-        TimelineEntry.actor_id == person,
+        or_(
+            and_(TimelineEntry.actor_kind == "staff", TimelineEntry.actor_id == person),
+            and_(TimelineEntry.actor_kind == "api", TimelineEntry.actor_id.in_(programs)),
+        ),
     )
     return session.scalar(query.limit(1)) is not None
 

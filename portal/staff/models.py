@@ -1,4 +1,7 @@
-"""Rows of people and of their sign-ins. The names of the first two classes are those that Flask-Security expects."""
+"""Rows of people, of their sign-ins and of programs' tokens.
+
+The names of the first two classes are those that Flask-Security expects.
+"""
 
 from __future__ import annotations
 
@@ -60,3 +63,18 @@ class SignIn(Base):
     """SHA-256 of the token in the cookie."""
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class ApiToken(Base):
+    """A program's key. Only its SHA-256 is stored; it is 256 random bits, so no slow hash is needed."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    """Whose hands the program is in: what it decides is a decision of this person's where two have to decide."""

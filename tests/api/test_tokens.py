@@ -9,9 +9,9 @@ from sqlalchemy import select
 from portal import clock
 from portal.api import tokens
 from portal.api.base import FAILED_TOKENS
-from portal.api.models import ApiToken
 from portal.api.tokens import SCOPES
 from portal.errors import Invalid
+from portal.staff.models import ApiToken
 from tests.api.client import Api, problem
 
 ROUTES = [
@@ -109,6 +109,12 @@ def test_guessing_tokens_ends_in_429_with_retry_after_and_holds_no_one_else_up(a
 def test_a_token_with_an_unknown_scope_is_not_made(api: Api, scopes: list[str]) -> None:
     with api.ports.database.transaction() as tx, pytest.raises(Invalid):
         tokens.create(tx, name="x", scopes=scopes)
+
+
+def test_the_owner_of_a_token_has_to_be_somebody(api: Api) -> None:
+    with api.ports.database.transaction() as tx, pytest.raises(Invalid) as wrong:
+        tokens.create(tx, name="x", scopes=["orders:read"], owner="nobody@shop.example")
+    assert list(wrong.value.fields) == ["owner"]
 
 
 def test_a_token_is_stored_as_a_digest_only(api: Api) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from portal.api import tokens
 from portal.db import Actor
 from portal.errors import Conflict, Forbidden, Invalid, PortalError
 from portal.refunds import actions, ledger, payout, second, submit, undo
@@ -15,6 +17,7 @@ from portal.refunds.submit import Limits
 from portal.returns import decisions
 from portal.returns.models import Return
 from portal.reviews import service as reviews
+from portal.staff.models import ApiToken, User
 from tests.stages.refunds.world import World
 
 INES, MAYA, OMAR = Actor("staff", "Ines", 1), Actor("staff", "Maya", 2), Actor("staff", "Omar", 3)
@@ -158,6 +161,32 @@ class TestSecondPerson:
         assert world.at_stripe() == [(3000, "succeeded"), (2000, "succeeded")]
         assert world.said("refund.seconded") == 2
         world.check_books()
+
+    @pytest.mark.parametrize("owner", ["maya@wren.example", ""])
+    def test_who_approved_by_a_program_of_theirs_is_not_the_second_either(self, quick_world: World, owner: str) -> None:
+        world = quick_world
+        with world.database.transaction() as tx:
+            ids_of = {}
+            for name in ("maya", "omar"):
+                person = User(email=f"{name}@wren.example", fs_uniquifier=name, created_at=tx.at)
+                tx.session.add(person)
+                tx.session.flush()
+                ids_of[name] = person.id
+            tokens.create(tx, name="till", scopes=["returns:write"], owner=owner.upper())
+            token_id = tx.session.scalars(select(ApiToken.id)).one()
+        return_id = world.return_(world.order(5000), 5000)
+        with world.database.transaction(Actor("api", "till", token_id)) as tx:
+            payout.plan_when_due(tx, return_id, "received", world.shop)
+        (refund_id,) = world.refund_ids(return_id)
+        submit.submit(world.database, world.gateway, refund_id, TWO_ABOVE_40)
+        maya, omar = (Actor("staff", name, ids_of[name]) for name in ("maya", "omar"))
+        if owner:
+            with pytest.raises(Forbidden, match="Somebody else"):
+                approve(world, refund_id, maya)
+            approve(world, refund_id, omar)
+        else:
+            approve(world, refund_id, maya)
+        assert world.refund(refund_id).seconded_by == ("omar" if owner else "maya")
 
     def test_at_the_threshold_and_in_other_currencies_nobody_is_asked(self, quick_world: World) -> None:
         world = quick_world
