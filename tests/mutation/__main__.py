@@ -23,7 +23,7 @@ MODULES = {name: f"portal.policy.{name}" for name in POLICY}
 TESTS = tuple(
     f"tests/pure/policy/test_{name}.py"
     for name in (
-        "meaning conditions vocabulary readme stored plan facts laws quote binding sentences counterfactual other_facts"
+        "meaning conditions vocabulary stored plan facts laws quote binding sentences counterfactual other_facts"
     ).split()
 )
 """Where the rules are argued for. What only works with decisions (edits, pages, commands) is slow and proves other things."""

@@ -13,7 +13,19 @@ import pytest
 
 from portal.money import Money
 from portal.policy.conditions import All, Any_, Comparison, Condition, Not, comparisons, condition_json
-from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Cause, Decision, Term, stored_value
+from portal.policy.decision import (
+    ACCEPT,
+    OTHERWISE,
+    REFUSE,
+    REFUSING,
+    REQUIRING,
+    REVIEW,
+    REVIEWING,
+    Cause,
+    Decision,
+    Term,
+    stored_value,
+)
 from portal.policy.engine import decide
 from portal.policy.explain import Wording
 from portal.policy.terms import (
@@ -164,6 +176,13 @@ def test_a_decision_speaks_the_language_of_its_reader_and_stores_english() -> No
 def test_a_decision_says_which_answer_it_is(answer: str) -> None:
     said = replace(PLAIN, answer=answer)
     assert (said.accepted, said.refused) == (answer == ACCEPT, answer == REFUSE)
+
+
+def test_answers_and_the_codes_of_their_causes_keep_their_words() -> None:
+    assert (ACCEPT, REVIEW, REFUSE, OTHERWISE) == ("accept", "review", "refuse", "otherwise")
+    assert REFUSING == ("not_returnable", "window_closed", "not_delivered", "resolution_not_offered")
+    assert REVIEWING == ("review_rule", "unknown_fact", "other_currency", "no_start_date", "fee_currency")
+    assert REQUIRING == ("photo_required", "question_unanswered")
 
 
 def test_one_term_of_a_stored_decision_is_read_without_the_others() -> None:

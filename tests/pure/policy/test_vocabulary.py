@@ -173,6 +173,66 @@ def test_a_fact_of_few_words_takes_no_other(written, message):
     assert refusal(f"{{{written}}}").message.startswith(message)
 
 
+# The words that policies are written in: a name that is gone from here is gone from policies that are published.
+FACTS_OF = {
+    "date": "order.placed order.shipped order.delivered order.last_delivered today",
+    "number": "days_since.placed days_since.shipped days_since.delivered order.returns_so_far customer.orders"
+    " customer.returns customer.kept_items customer.failed_inspections item.quantity line.quantity return.items evidence",
+    "text": "order.country order.currency order.number order.region order.channel order.payment_method order.fulfilment"
+    " customer.email item.sku item.product item.vendor item.type item.category reason resolution method",
+    "list": "order.tags order.discount_codes customer.tags item.tags",
+    "amount": "order.total customer.refunded_90_days customer.credit_received item.price item.paid line.value return.value",
+    "percentage": "order.discount_percent customer.return_rate",
+    "true or false": "order.is_gift order.is_business customer.is_consumer item.discounted item.hazardous item.is_exchange"
+    " return.is_full",
+    "weight": "item.weight",
+}
+TYPES_IN_WORDS = {
+    "text": "a text", "list": "a list", "number": "a number", "amount": "an amount", "true or false": "true or false",
+    "percentage": "a percentage", "weight": "a weight", "date": "a date",
+}  # fmt: skip
+REQUIRED = {
+    "returnable": ("true or false", ""),
+    "window": ("a window", ""),
+    "resolutions": ("a list", "refund exchange store_credit"),
+    "review": ("one of its words", "never always"),
+    "evidence": ("evidence", ""),
+    "ship_with": ("a list", "label qr shop own"),
+    "return_shipping": ("return shipping", ""),
+    "restocking_fee": ("a percentage or an amount", ""),
+    "outbound_shipping": ("one of its words", "never full_return always"),
+    "credit_bonus": ("a percentage", ""),
+    "keep_item": ("true or false", ""),
+    "refund_when": ("one of its words", "authorized in_transit received inspected"),
+    "ship_by": ("days", ""),
+}
+OPTIONAL = {
+    "exchange_for": ("one of its words", "same_price"),
+    "exchange_bonus": ("a percentage", ""),
+    "donate": ("true or false", ""),
+    "on_inspection": ("grades", "as_new opened used damaged wrong_item missing"),
+    "questions": ("questions", ""),
+    "destination": ("a text", ""),
+    "message": ("a text", ""),
+}
+
+
+def test_the_language_has_these_facts_and_terms_and_no_others():
+    assert {type_: names.split() for type_, names in FACTS_OF.items()} == {
+        type_: [spec.name for spec in c.FACTS.values() if spec.type == type_] for type_ in c.OPERATORS
+    }
+    assert dict(c.TYPE_WORDS) == TYPES_IN_WORDS
+    assert {name: (spec.type.name, " ".join(spec.words)) for name, spec in t.TERMS.items()} == REQUIRED | OPTIONAL
+    assert tuple(REQUIRED) == t.REQUIRED_TERMS
+    assert (t.STARTS, t.ENDS_ON) == (("placed", "shipped", "delivered", "last_delivered"), ("day", "business_day"))
+
+
+@pytest.mark.parametrize("word", ["any_variant", "any_product", "instant_exchange"])
+def test_what_other_products_promise_is_refused_with_its_reason(word):
+    found = refusal(sets=f"{{exchange_for: {word}}}")
+    assert (found.message, found.help_line) == (f"`{word}` is not offered yet", t.NOT_OFFERED[word])
+
+
 def rule_that_refuses(spec: c.FactSpec, op: str):
     when = f"{{{spec.name}: {{{op}: {told(spec, op)[0]}}}}}"
     return load_policy(document(f"- rule: Never\n  when: {when}\n  set: {{returnable: false}}\n  say: No."))
