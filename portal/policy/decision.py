@@ -8,7 +8,7 @@ Never: a sentence that is not derived from code and params (`explain` makes them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class Cause:
 
     code: str
     rule: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.mutation.__main__ import EQUIVALENT, MODULES, chosen, judged, listed, missing
+from tests.mutation.__main__ import EQUIVALENT, MODULES, POLICY, chosen, judged, listed, missing
 from tests.mutation.mutants import mutants, watched
 from tests.mutation.trial import ENDLESS, KILLED, ROOT, SURVIVED
 
@@ -96,3 +97,10 @@ def test_every_mutant_that_is_listed_as_changing_nothing_exists_and_has_its_reas
     reasons = listed(EQUIVALENT.read_text(encoding="utf-8"))
     assert missing(chosen([], MODULES), reasons) == []
     assert [name for name, reason in reasons.items() if len(reason) < 20] == []
+
+
+def test_every_module_of_the_rules_is_tried_or_named_as_left_out() -> None:
+    left = (ROOT / "docs" / "mutation.md").read_text(encoding="utf-8").partition("## What is not in the table")[2]
+    named = set(re.findall(r"`(\w+)` \d", left))
+    assert named | set(POLICY) == {path.stem for path in (ROOT / "portal/policy").glob("[!_]*.py")}
+    assert not named & set(POLICY)

@@ -159,8 +159,10 @@ def test_every_code_has_its_sentences():
 
 
 def test_a_code_of_another_release_is_named_to_staff_and_is_a_person_s_to_decide():
-    assert staff_message(Cause("of_another_release", "Rule")) == "of_another_release"
-    assert cause_message(Cause("of_another_release", "Rule")) == "A person in our team checks this before we answer."
+    assert staff_message(Cause("of_another_release", "Rule", {})) == "of_another_release"
+    assert (
+        cause_message(Cause("of_another_release", "Rule", {})) == "A person in our team checks this before we answer."
+    )
 
 
 MARKED = Wording(gettext=lambda text: f"⟦{text}⟧", ngettext=lambda one, many, count: f"⟦{one if count == 1 else many}⟧")
