@@ -461,6 +461,7 @@ MOMENTS = order(
     ("window", "last"),
     [
         (Window(20, start="placed"), date(2026, 10, 21)),
+        (Window(0, start="placed"), date(2026, 10, 1)),
         (Window(20, start="shipped"), date(2026, 10, 22)),
         (Window(20, start="delivered"), date(2026, 10, 23)),
         (Window(20, start="last_delivered"), date(2026, 10, 24)),
