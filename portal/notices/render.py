@@ -138,7 +138,7 @@ def _values(
         "ship_by": _weekday(context["ship_by_on"], speech),
         "answer_by": _weekday_of(context.get("answer_by"), speech),
         "check_by": wording.weekday(add_working_days(today, shop.check_within_days), speech.locale),
-        "check_days": shop.check_within_days,
+        "when_sent": speech.when_sent(_moment_of_money(context), shop.check_within_days),
         "bank_by": wording.weekday(add_working_days(today, shop.bank_days.most), speech.locale),
         "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),
@@ -150,6 +150,14 @@ def _values(
         "money": speech.money,
         **found,
     }
+
+
+def _moment_of_money(context: Mapping[str, Any]) -> str:
+    """The policy's moment; what nobody has to send back is paid at once."""
+    travels = context["ship_with"] and any(
+        line["status"] in ("accepted", "review") and not line["keeps_item"] for line in context["lines"]
+    )
+    return str(context["refund_when"]) if travels else "authorized"
 
 
 def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:

@@ -52,6 +52,24 @@ class Speech:
             return self.ngettext("%(num)s working day", "%(num)s working days", most) % {"num": most}
         return self.gettext("%(least)s to %(most)s working days") % {"least": least, "most": most}
 
+    def when_sent(self, refund_when: str, check_days: int) -> str:
+        """When money leaves the shop, by the policy's `refund_when`: one sentence for every page and mail.
+
+        ``check_days`` are the working days in which the shop checks what has arrived.
+        """
+        _ = self.gettext
+        if refund_when == "inspected":
+            return self.ngettext(
+                "We check your parcel within %(num)s working day of its arrival, then we send it.",
+                "We check your parcel within %(num)s working days of its arrival, then we send it.",
+                check_days,
+            ) % {"num": check_days}
+        return {
+            "authorized": _("We send it at once."),
+            "in_transit": _("We send it when you’ve handed the parcel over."),
+            "received": _("We send it when your parcel has reached us."),
+        }[refund_when]
+
     def wording(self) -> Wording:
         """The same for the sentences of `policy.explain`."""
         return Wording(

@@ -30,7 +30,7 @@ from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.review import shown_email
-from portal.web.customer.words import _, ngettext
+from portal.web.customer.words import _
 
 Answer = Response | tuple[str, int]
 
@@ -151,17 +151,15 @@ def _steps(
     if units and return_.ship_with:
         steps.append(_pack(return_, units))
         steps.append(_send(return_, label))
-        within = ngettext(
-            "It usually reaches us in 2 to 4 working days, and we check it within %(num)s.",
-            "It usually reaches us in 2 to 4 working days, and we check it within %(num)s.",
-            shop.check_within_days,
-        )
+        when = return_.refund_when
         if return_.ship_with == "shop":
-            within = _("In the shop, while you wait.")
-        steps.append((_("We check it"), within))
+            steps.append((_("We check it"), _("In the shop, while you wait.")))
+        else:
+            steps.append((_("It reaches us"), _("Usually in 2 to 4 working days.")))
     else:
+        when = "authorized"
         steps.append((_("Keep the items"), _("You don’t need to send anything back.")))
-    steps.append(_get(quote, to, return_.email))
+    steps.append(_get(quote, to, return_.email, speech().when_sent(when, shop.check_within_days)))
     return steps
 
 
@@ -196,7 +194,7 @@ def _send(return_: Return, label: Label | None) -> tuple[str, str | Markup]:
     return _("Drop it off and get a receipt"), where
 
 
-def _get(quote: Quote, to: str, email: str) -> tuple[str, str]:
+def _get(quote: Quote, to: str, email: str, when_sent: str) -> tuple[str, str]:
     currency, shop = quote.currency, ports().shop
     credit, refund = quote.credit_total.minor, quote.refund_total.minor
     parts = []
@@ -209,6 +207,9 @@ def _get(quote: Quote, to: str, email: str) -> tuple[str, str]:
         parts.append(said % {"amount": money(credit, currency)})
     if refund:
         parts.append(_("%(amount)s to %(to)s.", amount=money(refund, currency), to=to))
+    if credit or refund:
+        parts.append(when_sent)
+    if refund:
         parts.append(_("Banks take %(days)s.", days=speech().working_days(shop.bank_days.least, shop.bank_days.most)))
     if any(line.resolution not in (REFUND, STORE_CREDIT) for line in quote.lines):
         parts.append(_("We send your exchange with its own e-mail.") if email else _("We send your exchange."))

@@ -259,7 +259,8 @@ def _way_back(told: _Told) -> list[Step]:
             "Usually done within %(num)s working day.", "Usually done within %(num)s working days.",
             told.shop.check_within_days,
         )  # fmt: skip
-        if looking or return_.refund_when in ("received", "inspected"):
+        # Where money goes before the check, a step "we check it" in front of it would be wrong.
+        if looking or return_.refund_when == "inspected":
             what = _("Being checked") if looking else _("We check it")
             steps.append(Step(NOW if looking else NEXT, what, _("Now") if looking else "", "", within))
     return steps

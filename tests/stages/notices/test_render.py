@@ -300,9 +300,9 @@ def test_an_unknown_card_is_not_called_by_its_provider(shop: Shop) -> None:
          "Address: Wren & Harbour Returns, Unit 7, Kestrel Way, Avonmouth, Bristol BS11 8AZ"),
         ({"ship_with": "", "label": None}, False, "You don’t need to send anything back."),
         ({"ship_with": "qr", "ship_by_on": None}, True, "Drop it off\n"),
-        ({"refund_when": "authorized"}, True, "You get £142.21. We’re sending it now."),
-        ({"refund_when": "in_transit"}, True, "as soon as the parcel is on its way"),
-        ({"refund_when": "received"}, True, "when the parcel has arrived"),
+        ({"refund_when": "authorized"}, True, "You get £142.21. We send it at once."),
+        ({"refund_when": "in_transit"}, True, "You get £142.21. We send it when you’ve handed the parcel over."),
+        ({"refund_when": "received"}, True, "You get £142.21. We send it when your parcel has reached us."),
         ({"pieces": [REPLACEMENT | {"state": "reserved"}]}, True, "In exchange you get: 1 × Merino crew jumper Navy, size L."),
     ],
 )  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -86,6 +89,35 @@ def test_an_old_tab_books_nothing_of_the_return_that_was_begun_since(desk: Desk,
     away = priya.send(REVIEW, old)
     assert away.headers["Location"] == REVIEW
     assert len(desk.returns) == 1
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("in_transit", "We send it when you’ve handed the parcel over."),
+        ("received", "We send it when your parcel has reached us."),
+        ("inspected", "We check your parcel within 2 working days of its arrival, then we send it."),
+    ],
+)
+def test_when_the_money_comes_is_the_same_sentence_on_the_page_and_in_the_mail(
+    desk: Desk, customer: Make, when: str, said: str
+) -> None:
+    text = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+    desk.publish(text.replace("refund_when: received", f"refund_when: {when}", 1))
+    desk.order()
+    priya = customer()
+    rma = priya.book_shirt()
+    assert f"£54.10 to Visa ending 4242. {said} Banks take 5 to 10 working days." in text_of(
+        priya.get(f"/returns/{rma}/booked")
+    )
+    # The status page has a step for the check only where the money waits for it.
+    assert ("We check it" in text_of(priya.get(f"/returns/{rma}"))) is (when == "inspected")
+    desk.work("send_notice")
+    folder = Path(desk.ports.config.mail_url.removeprefix("file:"))
+    (mail,) = folder.glob("*.eml")
+    body = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default).get_body(("plain",))
+    assert body is not None
+    assert f"You get £54.10. {said}" in " ".join(body.get_content().split())
 
 
 def test_without_its_token_or_its_session_nothing_is_booked(desk: Desk, priya: Customer, customer: Make) -> None:
