@@ -21,6 +21,7 @@ from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.laws import PREFIX
 from portal.policy.loader import Policy, load_policy
 from portal.policy.other_facts import ORDERED, UNITS, Others, spec_of, value_of, with_value
+from portal.policy.reasons import REASONS
 from tests.pure.policy.few_words import FACTS_OF_FEW_WORDS, POLICIES_OF_FEW_WORDS
 from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, order, policy, shipped, utc
 
@@ -426,8 +427,9 @@ def test_a_change_is_the_nearest_of_its_range_and_one_word_is_told_as_one() -> N
     assert everything(over, known(orders=9))[0].facts.customer.orders == 3
     (shop,) = [each.when for each in everything(SHOP, JUMPER.asking(method="label")) if each.when and each.better]
     assert shop == (c.Comparison("method", "is", "shop"),)
-    reasons = [each.when for each in everything(FAULTY + SALE, SOLD) if each.names == ("reason",)]
-    assert reasons == [(c.Comparison("reason", "in", ("damaged", "faulty")),)]
+    (fault,) = [each for each in everything(FAULTY + SALE, SOLD) if each.names == ("reason",)]
+    assert fault.when == (c.Comparison("reason", "in", ("damaged", "faulty")),)
+    assert fault.facts.reason == next(each for each in REASONS if each in ("damaged", "faulty"))
 
 
 def test_pairs_cost_a_bounded_number_of_decisions_and_none_where_it_is_accepted(
