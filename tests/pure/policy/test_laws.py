@@ -258,10 +258,12 @@ def test_a_law_is_read_whole() -> None:
     assert (floor.name, floor.cite, floor.label) == ("One", "Article 1", "law: One (Article 1)")
     assert (floor.when, floor.unless, floor.grants) == (ALWAYS, None, {"window": Window(14)})
     assert load_law(TINY) == law
-    more = load_law(
+    text = (
         TINY.replace("law: tiny", "law: tiny\nnote: Not all.")
         + "  when: {order.is_gift: true}\n  unless: {order.is_gift: false}\n"
     )
+    more = load_law(text)
+    assert load_law(text) == more
     assert more.note == "Not all."
     assert (more.floors[0].when, more.floors[0].unless) == tuple(
         Comparison("order.is_gift", "is", each) for each in (True, False)
