@@ -69,10 +69,10 @@ def give(
     amount = sum(each.worth.gross_minor for each in taken) if taken else gift.amount_minor
     if amount <= 0:
         raise Invalid("Nothing would be given.", {"amount": "Enter an amount above zero, or choose items."})
-    before = _given(tx.session, chain) if most_minor is not None else 0
+    before = given(tx.session, chain, order.currency) if most_minor is not None else 0
     if most_minor is not None and before + amount > most_minor:
-        most, given = Money(most_minor, order.currency), Money(before, order.currency)
-        so_far = f", and {given} were given for this order before" if before else ""
+        most, so_much = Money(most_minor, order.currency), Money(before, order.currency)
+        so_far = f", and {so_much} were given for this order before" if before else ""
         raise Forbidden(f"Your role gives at most {most}{so_far}. Ask somebody whose role may give more.")
     tax = sum(each.worth.tax_minor for each in taken) if taken else tax_inside(order, amount)
     made = Goodwill(
@@ -96,10 +96,15 @@ def give(
     return made
 
 
-def _given(session: Session, chain: list[int]) -> int:
-    """What was given, and not taken back, for an order and its replacements: a limit is not passed in small steps."""
+def given(session: Session, chain: list[int], currency: str) -> int:
+    """What was given in ``currency``, and not taken back, for an order and its replacements.
+
+    A limit counts all of it, so that it is not passed in small steps.
+    """
     query = select(func.coalesce(func.sum(Goodwill.amount_minor), 0)).where(
-        Goodwill.order_id.in_(order_family(session, chain[-1])), Goodwill.ended_at.is_(None)
+        Goodwill.order_id.in_(order_family(session, chain[-1])),
+        Goodwill.currency == currency,
+        Goodwill.ended_at.is_(None),
     )
     return int(session.scalar(query) or 0)
 
@@ -119,10 +124,10 @@ def end_if_all_is_back(tx: Tx, goodwill_id: int) -> None:
     tx.session.flush()
     query = select(func.count()).select_from(Refund)
     left = tx.session.scalar(query.where(Refund.goodwill_id == goodwill_id, Refund.status.in_(lifecycle.HOLDING)))
-    given = tx.session.get_one(Goodwill, goodwill_id)
-    if left or given.ended_at is not None:
+    gift = tx.session.get_one(Goodwill, goodwill_id)
+    if left or gift.ended_at is not None:
         return
-    given.ended_at = tx.at
+    gift.ended_at = tx.at
     held = select(UnitRange).join(GoodwillLine, GoodwillLine.id == UnitRange.goodwill_line_id)
     for each in tx.session.scalars(
         held.where(GoodwillLine.goodwill_id == goodwill_id, UnitRange.released_at.is_(None))

@@ -14,13 +14,13 @@ from sqlalchemy import select, update
 
 from portal import clock, timeline
 from portal.db import Tx
-from portal.errors import Conflict, Forbidden, Invalid
+from portal.errors import Conflict, Invalid
 from portal.orders.models import Variant
 from portal.policy.decision import REFUSE as POLICY_REFUSES
-from portal.policy.decision import Decision, stored_value
-from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT
+from portal.policy.decision import Decision
+from portal.policy.quote import EXCHANGE
 from portal.returns import lifecycle, shipping, texts
-from portal.returns.holding import Expected, check_expected, hold_again, lock_return, release, touch
+from portal.returns.holding import Expected, check_expected, hold_again, lock_return, release
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
@@ -217,59 +217,13 @@ def ship(tx: Tx, return_: Return, *, why: str = "") -> None:
     timeline.record(tx, "return.in_transit", return_id=return_.id, order_id=return_.order_id, why=why)
 
 
-def change_resolution(
-    tx: Tx, rma: str, *, line: str, resolution: str, note: str, overrule: bool = False, expected: Expected = None
-) -> Return:
-    """Staff give a refund or store credit in place of an exchange (the replacement is out of stock, say). Needs a ``note``.
-
-    Who may ``overrule`` the policy changes any wish, also into what the policy does not offer for the line. Raises `Conflict`
-    when money is on its way or the return has ended, `Invalid` for an unknown line or resolution, `Forbidden` beyond the policy.
-    """
-    note = texts.note(note, "note")
-    return_ = lock_return(tx, rma)
-    check_expected(return_, expected)
-    found = next((each for each in return_.lines if each.order_line.ref == line and each.status in COUNTING), None)
-    wrong = {}
-    if found is None:
-        wrong["line"] = "this return has no such open line"
-    if resolution not in (REFUND, STORE_CREDIT):
-        wrong["resolution"] = f"choose {REFUND} or {STORE_CREDIT}"
-    if not note:
-        wrong["note"] = "say why; staff and the record need it"
-    if wrong or found is None:
-        raise Invalid("The outcome can't be changed like this.", wrong)
-    if return_.payout_planned_at is not None or return_.status in (*lifecycle.ENDED, lifecycle.CLOSED):
-        raise Conflict("Money for this return was sent or is not owed any more.", state=return_.status)
-    if found.resolution == resolution:
-        return return_
-    if not overrule and (found.resolution != EXCHANGE or resolution not in _offered(found)):
-        raise Forbidden(
-            "The policy does not offer this in place of what the customer chose. Ask somebody who may overrule it."
-        )
-    before, found.resolution = found.resolution, resolution
-    for review in reviews.open_reviews(tx.session, return_.id, reviews.OUT_OF_STOCK):
-        reviews.settle(tx, review, reviews.SETTLED, note=note)
-    was, now = reprice(return_)
-    touch(return_)
-    tx.session.flush()
-    data = {"line": line, "from": before, "to": resolution, "was": was.to_json(), "now": now.to_json()}
-    timeline.record(
-        tx, "return.resolution_changed", return_id=return_.id, order_id=return_.order_id, why=note, data=data
-    )
-    return return_
-
-
-def _offered(line: ReturnLine) -> tuple[str, ...]:
-    offered = stored_value(line.decision, "resolutions") if line.decision else None
-    return tuple(offered or ())
-
-
 def close(tx: Tx, return_: Return) -> None:
     """Everything is done: goods in (or kept), money complete. The caller has locked the order; repeated, it changes nothing."""
     if lifecycle.step(return_.status, lifecycle.CLOSE).effect is Effect.DOUBLE:
         return
     return_.status = lifecycle.move(return_.status, lifecycle.CLOSE)
     return_.closed_at = tx.at
+    _stock_is_settled(tx, return_)
     tx.session.flush()
     timeline.record(tx, "return.closed", return_id=return_.id, order_id=return_.order_id)
 
@@ -326,7 +280,14 @@ def _end(tx: Tx, return_: Return, command: str, line_status: str) -> None:
         if line.status in COUNTING:
             line.status = line_status
     return_.status = lifecycle.move(return_.status, command)
+    _stock_is_settled(tx, return_)
     shipping.share(tx, return_.order)
+
+
+def _stock_is_settled(tx: Tx, return_: Return) -> None:
+    """Nobody has to say any more what is given in place of an exchange."""
+    for review in reviews.open_reviews(tx.session, return_.id, reviews.OUT_OF_STOCK):
+        reviews.settle(tx, review, reviews.SETTLED)
 
 
 def _ended_with_it(return_: Return) -> list[ReturnLine]:

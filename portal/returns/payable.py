@@ -87,8 +87,11 @@ def basis_json(shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, 
     }
 
 
-def price(return_: Return) -> Quote:
-    """The quote of the return as its lines stand now: without refused lines, for what was found, with staff's amounts."""
+def price(return_: Return, instead: Mapping[int, str] | None = None) -> Quote:
+    """The quote of the return as its lines stand now: without refused lines, for what was found, with staff's amounts.
+
+    ``instead`` asks what it would be if these lines, by id, had another resolution.
+    """
     basis = return_.basis
     lines: list[QuoteLine] = []
     whole = bool(basis["full_return"])
@@ -96,7 +99,7 @@ def price(return_: Return) -> Quote:
         if line.status not in COUNTING:
             whole = False
             continue
-        priced = _groups(line)
+        priced = _groups(line, (instead or {}).get(line.id, line.resolution))
         whole = whole and sum(each.quantity for each in priced) == line.quantity
         lines += priced
     quoted = money.quote(
@@ -147,7 +150,7 @@ def reprice(return_: Return) -> tuple[Money, Money]:
     return was.total, now.total
 
 
-def _groups(line: ReturnLine) -> list[QuoteLine]:
+def _groups(line: ReturnLine, resolution: str) -> list[QuoteLine]:
     """The line as the quote wants it, one entry for each share of the price that is still given."""
     decision = Decision.from_json(line.decision)
     worths = {FULL_BP: line.quantity} if not line.found or keeps_item(line) else _worths(line, decision)
@@ -170,7 +173,7 @@ def _groups(line: ReturnLine) -> list[QuoteLine]:
                     cost.tax_minor,
                     cost.list_minor,
                     cost.discount_minor,
-                    line.resolution,
+                    resolution,
                     decision.terms,
                     worth_bp=bp,
                 )

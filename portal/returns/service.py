@@ -4,12 +4,12 @@ from portal.returns.booking import DECIDE_WITHIN_HOURS, Refused, book
 from portal.returns.decisions import (
     authorize,
     cancel,
-    change_resolution,
     close,
     expire,
     mark_in_transit,
     refuse,
 )
+from portal.returns.outcome import change_resolution, hand_over, outcomes
 from portal.returns.payable import goods_outstanding, payable_quote, reprice
 from portal.returns.questions import answer_question, ask
 
@@ -25,7 +25,9 @@ __all__ = [
     "close",
     "expire",
     "goods_outstanding",
+    "hand_over",
     "mark_in_transit",
+    "outcomes",
     "payable_quote",
     "refuse",
     "reprice",

@@ -5,10 +5,11 @@ Who decides a return calls `returns.service`, which settles its reviews; who ret
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from portal import timeline
@@ -84,6 +85,17 @@ def open_reviews(session: Session, return_id: int, *kinds: str) -> list[Review]:
     if kinds:
         return list(session.scalars(_OPEN_OF_KINDS, {"return_id": return_id, "kinds": kinds}))
     return list(session.scalars(_OPEN, {"return_id": return_id}))
+
+
+def least_busy(session: Session, people: Sequence[int]) -> int:
+    """Which of these members of staff has the fewest undecided questions; the first of several."""
+    query = (
+        select(Review.owner_id, func.count())
+        .where(Review.owner_id.in_(people), Review.status.in_(UNDECIDED))
+        .group_by(Review.owner_id)
+    )
+    busy: dict[int | None, int] = {row[0]: row[1] for row in session.execute(query)}
+    return min(people, key=lambda person: busy.get(person, 0))
 
 
 def settle(tx: Tx, review: Review, status: str, message: str = "", note: str = "") -> Review:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.staff.models import Role, SignIn, User
+from portal.staff.permissions import allows
 from portal.staff.service import token_hash
 
 
@@ -40,6 +41,15 @@ def list_people(session: Session) -> list[tuple[int, str]]:
     """Id and name of everybody who may own a question, by name."""
     query = select(User.id, User.name, User.email).where(User.active).order_by(User.name, User.id)
     return [(row.id, row.name or row.email) for row in session.execute(query)]
+
+
+def list_who_may(session: Session, permission: str) -> list[tuple[int, str]]:
+    """Id and name of everybody who signs in and has the permission, by name."""
+    query = select(User).where(User.active).order_by(User.name, User.id)
+    found = session.scalars(query).all()
+    return [
+        (each.id, each.name or each.email) for each in found if allows([role.name for role in each.roles], permission)
+    ]
 
 
 def _one(session: Session, *where: object) -> User | None:

@@ -20,6 +20,7 @@ from portal.returns.models import Return
 from portal.returns.queries import get_return
 from portal.reviews import service as questions
 from portal.staff import permissions as may
+from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.staff.base import check_limit, command, me, needs, ports, read, see_other, staff
 from portal.web.staff.detail import page
@@ -263,6 +264,19 @@ def change_outcome(rma: str) -> Response:
         )
         check_limit(returns.payable_quote(tx.session, changed).total)
     flash(_("The outcome is changed."), "green")
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.post("/returns/<rma>/hand-over")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def hand_over(rma: str) -> Response:
+    """Let somebody who may overrule the policy say what is given in place of an exchange: one press."""
+    with command() as tx:
+        leads = dict(people.list_who_may(tx.session, may.OVERRULE))
+        asked = returns.hand_over(tx, rma, list(leads), decide_within_hours=ports().shop.decide_within_hours)
+        name = leads.get(asked.owner_id or 0, "")
+    flash(_("%(name)s has it now.", name=name), "green")
     return see_other("staff.return_page", rma=rma)
 
 

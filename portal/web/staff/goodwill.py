@@ -41,6 +41,7 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
         left = payout.room(session, chain, payments) if payments else 0
         most = limit_minor(order.currency)
         query = select(Refund).where(Refund.payment_id.in_([each.id for each in payments]), Refund.return_id.is_(None))
+        open_to_me = None if most is None else max(0, most - goodwill.given(session, chain, order.currency))
         given = session.scalars(query.options(joinedload(Refund.goodwill)).order_by(Refund.id.desc())).all()
         return render_template(
             "staff/goodwill.html",
@@ -57,7 +58,12 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
                 for line in order.lines
             ],
             left=words.amount(left, order.currency),
-            most=words.amount(most, order.currency) if most is not None else "",
+            limit=[
+                (_("Your role gives at most"), words.amount(most, order.currency)),
+                (_("Of that you can still give"), words.amount(min(open_to_me, max(left, 0)), order.currency)),
+            ]
+            if most is not None and open_to_me is not None
+            else [],
             paid=words.amount(sum(each.captured_minor for each in payments), order.currency),
             tenders=", ".join(each.method or each.provider.replace("_", " ") for each in payments),
             given=[

@@ -35,6 +35,7 @@ from portal.web.staff import money, reads, why, words
 from portal.web.staff.base import Me, ports
 from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
+from portal.web.staff.swaps import swaps
 from portal.web.staff.text import _
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
@@ -86,6 +87,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         else None,
         "people": people.list_people(session) if open_ and who.may(may.DECIDE) else [],
         "more": _more(return_, open_, who),
+        "swaps": swaps(session, return_, who),
         "buyer": None,
     }
     if open_:
@@ -277,8 +279,6 @@ def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
     """What else may be done to this return now."""
     decide, status = who.may(may.DECIDE), return_.status
     out_of_stock = any(review.kind == questions.OUT_OF_STOCK for review in open_)
-    exchanges = [line for line in return_.lines if line.resolution == EXCHANGE and line.status in COUNTING]
-    unpaid = return_.payout_planned_at is None and status not in (*lifecycle.ENDED, lifecycle.CLOSED)
     return {
         "ship": decide and status == lifecycle.AUTHORIZED and goods_outstanding(return_) > 0,
         "cancel": decide
@@ -288,9 +288,6 @@ def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
         "reinstate": who.may(may.OVERRULE) and status in (lifecycle.REJECTED, lifecycle.EXPIRED),
         "receive": who.may(may.RECEIVE) and (status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0),
         "inspect": who.may(may.RECEIVE) and status == lifecycle.RECEIVED,
-        "exchanges": [{"ref": line.order_line.ref, "name": name_of(line.order_line)} for line in exchanges]
-        if decide and unpaid
-        else [],
         "out_of_stock": out_of_stock,
         "note": decide or who.may(may.RECEIVE),
     }

@@ -149,6 +149,18 @@ def test_above_the_limit_of_a_role_nothing_is_given(quick_world: World) -> None:
     assert give(world, order_id, Gift(2000), most_minor=2000)
 
 
+def test_what_a_replacement_was_given_in_another_currency_does_not_count_against_the_limit(quick_world: World) -> None:
+    world = quick_world
+    world.variant("NAVY-L", stock=5)
+    origin = world.order(9000)
+    give(world, exchanged(world, origin, 9000), Gift(1500), key="abroad")
+    with world.database.transaction() as tx:
+        tx.session.execute(update(Goodwill).values(currency="EUR"))
+    assert give(world, origin, Gift(2000), most_minor=2000)
+    with pytest.raises(Forbidden, match=r"20\.00 GBP were given"):
+        give(world, origin, Gift(1), key="two", most_minor=2000)
+
+
 def test_gifts_in_parts_need_a_second_person_as_soon_as_they_sum_to_it(quick_world: World) -> None:
     world = quick_world
     limits = Limits(second_above=lambda currency: 3000)

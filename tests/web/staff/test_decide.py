@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ from portal.flow import Ports
 from portal.notices.models import Notice
 from portal.orders.models import OrderLine
 from portal.returns import service
-from portal.returns.models import Photo
+from portal.returns.models import Photo, ReturnLine
 from portal.shop import RefundLimits
 from portal.timeline import TimelineEntry
 from tests.stages.returns.trade import JONAS, add_variant, rows, timeline_of
@@ -303,10 +304,56 @@ def test_a_changed_outcome_stays_inside_the_limit_of_the_role(ports: Ports, shop
     rma = shop.booked(
         wish(resolution="exchange", exchange_sku="SHIRT-L"), items=(Item(sku="SHIRT-M", product="shirt", name="Shirt"),)
     )
-    answer = agent.submit(agent.form(f"/staff/returns/{rma}", "outcome"), {"note": "swap"})
+    seen = agent.page(f"/staff/returns/{rma}")
+    assert "/outcome" not in seen
+    assert "These can do the rest: Ines Moreau, Maya Okafor" in words(seen)
+    swap = {"line": "1", "resolution": "refund", "note": "swap", "expected": shop.look(rma).version}
+    answer = agent.post(f"/staff/returns/{rma}/outcome", swap)
     assert answer.status_code == 403
     assert "Your role approves at most £5.00." in words(answer.text)
     assert shop.look(rma).lines[0].resolution == "exchange"
+
+
+def test_who_may_not_overrule_is_offered_what_the_policy_offers_and_hands_the_rest_to_a_lead_in_one_press(
+    agent: Browser, lead: Browser, owner: Browser, shop: Shop
+) -> None:
+    add_variant(shop.database, "SHIRT-L", price=10_00)
+    add_variant(shop.database, "SHIRT-M", price=10_00)
+    rma = shop.booked(
+        wish(resolution="exchange", exchange_sku="SHIRT-L"), items=(Item(sku="SHIRT-M", product="shirt", name="Shirt"),)
+    )
+    here = f"/staff/returns/{rma}"
+    offered = re.compile(r'<option value="(refund|store_credit)"')
+    for policy_offers in (["refund", "exchange"], ["exchange"]):
+        with shop.do() as tx:
+            line = tx.session.scalars(select(ReturnLine)).one()
+            resolutions = {**line.decision["terms"]["resolutions"], "value": policy_offers}
+            line.decision = {**line.decision, "terms": {**line.decision["terms"], "resolutions": resolutions}}
+        seen = agent.page(here)
+        assert set(offered.findall(seen)) == set(policy_offers) - {"exchange"}
+        assert set(offered.findall(lead.page(here))) == {"refund", "store_credit"}
+    assert "allows you nothing else here. These can do the rest: Ines Moreau, Maya Okafor" in words(seen)
+    for _ in range(2):
+        assert agent.submit(agent.form(here, "hand-over")).status_code == 303
+    review = shop.review(rma)
+    assert (review.kind, review.status) == ("out_of_stock", "open")
+    assert review.why == "SHIRT-L can't be sent in exchange. Jonas Berg asks what to give instead."
+    assert "SHIRT-L can't be sent in exchange" in owner.words("/staff/?owner=me")
+    assert lead.submit(lead.form(here, "outcome"), {"note": "None left"}).status_code == 303
+    assert shop.review(rma).status == "settled"
+    assert shop.look(rma).lines[0].resolution == "refund"
+
+
+def test_a_question_about_stock_ends_with_its_return(agent: Browser, shop: Shop) -> None:
+    add_variant(shop.database, "SHIRT-L", price=10_00)
+    add_variant(shop.database, "SHIRT-M", price=10_00)
+    rma = shop.booked(
+        wish(resolution="exchange", exchange_sku="SHIRT-L"), items=(Item(sku="SHIRT-M", product="shirt", name="Shirt"),)
+    )
+    assert agent.post(f"/staff/returns/{rma}/hand-over", {}).status_code == 303
+    assert agent.submit(agent.form(f"/staff/returns/{rma}/cancel", "cancel")).status_code == 303
+    assert shop.review(rma).status == "settled"
+    assert agent.post(f"/staff/returns/{rma}/hand-over", {}).status_code == 409
 
 
 def test_only_who_may_overrule_gives_what_the_policy_does_not_offer(agent: Browser, lead: Browser, shop: Shop) -> None:

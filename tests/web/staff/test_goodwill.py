@@ -99,11 +99,12 @@ def test_a_role_gives_and_approves_no_more_than_its_limit(ports: Ports, shop: Sh
     lead = Browser(app)
     lead.sign_in("maya@wren.example")
     here = f"/staff/orders/{shop.order(Item(gross=100_00))}/goodwill"
-    assert "Your role gives at most £30.00" in lead.words(here)
+    assert "Your role gives at most £30.00 Of that you can still give £30.00" in lead.words(here)
     answer = lead.submit(lead.form(here, "/goodwill"), {"amount": "30.01", "reason": "x"})
     assert answer.status_code == 403
     assert shop.count(Refund) == 0
     assert lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "x"}).status_code == 303
+    assert "Of that you can still give £10.00" in lead.words(here)
     split = lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "y"})
     assert split.status_code == 403
     assert "20.00 GBP were given for this order before" in words(split.text)

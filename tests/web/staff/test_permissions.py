@@ -55,6 +55,7 @@ COMMANDS = {
     "/staff/returns/{rma}/shipped": DESK,
     "/staff/returns/{rma}/cancel": DESK,
     "/staff/returns/{rma}/outcome": DESK,
+    "/staff/returns/{rma}/hand-over": DESK,
     "/staff/returns/{rma}/notes": EVERYBODY,
     "/staff/returns/{rma}/owner": DESK,
     "/staff/refunds/rf_x/retry": LEADS,
