@@ -141,6 +141,12 @@ def let_go(tx: Tx, event: Event, shop: Shop) -> None:
         exchange.release(tx, event.return_id)
 
 
+def keep_what_was_given(tx: Tx, event: Event, shop: Shop) -> None:
+    """Refuse that less was captured than was given back, store credit included; raises `Conflict`."""
+    if event.order_id is not None and (event.data or {}).get("captured_lowered"):
+        payout.check_captured(tx.session, event.order_id)
+
+
 def count_other_hands(tx: Tx, event: Event, shop: Shop) -> None:
     """Count what was refunded by hand against what the order has captured by now."""
     if event.order_id is not None:
@@ -160,7 +166,7 @@ def resume(tx: Tx, event: Event, shop: Shop) -> None:
 
 
 RIVER: dict[str, tuple[Step, ...]] = {
-    "order.updated": (count_other_hands,),
+    "order.updated": (keep_what_was_given, count_other_hands),
     # a wish becomes a return
     "return.booked": (reserve,),
     "return.withdrawn": (tell("withdrawn"),),

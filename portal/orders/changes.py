@@ -67,6 +67,8 @@ def change_orders(tx: Tx, batch: Sequence[tuple[int, Prepared]]) -> list[bool | 
             outcomes.append(
                 Conflict(f"{order.number} was charged in {order.currency}; that cannot change", state=order.currency)
             )
+        elif _lowers(order, ready):
+            outcomes.append(_lower(tx, order, ready))
         else:
             changes[order_id] = _change(tx, order, ready)
             outcomes.append(bool(changes[order_id]))
@@ -76,6 +78,29 @@ def change_orders(tx: Tx, batch: Sequence[tuple[int, Prepared]]) -> list[bool | 
         if changed:
             timeline.record(tx, "order.updated", order_id=order_id, data={"changed": changed[:50]})
     return outcomes
+
+
+def _lowers(order: Order, ready: Prepared) -> bool:
+    matched = _match(order, ready.order.payments)
+    return any(
+        known is not None and not _keeps_capture(payment, known) and payment.captured_minor < known.captured_minor
+        for payment, known in matched
+    )
+
+
+def _lower(tx: Tx, order: Order, ready: Prepared) -> bool | PortalError:
+    """The change of one order of which less was captured than was known: what later stages have given may forbid it, and then
+    this order alone is left as it was."""
+    tx.session.flush()
+    try:
+        with tx.session.begin_nested():
+            changed = _change(tx, order, ready)
+            tx.session.flush()
+            data = {"changed": changed[:50], "captured_lowered": True}
+            timeline.record(tx, "order.updated", order_id=order.id, data=data)
+    except Conflict as refused:
+        return refused
+    return True
 
 
 def _forbidden(order: Order, ready: Prepared, named: frozenset[int]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal import timeline
 from portal.db import Tx
+from portal.errors import Conflict
 from portal.money import Money
 from portal.orders.models import Order, Payment
 from portal.policy.quote import Quote
@@ -23,7 +24,7 @@ from portal.refunds.allocation import Pot, allocate, step_of
 from portal.refunds.models import Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import DECIDE_WITHIN
-from portal.refunds.tenders import is_stripe, lock_return, payments_of
+from portal.refunds.tenders import is_stripe, lock_return, order_chain, order_family, payments_of
 from portal.returns import lifecycle as returns
 from portal.returns.decisions import close
 from portal.returns.models import Return, ReturnLine
@@ -215,6 +216,22 @@ def room(session: Session, chain: list[int], payments: list[Payment]) -> int:
     if not payments:
         left = session.get_one(Order, chain[-1]).total_minor - ledger.paid_beside(session, chain)
     return max(left - ledger.credited(session, chain), 0)
+
+
+def check_captured(session: Session, order_id: int) -> None:
+    """Raises `Conflict`, naming the order, when more was given back or promised for it than its payments captured."""
+    chain = order_chain(session, order_id)
+    payments = payments_of(session, chain)
+    short = ledger.credited(session, order_family(session, chain[-1])) - sum(
+        payment.refundable_minor for payment in payments
+    )
+    if payments and short > 0:
+        order = session.get_one(Order, order_id)
+        raise Conflict(
+            f"{order.number}: its payments can't have captured {Money(short, order.currency)} less than was given back, "
+            "store credit included. Nothing of it was changed.",
+            state="captured",
+        )
 
 
 def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: Shop) -> tuple[list[Refund], int]:

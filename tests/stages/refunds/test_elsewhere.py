@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from portal.errors import Conflict, PortalError
 from portal.flow import make_river
 from portal.orders.models import Payment
+from portal.orders.prepare import prepare
 from portal.orders.schema import read_order
-from portal.orders.service import put_order
+from portal.orders.service import PutResult, put_many, put_order
 from portal.refunds import actions, reconcile
 from tests.stages.refunds.world import SHOP, STAFF, World
 
@@ -79,4 +81,34 @@ def test_a_refund_by_hand_that_fails_gives_back_what_it_took_and_no_more(quick_w
     world.stripe.control(f"refunds/{made[0]['id']}", status="failed")
     reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
     assert world.refundable(order_id) == [4700]
+    world.check_books()
+
+
+def test_an_import_never_lowers_what_was_captured_below_refunds_and_store_credit_together(world: World) -> None:
+    world.database.river = make_river(SHOP)
+
+    def bring(*captured: int) -> list[PutResult | PortalError]:
+        orders = [
+            {
+                "number": f"WH-LESS-{at}",
+                "placed_at": "2026-01-05T10:00:00Z",
+                "currency": "GBP",
+                "lines": [{"id": "1", "name": "Hat", "quantity": 2, "unit_price": 2500, "tax": 0}],
+                "payments": [{"provider": "gift_card", "captured": amount}],
+            }
+            for at, amount in enumerate(captured)
+        ]
+        with world.database.transaction() as tx:
+            return put_many(tx, [prepare(read_order(each)) for each in orders])
+
+    first, *_rest = bring(5000, 5000)
+    assert isinstance(first, PutResult)
+    world.pay(world.return_(first.order_id, 0, credit=3500, bonus=500))
+    refused, other = bring(2999, 1000)
+    assert isinstance(refused, Conflict)
+    assert "WH-LESS-0: its payments can't have captured 0.01 GBP less than was given back" in refused.message
+    assert isinstance(other, PutResult)
+    assert world.refundable(first.order_id) == [5000]
+    assert world.refundable(other.order_id) == [1000]
+    assert [each.outcome for each in bring(3000, 1000) if isinstance(each, PutResult)] == ["updated", "unchanged"]
     world.check_books()
