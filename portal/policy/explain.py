@@ -292,7 +292,7 @@ def value_words(term: str, value: Any, wording: Wording = ENGLISH) -> str:
         case int() if TERMS[term].type is SHARE:
             return percent(value)
         case int():
-            return _days_words(value, wording)
+            return length_words(value, wording)
         case tuple():
             return ", ".join(_word(term, each, wording) for each in value)
         case str():
@@ -301,15 +301,11 @@ def value_words(term: str, value: Any, wording: Wording = ENGLISH) -> str:
             return ", ".join(_grade_words(name, grade, wording) for name, grade in value.items())
 
 
-def _days_words(days: int, wording: Wording) -> str:
-    return wording.ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
-
-
 def window_words(window: Window, wording: Wording = ENGLISH) -> str:
     """``30 days`` or ``Until 31 January 2027``."""
     if window.days is None:
         return wording.gettext("Until %(date)s") % {"date": wording.date(cast(date, window.until))}
-    days = _days_words(window.days, wording)
+    days = length_words(window.days, wording)
     # Grace is between the shop and its policy: who knew of it would count on it.
     return days if window.ends_on == "day" else wording.gettext("%(days)s, to a business day") % {"days": days}
 

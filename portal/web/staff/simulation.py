@@ -26,6 +26,7 @@ from portal.policybook.simulation import PolicySimulation, Sample, Simulation
 from portal.staff import permissions as may
 from portal.web.render import locale
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.policy.shown import loaded
 from portal.web.staff.text import _, ngettext
 
 YEAR = 365
@@ -70,6 +71,8 @@ class Card:
     href: str = ""
     changed: int = 0
     may_ask: bool = False
+    broken: bool = False
+    """The draft has errors, so that nothing can be asked."""
 
 
 def card(session: Session, content_hash: str | None) -> Card:
@@ -78,18 +81,19 @@ def card(session: Session, content_hash: str | None) -> Card:
     return show(found)
 
 
-def show(found: PolicySimulation | None) -> Card:
-    """A stored simulation in words."""
-    may_ask = me().may(may.EDIT_POLICY)
+def show(found: PolicySimulation | None, *, broken: bool = False) -> Card:
+    """A stored simulation in words. Another can be asked for unless the draft is ``broken``."""
+    may_ask = me().may(may.EDIT_POLICY) and not broken
     if found is None:
         since = clock.local_date(clock.now(), ports().shop.timezone)
-        return Card("none", date.fromordinal(since.toordinal() - YEAR), may_ask=may_ask)
+        return Card("none", date.fromordinal(since.toordinal() - YEAR), may_ask=may_ask, broken=broken)
     sample = Sample.from_json(found.sample)
     base: dict[str, Any] = {
         "since": sample.since,
         "sample": str(sample.orders or ""),
         "years": sample.years,
         "may_ask": may_ask,
+        "broken": broken,
         "href": url_for("staff.policy_simulation", number=found.id),
     }
     outcome = found.outcome
@@ -277,7 +281,8 @@ def policy_simulation(number: int) -> str:
     """One simulation with every return that changes."""
     with read() as session:
         found = simulation.get(session, number)
-        shown, outcome, asked_by, asked_at = show(found), found.outcome, found.asked_by, found.asked_at
+        shown = show(found, broken=_is_broken(session))
+        outcome, asked_by, asked_at = found.outcome, found.asked_by, found.asked_at
     names = {"accept": _("Accepted"), "review": _("Sent to a person"), "refuse": _("Denied")}
     changes = [
         {
@@ -340,7 +345,13 @@ def simulate_policy() -> Response:
 @needs(may.SEE_POLICY, "policy")
 def policy_simulations() -> str:
     """The card by itself, for a draft that was never tried or a question that made no sense."""
-    return render_template("staff/simulation.html", simulation=show(None), changes=[], examples=[], asked_by="")
+    with read() as session:
+        invitation = show(None, broken=_is_broken(session))
+    return render_template("staff/simulation.html", simulation=invitation, changes=[], examples=[], asked_by="")
+
+
+def _is_broken(session: Session) -> bool:
+    return loaded(drafts.find_draft(session).source) is None
 
 
 def _sample() -> Sample:

@@ -19,7 +19,7 @@ from portal.policy.conditions import comparisons
 from portal.policy.customer_words import label, phrase
 from portal.policy.decision import ACCEPT, REFUSE, Decision
 from portal.policy.engine import decide
-from portal.policy.explain import ENGLISH
+from portal.policy.explain import ENGLISH, window_words
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy, load_policy
 from portal.policy.page import SHOWN, PolicyPage, policy_page, value_of
@@ -451,6 +451,7 @@ def _listed(value: Any) -> tuple[Any, ...]:
 def test_days_that_hold_whole_years_are_told_as_years(days: int, said: str) -> None:
     window = Window(days=days, start="delivered")
     assert phrase("window", window, ENGLISH) == f"{said} from delivery"
+    assert window_words(window) == said, "staff read the same"
     # No customer is told of a day that the decision does not give, whichever leap days lie between.
     years = int(said.split()[0]) if "year" in said else 0
     for start in (date(2023, 3, 1), date(2024, 2, 28), date(2027, 6, 1)):
