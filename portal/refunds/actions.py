@@ -108,6 +108,10 @@ def declare_unsent(tx: Tx, public_id: str, note: str) -> Refund:
     begun = refund.first_submitted_at
     if refund.status != lifecycle.UNKNOWN or begun is None or not is_stripe(payment):
         raise _conflict(refund, "Only a refund without an answer is declared unsent.")
+    if refund.way == settle.RELEASE:
+        raise _conflict(
+            refund, "Its payment was not captured; Stripe is asked every few minutes what has become of that."
+        )
     if refund.checked_at is None or refund.checked_at < begun + KEY_IS_DEAD:
         raise _conflict(refund, "It may still arrive. Wait until Stripe was looked at a day after it was sent.")
     settle.lose(tx, refund, payment, status=lifecycle.FAILED, code="never_arrived", sentence=note)

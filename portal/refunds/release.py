@@ -41,6 +41,8 @@ class _Claimed:
     """What was given free of it before."""
     key: str
     attempts: int
+    sure: bool
+    """No earlier try may have had an effect."""
 
 
 def release(database: Database, gateway: Gateway, captures: Captures, refund_id: int) -> None:
@@ -85,6 +87,7 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
             return None
         wait = wait_until(tx, refund, payment)
         if wait is None:
+            sure = refund.status == lifecycle.PLANNED
             refund.status, refund.submitted_at = lifecycle.SUBMITTED, tx.at
             refund.first_submitted_at = refund.first_submitted_at or tx.at
             refund.attempts += 1
@@ -96,6 +99,7 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
                 _released_before(tx, refund, payment),
                 f"{refund.idempotency_key}:release",
                 refund.attempts,
+                sure,
             )
     raise jobs.Later(*wait)
 
@@ -130,7 +134,8 @@ def _is_free(claimed: _Claimed, view: PaymentView) -> bool:
 
 
 def _give_back(database: Database, refund_id: int, claimed: _Claimed, error: UpstreamError) -> None:
-    # Whatever has become of it is seen when the payment is read again, so every failure is safe to repeat.
+    # Whatever has become of it is seen when the payment is read again, so every failure is safe to repeat. But what may have been
+    # given free is not prepared any more: nobody may take it back or pay it another way.
     with database.transaction(STRIPE) as tx:
         refund, payment = lock_refund(tx.session, refund_id)
         if refund.status != lifecycle.SUBMITTED or refund.attempts != claimed.attempts:
@@ -139,5 +144,5 @@ def _give_back(database: Database, refund_id: int, claimed: _Claimed, error: Ups
         if not error.retryable and claimed.attempts > ENOUGH:
             settle.lose(tx, refund, payment, status=lifecycle.FAILED, code=code, sentence=sentence)
             return
-        settle.give_back(tx, refund, sure=True, code=code, sentence=sentence)
+        settle.give_back(tx, refund, sure=claimed.sure and not error.effect_unknown, code=code, sentence=sentence)
     raise jobs.Later(clock.now() + pause_after(claimed.attempts, error), f"{error.code}: {error.staff_message}")

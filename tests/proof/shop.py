@@ -447,5 +447,12 @@ class Shop:
         if difference.what == "unknown_here":
             # Our own refund has promised the same money and is still open; once staff have settled it, this one counts.
             return any(row["status"] in OPEN and row["cause"] != "elsewhere" for row in rows)
-        # Paid by bank here and by hand at Stripe as well.
-        return difference.what == "over_captured" and any(row["paid_elsewhere_by"] for row in rows)
+        if difference.what != "over_captured":
+            return False
+        # Paid by bank here and by hand at Stripe as well; or the shop says that less was taken than was sent back by hand at
+        # Stripe. Ours stayed within what was taken.
+        ours = sum(
+            row["amount_minor"] for row in rows if row["status"] in (*OPEN, "succeeded") and row["cause"] != "elsewhere"
+        )
+        by_bank = any(row["paid_elsewhere_by"] for row in rows)
+        return by_bank or ours <= sum(payment["captured_minor"] for payment in of)
