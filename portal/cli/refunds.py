@@ -55,6 +55,8 @@ def reconcile(days: int | None, keep: bool, take_in: bool) -> None:
     for difference in report.differences:
         place = difference.payment_intent or difference.refund
         click.echo(f"{place}: {difference.sentence} [{difference.what}]")
+    for note in report.notes:
+        click.echo(f"Note: {note}")
     click.echo(
         f"Compared {report.refunds} refunds on {report.payments} Stripe payments, and {report.listed} that Stripe lists "
         f"since {report.since:%Y-%m-%d %H:%M} UTC."

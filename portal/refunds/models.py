@@ -224,6 +224,8 @@ class Reconciliation(Base):
     differences: Mapped[list[Any]]
     """Each as ``{what, refund, payment_intent, sentence}``; at most `report.KEPT` of them."""
     difference_count: Mapped[int]
+    notes: Mapped[list[Any] | None]
+    """Sentences on what is no difference and good to know; at most `report.KEPT`."""
 
 
 class StripeEvent(Base):

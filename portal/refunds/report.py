@@ -13,15 +13,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs
 from portal.db import Database
 from portal.money import Money
-from portal.orders.models import Payment
+from portal.orders.models import Order, Payment
 from portal.refunds import lifecycle
 from portal.refunds.books import Difference, check_books
 from portal.refunds.gateway import Gateway, RefundView
@@ -49,6 +50,8 @@ class Report:
     payments: int
     listed: int
     differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+    """What is no difference and good to know: payments that several orders share."""
 
 
 def run(database: Database, gateway: Gateway, *, since: datetime | None = None) -> Report:
@@ -65,6 +68,7 @@ def run(database: Database, gateway: Gateway, *, since: datetime | None = None) 
                 listed=report.listed,
                 differences=[asdict(each) for each in report.differences[:KEPT]],
                 difference_count=len(report.differences),
+                notes=list(report.notes[:KEPT]),
             )
         )
     return report
@@ -119,7 +123,27 @@ def compare(database: Database, gateway: Gateway, *, since: datetime | None = No
             compared.add(intent)
     with database.read() as session:
         differences += check_books(session)
-    return Report(began, since, refunds, len(compared), listed, tuple(differences))
+        notes = tuple(_shared(session))
+    return Report(began, since, refunds, len(compared), listed, tuple(differences), notes)
+
+
+def _shared(session: Session) -> Iterator[str]:
+    """Payments of several orders, such as one order that its shop has split: Stripe knows one sum for all of them."""
+    several = (
+        select(Payment.payment_intent)
+        .where(Payment.payment_intent.is_not(None))
+        .group_by(Payment.payment_intent)
+        .having(func.count(Payment.order_id.distinct()) > 1)
+    )
+    query = (
+        select(Payment.payment_intent, Order.number)
+        .join(Order, Order.id == Payment.order_id)
+        .where(Payment.payment_intent.in_(several))
+        .distinct()
+        .order_by(Payment.payment_intent, Order.number)
+    )
+    for intent, rows in groupby(session.execute(query), key=lambda row: row.payment_intent):
+        yield f"Payment {intent} is shared by the orders {', '.join(row.number for row in rows)}."
 
 
 def _strangers(database: Database, views: Iterable[RefundView]) -> Iterator[Difference]:

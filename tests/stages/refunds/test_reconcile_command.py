@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import ScriptInfo
+from sqlalchemy import select, update
 
 from portal.cli.refunds import refunds
+from portal.orders.models import Order, Payment
 from portal.refunds.report import last_report
 from tests.stages.refunds.world import World
 
@@ -35,6 +37,23 @@ def test_it_says_0_differences_or_which_and_ends_accordingly(quick_world: World)
     )
     with world.database.read() as session:
         assert last_report(session) is None, "it only looks"
+
+
+def test_a_payment_of_several_orders_is_a_note_and_no_difference(quick_world: World) -> None:
+    world = quick_world
+    one, two = world.order(5000), world.order(4000)
+    shared = world.intent(one)
+    with world.database.transaction() as tx:
+        tx.session.execute(update(Payment).where(Payment.order_id == two).values(payment_intent=shared))
+        numbers = ", ".join(sorted(tx.session.scalars(select(Order.number))))
+    done = run(world, "--keep")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "0 differences")
+    note = f"Payment {shared} is shared by the orders {numbers}."
+    assert f"Note: {note}" in done.stdout
+    with world.database.read() as session:
+        kept = last_report(session)
+        assert kept is not None
+        assert kept.notes == [note]
 
 
 def test_after_a_restored_backup_it_takes_in_what_stripe_has_when_asked(quick_world: World) -> None:
