@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from portal.money import Money
 from portal.policy.conditions import SHARE, WEIGHT, Comparison, Condition, find_fact
@@ -19,7 +20,7 @@ from portal.policy.decision import OTHERWISE
 from portal.policy.diagnostics import WARNING, Diagnostic, Fix
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
-from portal.policy.laws import Floor, Law, shipped
+from portal.policy.laws import Floor, Law, last_day, shipped
 from portal.policy.loader import Policy, Rule
 from portal.policy.satisfy import FALSE, NOT_TRUE, TRUE, Demand, Given, Universe
 from portal.policy.terms import Window, percent
@@ -37,6 +38,8 @@ def analyse(
         asked += [law.applies, *(floor.when for floor in law.floors)]
         asked += [floor.unless for floor in law.floors if floor.unless is not None]
     asked += [_in(country) for country in countries]
+    ends = [rule.sets["window"].until for rule in policy.rules if "window" in rule.sets]
+    asked += [_placed_by(day) for day in ends if day is not None]
     there = _Analysis(policy, Universe(asked, policy.zone))
     found = [*there.rules(), *there.laws(laws, countries), *there.unused(past)]
     return tuple(sorted(found, key=lambda each: (each.line, each.column)))
@@ -70,9 +73,9 @@ class _Analysis:
                     "; ".join(part for part in ("move it up", self._lost(rule)) if part), Fix("above", rule.name, stands[0].name),
                 )  # fmt: skip
                 continue
-            shorter = self._shorter(rule, above, self.policy.rules[at + 1 :])
-            if shorter is not None:
-                yield shorter
+            found = self._too_late(rule) or self._shorter(rule, above, self.policy.rules[at + 1 :])
+            if found is not None:
+                yield found
 
     def _stands(self, rule: Rule, above: Sequence[Rule]) -> list[Rule]:
         """The rules above that decide whatever this one sets, as few as it takes; none if it can decide something."""
@@ -112,22 +115,43 @@ class _Analysis:
         rivals = [each for each in above if "window" in each.sets]
         for other in below:
             longer = other.sets.get("window")
-            if longer is None or not _is_shorter(window, longer):
+            mixed = longer is not None and (window.until is None) != (longer.until is None)
+            if longer is None or not (mixed or _is_shorter(window, longer)):
                 continue
             given = self.universe.example([(rule.when, TRUE), (other.when, TRUE), *_demands(rule, rivals)])
             if given is None:
                 continue
-            facts = self.universe.facts(given)
+            facts, when = self.universe.facts(given), ""
+            if mixed:
+                # Days against a date: which ends first depends on the parcel's day, so one is shown for which this does.
+                came = facts.item.delivered_at or facts.order.placed_at or _between(window, longer, self.policy.zone)
+                facts, when = _dated(facts, came), f", delivered on {came.astimezone(self.policy.zone).date()}"
+                last, usual = (last_day(each, facts, self.policy.zone) for each in (window, longer))
+                if last is None or usual is None or last >= usual:
+                    continue
             decided = decide(replace(self.policy, floors=()), facts).terms["window"]
             if decided.set_by != rule.name or (other.name, longer) not in decided.instead_of:
                 continue
             return _at(
                 self.policy, rule,
                 f"`{rule.name}` shortens the window of `{other.name}` below it: {_said(window)} instead of {_said(longer)}",
-                f"move `{other.name}` up if it should win; {_example(given)}, `{rule.name}` decides `window`",
+                f"move `{other.name}` up if it should win; {_example(given)}{when}, `{rule.name}` decides `window`",
                 Fix("above", other.name, rule.name),
             )  # fmt: skip
         return None
+
+    def _too_late(self, rule: Rule) -> Diagnostic | None:
+        """A last day that is over before any order of its rule can be placed."""
+        window = rule.sets.get("window")
+        if window is None or window.until is None:
+            return None
+        if self.universe.possible([(rule.when, TRUE), (_placed_by(window.until), TRUE)]):
+            return None
+        last = window.until.isoformat()
+        return _at(
+            self.policy, rule, f"`{rule.name}` takes nothing back: its window ends on `{last}`, before its orders are placed",
+            "write the last day of the window after the days on which the orders are placed",
+        )  # fmt: skip
 
     def laws(self, laws: Iterable[Law], countries: Sequence[str]) -> Iterator[Diagnostic]:
         """The rules, and `otherwise`, that give less than a law which the policy does not name."""
@@ -184,13 +208,7 @@ class _Analysis:
     def _raises(self, law: Law, floor: Floor, term: str, name: str, facts: Facts) -> bool:
         """Whether this very floor raises the term of that rule, for a parcel that came on the day of asking or long before."""
         came = facts.item.delivered_at or facts.order.last_delivered_at or facts.at or _CAME
-        dated = replace(
-            facts,
-            order=replace(facts.order, placed_at=facts.order.placed_at or came, last_delivered_at=came),
-            item=replace(facts.item, delivered_at=came, shipped_at=facts.item.shipped_at or came),
-            at=facts.at or came,
-            is_consumer=True,
-        )
+        dated = replace(_dated(facts, came), is_consumer=True)
         won = dict(decide(self.policy, dated).terms)
         if won[term].set_by != name:
             return False
@@ -200,6 +218,30 @@ class _Analysis:
 
 _CAME = datetime(2026, 6, 15, 12, tzinfo=UTC)
 """A day for a parcel of which no rule asks the day."""
+
+
+def _dated(facts: Facts, came: datetime) -> Facts:
+    """``facts`` with a parcel that came then, in an order that was placed and asked about then if no rule says otherwise."""
+    return replace(
+        facts,
+        order=replace(facts.order, placed_at=facts.order.placed_at or came, last_delivered_at=came),
+        item=replace(facts.item, delivered_at=came, shipped_at=facts.item.shipped_at or came),
+        at=facts.at or came,
+    )
+
+
+def _between(window: Window, longer: Window, zone: ZoneInfo) -> datetime:
+    """Noon of a day on which a parcel would have to come so that ``window`` ends before ``longer``, one of which is a date."""
+    if window.until is not None:
+        day = window.until
+    else:
+        until = longer.until or date.max
+        day = date.fromordinal(max(1, until.toordinal() - (window.days or 0) - 1))
+    return datetime.combine(day, time(12), zone).astimezone(UTC)
+
+
+def _placed_by(day: date) -> Comparison:
+    return Comparison("order.placed", "to", day)
 
 
 def _demands(rule: Rule, rivals: Iterable[Rule]) -> list[Demand]:
@@ -215,11 +257,9 @@ def _winner(rules: Iterable[Rule], facts: Facts, term: str) -> Rule | None:
 
 
 def _is_shorter(window: Window, other: Window) -> bool:
-    """Whether it ends earlier, whatever the order: days from the same moment, or two dates. Others depend on the order."""
+    """Whether it ends earlier, whatever the order: days from the same moment, or two dates."""
     if window.until is not None and other.until is not None:
         return window.until < other.until
-    if window.until is not None or other.until is not None:
-        return False
     return window.start == other.start and (window.days or 0) < (other.days or 0)
 
 

@@ -22,7 +22,45 @@ from tests.pure.policy.samples import POLICIES, document, policy, shipped
 SALE = "- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 14}}\n"
 FAULTS = "- rule: Faulty items\n  when: {reason: {in: [faulty, damaged]}}\n  set: {window: {days: 365}}\n"
 
+CHRISTMAS = """\
+- rule: Christmas
+  when: {order.placed: {from: 2026-11-01, to: 2026-12-24}}
+  set: {window: {until: 2027-01-31}}
+"""
+
 EXACT = [
+    pytest.param(
+        CHRISTMAS + FAULTS,
+        (
+            5,
+            5,
+            "`Christmas` shortens the window of `Faulty items` below it: until `2027-01-31` instead of `365 days`",
+            "move `Faulty items` up if it should win; for example, with `order.placed: 2026-11-01` and `reason: faulty`, "
+            "delivered on 2026-11-01, `Christmas` decides `window`",
+        ),
+        id="a date shortens days",
+    ),
+    pytest.param(
+        SALE + CHRISTMAS,
+        (
+            5,
+            5,
+            "`Sale` shortens the window of `Christmas` below it: `14 days` instead of until `2027-01-31`",
+            "move `Christmas` up if it should win; for example, with `item.tags: [sale]` and `order.placed: 2026-11-01`, "
+            "delivered on 2026-11-01, `Sale` decides `window`",
+        ),
+        id="days shorten a date",
+    ),
+    pytest.param(
+        CHRISTMAS.replace("2027-01-31", "2025-01-31"),
+        (
+            5,
+            5,
+            "`Christmas` takes nothing back: its window ends on `2025-01-31`, before its orders are placed",
+            "write the last day of the window after the days on which the orders are placed",
+        ),
+        id="a last day in the past",
+    ),
     pytest.param(
         "- rule: Never\n  when: {all: [{order.country: GB}, {order.country: {in: [DE, FR]}}]}\n  set: {review: always}",
         (5, 5, "`Never` can never hold", "its conditions contradict each other"),

@@ -129,6 +129,9 @@ WARNED = {
     "never decides": A_RULE + "\n- rule: B\n  when: {reason: other}\n  set: {review: never}",
     "shortens": "- rule: Sale\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 20}}\n"
     "- rule: Faults\n  when: {reason: faulty}\n  set: {window: {days: 900}}",
+    "shortens by a date": "- rule: Late\n  when: {order.placed: {from: 2026-11-01}}\n  set: {window: {until: 2027-01-31}}\n"
+    "- rule: Faults\n  when: {reason: faulty}\n  set: {window: {days: 900}}",
+    "ends too early": "- rule: Season\n  when: {order.placed: {from: 2026-11-01}}\n  set: {window: {until: 2025-01-31}}",
     "is below the law": "- rule: Short\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 3}}",
     "meets no past order": "- rule: France\n  when: {order.country: FR}\n  set: {review: always}",
 }
