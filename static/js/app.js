@@ -91,7 +91,9 @@
   /* What the chosen quantity costs, beside the price of one. */
   function times(node) {
     var chosen = document.getElementById(node.dataset.times);
-    var minor = Number(node.dataset.minor) * Number(chosen && chosen.value);
+    var count = Number(chosen && chosen.value);
+    if (!(count > 1)) { return ""; }
+    var minor = Number(node.dataset.minor) * count;
     return sum([{ dataset: { currency: node.dataset.currency, digits: node.dataset.digits, minor: minor } }]);
   }
 

@@ -207,12 +207,11 @@ def _get(quote: Quote, to: str, email: str, when_sent: str) -> tuple[str, str]:
         parts.append(said % {"amount": money(credit, currency)})
     if refund:
         parts.append(_("%(amount)s to %(to)s.", amount=money(refund, currency), to=to))
-    if credit or refund:
-        parts.append(when_sent)
+    parts.append(when_sent)
     if refund:
         parts.append(_("Banks take %(days)s.", days=speech().working_days(shop.bank_days.least, shop.bank_days.most)))
     if any(line.resolution not in (REFUND, STORE_CREDIT) for line in quote.lines):
-        parts.append(_("We send your exchange with its own e-mail.") if email else _("We send your exchange."))
+        parts += [_("Your exchange comes with its own e-mail.")] if email else []
     amount = money(quote.total.minor, currency)
     title = _("You get %(amount)s", amount=amount) if quote.total.minor else _("You get your exchange")
     return title, " ".join(parts)

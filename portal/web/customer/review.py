@@ -247,7 +247,7 @@ def _show(basket: Basket) -> tuple[str, int]:
         exchanges=[line for line in quote.lines if line.resolution == EXCHANGE],
         note=tax_note(quote),
         short=" · ".join(f"{_short(pot.pot)} {money(pot.total_minor, currency)}" for pot in groups),
-        total=money(quote.total.minor, currency),
+        total=money(quote.total.minor, currency) if groups else _("Nothing to pay"),
         shown_total=quote.total.minor,
         way=way_words(basket.plan.ship_with) if found.travelling else "",
         keeps=len(found.travelling) < len(found.lines),

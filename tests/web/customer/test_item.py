@@ -187,6 +187,21 @@ def test_an_exchange_offers_what_is_in_stock_at_the_same_price(desk: Desk, priya
     assert "1 exchange, nothing to pay" in review
 
 
+def test_an_exchange_alone_promises_no_amount_and_says_when_it_is_sent(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Scarf", 3000, SECOND_PARCEL, product="scarf", sku="S-1")])
+    desk.variant("S-2", "Rust", product="scarf", price=3000)
+    somebody = customer()
+    somebody.find()
+    somebody.choose(1)
+    somebody.answer(1, "too-small", "exchange", sku="S-2")
+    somebody.send_with()
+    review = text_of(somebody.get("/order/WH-20418/review"))
+    assert "Exchange Nothing to pay Book my return" in review
+    assert "£0.00" not in review
+    booked = text_of(somebody.get(somebody.book().headers["Location"]))
+    assert "You get your exchange We send it when your parcel has reached us." in booked
+
+
 def test_a_faulty_article_can_be_exchanged_for_the_same_again(desk: Desk, priya: Customer) -> None:
     desk.variant("J-M", "Navy, size M")
     desk.variant("J-L", "Navy, size L")
