@@ -14,17 +14,18 @@ from sqlalchemy.orm import Session
 from portal.db import Tx
 from portal.errors import Conflict, Invalid, NotFound
 from portal.orders.models import Order, Payment
-from portal.refunds import lifecycle, settle
+from portal.refunds import lifecycle, payout, settle
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import ELSEWHERE
-from portal.refunds.tenders import is_stripe, lock_refund
+from portal.refunds.tenders import is_stripe, lock_refund, order_chain, payments_of
 from portal.returns.models import Return
 from portal.reviews import service as reviews
 
 KEY_IS_DEAD = timedelta(hours=24)
 """After that a request that was lost on its way can no longer be replayed by its key."""
 MAX_NOTE = 2000
+LESS_LEFT = "Less is left of what was paid: part of it went back by another way, or was given as store credit."
 
 
 def retry(tx: Tx, public_id: str, note: str) -> Refund:
@@ -42,6 +43,8 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
         return later
     if payment.disputed_at is not None:
         raise _conflict(refund, "The payment is disputed; refunding it now could pay the customer twice.")
+    if refund.amount_minor > _left(tx.session, refund, payment):
+        raise _conflict(refund, LESS_LEFT)
     return_ = tx.session.get_one(Return, refund.return_id) if refund.return_id is not None else None
     order = tx.session.get_one(Order, return_.order_id if return_ is not None else payment.order_id)
     goodwill = tx.session.get_one(Goodwill, refund.goodwill_id) if refund.goodwill_id is not None else None
@@ -90,8 +93,8 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
         raise _conflict(refund, "It is at Stripe or may be; paying it by another way could pay the customer twice.")
     if _replacement(tx.session, refund) is not None:
         raise _conflict(refund, "Another refund was sent in its place; record it on that one.")
-    if refund.status in lifecycle.LOST and refund.amount_minor > payment.refundable_minor:
-        raise _conflict(refund, "The payment has less left: part of it was refunded by another way already.")
+    if refund.status in lifecycle.LOST and refund.amount_minor > _left(tx.session, refund, payment):
+        raise _conflict(refund, LESS_LEFT)
     settle.paid_elsewhere(tx, refund, payment, note)
     return refund
 
@@ -128,6 +131,15 @@ def find_refund(session: Session, public_id: str) -> Refund:
 
 def _locked(tx: Tx, public_id: str) -> tuple[Refund, Payment]:
     return lock_refund(tx.session, find_refund(tx.session, public_id).id)
+
+
+def _left(session: Session, refund: Refund, payment: Payment) -> int:
+    """What the payment still has, and no more than credit has left of all payments of its orders. Their lock is held."""
+    order_id = payment.order_id
+    if refund.return_id is not None:
+        order_id = session.get_one(Return, refund.return_id).order_id
+    chain = order_chain(session, order_id)
+    return min(payment.refundable_minor, payout.room(session, chain, payments_of(session, chain)))
 
 
 def _replacement(session: Session, refund: Refund) -> Refund | None:

@@ -35,7 +35,14 @@ class Difference:
 
 def check_books(session: Session) -> list[Difference]:
     """Every rule over every row. A few queries, whatever the size of the shop."""
-    return [*_payments(session), *_returns(session), *_credits(session), *_units(session), *_overlaps(session)]
+    return [
+        *_payments(session),
+        *_returns(session),
+        *_credits(session),
+        *_families(session),
+        *_units(session),
+        *_overlaps(session),
+    ]
 
 
 def _sum(condition: Any, amount: Any = Refund.amount_minor) -> Any:
@@ -157,6 +164,49 @@ def _credits(session: Session) -> Iterator[Difference]:
     )
     for _id, rma, amount, in_ledger in session.execute(query):
         yield Difference("ledger", rma, "", f"The credit of return {rma} is {amount}; its ledger sums to {in_ledger}.")
+
+
+def _families(session: Session) -> Iterator[Difference]:
+    """Credit without its bonus and the portal's refunds are together never more than the payments of an order and of its
+    replacements took. What somebody refunds by hand after the credit was given is no fault of these rows."""
+    up = select(StoreCredit.order_id.label("id")).cte("up", recursive=True)
+    up = up.union(
+        select(Return.order_id).join(Order, Order.replaces_return_id == Return.id).join(up, up.c.id == Order.id)
+    )
+    roots = select(Order.id).where(Order.id.in_(select(up.c.id)), Order.replaces_return_id.is_(None))
+    family = roots.with_only_columns(Order.id.label("root"), Order.id.label("id")).cte("family", recursive=True)
+    family = family.union(
+        select(family.c.root, Order.id)
+        .join(Return, Return.id == Order.replaces_return_id)
+        .join(family, family.c.id == Return.order_id)
+    )
+    paid = (
+        select(
+            family.c.root,
+            func.sum(Payment.captured_minor).label("captured"),
+            func.sum(Payment.refunding_minor).label("refunds"),
+        )
+        .join(Payment, Payment.order_id == family.c.id)
+        .group_by(family.c.root)
+        .subquery()
+    )
+    given = (
+        select(family.c.root, func.sum(StoreCredit.amount_minor - StoreCredit.bonus_minor).label("credit"))
+        .join(StoreCredit, StoreCredit.order_id == family.c.id)
+        .group_by(family.c.root)
+        .subquery()
+    )
+    query = (
+        select(Order.number, paid.c.captured, paid.c.refunds, given.c.credit)
+        .join(paid, paid.c.root == Order.id)
+        .join(given, given.c.root == Order.id)
+        .where(paid.c.refunds + given.c.credit > paid.c.captured)
+    )
+    for number, captured, refunds, credit in session.execute(query):
+        yield Difference(
+            "over_captured", number, "",
+            f"Order {number} was paid {captured}; {refunds} go back and {credit} were given as store credit.",
+        )  # fmt: skip
 
 
 def _units(session: Session) -> Iterator[Difference]:

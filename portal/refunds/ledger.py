@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.db import Tx
 from portal.refunds import lifecycle
-from portal.refunds.models import LedgerEntry, Refund, StoreCredit
+from portal.refunds.models import LedgerEntry, Refund
 from portal.returns.models import Return
 
 OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
@@ -89,9 +89,6 @@ _BALANCES = (
 _CARRIED = select(func.sum(LedgerEntry.amount_minor)).where(
     LedgerEntry.order_id == bindparam("order_id"), LedgerEntry.account == OWED, LedgerEntry.kind == "carried"
 )
-_CREDITED = select(func.sum(StoreCredit.amount_minor - StoreCredit.bonus_minor)).where(
-    StoreCredit.order_id.in_(bindparam("order_ids", expanding=True))
-)
 
 
 def balances(session: Session, return_id: int) -> dict[str, int]:
@@ -139,9 +136,3 @@ def paid_beside(session: Session, order_ids: list[int]) -> int:
 def carried(session: Session, order_id: int) -> int:
     """What earlier payouts of the order could not pay because the service counts in larger steps; paid with the next one."""
     return -int(session.connection().scalar(_CARRIED, {"order_id": order_id}) or 0)
-
-
-def credited(session: Session, order_ids: list[int]) -> int:
-    """What was given as store credit in place of money for these orders, without bonuses."""
-    session.flush()
-    return int(session.connection().scalar(_CREDITED, {"order_ids": order_ids}) or 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from portal import timeline
@@ -21,10 +21,10 @@ from portal.orders.models import Order, Payment
 from portal.policy.quote import Quote
 from portal.refunds import credit, exchange, ledger
 from portal.refunds.allocation import Pot, allocate, step_of
-from portal.refunds.models import Refund
+from portal.refunds.models import Refund, StoreCredit
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import DECIDE_WITHIN
-from portal.refunds.tenders import is_stripe, lock_return, order_chain, order_family, payments_of
+from portal.refunds.tenders import family_of, is_stripe, lock_return, order_chain, payments_of
 from portal.returns import lifecycle as returns
 from portal.returns.decisions import close
 from portal.returns.models import Return, ReturnLine
@@ -210,22 +210,43 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int
     return total
 
 
+_THESE = family_of(bindparam("root")).c.id
+_LEFT_AND_CREDITED = select(
+    select(func.sum(Payment.captured_minor - Payment.refunding_minor - Payment.refunded_elsewhere_minor))
+    .where(Payment.order_id.in_(select(_THESE)))
+    .scalar_subquery(),
+    select(func.sum(StoreCredit.amount_minor - StoreCredit.bonus_minor))
+    .where(StoreCredit.order_id.in_(select(_THESE)))
+    .scalar_subquery(),
+)
+
+
 def room(session: Session, chain: list[int], payments: list[Payment]) -> int:
-    """What may still be given back for these orders in any form. Where no payment is known, the order's total counts."""
-    left = sum(payment.refundable_minor for payment in payments)
+    """What may still be given back for these orders in any form. Where no payment is known, the order's total counts.
+
+    Credit counts wherever it was given in the family: a replacement order lives on the payments of the order it replaces.
+    """
+    left_of_all, credited = _left_and_credited(session, chain[-1])
     if not payments:
-        left = session.get_one(Order, chain[-1]).total_minor - ledger.paid_beside(session, chain)
-    return max(left - ledger.credited(session, chain), 0)
+        total = session.get_one(Order, chain[-1]).total_minor
+        return max(total - ledger.paid_beside(session, chain) - credited, 0)
+    left = sum(payment.refundable_minor for payment in payments)
+    return max(min(left, left_of_all - credited), 0)
+
+
+def _left_and_credited(session: Session, root_id: int) -> tuple[int, int]:
+    """What all payments of the order and its replacements still have, and what was given as credit in place of money."""
+    session.flush()
+    left, credited = session.connection().execute(_LEFT_AND_CREDITED, {"root": root_id}).one()
+    return int(left or 0), int(credited or 0)
 
 
 def check_captured(session: Session, order_id: int) -> None:
     """Raises `Conflict`, naming the order, when more was given back or promised for it than its payments captured."""
     chain = order_chain(session, order_id)
-    payments = payments_of(session, chain)
-    short = ledger.credited(session, order_family(session, chain[-1])) - sum(
-        payment.refundable_minor for payment in payments
-    )
-    if payments and short > 0:
+    left, credited = _left_and_credited(session, chain[-1])
+    short = credited - left
+    if payments_of(session, chain) and short > 0:
         order = session.get_one(Order, order_id)
         raise Conflict(
             f"{order.number}: its payments can't have captured {Money(short, order.currency)} less than was given back, "

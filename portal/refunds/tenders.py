@@ -7,7 +7,9 @@ each other. Never: a payment of another customer's order.
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, func, inspect, select
+from typing import Any
+
+from sqlalchemy import CTE, BindParameter, bindparam, func, inspect, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
@@ -42,19 +44,22 @@ def order_chain(session: Session, order_id: int) -> list[int]:
         chain.append(parent)
 
 
+def family_of(root: BindParameter[Any]) -> CTE:
+    """The ids of the order ``root`` and of every replacement order whose money is its, for use inside a query."""
+    family = select(Order.id).where(Order.id == root).cte("family", recursive=True)
+    return family.union(
+        select(Order.id)
+        .join(Return, Return.id == Order.replaces_return_id)
+        .join(family, family.c.id == Return.order_id)
+    )
+
+
+_FAMILY = select(family_of(bindparam("root")).c.id)
+
+
 def order_family(session: Session, order_id: int) -> list[int]:
     """The order and every replacement order whose money is this order's, however often goods were exchanged."""
-    family = [order_id]
-    while True:
-        query = (
-            select(Order.id)
-            .join(Return, Return.id == Order.replaces_return_id)
-            .where(Return.order_id.in_(family), Order.id.not_in(family))
-        )
-        found = list(session.scalars(query))
-        if not found:
-            return family
-        family += found
+    return list(session.scalars(_FAMILY, {"root": order_id}))
 
 
 _LOCK = select(Order.id).where(Order.id == bindparam("id")).with_for_update()

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from portal.errors import Conflict
 from portal.orders.models import Order, OrderLine, Variant
-from portal.refunds import exchange
+from portal.refunds import exchange, goodwill
 from portal.refunds.models import Exchange
 from portal.returns.models import ReturnLine
-from tests.stages.refunds.world import KEPT, World
+from tests.stages.refunds.world import KEPT, SHOP, STAFF, World
 
 
 def _exchange(world: World, order_id: int, quantity: int = 1, **how: object) -> int:
@@ -165,6 +165,21 @@ def test_74_a_replacement_given_back_is_refunded_to_the_payment_of_the_original_
     assert world.refundable(order_id) == [0]
     assert world.pay(world.return_(order_id, 4450)) == []
     world.check_books()
+
+
+def test_credit_for_a_replacement_counts_against_the_payments_of_the_original(quick_world: World) -> None:
+    world = quick_world
+    world.variant("NAVY-L", stock=2, price=5000)
+    order_id = world.order(10000, quantity=2)
+    first = _exchange(world, order_id)
+    _reserve(world, first)
+    world.pay(first)
+    (replacement,) = _replacements(world)
+    world.pay(world.return_(replacement.id, 0, credit=5000, resolution="store_credit"))
+    (refund_id,) = world.pay(world.return_(order_id, 6000))
+    assert world.refund(refund_id).amount_minor == 5000, "the other half was given as credit"
+    with pytest.raises(Conflict, match="left to give back"), world.database.transaction(STAFF) as tx:
+        goodwill.give(tx, order_id, goodwill.Gift(100), reason="sorry", command_key="k", shop=SHOP)
 
 
 def test_second_exchange_of_an_order_gets_the_next_number(quick_world: World) -> None:

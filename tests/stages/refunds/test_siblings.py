@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,16 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from portal.db import Tx
 from portal.errors import Conflict
-from portal.refunds import actions, reconcile, settle
+from portal.orders.models import Payment
+from portal.refunds import actions, goodwill, reconcile, settle
+from portal.refunds.books import check_books
 from portal.refunds.lifecycle import Step
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
-from tests.stages.refunds.world import STAFF, World
+from tests.stages.refunds.world import SHOP, STAFF, World
 
 
 def test_more_than_was_paid_in_two_steps_is_cut_and_the_rest_is_a_question(world: World) -> None:
@@ -126,3 +130,43 @@ def test_messages_about_what_belongs_to_nobody_here_change_nothing(quick_world: 
     )
     assert (world.at_stripe(), world.refundable(1), world.said("refund.imported")) == before
     world.check_books()
+
+
+def _failed_beside_credit(world: World) -> str:
+    """An order over 100.00 whose refund of 50.00 bounced, with 50.00 of credit and a gift of 30.00; the refund's number."""
+    order_id = world.order(10000, quantity=2)
+    (refund_id,) = world.pay(world.return_(order_id, 5000))
+    world.work()
+    with world.database.transaction(STRIPE) as tx:
+        refund, payment = lock_refund(tx.session, refund_id)
+        settle.lose(tx, refund, payment, status="failed", code="expired_or_canceled_card", sentence="It came back.")
+    world.pay(world.return_(order_id, 0, credit=5500, bonus=500, resolution="store_credit"))
+    with world.database.transaction(STAFF) as tx:
+        goodwill.give(tx, order_id, goodwill.Gift(3000), reason="sorry", command_key="k", shop=SHOP)
+    return world.refund(refund_id).public_id
+
+
+@pytest.mark.parametrize("command", [actions.retry, actions.mark_paid_elsewhere])
+def test_a_failed_refund_is_not_paid_from_what_stands_for_store_credit(
+    quick_world: World, command: Callable[[Tx, str, str], Refund]
+) -> None:
+    public_id = _failed_beside_credit(quick_world)
+    assert quick_world.refundable(1) == [7000]
+    with pytest.raises(Conflict, match="given as store credit"), quick_world.database.transaction(STAFF) as tx:
+        command(tx, public_id, "again")
+    assert quick_world.refundable(1) == [7000]
+
+
+def test_the_night_names_credit_and_refunds_above_what_was_paid_bonus_aside(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(10000, quantity=2)
+    world.pay(world.return_(order_id, 5000))
+    world.pay(world.return_(order_id, 0, credit=5500, bonus=500, resolution="store_credit"))
+    with world.database.read() as session:
+        assert check_books(session) == []
+    with world.database.transaction() as tx:
+        tx.session.execute(update(Payment).values(captured_minor=9999))
+    with world.database.read() as session:
+        (found,) = check_books(session)
+    assert found.what == "over_captured"
+    assert "was paid 9999; 5000 go back and 5000 were given as store credit" in found.sentence
