@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, make_response, render
 
 from portal import clock, edge, i18n
 from portal.config import ROOT
-from portal.errors import NotFound
+from portal.errors import Invalid, NotFound
 from portal.flow import Ports
 from portal.notices.speech import Speech
 from portal.policybook import widget as promise
@@ -37,7 +37,10 @@ def frame() -> Response:
     if found is None:
         raise NotFound("No policy has been published yet.")
     given = request.args.to_dict()
-    purchase = promise.read_purchase(given, found)
+    try:
+        purchase = promise.read_purchase(given, found)
+    except Invalid as error:
+        return _refused(error)
     speech = Speech.of(i18n.reader(given.get("lang", ""), ports.shop.locale), ports.shop.timezone)
     url = f"{ports.config.base_url.rstrip('/')}/policy"
     said = promise.answer(found, purchase, speech.wording(), refund_days=ports.shop.bank_days.most, url=url)
@@ -49,6 +52,15 @@ def frame() -> Response:
 def script() -> Response:
     """The script: fills every element with ``data-returns`` from its other data attributes."""
     return _public(Response(SCRIPT, content_type="text/javascript; charset=utf-8"))
+
+
+def _refused(error: Invalid) -> Response:
+    """Which parameter makes no sense and what to do, for whoever builds the product page: in English, as the API says it, and
+    in the frame, where that person looks."""
+    response = make_response(render_template("widget_refused.html", error=error), error.status)
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _public(response: Response, *, framed: bool = False) -> Response:
