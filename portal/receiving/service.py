@@ -143,7 +143,8 @@ def inspect(
 
     ``counts`` replace, line by line, what was noted at arrival and name all units that came (`Invalid` otherwise); lines left out
     stay as noted. As agreed, or graded by the policy: the return is inspected and money that waits for it flows. Otherwise a
-    review of kind ``receipt`` is opened and the money waits for a person.
+    review of kind ``receipt`` is opened and the money waits for a person; so it does, whatever is found, while a payout that
+    was taken back is to be decided again.
     """
     note = texts.note(note, "note")
     return_ = lock_return(tx, rma)
@@ -185,7 +186,8 @@ def inspect(
         _record_question(tx, return_, _ask_staff(tx, return_, was, now, decide_within_hours))
         return return_
     for review in reviews.open_reviews(tx.session, return_.id, reviews.RECEIPT):
-        reviews.settle(tx, review, reviews.SETTLED, note=note)
+        if reviews.DECIDE_AGAIN not in (review.data or {}):
+            reviews.settle(tx, review, reviews.SETTLED, note=note)
     timeline.record(tx, "return.inspected", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
     return return_
 

@@ -136,6 +136,7 @@ def _decide_again(tx: Tx, return_: Return, note: str) -> None:
         why=f"{tx.actor.name} took the refund back before it was sent. Decide this return again.",
         fact=note,
         return_id=return_.id,
+        data={reviews.DECIDE_AGAIN: True},
         due_at=tx.at + DECIDE_WITHIN,
     )
     timeline.record(tx, "payout.taken_back", return_id=return_.id, order_id=return_.order_id, why=note)

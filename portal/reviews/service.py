@@ -27,6 +27,8 @@ KINDS = (
     POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP, RECEIPT,
     OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE, GOODS_MISSING,
 )  # fmt: skip
+DECIDE_AGAIN = "decide_again"
+"""Marks in its data a question that only a decision on the return answers: looking at the goods once more doesn't."""
 
 OPEN, ASKED = "open", "asked"
 APPROVED, REFUSED, SETTLED = "approved", "refused", "settled"

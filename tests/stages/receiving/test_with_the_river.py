@@ -17,7 +17,7 @@ from portal.orders.models import OrderLine, Payment, Variant
 from portal.policybook.service import Book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import claims, settle
+from portal.refunds import claims, settle, undo
 from portal.refunds.models import Exchange, Refund
 from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
@@ -110,6 +110,28 @@ def test_an_inspection_that_settles_the_question_pays_what_it_found(database: Da
     with database.transaction(BENCH, at=later(48)) as tx:
         receiving.inspect(tx, rma, [Count("1", 1, "used")], command_key="look")
     assert planned(database) == [44_80]
+
+
+@pytest.mark.parametrize("looks", [("as_new",), ("damaged", "as_new")])
+def test_what_was_taken_back_waits_for_a_decision_however_often_the_goods_are_looked_at(
+    database: Database, shop: Book, looks: tuple[str, ...]
+) -> None:
+    rma = book_return(database, shop, paid_order(database, Item(1, 20_00)), wish("1"))
+    receive(database, rma, Count("1", 1, "as_new"))
+    (refund,) = rows(database, select(Refund))
+    with database.transaction(MAYA, at=later(25)) as tx:
+        undo.take_back(tx, refund.public_id, "Looks like fraud.")
+    for number, found in enumerate(looks):
+        with database.transaction(BENCH, at=later(26 + number)) as tx:
+            receiving.inspect(tx, rma, [Count("1", 1, found)], command_key=f"look {number}")
+    assert [each.status for each in rows(database, select(Refund))] == ["canceled"]
+    assert [each.status for each in rows(database, select(Review))] == ["open"]
+    with database.transaction(MAYA, at=later(30)) as tx:
+        returns.authorize(tx, rma, note="It was not.")
+    assert [(each.amount_minor, each.status) for each in rows(database, select(Refund))] == [
+        (20_00, "canceled"), (20_00, "planned"),
+    ]  # fmt: skip
+    assert [each.status for each in rows(database, select(Review))] == ["approved"]
 
 
 def test_money_in_transit_does_not_need_the_carriers_scan(database: Database) -> None:
