@@ -175,7 +175,7 @@ MISTAKES = (
     ),
     Mistake(
         "what found no room stays uncounted when more was captured", "portal/flow.py",
-        '"order.updated": (count_other_hands,),', '"order.updated": (),',
+        '"order.updated": (keep_what_was_given, count_other_hands),', '"order.updated": (keep_what_was_given,),',
         (f"{REFUNDS}/test_elsewhere.py::test_what_found_no_room_counts_once_the_shop_says_that_more_was_captured",),
     ),
     Mistake(
