@@ -68,6 +68,11 @@ class QuotePart:
     line: str | None = None
     into: str = REFUND
 
+    @property
+    def bonus_minor(self) -> int:
+        """How much of the amount is a gift, no price given back; an ``adjustment`` names its share in ``params``."""
+        return self.amount_minor if self.kind == "credit_bonus" else int(self.params.get("bonus_minor", 0))
+
     def to_json(self, currency: str) -> dict[str, Any]:
         out: dict[str, Any] = {
             "kind": self.kind,
@@ -143,6 +148,12 @@ class Quote:
     def credit_total(self) -> Money:
         """What becomes store credit."""
         return self._pot(STORE_CREDIT)
+
+    @property
+    def bonus_minor(self) -> int:
+        """What of the store credit is a gift on top of what was paid; never more than the credit itself."""
+        given = sum(part.bonus_minor for part in self.all_parts() if part.into == STORE_CREDIT)
+        return max(min(given, self.credit_total.minor), 0)
 
     @property
     def total(self) -> Money:

@@ -227,7 +227,8 @@ def rows_of(quote: Quote, names: Mapping[str, str]) -> tuple[Row, ...]:
 
 def _row(kind: str, text: str, quantity: int, parts: Iterable[QuotePart]) -> list[Row]:
     known = list(parts)
-    gross, tax = sum(part.amount_minor for part in known), sum(part.tax_minor for part in known)
+    gross = sum(part.amount_minor - part.bonus_minor for part in known)
+    tax = sum(part.tax_minor for part in known)
     return [Row(kind, text, quantity, gross, tax)] if gross or tax else []
 
 

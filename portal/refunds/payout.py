@@ -201,7 +201,7 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int
     total = quote.credit_total.minor
     if total <= 0:
         return 0
-    bonus = sum(part.amount_minor for part in quote.all_parts() if part.kind == "credit_bonus")
+    bonus = quote.bonus_minor
     left = room(tx.session, chain, payments_of(tx.session, chain))
     if total - bonus > left:
         _ask_about_shortage(tx, return_, total - bonus - left, frozen=False)

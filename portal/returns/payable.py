@@ -6,7 +6,8 @@ It is what `Return.quote` holds: what the customer was shown at booking, frozen 
 or refuse a line, and whenever goods are missing, graded or refused. A return that was rejected, canceled or has expired owes
 nothing: an empty quote.
 
-Only lines of status ``accepted`` or ``review`` are in it. Parts of kind ``adjustment`` are amounts that staff have changed.
+Only lines of status ``accepted`` or ``review`` are in it. Parts of kind ``adjustment`` are amounts that staff have changed; less
+than was quoted comes off the bonus of a store credit first (``bonus_minor`` in its ``params``), then off the price of the goods.
 """
 
 from __future__ import annotations
@@ -243,14 +244,24 @@ def _joined(before: Sequence[QuotePart], more: Sequence[QuotePart]) -> tuple[Quo
 def _adjusted(quoted: LineQuote, line: ReturnLine) -> LineQuote:
     if line.amount_minor is None or line.amount_minor == quoted.total_minor:
         return quoted
-    # The tax in an amount that a person has set is its share of the tax that was charged, half a unit rounded up.
-    gross = line.gross_minor
-    tax = (line.tax_minor * line.amount_minor * 2 + gross) // (gross * 2) if gross else 0
+    difference = line.amount_minor - quoted.total_minor
+    # What is taken off comes off the gift first; only what is left of it comes off the price of the goods.
+    bonus = sum(part.bonus_minor for part in quoted.parts)
+    of_bonus = -min(bonus, max(-difference, 0))
+    tax = quoted.tax_minor
+    if difference != of_bonus:
+        # The tax in an amount that a person has set is its share of the tax that was charged, half a unit rounded up.
+        gross, goods = line.gross_minor, max(line.amount_minor - bonus - of_bonus, 0)
+        tax = (line.tax_minor * goods * 2 + gross) // (gross * 2) if gross else 0
     part = QuotePart(
         "adjustment",
-        line.amount_minor - quoted.total_minor,
+        difference,
         tax - quoted.tax_minor,
-        {"amount_minor": line.amount_minor, "instead_of_minor": quoted.total_minor},
+        {
+            "amount_minor": line.amount_minor,
+            "instead_of_minor": quoted.total_minor,
+            **({"bonus_minor": of_bonus} if of_bonus else {}),
+        },
         quoted.line,
         money.STORE_CREDIT if line.resolution == money.STORE_CREDIT else money.REFUND,
     )

@@ -17,8 +17,8 @@ from portal.orders.models import OrderLine, Payment, Variant
 from portal.policybook.service import Book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import claims, settle, undo
-from portal.refunds.models import Exchange, Refund
+from portal.refunds import claims, credit_notes, settle, undo
+from portal.refunds.models import Exchange, Refund, StoreCredit
 from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
 from portal.returns.claims import ask_overdue
@@ -294,3 +294,30 @@ class TestExchange:
         receive(database, rma, Count("1", 1, "as_new"))
         assert planned(database) == [400_00]
         assert self.reserved(database) == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "bonus", "note"),
+    [
+        (528_00, 48_00, (480_00, 80_00)),
+        (504_00, 24_00, (480_00, 80_00)),
+        (480_00, 0, (480_00, 80_00)),
+        (240_00, 0, (240_00, 40_00)),
+        (30_00, 0, (30_00, 5_00)),
+    ],
+)
+def test_what_staff_take_off_a_credit_comes_off_its_bonus_first_and_tax_is_that_of_the_goods(
+    database: Database, shop: Book, amount: int, bonus: int, note: tuple[int, int]
+) -> None:
+    rma = book_return(
+        database, shop, paid_order(database, Item(1, 480_00, tax=80_00)), wish("1", resolution="store_credit")
+    )
+    with database.transaction(MAYA, at=later(1)) as tx:
+        returns.authorize(tx, rma, amounts={"1": amount}, note="Worn")
+    receive(database, rma, Count("1", 1, "as_new"))
+    (given,) = rows(database, select(StoreCredit))
+    assert (given.amount_minor, given.bonus_minor) == (amount, bonus)
+    with database.transaction(at=later(30)) as tx:
+        found = credit_notes.issue(tx, given.return_id, SHOP)
+        assert found is not None
+        assert (found.gross_minor, found.tax_minor) == note
