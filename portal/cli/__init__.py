@@ -33,6 +33,10 @@ def register(app: Flask) -> None:
 class PortalGroup(FlaskGroup):
     """Flask's group without its own commands, and with errors as lines instead of tracebacks."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The portal's own commands: help makes no app, which settings that are still missing would keep from being made."""
+        return sorted(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of the portal is printed line by line, exit code 2."""
         try:
