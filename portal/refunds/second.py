@@ -1,9 +1,10 @@
 """A second person for large refunds: nobody's decision alone sends them, neither a policy's nor one member of staff's.
 
 In: a prepared refund, the shop's threshold, and who approves. Out: the refund on its way, or taken back (see `undo`).
-Invariants: what counts is the whole payout, or all that goodwill has given for the order and its replacements, so that no amount
-slips through in parts; whoever had a part in the decision, also by a token of theirs, is never the second. Never: a refund that
-two people have to want and that is paid another way meanwhile.
+Invariants: what counts is the whole payout, the store credit beside a refund too, or all that goodwill has given for the order
+and its replacements, so that no amount slips through in parts; whoever had a part in the decision, also by a token of theirs, is
+never the second. Never: a refund that two people have to want and that is paid another way meanwhile. A return that is paid in
+store credit alone has no refund to hold: its credit is given at once, whatever its amount, within the limit of who approves.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
+from portal.refunds.credit import find_credit
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import lock_refund, order_chain, order_family
@@ -106,7 +108,9 @@ def _together(session: Session, refund: Refund, payment: Payment) -> int:
     held = (Refund.status.in_(lifecycle.HOLDING), Refund.cause != ELSEWHERE, Refund.currency == refund.currency)
     query = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(*held)
     if refund.return_id is not None:
-        return int(session.scalar(query.where(Refund.return_id == refund.return_id)) or 0)
+        credit = find_credit(session, refund.return_id)
+        refunds = int(session.scalar(query.where(Refund.return_id == refund.return_id)) or 0)
+        return refunds + (credit.amount_minor if credit is not None else 0)
     gift_order = session.scalar(select(Goodwill.order_id).where(Goodwill.id == refund.goodwill_id))
     # What is given for a replacement goes back to the first order's payment: all of them are one purchase.
     family = order_family(session, order_chain(session, gift_order or payment.order_id)[-1])

@@ -84,6 +84,11 @@ def _second(b: Books) -> Iterator[str]:
                 f"return {returns[row['return_id']]['rma']}"
             )  # fmt: skip
             alone[subject, row["currency"]] += row["amount_minor"]
+    for row in b["store_credit"]:
+        # Credit that was given beside a refund is part of the same payout; credit alone waits for nobody.
+        subject = f"return {returns[row['return_id']]['rma']}"
+        if (subject, row["currency"]) in alone:
+            alone[subject, row["currency"]] += row["amount_minor"]
     for (subject, currency), amount in alone.items():
         if amount > b.orders.second_above.get(currency, amount):
             yield f"(second) {amount} {currency} of {subject} left without a second person"

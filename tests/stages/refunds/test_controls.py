@@ -194,6 +194,15 @@ class TestSecondPerson:
             submit.submit(world.database, world.gateway, world.paid_return(amount, currency=currency)[1], TWO_ABOVE_40)
         assert len(world.at_stripe()) == 2
 
+    @pytest.mark.parametrize(("refund", "credit", "waits"), [(2000, 2001, True), (2000, 2000, False), (4001, 0, True)])
+    def test_store_credit_beside_a_refund_counts_for_the_same_payout(
+        self, quick_world: World, refund: int, credit: int, waits: bool
+    ) -> None:
+        world = quick_world
+        (refund_id,) = world.pay(world.return_(world.order(9000, quantity=2), refund, credit=credit))
+        world.work_only("submit_refund", TWO_ABOVE_40)
+        assert (world.refund(refund_id).held_for == "second_person") is waits
+
     def test_the_second_may_refuse_and_the_return_is_decided_again(self, quick_world: World) -> None:
         world = quick_world
         return_id, refund_id = world.paid_return(5000)
