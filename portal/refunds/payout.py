@@ -71,8 +71,9 @@ def resume(tx: Tx, return_id: int, shop: Shop) -> None:
 
 
 def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
-    """Send what was owed and could not be sent, for instance because of a dispute that ended well. Empty when there is nothing.
+    """Send what was owed and could not be sent, for instance because of a dispute that ended well. Gives the refunds written.
 
+    Each part goes into what was agreed: what is owed as store credit becomes that, with its bonus, and never a refund.
     A refund that failed is not sent again by this: staff retry it, or pay it by another way.
     """
     return_, chain = lock_return(tx.session, return_id)
@@ -84,7 +85,13 @@ def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
     for review in reviews.open_reviews(tx.session, return_id, "refund_failed"):
         if review.refund_id is None:
             reviews.settle(tx, review, "settled", "", "Sent now, as far as the payments reach.")
-    return _plan_refunds(tx, return_, chain, rest, shop)[0]
+    quote = payable_quote(tx.session, return_)
+    issued = credit.find_credit(tx.session, return_id) is not None
+    as_credit = 0 if issued else min(max(quote.credit_total.minor, 0), rest)
+    _plan_credit(tx, return_, chain, as_credit, min(quote.bonus_minor, as_credit))
+    refunds = _plan_refunds_and_carry(tx, return_, chain, rest - as_credit, shop)[0] if rest > as_credit else []
+    close_when_settled(tx, return_id)
+    return refunds
 
 
 def close_when_settled(tx: Tx, return_id: int) -> None:
@@ -160,10 +167,27 @@ def _plan(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> None:
     tx.session.flush()
     write_owed(tx, return_, quote)
     # Credit first: it is certain and takes its part of the ceiling.
-    given = _plan_credit(tx, return_, chain, quote)
+    given = _plan_credit(tx, return_, chain, quote.credit_total.minor, quote.bonus_minor)
+    _refunds, sent = _plan_refunds_and_carry(tx, return_, chain, quote.refund_total.minor, shop)
+    timeline.record(
+        tx,
+        "payout.planned",
+        return_id=return_.id,
+        order_id=return_.order_id,
+        data={"refund": sent, "credit": given, "currency": return_.currency},
+    )
+
+
+def _plan_refunds_and_carry(
+    tx: Tx, return_: Return, chain: list[int], owed: int, shop: Shop
+) -> tuple[list[Refund], int]:
+    """The refunds of ``owed`` and of what earlier payouts of the order left over; also what is due of both now.
+
+    What makes no whole step of the service is left over for the order's next payout, on the ledger.
+    """
     brought = ledger.carried(tx.session, chain[-1])
-    amount = quote.refund_total.minor + brought
-    _refunds, carry = _plan_refunds(tx, return_, chain, max(amount, 0), shop)
+    amount = owed + brought
+    refunds, carry = _plan_refunds(tx, return_, chain, max(amount, 0), shop)
     if brought != carry:
         ledger.write(
             tx,
@@ -174,13 +198,7 @@ def _plan(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> None:
             order_id=chain[-1],
             return_id=return_.id,
         )
-    timeline.record(
-        tx,
-        "payout.planned",
-        return_id=return_.id,
-        order_id=return_.order_id,
-        data={"refund": amount - carry, "credit": given, "currency": return_.currency},
-    )
+    return refunds, amount - carry
 
 
 def write_owed(tx: Tx, return_: Return, quote: Quote) -> None:
@@ -197,11 +215,10 @@ def write_owed(tx: Tx, return_: Return, quote: Quote) -> None:
     ledger.write_owed(tx, parts, quote.currency, order_id=return_.order_id, return_id=return_.id)
 
 
-def _plan_credit(tx: Tx, return_: Return, chain: list[int], quote: Quote) -> int:
-    total = quote.credit_total.minor
+def _plan_credit(tx: Tx, return_: Return, chain: list[int], total: int, bonus: int) -> int:
+    """Give ``total`` as store credit, ``bonus`` of it on top of what was paid; all of it or, with a question, nothing."""
     if total <= 0:
         return 0
-    bonus = quote.bonus_minor
     left = room(tx.session, chain, payments_of(tx.session, chain))
     if total - bonus > left:
         _ask_about_shortage(tx, return_, total - bonus - left, frozen=False)

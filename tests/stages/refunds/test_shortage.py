@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from portal.errors import Conflict, Invalid
+from portal.orders.models import Payment
 from portal.refunds import disputes, shortage
 from portal.refunds.books import check_books
+from portal.refunds.models import StoreCredit
 from portal.returns.models import Return
-from tests.stages.refunds.world import STAFF, World
+from tests.stages.refunds.world import SHOP, STAFF, World
 
 
 def rma_of(world: World, return_id: int) -> str:
@@ -175,3 +178,55 @@ class TestClose:
         with pytest.raises(Conflict, match=number), world.database.transaction(STAFF) as tx:
             shortage.close(tx, rma_of(world, return_id), "The bank has paid.", seen_minor=0)
         assert world.questions() == [("dispute", "needs_response")]
+
+
+class TestEachPartGoesIntoWhatWasAgreed:
+    def send_left(self, world: World, return_id: int) -> None:
+        with world.database.transaction(STAFF) as tx:
+            shortage.send_left(tx, rma_of(world, return_id), "Send what there is.", SHOP)
+        world.work()
+
+    def captured(self, world: World, order_id: int, minor: int) -> None:
+        """What the shop's system says was captured."""
+        with world.database.transaction() as tx:
+            tx.session.scalars(select(Payment).where(Payment.order_id == order_id)).one().captured_minor = minor
+
+    @pytest.mark.parametrize("refund", [0, 3000])
+    def test_owed_store_credit_waits_for_its_money_and_is_never_refunded(self, quick_world: World, refund: int) -> None:
+        world = quick_world
+        order_id = world.order(10000, quantity=2)
+        self.captured(world, order_id, 4000)
+        return_id = world.return_(order_id, refund, credit=5500, bonus=500, resolution="store_credit")
+        world.pay(return_id)
+        self.send_left(world, return_id)
+        assert [world.refund(each).amount_minor for each in world.refund_ids(return_id)] == [refund][: bool(refund)]
+        assert world.questions() == [("refund_failed", "short")]
+        assert world.money(return_id).credited.minor == 0
+        self.captured(world, order_id, 10000)
+        self.send_left(world, return_id)
+        with world.database.read() as session:
+            columns = select(StoreCredit.amount_minor, StoreCredit.bonus_minor)
+            assert session.execute(columns.where(StoreCredit.return_id == return_id)).one() == (5500, 500)
+        assert sum(world.refund(each).amount_minor for each in world.refund_ids(return_id)) == refund
+        assert world.status(return_id) == "closed"
+        assert world.questions() == []
+        world.check_books()
+
+    def test_a_rest_below_a_step_is_left_for_the_next_payout_and_the_return_ends(self, quick_world: World) -> None:
+        world = quick_world
+        order_id = world.order(100000, currency="KWD", quantity=2)
+        self.captured(world, order_id, 40000)
+        first = world.return_(order_id, 50005)
+        world.pay(first)
+        world.work()
+        self.captured(world, order_id, 100000)
+        self.send_left(world, first)
+        assert [world.refund(each).amount_minor for each in world.refund_ids(first)] == [40000, 10000]
+        assert world.status(first) == "closed"
+        second = world.return_(order_id, 49995)
+        world.pay(second)
+        world.work()
+        assert [world.refund(each).amount_minor for each in world.refund_ids(second)] == [50000]
+        assert world.status(second) == "closed"
+        assert world.questions() == []
+        world.check_books()
