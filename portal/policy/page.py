@@ -15,8 +15,8 @@ from typing import Any
 
 from portal.policy.conditions import comparisons
 from portal.policy.customer_words import label, phrase
-from portal.policy.decision import REFUSE, REVIEW, Decision
-from portal.policy.explain import ENGLISH, Wording, customer_summary
+from portal.policy.decision import REFUSE, REVIEW
+from portal.policy.explain import ENGLISH, Wording
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, Rule
 from portal.policy.pieces import listed_words
@@ -24,19 +24,7 @@ from portal.policy.plain import Point, policy_points
 from portal.policy.promise import Asks, Kind, Offer, Promise, Purchase, kin, kinds, offer
 from portal.policy.rights import goods_words
 from portal.policy.sentences import condition_words, plain
-from portal.policy.terms import Evidence, Fee
-
-SHOWN = (
-    "window", "resolutions", "evidence", "return_shipping", "restocking_fee", "ship_with", "ship_by", "refund_when",
-    "outbound_shipping", "credit_bonus", "exchange_bonus", "keep_item", "donate",
-)  # fmt: skip
-"""What customers ask about; who decides and where parcels go is the shop's own business."""
-_QUIET: Mapping[str, Any] = {
-    "restocking_fee": Fee(), "credit_bonus": 0, "exchange_bonus": 0, "keep_item": False, "donate": False,
-    "evidence": Evidence(),
-}  # fmt: skip
-
-Rows = tuple[tuple[str, str], ...]
+from portal.policy.term_rows import SHOWN, Rows, answer_of, differences, rows_of, whole_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +136,7 @@ def policy_page(
             if (case := _of_kind(found, offer(policy, asks, replace(here, item=kind.item())), wording)) is not None
         }
         return _Told(
-            found.usual, _answer(found.usual, wording), rows_of(found.usual, wording), _whole(found.usual, wording),
+            found.usual, answer_of(found.usual, wording), rows_of(found.usual, wording), whole_of(found.usual, wording),
             _both(found, wording), _cases(found, wording), special,
         )  # fmt: skip
 
@@ -223,11 +211,15 @@ def _beside(policy: Policy, here: _Told, there: _Told, beside: str, wording: Wor
     """What is told here and not there, and what is told there and does not hold here; for no country yet."""
     _ = wording.gettext
     usual = _Case(_("The same terms as for everything else."), (), here.whole)
+    ordinary = replace(usual, whole=here.both)
+    # That of faults is beside the usual terms, a season beside these and those of faults.
+    wrong = _("If something is wrong with it")
     cases = {
-        name: here.cases.get(name, usual).beside(there.cases.get(name), here.whole)
+        name: here.cases.get(name, usual if name == wrong else ordinary).beside(
+            there.cases.get(name), here.whole if name == wrong else here.both
+        )
         for name in (*here.cases, *there.cases)
     }
-    ordinary = replace(usual, whole=here.both)
     special = {
         kind: here.kinds.get(kind, ordinary).beside(there.kinds.get(kind), here.both)
         for kind in (*here.kinds, *there.kinds)
@@ -246,18 +238,20 @@ def _beside(policy: Policy, here: _Told, there: _Told, beside: str, wording: Wor
 
 def _cases(found: Offer, wording: Wording) -> dict[str, _Case]:
     _ = wording.gettext
-    promised = {_("If something is wrong with it"): found.faulty}
+    cases: dict[str, _Case] = {}
+    if not found.faulty.same_terms(found.usual):
+        cases[_("If something is wrong with it")] = _case(found.faulty, found.usual, wording)
     for season in found.seasons:
         days = {"first": wording.date(season.first), "last": wording.date(season.last)}
-        promised[_("Bought from %(first)s to %(last)s") % days] = season.promise
-    cases = {
-        name: _case(told, found.usual, wording) for name, told in promised.items() if not told.same_terms(found.usual)
-    }
+        # It replaces what is said of faults as well, so it says what it puts there.
+        cases[_("Bought from %(first)s to %(last)s") % days] = _pair(
+            (season.promise, season.faulty), (found.usual, found.faulty), wording
+        )
     return {name: case for name, case in cases.items() if any(case.said)}
 
 
 def _case(told: Promise, usual: Promise, wording: Wording) -> _Case:
-    return _Case(_answer(told, wording), differences(told, usual, wording), _whole(told, wording))
+    return _Case(answer_of(told, wording), differences(told, usual, wording), whole_of(told, wording))
 
 
 def _named(cases: Mapping[str, _Case]) -> tuple[Different, ...]:
@@ -266,29 +260,43 @@ def _named(cases: Mapping[str, _Case]) -> tuple[Different, ...]:
 
 def _of_kind(usual: Offer, other: Offer, wording: Wording) -> _Case | None:
     """What is different for a kind of items, for changes of mind and for faults; None where nothing is."""
-    _ = wording.gettext
     if other.told() == usual.told():
         return None
-    mine = _case(other.usual, usual.usual, wording)
-    texts, rows = [mine.text], mine.rows
-    if not other.faulty.same_terms(usual.faulty) and not other.faulty.same_terms(other.usual):
-        if other.faulty.decision.answer == REVIEW:
+    case = _pair((other.usual, other.faulty), (usual.usual, usual.faulty), wording)
+    return case if any(case.said) else None
+
+
+_Pair = tuple[Promise, Promise]
+"""What is promised for a change of mind, and for a fault."""
+
+
+def _pair(here: _Pair, there: _Pair, wording: Wording) -> _Case:
+    """What is different here from there, for both: a fault is told where it is not told as there, nor simply as everything."""
+    _ = wording.gettext
+    (mine, faulty), (usual, wrong) = here, there
+    first = _case(mine, usual, wording)
+    texts, rows = [first.text], first.rows
+    if not faulty.same_terms(wrong) and not (faulty.same_terms(mine) and wrong.same_terms(usual)):
+        if faulty.decision.answer == REFUSE:
+            texts.append(
+                _("The same holds if something is wrong with it.")
+                if mine.decision.answer == REFUSE
+                else _("If something is wrong with it, this can’t be returned.")
+            )
+        elif faulty.decision.answer == REVIEW:
             texts.append(_("If something is wrong with it, a person in our team checks it before we answer."))
-        elif other.faulty.decision.answer == REFUSE:
-            texts.append(_("The same holds if something is wrong with it."))
-        rows += _if_wrong(differences(other.faulty, usual.faulty, wording), wording)
-    elif other.usual.decision.answer == REFUSE and other.faulty.decision.answer != REFUSE:
+        rows += _if_wrong(differences(faulty, wrong, wording), wording)
+    elif mine.decision.answer == REFUSE and faulty.decision.answer != REFUSE:
         texts.append(_("If something is wrong with it, you can send it back all the same."))
-    if not (rows or any(texts)):
-        return None
     said, told = " ".join(each for each in texts if each), texts
-    if other.usual.decision.answer == REFUSE:
+    if mine.decision.answer == REFUSE:
         told = [_("If you change your mind, this can’t be returned."), *texts[1:]]
-    return _Case(said, rows, _both(other, wording), " ".join(each for each in told if each))
+    whole = whole_of(mine, wording) + _if_wrong(whole_of(faulty, wording), wording)
+    return _Case(said, rows, whole, " ".join(each for each in told if each))
 
 
 def _both(found: Offer, wording: Wording) -> Rows:
-    return _whole(found.usual, wording) + _if_wrong(_whole(found.faulty, wording), wording)
+    return whole_of(found.usual, wording) + _if_wrong(whole_of(found.faulty, wording), wording)
 
 
 def _if_wrong(rows: Rows, wording: Wording) -> Rows:
@@ -333,59 +341,6 @@ def _rule_of(policy: Policy, kind: Kind) -> str:
             if test.fact == kind.fact and kind.value in value and rule.holds(Facts(item=kind.item())) is not False:
                 return rule.name
     return kind.value.capitalize()
-
-
-def _answer(told: Promise, wording: Wording) -> str:
-    """A sentence where it is not simply accepted."""
-    if told.decision.answer == REFUSE:
-        return customer_summary(told.decision, wording)
-    if told.decision.answer == REVIEW:
-        return wording.gettext("A person in our team checks this before we answer.")
-    return ""
-
-
-def rows_of(told: Promise, wording: Wording) -> Rows:
-    """Every term that a customer asks about, as it was decided; none for what can't come back."""
-    if told.decision.answer == REFUSE:
-        return ()
-    values = ((name, value_of(told.decision, name)) for name in SHOWN)
-    return tuple(
-        (label(name, wording), phrase(name, value, wording))
-        for name, value in values
-        if value != _QUIET.get(name, told)
-    )
-
-
-def value_of(decision: Decision, name: str) -> Any:
-    """A shown term; one that nothing sets asks, takes or gives nothing."""
-    value = decision.value(name)
-    return _QUIET.get(name) if value is None else value
-
-
-def _whole(told: Promise, wording: Wording) -> Rows:
-    """Every term, also those that ask, take or give nothing: what is compared."""
-    if told.decision.answer == REFUSE:
-        return ()
-    return tuple((label(name, wording), phrase(name, value_of(told.decision, name), wording)) for name in SHOWN)
-
-
-def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
-    """The terms that differ from the usual ones, as they were decided."""
-    if told.decision.answer == REFUSE:
-        return ()
-    if usual.decision.answer == REFUSE:
-        return rows_of(told, wording)
-    return tuple(
-        (label(name, wording), phrase(name, value_of(told.decision, name), wording))
-        for name in SHOWN
-        if _read(name, told) != _read(name, usual)
-    )
-
-
-def _read(name: str, told: Promise) -> Any:
-    """A term as customers compare it: the order of a choice does not count, nor what is not told."""
-    value = value_of(told.decision, name)
-    return frozenset(value) if isinstance(value, tuple) else phrase(name, value, ENGLISH)
 
 
 def _exception(rule: Rule, lawful: bool, wording: Wording) -> Different:

@@ -246,17 +246,22 @@ def ordinary(item: ItemFacts = UNKNOWN_ITEM) -> ItemFacts:
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """Days of purchase, both inclusive, on which something else is promised."""
+    """Days of purchase, both inclusive, on which something else is promised: ``promise`` for a change of mind, ``faulty`` for a
+    fault. Either may be that of all other days."""
 
     first: date
     last: date
     promise: Promise
+    faulty: Promise
+
+    def told(self) -> tuple[Any, ...]:
+        """What is promised in it, to be compared."""
+        return self.promise.told(), self.faulty.told()
 
 
-def seasons(
-    policy: Policy, asks: Asks, purchase: Purchase, reason: str = CHANGED_MIND
-) -> tuple[Promise, tuple[Season, ...]]:
-    """What is promised outside of seasons, and the seasons from the purchase on in which something else is.
+def seasons(policy: Policy, asks: Asks, purchase: Purchase) -> tuple[Promise, Promise, tuple[Season, ...]]:
+    """What is promised outside of seasons, for a change of mind and for a fault, and the seasons from the purchase on in which
+    something else is.
 
     Outside means: for purchases after the last day that a rule names. Days are those of the policy's calendar.
     """
@@ -277,18 +282,22 @@ def seasons(
     # The season of today began at the last edge; nothing changes between that day and today.
     began = max((edge for edge in edges if edge <= today), default=today)
     ahead = [began, *sorted(edge for edge in edges if edge > today)]
-    usual = promise(policy, asks, replace(purchase, placed_at=_noon(ahead[-1], policy)), reason)
+
+    def on(day: date) -> tuple[Promise, Promise]:
+        bought = replace(purchase, placed_at=_noon(day, policy))
+        return promise(policy, asks, bought, CHANGED_MIND), promise(policy, asks, bought, FAULTY)
+
+    usual, faulty = on(ahead[-1])
     found: list[Season] = []
     for first, following in pairwise(ahead):
-        here = promise(policy, asks, replace(purchase, placed_at=_noon(first, policy)), reason)
-        if here.same_terms(usual):
+        here = Season(first, following - timedelta(days=1), *on(first))
+        if here.told() == (usual.told(), faulty.told()):
             continue
-        last = following - timedelta(days=1)
-        if found and found[-1].last == first - timedelta(days=1) and found[-1].promise.same_terms(here):
-            found[-1] = replace(found[-1], last=last)
+        if found and found[-1].last == first - timedelta(days=1) and found[-1].told() == here.told():
+            found[-1] = replace(found[-1], last=here.last)
         elif first <= today + FAR:
-            found.append(Season(first, last, here))
-    return usual, tuple(found)
+            found.append(here)
+    return usual, faulty, tuple(found)
 
 
 def _noon(day: date, policy: Policy) -> datetime:
@@ -308,14 +317,13 @@ class Offer:
     def told(self) -> tuple[Any, ...]:
         """Everything that a customer is told, to be compared."""
         return (
-            self.usual.told(), self.faulty.told(), tuple((each.first, each.last, each.promise.told()) for each in self.seasons)
+            self.usual.told(), self.faulty.told(), tuple((each.first, each.last, each.told()) for each in self.seasons)
         )  # fmt: skip
 
 
 def offer(policy: Policy, asks: Asks, purchase: Purchase) -> Offer:
     """What is promised for a purchase, for a change of mind and for a fault."""
-    usual, found = seasons(policy, asks, purchase)
-    faulty, _ = seasons(policy, asks, purchase, FAULTY)
+    usual, faulty, found = seasons(policy, asks, purchase)
     return Offer((purchase.country,), purchase.currency, usual, faulty, found)
 
 

@@ -44,7 +44,7 @@ def json_ld(
 
 def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: str) -> Iterator[dict[str, Any]]:
     window = _window(found.usual)
-    seasons = [_season(season, found.usual) for season in found.seasons]
+    seasons = [_season(season, found.usual) for season in found.seasons if not season.promise.same_terms(found.usual)]
     # One season without words would leave the usual terms standing for it, so all of it is a link then.
     told = window is not None and None not in seasons
     for start in range(0, len(found.countries), MAX_COUNTRIES):
@@ -59,7 +59,7 @@ def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: st
                 policy |= _variant("itemDefect", found.faulty)
             if seasons:
                 policy["returnPolicySeasonalOverride"] = seasons
-            if more := [*_defects(found), *_by_currency(found, foreign)]:
+            if more := [*_defects(found), *_defects_in_season(found, link), *_by_currency(found, foreign)]:
                 policy["additionalProperty"] = more
         yield policy
 
@@ -70,6 +70,26 @@ def _defects(found: Offer) -> Iterator[dict[str, Any]]:
     days = wrong.get("merchantReturnDays")
     if days is not None and days != (_window(found.usual) or {}).get("merchantReturnDays"):
         yield _property("itemDefectMerchantReturnDays", days)
+
+
+def _defects_in_season(found: Offer, link: str) -> Iterator[dict[str, Any]]:
+    """What a season says of faults where its own days, or those for faults, would be read instead; a season of the vocabulary
+    has one number of days for all reasons and no fees by reason. ``link`` stands for what can't be said."""
+    days = "merchantReturnDays"
+    usual = (_window(found.usual) or {}).get(days)
+    for season in found.seasons:
+        when = f"from {season.first.isoformat()} to {season.last.isoformat()}"
+        wrong = _window(season.faulty)
+        here = link if wrong is None else wrong.get(days, wrong["returnPolicyCategory"])
+        if {(_window(season.promise) or {}).get(days), (_window(found.faulty) or {}).get(days, usual)} != {here}:
+            yield _property(f"itemDefectMerchantReturnDays {when}", here)
+        before, after = (
+            _variant("itemDefect", each) if each.decision.answer == ACCEPT else {}
+            for each in (found.faulty, season.faulty)
+        )
+        for name in {**before, **after} if after else {}:
+            if before.get(name) != after.get(name):
+                yield _property(f"{name} {when}", after.get(name, link))
 
 
 def _by_currency(found: Offer, foreign: Sequence[Offer]) -> Iterator[dict[str, Any]]:
@@ -89,7 +109,7 @@ def _by_currency(found: Offer, foreign: Sequence[Offer]) -> Iterator[dict[str, A
 
 def _property(name: str, value: Any) -> dict[str, Any]:
     """A `PropertyValue`, schema.org's own place for what it has no property for."""
-    days = {"unitCode": "DAY"} if type(value) is int and name.endswith("Days") else {}
+    days = {"unitCode": "DAY"} if type(value) is int and "Days" in name else {}
     return {"@type": "PropertyValue", "name": name, "value": value, **days}
 
 

@@ -85,9 +85,7 @@ def _is_fee(value: Any) -> bool:
 
 def _is_property(value: Any) -> bool:
     held = value["value"]
-    known = {"@type", "name", "value"} | (
-        {"unitCode"} if type(held) is int and value["name"].endswith("Days") else set()
-    )
+    known = {"@type", "name", "value"} | ({"unitCode"} if type(held) is int and "Days" in value["name"] else set())
     plain = isinstance(held, str | int) or _is_amount(held)
     return set(value) == known and value["@type"] == "PropertyValue" and bool(value["name"]) and plain
 

@@ -13,10 +13,10 @@ from portal.policy.engine import decide
 from portal.policy.explain import ENGLISH, length_words
 from portal.policy.laws import shipped
 from portal.policy.loader import load_policy
-from portal.policy.page import SHOWN
 from portal.policy.promise import Purchase, ordinary
 from portal.policy.raised import raised
 from portal.policy.rights import laws_told
+from portal.policy.term_rows import SHOWN
 from portal.policy.terms import Window
 from tests.pure.policy.language import values
 from tests.pure.policy.samples import document

@@ -22,11 +22,12 @@ from portal.policy.engine import decide
 from portal.policy.explain import ENGLISH, window_words
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy, load_policy
-from portal.policy.page import SHOWN, PolicyPage, policy_page, value_of
+from portal.policy.page import PolicyPage, policy_page
 from portal.policy.promise import Offer, Purchase, kin, kinds, offer, offers, ordinary, promise
 from portal.policy.publish import json_ld
 from portal.policy.quote import QuoteLine, quote
 from portal.policy.reasons import CHANGED_MIND, FAULTY
+from portal.policy.term_rows import SHOWN, value_of
 from portal.policy.terms import Window
 from portal.policybook.service import asking
 from tests.pure.policy.google import TABLE, minor, validate
@@ -183,9 +184,10 @@ def test_structured_data_promise_what_is_decided(policy: Policy, country: str, d
     published = published_by(policy, shop)
     validate(published)
     told = offer(policy, asks, replace(shop, country=country))
-    entry = next(
-        each for each in published["hasMerchantReturnPolicy"] if country in each.get("applicableCountry", [country])
-    )
+    listed = published["hasMerchantReturnPolicy"]
+    # A link alone names no countries: it is for those that no other entry names.
+    named = [each for each in listed if country in each.get("applicableCountry", ())]
+    entry = (named or [each for each in listed if "applicableCountry" not in each])[0]
     if "returnPolicyCategory" not in entry:
         known = [told.usual, *(each.promise for each in told.seasons)]
         assert any(
@@ -201,8 +203,13 @@ def test_structured_data_promise_what_is_decided(policy: Policy, country: str, d
          if each["startDate"] <= placed_on.isoformat() <= each["endDate"]), None,
     )  # fmt: skip
     says = {**entry, **(season or {})}
-    assert (season is None) == all(not each.first <= placed_on <= each.last for each in told.seasons)
+    seasonal = [each for each in told.seasons if not each.promise.same_terms(told.usual)]
+    assert (season is None) == all(not each.first <= placed_on <= each.last for each in seasonal)
     here = replace(shop, country=country, placed_at=placed_at)
+    assert days_for_faults(entry, placed_on) in (
+        days_of(promise(policy, asks, here, FAULTY)),
+        entry["merchantReturnLink"],
+    )
     resolution = {"Full": "refund", "Stor": "store_credit", "Exch": "exchange"}[best(says)[:4]]
     known = promise(policy, asks, here, CHANGED_MIND)
     facts = data.draw(completions(here, CHANGED_MIND, resolution, 0))
@@ -239,6 +246,27 @@ def test_structured_data_promise_what_is_decided(policy: Policy, country: str, d
     defect = decide(policy, replace(facts, reason=FAULTY))
     if entry.get("itemDefectReturnFees", "").endswith("FreeReturn") and season is None and defect.answer == ACCEPT:
         assert worth(defect, facts, resolution)["return_shipping"] == 0
+
+
+def days_for_faults(entry: dict[str, Any], placed_on: date) -> Any:
+    """What somebody reads of faults for an order of this day: what is said for its season, else of faults, else of everything."""
+    more = {each["name"]: each["value"] for each in entry.get("additionalProperty", ())}
+    said = more.get("itemDefectMerchantReturnDays", entry.get("merchantReturnDays", entry["returnPolicyCategory"]))
+    for season in entry.get("returnPolicySeasonalOverride", ()):
+        if season["startDate"] <= placed_on.isoformat() <= season["endDate"]:
+            said = more.get("itemDefectMerchantReturnDays", season.get("merchantReturnDays", said))
+    for name, value in more.items():
+        found = re.fullmatch(r"itemDefectMerchantReturnDays from (\S+) to (\S+)", name)
+        if found is not None and found[1] <= placed_on.isoformat() <= found[2]:
+            said = value
+    return said
+
+
+def days_of(told: Any) -> Any:
+    """The same of a promise."""
+    if told.decision.answer == REFUSE:
+        return "https://schema.org/MerchantReturnNotPermitted"
+    return told.window.days if told.window.until is None else told.window.until.isoformat()
 
 
 def more_agrees(policy: Policy, entry: dict[str, Any], usual: Purchase) -> None:
@@ -328,6 +356,93 @@ def test_the_page_says_what_is_decided(policy: Policy, country: str, currency: s
             assert sentence != "The same terms as for everything else." or reason == FAULTY
         else:
             agrees(rows, decision)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(policies, st.sampled_from(SOLD_TO))
+def test_the_box_of_a_season_says_how_long_a_fault_can_come_back_in_it(policy: Policy, country: str) -> None:
+    shop = Purchase(country, "GBP", NOW, ordinary())
+    page = policy_page(policy, asks, shop, sold_to=(country,), currencies=("GBP",))
+    _text, said, _sentence, wrong = read(page, country, "GBP")
+    for season in offer(policy, asks, shop).seasons:
+        if REFUSE in (season.faulty.decision.answer, season.promise.decision.answer):
+            continue
+        days = f"{ENGLISH.date(season.first)} to {ENGLISH.date(season.last)}"
+        box = next(dict(case.rows) for case in page.markets[0].cases if case.name == f"Bought from {days}")
+        words = phrase("window", season.faulty.window, ENGLISH)
+        here = box.get("Time to return", said.get("Time to return"))
+        usual = wrong.get("Time to return") if wrong != said else here
+        assert box.get("Time to return, if something is wrong with it", usual) == words
+
+
+CHRISTMAS = """\
+  - rule: Christmas orders
+    when: {order.placed: {from: 2026-11-01, to: 2026-12-24}}
+    set: {window: {until: 2027-01-31}}
+"""
+FEE = """\
+  - rule: Gadget fee
+    when: {item.category: gadgets}
+    set: {restocking_fee: 15%}
+"""
+
+
+def shops_own() -> Policy:
+    """The shipped policy as a shop changed it: Christmas orders above everything, a fee for one category below everything."""
+    text = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+    rules, last = text.split("\notherwise:")
+    return load_policy(rules.replace("rules:\n", f"rules:\n{CHRISTMAS}\n") + f"\n{FEE}\notherwise:" + last)
+
+
+@pytest.mark.parametrize(
+    ("country", "in_season", "later"),
+    [("GB", 184, 365), ("US", date(2027, 1, 31), 365), ("DE", 731, 731)],
+)
+def test_page_data_and_decision_say_the_same_of_faults_in_a_season_and_out_of_it(
+    country: str, in_season: int | date, later: int
+) -> None:
+    policy = shops_own()
+    shop = Purchase("GB", "GBP", NOW, ordinary())
+    page = policy_page(policy, asking, shop, sold_to=SOLD_TO, currencies=("GBP", "EUR"))
+    _text, _said, _sentence, wrong = read(page, country, "GBP")
+    season = seasonal(page, country)
+    listed = json_ld(
+        offers(policy, asking, shop, SOLD_TO),
+        name="x",
+        url="https://x.example",
+        link="https://x.example/p",
+        returned_to="GB",
+    )["hasMerchantReturnPolicy"]
+    (entry,) = [each for each in listed if country in each["applicableCountry"]]
+    for placed_at, expected in ((NOW, in_season), (NOW + timedelta(days=90), later)):
+        facts = Facts(
+            order=OrderFacts(placed_at=placed_at, country=country, currency="GBP", is_business=False, last_delivered_at=placed_at,
+                             tags=(), returns_so_far=0),
+            item=replace(ordinary(ItemFacts(category="shirts", price=Money(2000, "GBP"))), delivered_at=placed_at),
+            reason=FAULTY, resolution="refund", evidence=1, return_value=Money(2000, "GBP"), return_items=1, at=placed_at,
+            is_consumer=True,
+        )  # fmt: skip
+        decision = decide(policy, facts)
+        last = expected if isinstance(expected, date) else placed_at.date() + timedelta(days=expected)
+        assert (decision.answer, decision.return_by_on) == (ACCEPT, last)
+        told = promise(policy, asking, replace(shop, country=country, placed_at=placed_at), FAULTY)
+        words = phrase("window", told.window, ENGLISH)
+        assert days_of(told) == (expected.isoformat() if isinstance(expected, date) else expected)
+        assert days_for_faults(entry, placed_at.date()) == days_of(told)
+        if placed_at == NOW:
+            assert season["Time to return, if something is wrong with it"] == words
+        else:
+            assert wrong["Time to return"] == words
+
+
+def seasonal(page: PolicyPage, country: str) -> dict[str, str]:
+    """What the boxes of the first season say to somebody in this country: of the first part, then of its own."""
+    parts = [
+        page.markets[0],
+        *(each for each in page.markets[1:] if country in each.countries and "GBP" in each.currencies),
+    ]
+    boxes = [case for part in parts for case in part.cases if case.name.startswith("Bought from")]
+    return {name: words for box in boxes for name, words in box.rows}
 
 
 def told(rules: list[str], **purchase: Any) -> Offer:
