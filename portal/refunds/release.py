@@ -97,7 +97,9 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
                 refund.amount_minor,
                 payment.captured_minor - payment.refunded_elsewhere_minor,
                 _released_before(tx, refund, payment),
-                f"{refund.idempotency_key}:release",
+                # Stripe repeats its answer to a key, an error of its own too. What a try has done is seen on the payment,
+                # which can be captured or canceled once only, so each try may ask anew.
+                f"{refund.idempotency_key}:release:{refund.attempts}",
                 refund.attempts,
                 sure,
             )
@@ -145,4 +147,5 @@ def _give_back(database: Database, refund_id: int, claimed: _Claimed, error: Ups
             settle.lose(tx, refund, payment, status=lifecycle.FAILED, code=code, sentence=sentence)
             return
         settle.give_back(tx, refund, sure=claimed.sure and not error.effect_unknown, code=code, sentence=sentence)
+        settle.ask_if_stuck(tx, refund)
     raise jobs.Later(clock.now() + pause_after(claimed.attempts, error), f"{error.code}: {error.staff_message}")

@@ -26,6 +26,8 @@ from portal.reviews.models import Review
 STRIPE = Actor("stripe", "Stripe")
 DECIDE_WITHIN = timedelta(hours=24)
 ELSEWHERE, GOODWILL = "elsewhere", "goodwill"
+STUCK_AFTER, STUCK_TRIES = timedelta(hours=4), 10
+"""How long ago a refund was prepared, and how often it was tried, when staff hear that it does not get out."""
 TAKEN_BACK = "taken_back"
 """The code of a refund that staff took back before it was sent, and whose payout is decided anew."""
 REFUND, RELEASE = "refund", "release"
@@ -64,6 +66,9 @@ def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Ste
         refund.status = seen
         tx.session.flush()
         if newly and refund.cause != ELSEWHERE:
+            settle_reviews(
+                tx, refund, "Stripe has accepted it meanwhile.", reviews.REFUND_FAILED, reviews.REFUND_UNKNOWN
+            )
             record(tx, "refund.accepted", refund, payment, why=view.pending_reason)
         if seen == lifecycle.REQUIRES_ACTION and refund.cause != ELSEWHERE:
             record(tx, "refund.needs_customer", refund, payment)
@@ -187,6 +192,30 @@ def ask_staff(tx: Tx, refund: Refund, why: str) -> None:
     )
 
 
+def ask_if_stuck(tx: Tx, refund: Refund) -> None:
+    """Tell staff, once, of a refund that is tried for hours in vain. It is still tried; a question that is open says enough."""
+    early = refund.attempts < STUCK_TRIES or tx.at - refund.planned_at < STUCK_AFTER
+    if early or tx.session.scalars(_ASKED, {"refund_id": refund.id}).first() is not None:
+        return
+    why = (
+        f"This refund has been tried {refund.attempts} times and does not get out. {refund.failure_reason} "
+        "Look for the cause; it is still tried."
+    )
+    if refund.status != lifecycle.PLANNED:
+        ask_staff(tx, refund, f"{why} Whether a try had an effect is not known: look at the payment in Stripe first.")
+        return
+    reviews.open_review(
+        tx,
+        kind=reviews.REFUND_FAILED,
+        why=why,
+        fact=refund.failure_code,
+        return_id=refund.return_id,
+        refund_id=refund.id,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
+
+
 def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
     """Staff paid the customer by another way. The payment is charged with it, so that it is never paid a second time."""
     was_reserved = refund.status not in lifecycle.LOST
@@ -206,9 +235,11 @@ def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
 _ASKED = select(Review).where(Review.refund_id == bindparam("refund_id"), Review.status.in_(reviews.UNDECIDED))
 
 
-def settle_reviews(tx: Tx, refund: Refund, note: str) -> None:
-    """Close the questions that were open about this refund: they have answered themselves."""
+def settle_reviews(tx: Tx, refund: Refund, note: str, *kinds: str) -> None:
+    """Close the questions (of these ``kinds``, or all) that were open about this refund: they have answered themselves."""
     for review in tx.session.scalars(_ASKED, {"refund_id": refund.id}).all():
+        if kinds and review.kind not in kinds:
+            continue
         reviews.settle(tx, review, "settled", "", note)
 
 

@@ -192,6 +192,7 @@ def _settle_error(
         else:
             settle.lose(tx, refund, payment, status=lifecycle.FAILED, code=error.code, sentence=error.staff_message)
             return
+        settle.ask_if_stuck(tx, refund)
     raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}")
 
 
@@ -215,6 +216,13 @@ def _look_or_ask(database: Database, gateway: Gateway, refund_id: int) -> None:
         if _found(database, gateway, refund_id):
             return
     except UpstreamError as error:
+        with database.transaction(STRIPE) as tx:
+            refund, _payment = lock_refund(tx.session, refund_id)
+            if refund.status in lifecycle.SENDABLE:
+                # A look in vain counts as a try: a key that is too old is not sent any more.
+                refund.attempts += 1
+                refund.failure_code, refund.failure_reason = error.code[:60], error.staff_message
+                settle.ask_if_stuck(tx, refund)
         raise jobs.Later(clock.now() + LONGEST_PAUSE, f"{error.code}: {error.staff_message}") from error
     with database.transaction() as tx:
         refund, _payment = lock_refund(tx.session, refund_id)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from portal.refunds import actions, disputes
+from portal.adapters.stripe_gateway import StripeGateway
+from portal.refunds import actions, disputes, settle
 from portal.refunds.gateway import RefundRequest
 from tests.stages.refunds.world import STAFF, World
 
@@ -308,3 +309,43 @@ def test_what_waited_longer_than_a_key_lives_is_sent_after_a_look(quick_world: W
     world.submit(refund_id)
     assert [request["method"] for request in world.stripe.requests()] == ["GET", "POST"]
     assert world.at_stripe() == [(2000, "succeeded")]
+
+
+@pytest.mark.parametrize("captured", [True, False])
+def test_a_refund_that_does_not_get_out_for_hours_is_asked_about_once_and_still_tried(
+    quick_world: World, captured: bool
+) -> None:
+    world, right = quick_world, quick_world.gateway
+    order_id = world.order(5000) if captured else world.authorized(5000)
+    (refund_id,) = world.pay(world.return_(order_id, 5000))
+    if not captured:
+        # The first try finds that nothing was captured; from then on the payment can't be read.
+        world.submit(refund_id)
+        assert world.refund(refund_id).way == "release"
+    world.gateway = world.captures = StripeGateway("sk_test_" + "x" * 24, world.stripe.url)
+    asked = []
+    for _ in range(12):
+        world.work()
+        asked.append(len(world.questions()))
+        world.later(hours=1)
+    tries = world.refund(refund_id).attempts
+    assert asked == [int(each >= settle.STUCK_TRIES) for each in range(tries - 11, tries + 1)]
+    assert [kind for kind, _fact in world.questions()] == ["refund_failed"]
+    world.gateway = world.captures = right
+    world.work()
+    assert world.refund(refund_id).status == "succeeded"
+    assert world.questions() == []
+    world.check_books()
+
+
+def test_a_refund_whose_fate_cannot_even_be_looked_up_is_asked_about(quick_world: World) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    world.stripe.fault("timeout_after", method="POST", path="/v1/refunds")
+    world.work()
+    assert world.refund(refund_id).status == "unknown"
+    world.gateway = world.captures = StripeGateway("sk_test_" + "x" * 24, world.stripe.url)
+    for _ in range(settle.STUCK_TRIES):
+        world.later(hours=1)
+        world.work()
+    assert [kind for kind, _fact in world.questions()] == ["refund_unknown"]
