@@ -123,6 +123,12 @@ def credit_note(tx: Tx, event: Event, shop: Shop) -> None:
     jobs.enqueue(tx, "issue_credit_note", args, key=f"credit-note:{of}", run_at=tx.at + MAIL_WAITS)
 
 
+def credit_note_of_rest(tx: Tx, event: Event, shop: Shop) -> None:
+    """Have the credit note issued of what is left of a gift once the rest was taken back."""
+    if event.return_id is None:
+        credit_note(tx, event, shop)
+
+
 def label(tx: Tx, event: Event, shop: Shop) -> None:
     """Give the return its label, if goods travel on one."""
     if event.return_id is not None:
@@ -197,6 +203,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.late": (tell("refund_late"),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
     "refund.succeeded": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
+    "refund.taken_back": (credit_note_of_rest,),
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "money.paid_elsewhere": (credit_note, close_when_settled),

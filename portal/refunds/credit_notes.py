@@ -2,8 +2,10 @@
 
 In: a return whose money has begun to leave for good (or a refund without a return). Out: one `CreditNote` with the next number of
 its series and the figures of the stored quote, and its paper. Invariants: one for each return; numbers have no gaps, because a
-number is taken in the transaction that keeps the document; nothing is worked out anew, so paper and payout show the same.
-Never: a bonus (it is a gift, no price given back), a change after issue, a number taken twice.
+number is taken in the transaction that keeps the document; nothing is worked out anew, so paper and quote show the same; a gift's
+waits until no part of it can be taken back. Never: a bonus (it is a gift, no price given back), a change after issue, a number
+taken twice. Not done: a correcting document. A return's note names all that was owed when its first part left; where a rest is
+closed unpaid later, or a refund fails after that and is never paid, the note says more than was given (docs/money.md).
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ from portal.labels.documents import Rendered
 from portal.labels.service import customer_address
 from portal.orders.models import Order, OrderLine
 from portal.policy.quote import EXCHANGE, Quote, QuotePart
+from portal.refunds import lifecycle
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
 from portal.refunds.models import Refund
+from portal.refunds.settle import RELEASE, TAKEN_BACK
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
@@ -141,20 +145,28 @@ def issue(tx: Tx, return_id: int, shop: Shop) -> CreditNote | None:
 
 
 def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
-    """The one credit note of the goodwill that this refund is part of; None for a refund that is no gift."""
+    """The one credit note of the goodwill that this refund is part of; None for a refund that is no gift, and while a part of the
+    gift can still be taken back or none has arrived. What was taken back is not in it."""
     refund, _payment = lock_refund(tx.session, refund_id)
     gift = refund.goodwill
     if gift is None:
         return None
-    parts = select(Refund.id).where(Refund.goodwill_id == gift.id)
-    known = tx.session.scalar(select(CreditNote).where(CreditNote.refund_id.in_(parts)))
+    parts = tx.session.scalars(select(Refund).where(Refund.goodwill_id == gift.id).order_by(Refund.id)).all()
+    known = tx.session.scalar(select(CreditNote).where(CreditNote.refund_id.in_([part.id for part in parts])))
     if known is not None:
         return known
+    paid = [part for part in parts if part.status == lifecycle.SUCCEEDED and part.way != RELEASE]
+    if not paid or any(part.status == lifecycle.PLANNED for part in parts):
+        return None
+    replaced = {part.replaces_id for part in parts}
+    given = [part for part in parts if part.id not in replaced and part.failure_code != TAKEN_BACK]
     rows = tuple(
         Row("item", _name(line.order_line), line.quantity, line.gross_minor, line.tax_minor) for line in gift.lines
     )
-    rows = rows or (Row("goodwill", "", 0, gift.amount_minor, gift.tax_minor),)
-    return keep(tx, rows, tx.session.get_one(Order, gift.order_id), shop, refund_id=refund.id)
+    if not rows or any(part.failure_code == TAKEN_BACK for part in parts):
+        gross, tax = sum(part.amount_minor for part in given), sum(part.tax_minor or 0 for part in given)
+        rows = (Row("goodwill", "", 0, gross, tax),)
+    return keep(tx, rows, tx.session.get_one(Order, gift.order_id), shop, refund_id=paid[0].id)
 
 
 def keep(

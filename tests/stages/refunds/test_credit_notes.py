@@ -14,20 +14,22 @@ from pypdf import PdfReader
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
-from portal import i18n
+from portal import flow, i18n
 from portal.adapters.weasyprint_credit_notes import WeasyprintCreditNotes
+from portal.db import Event
 from portal.errors import NotFound
+from portal.jobs import Job
 from portal.labels.addresses import Address
 from portal.orders.models import OrderLine
 from portal.policy.quote import LineQuote, Quote, QuotePart
-from portal.refunds import credit_notes, goodwill
+from portal.refunds import credit_notes, goodwill, undo
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
 from portal.refunds.credit_notes import CreditNoteDoc, Row, rows_of
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Refund
 from portal.returns.models import Return
 from portal.shop import CreditNotes, Shop
-from tests.stages.refunds.world import SHOP, World
+from tests.stages.refunds.world import SHOP, STAFF, World
 
 
 def issue(world: World, return_id: int, shop: Shop = SHOP, at: datetime | None = None) -> CreditNote | None:
@@ -260,3 +262,35 @@ def test_the_paper_is_drawn_once_kept_and_drawn_again_when_it_is_lost(quick_worl
     assert credit_notes.paper(printing, rma) == kept
     printing.files.kept.clear()
     assert "£54.10" in words(credit_notes.paper(printing, rma))
+
+
+def test_a_gifts_note_waits_for_what_can_be_taken_back_and_leaves_it_out(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(6000, 4000)
+    with world.database.transaction(STAFF) as tx:
+        goodwill.give(tx, order_id, Gift(10000), reason="sorry", command_key="k", shop=SHOP)
+        first, second = tx.session.execute(select(Refund.id, Refund.public_id).order_by(Refund.id)).all()
+    world.submit(first.id)
+    with world.database.transaction() as tx:
+        assert credit_notes.issue_for_gift(tx, first.id, SHOP) is None
+    with world.database.transaction(STAFF) as tx:
+        undo.take_back(tx, second.public_id, "Too much")
+    with world.database.transaction() as tx:
+        note = credit_notes.issue_for_gift(tx, second.id, SHOP)
+        assert note is not None
+        assert (note.gross_minor, note.refund_id) == (6000, first.id)
+    with world.database.transaction() as tx:
+        again = credit_notes.issue_for_gift(tx, first.id, SHOP)
+        assert again is not None
+        assert again.number == note.number
+
+
+def test_taking_back_the_rest_of_a_gift_asks_for_the_note_of_what_was_given(quick_world: World) -> None:
+    world = quick_world
+    with world.database.transaction() as tx:
+        flow.credit_note_of_rest(tx, Event(1, "refund.taken_back", refund_id=7), SHOP)
+        flow.credit_note_of_rest(tx, Event(2, "refund.taken_back", return_id=3, refund_id=8), SHOP)
+    with world.database.read() as session:
+        asked = session.scalars(select(Job.args).where(Job.name == "issue_credit_note")).all()
+    assert asked == [{"return": None, "refund": 7}]
+    assert flow.credit_note_of_rest in flow.RIVER["refund.taken_back"]
