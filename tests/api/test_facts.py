@@ -20,7 +20,7 @@ from portal.returns.queries import moment
 from tests.api.client import Api, wish
 
 NOW = clock.now().replace(microsecond=0)
-PLACED, SHIPPED, DELIVERED, ASKED = (NOW + timedelta(minutes=5, days=days) for days in (0, 1, 3, 8))
+PLACED, SHIPPED, DELIVERED, ASKED = (NOW + timedelta(hours=1, days=days) for days in (0, 1, 3, 8))
 CUSTOMER = {"id": "C-77", "name": "Ada Example", "tags": ["vip"]}
 
 
