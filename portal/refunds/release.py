@@ -29,6 +29,11 @@ from portal.returns.models import Return
 ENOUGH = 3
 """Tries after which a definite refusal is believed; before that the payment may have changed between the look and the call."""
 
+SHARED = (
+    "Stripe refused, because the payment is not captured, and it pays for other orders too: canceling it, or capturing less, "
+    "would touch them. Capture it at Stripe and send this refund again, or settle it at Stripe and write down how it was paid."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
@@ -85,6 +90,10 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
         refund, payment = lock_refund(tx.session, refund_id)
         if refund.status not in lifecycle.SENDABLE or refund.way != RELEASE or not is_stripe(payment):
             return None
+        if _is_shared(tx, payment):
+            # What the other orders charge and have given free is not ours to judge, and a payment is captured only once.
+            settle.lose(tx, refund, payment, status=lifecycle.FAILED, code="not_captured", sentence=SHARED)
+            return None
         wait = wait_until(tx, refund, payment)
         if wait is None:
             sure = refund.status == lifecycle.PLANNED
@@ -104,6 +113,12 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
                 sure,
             )
     raise jobs.Later(*wait)
+
+
+def _is_shared(tx: Tx, payment: Payment) -> bool:
+    """Whether another order is paid from the same payment at Stripe."""
+    query = select(Payment.id).where(Payment.payment_intent == payment.payment_intent, Payment.id != payment.id)
+    return tx.session.scalar(query.limit(1)) is not None
 
 
 def _released_before(tx: Tx, refund: Refund, payment: Payment) -> int:

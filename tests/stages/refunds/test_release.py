@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portal.errors import Conflict
+from portal.orders.models import Payment
 from portal.refunds import actions, gate, reconcile, undo
 from portal.refunds.queries import let_go
 from portal.refunds.report import compare
@@ -240,3 +241,22 @@ def test_one_that_was_forgotten_is_swept_up(quick_world: World) -> None:
     world.later(hours=2)
     world.sweep()
     assert world.refund(refund_id).status == "succeeded"
+
+
+@pytest.mark.parametrize("amount", [6000, 1000], ids=["all of one order", "a part of one order"])
+def test_a_payment_that_pays_for_two_orders_is_left_to_people(quick_world: World, amount: int) -> None:
+    world = quick_world
+    whole = world.stripe.pay(10000, capture_method="manual").id
+    returned, _kept = (
+        world.order_with(
+            [Payment(position=1, payment_intent=whole, captured_minor=n, currency="GBP", method="Visa")], n
+        )
+        for n in (6000, 4000)
+    )
+    (refund_id,) = world.pay(world.return_(returned, amount))
+    world.work()
+    paid = world.stripe.client().v1.payment_intents.retrieve(whole)
+    assert (paid.status, paid.amount_received) == ("requires_capture", 0)
+    assert world.refund(refund_id).status == "failed"
+    assert len(world.questions()) == 1
+    assert world.refundable(returned) == [6000]
