@@ -36,7 +36,8 @@ def end(tx: Tx, rma: str, note: str) -> Return:
     for review in open_:
         reviews.settle(tx, review, reviews.SETTLED, note=note)
     if waiting:
-        exchange.release(tx, return_.id)
+        # What came is owed its replacement; only what is held for the rest is let go.
+        exchange.order_replacements(tx, return_.id)
         close(tx, return_)
     data = {"amount": paid.minor, "currency": paid.currency}
     timeline.record(tx, "claim.ended", return_id=return_.id, order_id=return_.order_id, why=note, data=data)

@@ -16,11 +16,12 @@ from portal.errors import Conflict
 from portal.orders.models import Payment
 from portal.refunds import goodwill, ledger, lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
-from portal.refunds.models import Goodwill, LedgerEntry, Refund
+from portal.refunds.exchange import ORDERED
+from portal.refunds.models import Exchange, Goodwill, LedgerEntry, Refund
 from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, GOODWILL, TAKEN_BACK
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns import lifecycle as returns
-from portal.returns.models import Return
+from portal.returns.models import Return, ReturnLine
 from portal.reviews import service as reviews
 
 PART_TAKEN_BACK = "part_taken_back"
@@ -98,8 +99,15 @@ def _all_is_here(tx: Tx, return_: Return, refunds: list[Refund]) -> bool:
         for each in refunds
     )
     sums = ledger.balances(tx.session, return_.id)
-    settled = sums[ledger.REFUNDED] or sums[ledger.STORE_CREDIT] or _waived(tx, return_)
+    settled = sums[ledger.REFUNDED] or sums[ledger.STORE_CREDIT] or _waived(tx, return_) or _replaced(tx, return_)
     return whole and not settled and return_.status in returns.HOLDING - {returns.CLOSED}
+
+
+def _replaced(tx: Tx, return_: Return) -> bool:
+    """A replacement has been ordered: the customer gets goods for a part of this return, which nobody decides once more."""
+    query = select(Exchange.id).where(Exchange.status == ORDERED)
+    query = query.join(ReturnLine, ReturnLine.id == Exchange.return_line_id).where(ReturnLine.return_id == return_.id)
+    return tx.session.scalar(query.limit(1)) is not None
 
 
 def _waived(tx: Tx, return_: Return) -> bool:

@@ -22,6 +22,7 @@ from portal.refunds.models import Exchange, Refund, StoreCredit
 from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
 from portal.returns.claims import ask_overdue
+from portal.returns.models import Return
 from portal.reviews.models import Review
 from tests.stages.returns.trade import (
     BENCH,
@@ -321,3 +322,39 @@ def test_what_staff_take_off_a_credit_comes_off_its_bonus_first_and_tax_is_that_
         found = credit_notes.issue(tx, given.return_id, SHOP)
         assert found is not None
         assert (found.gross_minor, found.tax_minor) == note
+
+
+def test_a_replacement_that_was_ordered_is_not_undone_with_the_refund_beside_it(database: Database, shop: Book) -> None:
+    for sku in ("SHIRT-M", "SHIRT-L"):
+        add_variant(database, sku, stock=5)
+    order = paid_order(database, Item(1, 10_00, sku="SHIRT-M", product="shirt"), Item(1, 20_00))
+    rma = book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+    receive(database, rma, Count("1", 1, "as_new"), Count("2", 1, "as_new"))
+    (refund,) = rows(database, select(Refund))
+    assert [each.status for each in rows(database, select(Exchange))] == ["ordered"]
+    with database.transaction(MAYA, at=later(25)) as tx:
+        undo.take_back(tx, refund.public_id, "Look at the mug again")
+    # Only the refund is a question: nobody decides once more about goods whose replacement is on its way.
+    with pytest.raises(Conflict), database.transaction(MAYA, at=later(26)) as tx:
+        returns.refuse(tx, rma, message="no")
+    with pytest.raises(Conflict), database.transaction(MAYA, at=later(26)) as tx:
+        returns.change_resolution(tx, rma, line="1", resolution="refund", note="n", overrule=True)
+    lines = rows(database, select(OrderLine).where(OrderLine.order_id == order).order_by(OrderLine.position))
+    assert lines[0].units_held == 1
+
+
+def test_what_came_is_replaced_when_the_rest_of_a_paid_return_is_given_up(database: Database, shop: Book) -> None:
+    for sku in ("SHIRT-M", "SHIRT-L"):
+        add_variant(database, sku, stock=5)
+    trusted = {"tags": ("trusted",)}
+    order = paid_order(database, Item(1, 10_00, sku="SHIRT-M", product="shirt", **trusted), Item(1, 20_00, **trusted))
+    rma = book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+    (refund,) = rows(database, select(Refund))
+    with database.transaction(at=later(1)) as tx:
+        settle._succeed(tx, *lock_refund(tx.session, refund.id))
+    receive(database, rma, Count("1", 1, "as_new"))
+    assert ask_overdue(database, 24, at=later(24 * 60)) == 1
+    with database.transaction(MAYA, at=later(24 * 61)) as tx:
+        claims.end(tx, rma, "Leave the second item at that")
+    assert [each.status for each in rows(database, select(Exchange))] == ["ordered"]
+    assert [each.status for each in rows(database, select(Return))] == ["closed"]
