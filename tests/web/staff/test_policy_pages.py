@@ -179,6 +179,14 @@ def test_a_mistake_is_said_at_the_top_by_its_name_and_at_its_field_and_what_was_
     assert draft(database) == POLICY
 
 
+@pytest.mark.parametrize(("typed", "kept"), [("1,200", "1200.00"), ("1,200.50", "1200.50"), ("250,50", "250.50")])
+def test_a_comma_between_thousands_is_no_decimal_point(
+    lead: Browser, database: Database, typed: str, kept: str
+) -> None:
+    assert save_rule(lead, "Big returns", when__0__value=typed).status_code == 303
+    assert draft(database) == POLICY.replace("over: 300 GBP", f"over: {kept} GBP")
+
+
 def test_rules_move_up_and_down_by_buttons_and_the_order_is_the_meaning(lead: Browser, database: Database) -> None:
     before = names(database)
     html = lead.page("/staff/policy")
