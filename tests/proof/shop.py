@@ -455,4 +455,4 @@ class Shop:
             row["amount_minor"] for row in rows if row["status"] in (*OPEN, "succeeded") and row["cause"] != "elsewhere"
         )
         by_bank = any(row["paid_elsewhere_by"] for row in rows)
-        return by_bank or ours <= sum(payment["captured_minor"] for payment in of)
+        return by_bank or (bool(of) and ours <= sum(payment["captured_minor"] for payment in of))
