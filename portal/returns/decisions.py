@@ -286,6 +286,8 @@ def _end(tx: Tx, return_: Return, command: str, line_status: str) -> None:
 
 def _stock_is_settled(tx: Tx, return_: Return) -> None:
     """Nobody has to say any more what is given in place of an exchange."""
+    if all(line.resolution != EXCHANGE for line in return_.lines):
+        return
     for review in reviews.open_reviews(tx.session, return_.id, reviews.OUT_OF_STOCK):
         reviews.settle(tx, review, reviews.SETTLED)
 
