@@ -178,11 +178,11 @@ def hold_back(tx: Tx, refund: Refund, payment: Payment, kind: str, why: str) -> 
     record(tx, held[kind], refund, payment, why=why)
 
 
-def ask_staff(tx: Tx, refund: Refund, why: str) -> None:
-    """A refund whose fate nobody can find out by machine."""
+def ask_staff(tx: Tx, refund: Refund, why: str, kind: str = reviews.REFUND_UNKNOWN) -> None:
+    """A refund whose fate nobody can find out by machine, or one that does not get out."""
     reviews.open_review(
         tx,
-        kind="refund_unknown",
+        kind=kind,
         why=why,
         fact=refund.failure_code,
         return_id=refund.return_id,
@@ -201,19 +201,10 @@ def ask_if_stuck(tx: Tx, refund: Refund) -> None:
         f"This refund has been tried {refund.attempts} times and does not get out. {refund.failure_reason} "
         "Look for the cause; it is still tried."
     )
-    if refund.status != lifecycle.PLANNED:
+    if refund.status == lifecycle.PLANNED:
+        ask_staff(tx, refund, why, reviews.REFUND_FAILED)
+    else:
         ask_staff(tx, refund, f"{why} Whether a try had an effect is not known: look at the payment in Stripe first.")
-        return
-    reviews.open_review(
-        tx,
-        kind=reviews.REFUND_FAILED,
-        why=why,
-        fact=refund.failure_code,
-        return_id=refund.return_id,
-        refund_id=refund.id,
-        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
-        due_at=tx.at + DECIDE_WITHIN,
-    )
 
 
 def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
