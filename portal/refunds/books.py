@@ -17,6 +17,7 @@ from portal.orders.models import Order, OrderLine, Payment
 from portal.refunds import ledger, lifecycle
 from portal.refunds.models import LedgerEntry, Refund, StoreCredit
 from portal.refunds.settle import ELSEWHERE
+from portal.refunds.tenders import families_of
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return, ReturnLine, UnitRange
 from portal.returns.payable import COUNTING
@@ -173,13 +174,7 @@ def _families(session: Session) -> Iterator[Difference]:
     up = up.union(
         select(Return.order_id).join(Order, Order.replaces_return_id == Return.id).join(up, up.c.id == Order.id)
     )
-    roots = select(Order.id).where(Order.id.in_(select(up.c.id)), Order.replaces_return_id.is_(None))
-    family = roots.with_only_columns(Order.id.label("root"), Order.id.label("id")).cte("family", recursive=True)
-    family = family.union(
-        select(family.c.root, Order.id)
-        .join(Return, Return.id == Order.replaces_return_id)
-        .join(family, family.c.id == Return.order_id)
-    )
+    family = families_of(Order.id.in_(select(up.c.id)), Order.replaces_return_id.is_(None))
     paid = (
         select(
             family.c.root,

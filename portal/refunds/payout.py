@@ -24,7 +24,7 @@ from portal.refunds.allocation import Pot, allocate, step_of
 from portal.refunds.models import Refund, StoreCredit
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import DECIDE_WITHIN
-from portal.refunds.tenders import family_of, is_stripe, lock_return, order_chain, payments_of
+from portal.refunds.tenders import families_of, is_stripe, lock_return, order_chain, payments_of
 from portal.returns import lifecycle as returns
 from portal.returns.decisions import close
 from portal.returns.models import Return, ReturnLine
@@ -227,7 +227,7 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], total: int, bonus: i
     return total
 
 
-_THESE = family_of(bindparam("root")).c.id
+_THESE = families_of(Order.id == bindparam("root")).c.id
 _LEFT_AND_CREDITED = select(
     select(func.sum(Payment.captured_minor - Payment.refunding_minor - Payment.refunded_elsewhere_minor))
     .where(Payment.order_id.in_(select(_THESE)))

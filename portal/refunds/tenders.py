@@ -7,9 +7,7 @@ each other. Never: a payment of another customer's order.
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import CTE, BindParameter, bindparam, func, inspect, select
+from sqlalchemy import CTE, ColumnElement, bindparam, func, inspect, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
@@ -44,17 +42,18 @@ def order_chain(session: Session, order_id: int) -> list[int]:
         chain.append(parent)
 
 
-def family_of(root: BindParameter[Any]) -> CTE:
-    """The ids of the order ``root`` and of every replacement order whose money is its, for use inside a query."""
-    family = select(Order.id).where(Order.id == root).cte("family", recursive=True)
+def families_of(*which: ColumnElement[bool]) -> CTE:
+    """The orders that meet ``which`` (``root``), each with itself and every replacement order whose money is its (``id``), for
+    use inside a query."""
+    family = select(Order.id.label("root"), Order.id.label("id")).where(*which).cte("family", recursive=True)
     return family.union(
-        select(Order.id)
+        select(family.c.root, Order.id)
         .join(Return, Return.id == Order.replaces_return_id)
         .join(family, family.c.id == Return.order_id)
     )
 
 
-_FAMILY = select(family_of(bindparam("root")).c.id)
+_FAMILY = select(families_of(Order.id == bindparam("root")).c.id)
 
 
 def order_family(session: Session, order_id: int) -> list[int]:
