@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, cast
 
 from babel.dates import format_date
+from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -18,6 +19,7 @@ from portal.notices.speech import Speech
 from portal.web.render import locale
 
 pages = Blueprint("customer", __name__)
+LONGEST_EMAIL = 320
 Errors = list[tuple[str, str]]
 """(id of the control, message) in the order of the page; the summary and the fields show the same words."""
 
@@ -75,6 +77,15 @@ def typed(name: str, longest: int) -> str:
     """A field's text without what no database stores and without blanks around it, cut at ``longest`` signs."""
     text = request.form.get(name, "")
     return "".join(sign for sign in text if sign >= " " or sign in "\n\t").strip()[:longest]
+
+
+def typed_email() -> tuple[str, Errors]:
+    """The address that was typed, in its normal form; as it was typed, with what is wrong, when it is none."""
+    email = typed("email", LONGEST_EMAIL)
+    try:
+        return (validate_email(email, check_deliverability=False).normalized if email else ""), []
+    except EmailNotValidError:
+        return email, [("email", speech().gettext("Enter an e-mail address in the right form, like name@example.com"))]
 
 
 @pages.app_template_filter("month")

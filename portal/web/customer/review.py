@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from email_validator import EmailNotValidError, validate_email
 from flask import flash, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
@@ -29,7 +28,7 @@ from portal.web.customer.base import (
     read,
     see,
     speech,
-    typed,
+    typed_email,
 )
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import name_of
@@ -38,7 +37,6 @@ from portal.web.customer.send import assessed, drop_off_by, way_words
 from portal.web.customer.words import _, ngettext
 
 Answer = Response | tuple[str, int]
-LONGEST_EMAIL = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +134,9 @@ def change_updates(number: str) -> Answer:
         basket = open_basket(session, number)
         if (away := _elsewhere(basket, None)) is not None:
             return away
-        email = typed("email", LONGEST_EMAIL)
-        try:
-            email = validate_email(email, check_deliverability=False).normalized if email else ""
-        except EmailNotValidError:
-            return _ask_email(
-                basket, email, [("email", _("Enter an e-mail address in the right form, like name@example.com"))]
-            )
+        email, wrong = typed_email()
+        if wrong:
+            return _ask_email(basket, email, wrong)
         if not email and not basket.order.email:
             return _ask_email(basket, email, [("email", _("Enter your e-mail address"))])
         save(basket, replace(basket.plan, email=email))

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from flask import flash, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -42,15 +41,17 @@ from portal.web.customer.base import (
     read,
     see,
     speech,
-    typed,
+    typed_email,
 )
 from portal.web.customer.basket import Basket, open_basket
 from portal.web.customer.items import MOST_IN_A_LIST, name_of
-from portal.web.customer.review import LONGEST_EMAIL, is_amount, own_email, shown_email
+from portal.web.customer.review import is_amount, own_email, shown_email
 from portal.web.customer.send import way_words, ways
 from portal.web.customer.words import _
 
 Answer = Response | tuple[str, int]
+LONGEST_KEY = 28
+"""Signs of a key, of five bits each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,9 @@ def declare_withdrawal(number: str) -> Answer:
         declared, errors = _declared(basket, request.form)
         if errors or not declared:
             return _choose(basket, errors)
-        email = typed("email", LONGEST_EMAIL)
-        try:
-            email = validate_email(email, check_deliverability=False).normalized if email else ""
-        except EmailNotValidError:
-            wrong = _("Enter an e-mail address in the right form, like name@example.com")
-            return _confirm(basket, declared, request.form, [("email", wrong)])
+        email, wrong = typed_email()
+        if wrong:
+            return _confirm(basket, declared, request.form, wrong)
         found, wishes = _assessed(basket, declared, request.form.get("way", ""))
         shown = request.form.get("shown_total", "")
         limit_writes()
@@ -130,7 +128,7 @@ def declare_withdrawal(number: str) -> Answer:
 def _key(form: Mapping[str, str]) -> str:
     """What the confirming page was drawn with, so that its button pressed twice declares once."""
     key = form.get("key", "")
-    return key if key.isascii() and key.isalnum() and len(key) <= 40 else ids.new_token()
+    return key if key.isascii() and key.isalnum() and len(key) <= LONGEST_KEY else ids.new_code(LONGEST_KEY)
 
 
 def _declared(basket: Basket, given: MultiDict[str, str]) -> tuple[list[Declared], Errors]:
@@ -229,7 +227,7 @@ def _confirm(
             if name != way
         ],
         fields=[(name, each) for name, value in fields.items() for each in (value if isinstance(value, list) else [value])],
-        key=given.get("key") or ids.new_token().replace("-", "").replace("_", "")[:40],
+        key=given.get("key") or ids.new_code(LONGEST_KEY),
         email=given.get("email") or own_email(basket),
         known_as=shown_email(address, basket.grant.by_email),
         back_url=url_for("customer.withdrawal", number=basket.number, **fields),
