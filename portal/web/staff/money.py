@@ -15,8 +15,15 @@ from portal.returns.models import Return
 from portal.web.staff import words
 from portal.web.staff.text import _, ngettext
 
-_DECIMAL = re.compile(r"(?:\d{1,10}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,4})?", re.ASCII)
+_PARTED = r"\d{1,3}(?:,\d{3})+"
+_THOUSANDS = re.compile(rf"{_PARTED}(?:\.\d*)?", re.ASCII)
+_DECIMAL = re.compile(rf"(?:\d{{1,10}}|{_PARTED})(?:\.\d{{1,4}})?", re.ASCII)
 """A comma parts thousands and nothing else: ``50,5`` may be meant as 50.50 and is refused, never read as 505."""
+
+
+def without_thousands(text: str) -> str:
+    """``1,200.50`` without the commas that part its thousands; any other text as it is."""
+    return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
 
 
 def read_amount(text: str, currency: str) -> int | None:

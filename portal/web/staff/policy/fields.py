@@ -5,7 +5,6 @@ In: what a form holds, as names and lists of texts. Out: typed values, or a sent
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,9 +14,8 @@ from portal.money import Money, is_currency
 from portal.policy import schema
 from portal.policy.document import Findings, Scalar
 from portal.policy.pieces import fill, plain
+from portal.web.staff.money import without_thousands
 from portal.web.staff.text import _
-
-_THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+(?=\.|$)")
 
 Data: TypeAlias = dict[str, list[str]]
 Value = TypeVar("Value")
@@ -115,8 +113,8 @@ class Holder:
     def money(self, name: str, currency: str) -> Money | None:
         """An amount in the currency beside it."""
         code = self.currency(currency)
-        # Commas before three digits each separate thousands; read as a decimal point they would make 1,200 a single pound.
-        amount = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), self.get(name)).replace(",", ".")
+        # Read as a decimal point, a comma between thousands would make 1,200 a single pound.
+        amount = without_thousands(self.get(name)).replace(",", ".")
         found = self._read(name, schema.read_money, _("Enter an amount, like 3.50"), f"{amount} {code or 'GBP'}")
         return None if code is None else found
 
