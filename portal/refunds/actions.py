@@ -38,12 +38,13 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
     final = refund.cause == ELSEWHERE or refund.failure_code == settle.TAKEN_BACK
     if refund.status not in lifecycle.LOST or final or (refund.return_id is None and refund.goodwill_id is None):
         raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
-    later = _replacement(tx.session, refund)
+    later = find_replacement(tx.session, refund)
     if later is not None:
         return later
+    _check_not_contradicted(tx.session, refund)
     if payment.disputed_at is not None:
         raise _conflict(refund, "The payment is disputed; refunding it now could pay the customer twice.")
-    if refund.amount_minor > _left(tx.session, refund, payment):
+    if refund.amount_minor > left_for(tx.session, refund, payment):
         raise _conflict(refund, LESS_LEFT)
     return_ = tx.session.get_one(Return, refund.return_id) if refund.return_id is not None else None
     order = tx.session.get_one(Order, return_.order_id if return_ is not None else payment.order_id)
@@ -91,9 +92,10 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
         raise _conflict(refund, "This refund was made in Stripe by hand; there is nothing to record.")
     if refund.status not in lifecycle.LOST and refund.status != lifecycle.PLANNED:
         raise _conflict(refund, "It is at Stripe or may be; paying it by another way could pay the customer twice.")
-    if _replacement(tx.session, refund) is not None:
+    if find_replacement(tx.session, refund) is not None:
         raise _conflict(refund, "Another refund was sent in its place; record it on that one.")
-    if refund.status in lifecycle.LOST and refund.amount_minor > _left(tx.session, refund, payment):
+    _check_not_contradicted(tx.session, refund)
+    if refund.status in lifecycle.LOST and refund.amount_minor > left_for(tx.session, refund, payment):
         raise _conflict(refund, LESS_LEFT)
     settle.paid_elsewhere(tx, refund, payment, note)
     return refund
@@ -133,7 +135,7 @@ def _locked(tx: Tx, public_id: str) -> tuple[Refund, Payment]:
     return lock_refund(tx.session, find_refund(tx.session, public_id).id)
 
 
-def _left(session: Session, refund: Refund, payment: Payment) -> int:
+def left_for(session: Session, refund: Refund, payment: Payment) -> int:
     """What the payment still has, and no more than credit has left of all payments of its orders. Their lock is held."""
     order_id = payment.order_id
     if refund.return_id is not None:
@@ -142,7 +144,13 @@ def _left(session: Session, refund: Refund, payment: Payment) -> int:
     return min(payment.refundable_minor, payout.room(session, chain, payments_of(session, chain)))
 
 
-def _replacement(session: Session, refund: Refund) -> Refund | None:
+def _check_not_contradicted(session: Session, refund: Refund) -> None:
+    if refund.status in lifecycle.LOST and settle.contradiction(session, refund) is not None:
+        raise _conflict(refund, "Stripe shows it as paid or on its way: look there first, then answer that question.")
+
+
+def find_replacement(session: Session, refund: Refund) -> Refund | None:
+    """The refund that was sent in its place."""
     return session.scalar(select(Refund).where(Refund.replaces_id == refund.id))
 
 

@@ -69,7 +69,8 @@ def check(database: Database, gateway: Gateway, refund_id: int) -> None:
         known = refund.stripe_refund_id if refund.status != lifecycle.SUCCEEDED else None
     try:
         if known:
-            take_in(database, gateway.read_refund(known), Seen())
+            began = clock.now()
+            take_in(database, gateway.read_refund(known), Seen(), read_at=began)
         else:
             look(database, gateway, refund_id)
     except UpstreamError as error:
@@ -94,6 +95,7 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
     with database.read() as session:
         if not find_payments(session, payment_intent):
             return seen
+    began = clock.now()
     views = gateway.list_refunds(payment_intent)
     with database.read() as session:
         strange = [view for view in views if _match(session, view) is None]
@@ -101,7 +103,7 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
         released = _released(strange, gateway.read_payment(payment_intent).released_minor)
         views = [view for view in views if view is not released]
     for view in sorted(views, key=lambda view: view.created_at):
-        take_in(database, view, seen)
+        take_in(database, view, seen, read_at=began)
     with database.transaction() as tx:
         ours = select(Payment.id).where(Payment.payment_intent == payment_intent)
         tx.session.execute(
@@ -113,14 +115,15 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
     return seen
 
 
-def take_in(database: Database, view: RefundView, seen: Seen) -> None:
-    """Take over one refund of the gateway: move our row, or write one for a refund made by hand."""
+def take_in(database: Database, view: RefundView, seen: Seen, *, read_at: datetime) -> None:
+    """Take over one refund of the gateway, asked for at ``read_at``: move our row, or write one for a refund made by hand."""
     with database.transaction(STRIPE) as tx:
         found = _match(tx.session, view)
         if found is not None:
             refund, payment = lock_refund(tx.session, found)
-            if refund.stripe_refund_id in (None, view.id):
-                if settle.take_over(tx, refund, payment, view) is lifecycle.Step.MOVE:
+            waits = refund.status in lifecycle.SENDABLE
+            if refund.stripe_refund_id == view.id or (refund.stripe_refund_id is None and waits):
+                if settle.take_over(tx, refund, payment, view, read_at=read_at) is lifecycle.Step.MOVE:
                     seen.moved.append(view.id)
                 return
         _import(tx, view, seen)
@@ -286,9 +289,13 @@ def _unsure(session: Session, at: datetime) -> list[int]:
 
 
 def _under_way(session: Session, at: datetime) -> list[int]:
-    """With the bank, or unknown for so long that staff were asked."""
+    """With the bank, unknown for so long that staff were asked, or ended here and alive at Stripe."""
     open_ = (lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.UNKNOWN)
-    query = select(Refund.id).where(Refund.status.in_(open_), _silent_since(at - 55 * MINUTE))
+    asked = select(Review.refund_id).where(
+        Review.kind == reviews.REFUND_UNKNOWN, Review.fact == settle.CONTRADICTED, Review.status.in_(reviews.UNDECIDED)
+    )
+    lasting = or_(Refund.status.in_(open_), Refund.id.in_(asked))
+    query = select(Refund.id).where(lasting, _silent_since(at - 55 * MINUTE))
     return _first(session, query)
 
 

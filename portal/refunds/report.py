@@ -253,3 +253,5 @@ def _of_row(intent: str, row: Refund, by_id: dict[str, RefundView]) -> Iterator[
     seen = lifecycle.read_status(view.status)
     if seen != row.status and not row.paid_elsewhere_by:
         yield Difference("status", name, intent, f"{name} is {row.status} here and {seen} at Stripe.")
+    if row.paid_elsewhere_by and seen not in lifecycle.LOST:
+        yield Difference("paid_twice", name, intent, f"{name} was paid another way, and it is {seen} at Stripe.")

@@ -7,9 +7,10 @@ its payment at once. Never: a call; a row paid by another way that is moved by S
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
 from portal import timeline
 from portal.db import Actor, Tx
@@ -26,6 +27,8 @@ from portal.reviews.models import Review
 STRIPE = Actor("stripe", "Stripe")
 DECIDE_WITHIN = timedelta(hours=24)
 ELSEWHERE, GOODWILL = "elsewhere", "goodwill"
+CONTRADICTED = "contradicted"
+"""The fact of a question about a refund that has ended here, or was paid another way, and is alive at Stripe."""
 STUCK_AFTER, STUCK_TRIES = timedelta(hours=4), 10
 """How long ago a refund was prepared, and how often it was tried, when staff hear that it does not get out."""
 TAKEN_BACK = "taken_back"
@@ -35,22 +38,29 @@ REVERSAL = "reversal"
 """Instead of the status of a bank's reference: the purchase itself is taken back and no reference will ever come."""
 
 
-def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView) -> Step:
-    """Move ``refund`` to what ``view`` shows. The caller holds the order's lock."""
+def take_over(tx: Tx, refund: Refund, payment: Payment, view: RefundView, *, read_at: datetime | None = None) -> Step:
+    """Move ``refund`` to what ``view`` shows. The caller holds the order's lock.
+
+    ``read_at`` is when somebody began to ask for the view; None says that it may be older than what is known here. What has ended
+    without money does not come back by itself: where a newer view shows money, staff are asked.
+    """
     refund.checked_at = tx.at
     if refund.paid_elsewhere_by:
+        _contradict(tx, refund, view, read_at)
         return Step.OLD
     if view.amount_minor != refund.amount_minor or view.currency != refund.currency:
         _differs(tx, refund, view)
         return Step.OLD
+    seen = lifecycle.read_status(view.status)
+    step = lifecycle.observe(refund.status, seen)
+    if refund.status in lifecycle.LOST:
+        _contradict(tx, refund, view, read_at)
+    if step is Step.OLD:
+        return step
     if refund.stripe_refund_id is None:
         refund.stripe_refund_id = view.id
     refund.bank_reference = view.bank_reference or refund.bank_reference
     refund.reference_status = REVERSAL if view.reversal else view.reference_status[:12] or refund.reference_status
-    seen = lifecycle.read_status(view.status)
-    step = lifecycle.observe(refund.status, seen)
-    if step is Step.OLD:
-        return step
     _note_waiting(tx, refund, view, seen)
     if step is Step.SAME:
         return step
@@ -232,6 +242,37 @@ def settle_reviews(tx: Tx, refund: Refund, note: str, *kinds: str) -> None:
         if kinds and review.kind not in kinds:
             continue
         reviews.settle(tx, review, "settled", "", note)
+
+
+def contradiction(session: Session, refund: Refund) -> Review | None:
+    """The open question about a refund that has ended here and is alive at Stripe."""
+    query = select(Review).where(Review.refund_id == refund.id, Review.fact == CONTRADICTED)
+    return session.scalar(query.where(Review.status.in_(reviews.UNDECIDED)))
+
+
+def _contradict(tx: Tx, refund: Refund, view: RefundView, read_at: datetime | None) -> None:
+    """Ask staff where Stripe shows money for what has ended here; end the question once Stripe has taken it back."""
+    seen, known = lifecycle.read_status(view.status), contradiction(tx.session, refund)
+    if refund.stripe_refund_id != view.id or read_at is None or (refund.settled_at or tx.at) >= read_at:
+        return
+    if seen in lifecycle.LOST:
+        if known is not None:
+            reviews.settle(tx, known, reviews.SETTLED, note="Stripe shows again that it did not arrive.")
+        return
+    here = "paid another way" if refund.paid_elsewhere_by else refund.status
+    reviews.open_review(
+        tx,
+        kind=reviews.REFUND_UNKNOWN,
+        why=f"This refund is {here} here, and Stripe shows it as {seen}. Look at the payment in Stripe before anything else "
+        "is paid: the customer may have the money.",
+        fact=CONTRADICTED,
+        return_id=refund.return_id,
+        refund_id=refund.id,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency, "seen": seen},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
+    if known is None:
+        record(tx, "refund.contradicted", refund, refund.payment, why=f"Stripe shows it as {seen}.")
 
 
 def _succeed(tx: Tx, refund: Refund, payment: Payment) -> None:

@@ -108,9 +108,10 @@ def _look(database: Database, gateway: Gateway, subject: dict[str, Any]) -> str:
     kind = subject.get("object")
     if kind == "refund" and isinstance(subject.get("id"), str):
         seen = reconcile.Seen()
+        began = clock.now()
         view = gateway.read_refund(subject["id"])
         if reconcile.is_known(database, view):
-            reconcile.take_in(database, view, seen)
+            reconcile.take_in(database, view, seen, read_at=began)
         else:
             # Made by hand: the list shows whether it is money at all, and what else was done there.
             seen = reconcile.look_at_payment(database, gateway, view.payment_intent)

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal import clock, jobs, wording
 from portal.errors import Conflict, Invalid
 from portal.money import Money
-from portal.refunds import actions, lifecycle, second, undo
+from portal.refunds import actions, contradicted, lifecycle, second, settle, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
 from portal.refunds.refusals import explain_state
@@ -38,6 +38,7 @@ _STATUSES = {
     "refunded": (lifecycle.SUCCEEDED,),
     "all": lifecycle.STATUSES,
 }
+_ASKABLE = (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED)
 CHECK_EVERY = timedelta(minutes=1)
 
 
@@ -211,10 +212,19 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         log = [log_entry(entry, now, zone) for entry in entries]
         lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
         undone = refund.failure_code == TAKEN_BACK
-        mine = me().may(may.REPAIR_REFUNDS) and later is None and refund.cause != ELSEWHERE and not undone
+        ended = refund.status in lifecycle.LOST or bool(refund.paid_elsewhere_by)
+        asked = settle.contradiction(session, refund) if ended else None
+        mine = (
+            me().may(may.REPAIR_REFUNDS)
+            and asked is None
+            and later is None
+            and refund.cause != ELSEWHERE
+            and not undone
+        )
         begun = refund.first_submitted_at
         first = second.had_a_part(session, refund, me().id) if shown["held"] == reviews.SECOND_PERSON else False
         offers = {
+            "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
             "retry": mine
             and lost
             and refund.payment.disputed_at is None
@@ -227,7 +237,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
             and shown["held"] != reviews.SECOND_PERSON,
             "check": me().may(may.REPAIR_REFUNDS)
             and is_stripe(refund.payment)
-            and refund.status in (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED),
+            and (asked is not None or refund.status in _ASKABLE),
             "unsent": mine
             and refund.status == lifecycle.UNKNOWN
             and begun is not None
@@ -241,6 +251,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
             later=later,
             log=log,
             offers=offers,
+            asked=asked,
             errors=errors,
             note=note,
             checked=checked,
@@ -277,15 +288,17 @@ def let_through(public_id: str, act: str) -> AnyResponse:
     return repair(public_id, act)
 
 
-@staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent):act>")
+@staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent, count):act>")
 @needs(may.REPAIR_REFUNDS, "refunds")
 def repair(public_id: str, act: str) -> AnyResponse:
-    """Try again with a new refund, record a payment made elsewhere, or give up one that never arrived. Each needs a note."""
+    """Try again with a new refund, record a payment made elsewhere, give up one that never arrived, or count one that Stripe
+    shows as paid after all. Each needs a note."""
     note = request.form.get("note", "")
     do = {
         "retry": actions.retry,
         "elsewhere": actions.mark_paid_elsewhere,
         "unsent": actions.declare_unsent,
+        "count": contradicted.count,
         "anyway": actions.send_anyway,
         "undo": undo.take_back,
         "second": second.approve,
@@ -302,6 +315,7 @@ def repair(public_id: str, act: str) -> AnyResponse:
         "retry": _("A new refund of %(amount)s is on its way.", amount=amount),
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),
         "unsent": _("Recorded: it never arrived. It may be sent again now."),
+        "count": _("Counted: the customer has got %(amount)s from Stripe.", amount=amount),
         "anyway": _("%(amount)s is sent now.", amount=amount),
         "undo": _("%(amount)s was taken back. Nothing was sent.", amount=amount),
         "second": _("Approved as the second person. %(amount)s is sent now.", amount=amount),

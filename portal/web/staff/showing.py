@@ -40,7 +40,7 @@ from portal.web.staff.text import _
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""
-_SAID = ("short", "daily_cap", "second_person", "part_taken_back")
+_SAID = ("short", "daily_cap", "second_person", "part_taken_back", "contradicted")
 """Facts for filters; the reason says the same in words."""
 
 

@@ -113,6 +113,32 @@ def test_a_failed_refund_is_sent_again_once_with_a_note(lead: Browser, shop: Sho
     assert "No refund needs you" in lead.words("/staff/refunds")
 
 
+def test_what_ended_here_and_is_paid_at_stripe_can_only_be_counted(lead: Browser, agent: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "declined")
+    view = RefundView(
+        id=f"re_{shop.refunds(rma)[0].id}", status="succeeded", amount_minor=64_00, currency="GBP", payment_intent="pi",
+        created_at=NOW, metadata={},
+    )  # fmt: skip
+    with shop.do(STRIPE) as tx:
+        settle.take_over(tx, *lock_refund(tx.session, shop.refunds(rma)[0].id), view, read_at=tx.at + timedelta(1))
+    here = f"/staff/refunds/{number}"
+    seen = lead.words(here)
+    for part in (
+        "Stripe shows something else",
+        "is failed here, and Stripe shows it as succeeded",
+        "Count £64.00 as paid",
+    ):
+        assert part in seen, part
+    assert "£64.00 again" not in seen
+    assert "Record" not in seen
+    assert "Count £64.00" not in agent.words(here)
+    assert lead.submit(lead.form(here, "/count"), {"note": ""}).status_code == 422
+    assert lead.submit(lead.form(here, "/count"), {"note": "On the statement"}).status_code == 303
+    assert "Counted: the customer has got £64.00 from Stripe." in lead.words(here)
+    assert "Refund sent" in lead.words(here)
+
+
 def test_a_payment_made_another_way_is_recorded_once_with_a_note(lead: Browser, shop: Shop) -> None:
     rma = planned(shop)
     number = seen_at_stripe(shop, rma, "failed", "declined")
