@@ -11,6 +11,7 @@ from types import TracebackType
 import click
 from tqdm import tqdm
 
+from portal import clock
 from portal.cli.context import ports
 from portal.db import Actor, Database
 from portal.orders.importer import OF_GOODS, ImportReport, import_file
@@ -131,13 +132,13 @@ def summary(report: ImportReport) -> list[str]:
 
 
 def _untold(database: Database, report: ImportReport) -> list[str]:
-    """What the newest policy asks of goods and none of these says, for nobody would see that a rule is never heard."""
+    """What the policy in force asks of goods and none of these says, for nobody would see that a rule is never heard."""
     missing = [name for name in OF_GOODS if name not in report.told] if report.lines else []
     with database.read() as session:
-        book = load_book(session)
-    if not missing or not book.versions:
+        live = load_book(session).live(clock.now())
+    if not missing or live is None:
         return []
-    asked = {each.fact for each in book.versions[-1].policy.comparisons()}
+    asked = {each.fact for each in live.policy.comparisons()}
     what_then = {"tags": "its rules on tags hold for none of these goods"}
     return [
         f"not told    item.{name}, which the policy asks for: {what_then.get(name, 'a person decides where its rules need it')}"

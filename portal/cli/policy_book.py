@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
-from portal import clock
+from portal import clock, wording
 from portal.cli.context import ports
 from portal.cli.policy import load_policy_file, policy, read_policy_text
 from portal.db import Actor
+from portal.policy.binding import Version
 from portal.policy.diff import Difference, diff, kind_words
 from portal.policy.explain import rule_words
 from portal.policy.loader import Policy, load_policy
@@ -20,6 +22,9 @@ from portal.policybook import service, versions
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _START = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_INSTEAD = click.option(
+    "--instead-of", type=click.IntRange(1), metavar="VERSION", help="Take the place and the start of a version to come."
+)
 
 
 @policy.command()
@@ -27,56 +32,73 @@ _START = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 @click.option(
     "--start", type=click.DateTime(_START), help="When it starts, in the shop's time zone; now when left out."
 )
+@_INSTEAD
 @click.option("--note", default="", help="What changed; kept with the version.")
 @click.option("--author", default="Command line", show_default=True, help="Who publishes.")
-def publish(file: Path, start: datetime | None, note: str, author: str) -> None:
+def publish(file: Path, start: datetime | None, instead_of: int | None, note: str, author: str) -> None:
     """Publish FILE as the next version. It binds orders placed from its start on; earlier orders keep their own."""
+    if start is not None and instead_of is not None:
+        raise click.UsageError("give --start or --instead-of, not both")
     loaded = load_policy_file(file)
     starts = None if start is None else start.replace(tzinfo=ZoneInfo(ports().shop.timezone))
     with ports().database.transaction(Actor("staff", author)) as tx:
         book = service.load_book(tx.session)
-        before = book.versions[-1] if book.versions else None
+        if instead_of is not None:
+            starts = versions.start_in_place_of(tx.session, instead_of, tx.at)
+        before = book.live(starts or tx.at)
         version = service.publish(
             tx, read_policy_text(file), filename=str(file), author=author, note=note, effective_at=starts
         )
         said = f"version {version.number}, {version.content_hash[:12]}"
-        if before is not None and version.number == before.number:
+        if version.number <= book.newest:
             click.echo(f"{file}: is {said} already; nothing was published")
             return
         click.echo(f"{file}: published as {said}{_from(version.effective_at, tx.at)}")
-        if before is not None:
-            click.echo(f"what changes from version {before.number}:")
-            _print(diff(loaded, before.policy))
+        _changes(loaded, before, book.coming(version.effective_at))
 
 
 @policy.command()
 @click.argument("number", type=click.IntRange(1))
+@_INSTEAD
 @click.option("--note", required=True, help="Why; kept with the version.")
 @click.option("--author", default="Command line", show_default=True, help="Who publishes.")
-def rollback(number: int, note: str, author: str) -> None:
+def rollback(number: int, instead_of: int | None, note: str, author: str) -> None:
     """Publish a copy of version NUMBER as the next version."""
     with ports().database.transaction(Actor("staff", author)) as tx:
-        before = service.load_book(tx.session).versions
-        version = versions.roll_back(tx, number, author=author, note=note)
+        book = service.load_book(tx.session)
+        version = versions.roll_back(tx, number, author=author, note=note, instead_of=instead_of)
         click.echo(
             f"version {number}: published again as version {version.number}, {version.content_hash[:12]}"
             f"{_from(version.effective_at, tx.at)}"
         )
-        click.echo(f"what changes from version {before[-1].number}:")
-        _print(diff(service.load_version(version), before[-1].policy))
+        _changes(service.load_version(version), book.live(version.effective_at), book.coming(version.effective_at))
+
+
+def _changes(loaded: Policy, before: Version | None, coming: Sequence[Version]) -> None:
+    """What a version changes in the one that would have been in force at its start, and what takes over from it."""
+    if before is not None:
+        click.echo(f"what changes from version {before.number}:")
+        _print(diff(loaded, before.policy))
+    if coming:
+        click.echo(
+            f"version {coming[0].number} still starts on {_moment(coming[0].effective_at)} and holds from then on"
+        )
 
 
 def _from(starts: datetime, now: datetime) -> str:
-    if starts <= now:
-        return ""
-    local = starts.astimezone(ZoneInfo(ports().shop.timezone))
-    return f", in force from {local:%Y-%m-%d %H:%M} {local.tzname()}"
+    return "" if starts <= now else f", in force from {_moment(starts)}"
+
+
+def _moment(at: datetime) -> str:
+    """In the shop's own time, in words."""
+    zone = ports().shop.timezone
+    return f"{wording.moment(at, zone)} ({zone})"
 
 
 @policy.command("versions")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def list_versions(as_json: bool) -> None:
-    """List the published versions, newest first."""
+    """List the published versions, the one that starts last first. Moments are in the shop's time zone."""
     with ports().database.read() as session:
         found, _count = versions.heads(session, clock.now())
     if as_json:
@@ -84,10 +106,9 @@ def list_versions(as_json: bool) -> None:
         return
     if not found:
         click.echo("nothing was published yet; publish a policy with `portal policy publish FILE`")
-    zone = ZoneInfo(ports().shop.timezone)
     for each in found:
-        since = f"{each.since.astimezone(zone):%Y-%m-%d %H:%M}"
-        line = f"{each.number:>4}  {each.state:<8}{since}  {each.content_hash[:12]}  {each.author}"
+        since = wording.moment(each.since, ports().shop.timezone)
+        line = f"{each.number:>4}  {each.state:<9} {since:<22}  {each.content_hash[:12]}  {each.author}"
         click.echo(f"{line}: {each.note}" if each.note else line)
 
 
@@ -95,9 +116,9 @@ def list_versions(as_json: bool) -> None:
 @click.argument("number", type=click.IntRange(1), required=False)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write this file instead of printing.")
 def export(number: int | None, output: Path | None) -> None:
-    """Give back version NUMBER (the newest when left out) as the file that was published, comments and all."""
+    """Give back version NUMBER (the one in force when left out) as the file that was published, comments and all."""
     with ports().database.read() as session:
-        version = versions.find_version(session, number)
+        version = versions.find_version(session, clock.now(), number)
         text, said, content_hash = version.source, f"version {version.number}", version.content_hash
     if load_policy(text, said).content_hash != content_hash:
         click.echo(

@@ -2,17 +2,18 @@
 
 In: published versions, the moment the order was placed. Out: the version that binds, and the decision under it.
 Invariants: the version in force at purchase binds; an order older than every version is bound by the first one published; a
-later version is offered only where it is marked for open orders and is in no respect worse for the customer.
-Never: a stricter version for an old order.
+later version is offered only where it is marked for open orders and is in no respect worse for the customer. What is published
+for a moment that is still to come changes nothing for any order placed before now.
+Never: a stricter version for an old order; a version that was replaced before it started.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
 from portal.policy.engine import decide
@@ -35,6 +36,19 @@ class Version:
         return self.policy.apply_to_open_orders
 
 
+class Numbered(Protocol):
+    """A version, with or without its policy."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def effective_at(self) -> datetime: ...
+
+
+V = TypeVar("V", bound=Numbered)
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """The version that binds an order, and the later ones that might be kinder, oldest first."""
@@ -43,21 +57,30 @@ class Bound:
     later: tuple[Version, ...] = ()
 
 
-def bind(versions: Sequence[Version], placed_at: datetime | None) -> Bound:
-    """The version in force when the order was placed. Raises ValueError when nothing was ever published.
+def in_turn(versions: Iterable[V]) -> list[V]:
+    """The versions that start, one after the other. Of several with one start only the last published does."""
+    last: dict[datetime, V] = {}
+    for version in sorted(versions, key=lambda each: each.number):
+        last[version.effective_at] = version
+    return [last[start] for start in sorted(last)]
 
-    An order whose date is not known is held to the first version: it may be older than all of them.
+
+def in_force(versions: Sequence[V], at: datetime | None) -> V:
+    """The version in force at that moment. Raises ValueError when nothing was ever published.
+
+    Before every start, and where the moment is not known (it may be before all of them), that is the first one published.
     """
     if not versions:
         raise ValueError("no policy has been published")
-    ordered = sorted(versions, key=lambda version: (version.effective_at, version.number))
-    position = 0
-    if placed_at is not None:
-        for index, version in enumerate(ordered):
-            if version.effective_at <= placed_at:
-                position = index
-    later = tuple(version for version in ordered[position + 1 :] if version.apply_to_open_orders)
-    return Bound(ordered[position], later)
+    started = [] if at is None else [each for each in in_turn(versions) if each.effective_at <= at]
+    return started[-1] if started else min(versions, key=lambda each: each.number)
+
+
+def bind(versions: Sequence[Version], placed_at: datetime | None) -> Bound:
+    """The version in force when the order was placed, as `in_force`, and those that start after that."""
+    later = (each for each in in_turn(versions) if placed_at is None or each.effective_at > placed_at)
+    version = in_force(versions, placed_at)
+    return Bound(version, tuple(each for each in later if each.apply_to_open_orders and each is not version))
 
 
 def decide_bound(bound: Bound, facts: Facts) -> tuple[Version, Decision]:

@@ -27,7 +27,7 @@ KEEP = 50
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the editor shows: the draft, or (``revision`` 0) the newest version as it was published."""
+    """What the editor shows: the draft, or (``revision`` 0) the version in force as it was published."""
 
     source: str
     revision: int
@@ -58,15 +58,16 @@ class StaleDraft(Conflict):
         self.theirs = theirs
 
 
-def find_draft(session: Session) -> Draft:
-    """The draft as of now; without one, the newest version (an empty text where nothing was ever published)."""
-    row = session.scalar(select(PolicyDraft).order_by(PolicyDraft.id.desc()).limit(1))
-    if row is not None:
-        return Draft(row.source, row.id, row.base, row.follows, row.author, row.saved_at)
-    newest = session.scalar(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1))
-    if newest is None:
+def find_draft(session: Session, at: datetime) -> Draft:
+    """The draft; without one, the version in force ``at`` that moment (an empty text where nothing was ever published)."""
+    drafted = session.scalar(select(PolicyDraft).order_by(PolicyDraft.id.desc()).limit(1))
+    if drafted is not None:
+        return Draft(drafted.source, drafted.id, drafted.base, drafted.follows, drafted.author, drafted.saved_at)
+    live = service.load_book(session).live(at)
+    if live is None:
         return Draft("", 0, 0, 0, "", None)
-    return Draft(newest.source, 0, newest.number, 0, newest.author, newest.published_at)
+    row = service.get_version(session, live.number)
+    return Draft(row.source, 0, row.number, 0, row.author, row.published_at)
 
 
 def save(tx: Tx, seen: str, change: Callable[[str], str]) -> Draft:
@@ -75,7 +76,7 @@ def save(tx: Tx, seen: str, change: Callable[[str], str]) -> Draft:
     Raises `StaleDraft` with both texts, `Invalid` for a text that is longer than a policy can be, and whatever ``change``
     raises.
     """
-    there = find_draft(tx.session)
+    there = find_draft(tx.session, tx.at)
     if there.seen != seen:
         before = _text_of(tx.session, seen)
         raise StaleDraft(None if before is None else change(before), there)
@@ -107,7 +108,7 @@ def undo(tx: Tx, seen: str) -> Draft:
     if not there.exists:
         return there
     tx.session.execute(delete(PolicyDraft).where(PolicyDraft.id == there.revision))
-    return find_draft(tx.session)
+    return find_draft(tx.session, tx.at)
 
 
 def discard(tx: Tx, seen: str) -> None:
@@ -149,7 +150,7 @@ def publish(
 
 
 def _seen(tx: Tx, seen: str) -> Draft:
-    there = find_draft(tx.session)
+    there = find_draft(tx.session, tx.at)
     if there.seen != seen:
         raise StaleDraft(_text_of(tx.session, seen), there)
     return there

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Invalid, NotFound
-from portal.policy.binding import Bound, Version, bind, decide_bound
+from portal.policy.binding import Bound, Version, bind, decide_bound, in_force, in_turn
 from portal.policy.conditions import compile_condition
 from portal.policy.decision import Decision
 from portal.policy.engine import decide
@@ -35,6 +35,20 @@ class Book:
     versions: tuple[Version, ...]
     _asked: dict[int, frozenset[str]] = field(default_factory=dict, repr=False, compare=False)
     _alike: dict[tuple[int, ...], dict[str, str]] = field(default_factory=dict, repr=False, compare=False)
+
+    def live(self, at: datetime) -> Version | None:
+        """The version in force at that moment; None when nothing was ever published."""
+        return in_force(self.versions, at) if self.versions else None
+
+    def coming(self, at: datetime) -> tuple[Version, ...]:
+        """The versions that are published and start after that moment, the next one first."""
+        live = self.live(at)
+        return tuple(each for each in in_turn(self.versions) if each.effective_at > at and each is not live)
+
+    @property
+    def newest(self) -> int:
+        """The highest number that was given, 0 for none. The version may be in force, over, or still to come."""
+        return self.versions[-1].number if self.versions else 0
 
     def bound(self, placed_at: datetime | None) -> Bound:
         """The version that binds an order of that moment, and later ones that may be offered. Raises `NotFound` if empty."""
@@ -99,11 +113,15 @@ def _alike_reasons(policies: Sequence[Policy]) -> dict[str, str]:
     return {reason: first.setdefault(tuple(test(Facts(reason=reason)) for test in tests), reason) for reason in REASONS}
 
 
-_books: dict[tuple[str, int, str], Book] = {}
+_books: dict[tuple[str, int, str, datetime], Book] = {}
 _lock = threading.Lock()
 
 
-_NEWEST = select(PolicyVersion.number, PolicyVersion.content_hash).order_by(PolicyVersion.number.desc()).limit(1)
+_NEWEST = (
+    select(PolicyVersion.number, PolicyVersion.content_hash, PolicyVersion.effective_at)
+    .order_by(PolicyVersion.number.desc())
+    .limit(1)
+)
 
 
 def load_book(session: Session) -> Book:
@@ -111,8 +129,9 @@ def load_book(session: Session) -> Book:
     newest = session.connection().execute(_NEWEST).first()
     if newest is None:
         return Book(())
-    # The hash is part of the key, so that a database made anew under the same address is not taken for the old one.
-    key = (_address(session), newest.number, newest.content_hash)
+    # Hash and start are part of the key, so that a database made anew under the same address is not taken for the old one, nor
+    # a version that was never kept for the one that got its number.
+    key = (_address(session), newest.number, newest.content_hash, newest.effective_at)
     book = _books.get(key)
     if book is None:
         rows = session.scalars(select(PolicyVersion).order_by(PolicyVersion.number)).all()
@@ -170,40 +189,30 @@ def get_version(session: Session, number: int) -> PolicyVersion:
 def publish(
     tx: Tx, text: str, *, filename: str, author: str, note: str = "", effective_at: datetime | None = None
 ) -> PolicyVersion:
-    """Publish the policy as the next version; the newest version's very text again changes nothing and gives that
-    version, unless a law that it names reads differently by now.
+    """Publish the policy as the next version. The very text that is in force now, or that starts at the very ``effective_at``,
+    changes nothing and gives that version, unless a law that it names reads differently by now.
 
-    ``effective_at`` (default now) is the moment from which orders are bound by it. Raises `policy.PolicyErrors` when the text
-    is no policy, `Invalid` when it would bind orders that were placed before now, or would come into force before a
-    version that was published earlier.
+    ``effective_at`` (default now) is the moment from which orders are bound by it, until the next start: a version that is
+    published and still to come starts all the same, unless this one has the very same start and so takes its place. Raises
+    `policy.PolicyErrors` when the text is no policy, `Invalid` when it would bind orders that were placed before now.
     """
     policy = recall_policy(text, filename)
-    newest = tx.session.scalar(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1))
-    if (
-        effective_at is None
-        and newest is not None
-        and (newest.source, newest.content_hash)
-        == (
-            text,
-            policy.content_hash,
-        )
-    ):
-        return newest
     starts = effective_at or tx.at
     if starts < tx.at:
         raise Invalid(
             "A policy can't start in the past: orders keep the terms they were placed under.",
             {"effective_at": "choose a moment from now on"},
         )
-    if newest is not None and starts < newest.effective_at:
-        raise Invalid(
-            "This would start before a version that is published already.",
-            {
-                "effective_at": f"choose a moment after {newest.effective_at.isoformat()}, when version {newest.number} starts"
-            },
-        )
+    book = load_book(tx.session)
+    there = book.live(starts)
+    same = there is not None and there.policy.content_hash == policy.content_hash
+    # A start of its own counts even where the text is in force by then: what is planned before it may still be replaced.
+    if there is not None and same and (effective_at is None or there.effective_at == starts):
+        row = get_version(tx.session, there.number)
+        if row.source == text:
+            return row
     version = PolicyVersion(
-        number=1 if newest is None else newest.number + 1,
+        number=book.newest + 1,
         name=policy.name,
         content_hash=policy.content_hash,
         source=text,

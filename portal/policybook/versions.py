@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from portal.db import Tx
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict
+from portal.policy.binding import in_force, in_turn
 from portal.policybook import service
 from portal.policybook.models import PolicyVersion
+
+LIVE, COMING, RETIRED, REPLACED = "live", "coming", "retired", "replaced"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One published version without its text. ``state`` is live, coming or retired; ``until`` is when the next one starts."""
+    """One published version without its text. ``state`` is live, coming, retired, or replaced: another took its very start, so
+    that it was never in force. ``until`` is when the next one starts. ``early``: it is live before its own start, as the first
+    version is when nothing else has started."""
 
     number: int
     state: str
@@ -32,6 +38,7 @@ class Head:
     since: datetime
     until: datetime | None
     published_at: datetime
+    early: bool
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; moments are UTC."""
@@ -48,50 +55,86 @@ class Head:
         }
 
 
-def heads(session: Session, now: datetime, most: int | None = None) -> tuple[list[Head], int]:
-    """The versions, newest first (at most ``most``), and how many there are. Never reads their texts."""
-    v = PolicyVersion
-    query = select(v.number, v.name, v.content_hash, v.author, v.note, v.effective_at, v.published_at).order_by(
-        v.number.desc()
+def heads(session: Session, now: datetime) -> tuple[list[Head], int]:
+    """Every version, the one that starts last first, and how many there are. Never reads their texts."""
+    unread = (defer(each, raiseload=True) for each in (PolicyVersion.source, PolicyVersion.laws))
+    rows = session.scalars(select(PolicyVersion).options(*unread)).all()
+    if not rows:
+        return [], 0
+    turns = in_turn(rows)
+    live, first = in_force(rows, now), min(row.number for row in rows)
+    ends = {old.number: new.effective_at for old, new in pairwise(turns)}
+    started = {row.number for row in turns}
+
+    def state(row: PolicyVersion) -> str:
+        if row is live:
+            return LIVE
+        # The first one binds what was ordered before every start, whoever takes its own.
+        if row.number not in started and row.number != first:
+            return REPLACED
+        return COMING if row.effective_at > now and row.number in started else RETIRED
+
+    return [
+        Head(
+            row.number, state(row), row.name, row.content_hash, row.author, row.note, row.effective_at,
+            ends.get(row.number, None if row.number in started else row.effective_at), row.published_at,
+            row is live and row.effective_at > now,
+        )
+        for row in sorted(rows, key=lambda each: (each.effective_at, each.number), reverse=True)
+    ], len(rows)  # fmt: skip
+
+
+def find_version(session: Session, at: datetime, number: int | None = None) -> PolicyVersion:
+    """One version, the one in force ``at`` that moment if no number is given. Raises `NotFound`."""
+    if number is None:
+        number = service.load_book(session).current(at)[0]
+    return service.get_version(session, number)
+
+
+def start_in_place_of(session: Session, number: int, at: datetime) -> datetime:
+    """The start of version ``number``, so that another can take its place. Raises `NotFound`, `Conflict` unless it is to come."""
+    service.get_version(session, number)
+    for version in service.load_book(session).coming(at):
+        if version.number == number:
+            return version.effective_at
+    raise Conflict(
+        f"Version {number} is not to come any more: it has started or was replaced. Choose the start again.",
+        state=str(number),
     )
-    rows = session.execute(query if most is None else query.limit(most)).all()
-    live = next((row.number for row in rows if row.effective_at <= now), rows[-1].number if rows else 0)
-    found: list[Head] = []
-    later: datetime | None = None
-    for number, name, content_hash, author, note, since, published in rows:
-        # One that starts together with its successor never binds an order.
-        coming = number > live and since != later
-        state = "live" if number == live else "coming" if coming else "retired"
-        found.append(Head(number, state, name, content_hash, author, note, since, later, published))
-        later = since
-    # Numbers have no gaps, so the newest is the count.
-    return found, rows[0].number if rows else 0
 
 
-def find_version(session: Session, number: int | None = None) -> PolicyVersion:
-    """One version, the newest if no number is given. Raises `NotFound`."""
-    if number is not None:
-        return service.get_version(session, number)
-    newest = session.scalar(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1))
-    if newest is None:
-        raise NotFound("No policy has been published yet. Publish one with `portal policy publish FILE`.")
-    return newest
-
-
-def roll_back(tx: Tx, number: int, *, author: str, note: str, newest: int | None = None) -> PolicyVersion:
+def roll_back(
+    tx: Tx,
+    number: int,
+    *,
+    author: str,
+    note: str,
+    instead_of: int | None = None,
+    seen: tuple[int, int] | None = None,
+) -> PolicyVersion:
     """Publish the document of version ``number`` once more, comments and all, as the next version.
 
-    It starts now. Where a version is published that is still to come, it starts with that one and takes its place. The laws
-    are those of today, as for everything that is published. ``newest`` is the newest version that the caller has seen.
-    Raises `NotFound`, `Conflict` when another version was published since or ``number`` is the newest itself.
+    It starts now, or takes the place of version ``instead_of``, which is still to come. The laws are those of today, as for
+    everything that is published. ``seen`` are the newest version and the one in force that the caller has looked at. Raises
+    `NotFound`, `Conflict` when these are others by now or when this document is in force at that start anyway.
     """
     old = service.get_version(tx.session, number)
-    there = find_version(tx.session)
-    if newest is not None and newest != there.number:
+    book = service.load_book(tx.session)
+    live, _ = book.current(tx.at)
+    if seen is not None and seen != (book.newest, live):
+        other = book.newest if seen[0] != book.newest else live
         raise Conflict(
-            f"Version {there.number} was published meanwhile. Look at the changes again.", state=str(there.number)
+            f"Version {other} was published or started meanwhile. Look at the changes again.", state=str(other)
         )
-    if number == there.number:
-        raise Conflict(f"Version {number} is the newest already. There is nothing to go back to.", state=str(number))
-    starts = max(tx.at, there.effective_at)
-    return service.publish(tx, old.source, filename=f"version {number}", author=author, note=note, effective_at=starts)
+    starts = None if instead_of is None else start_in_place_of(tx.session, instead_of, tx.at)
+    there, _ = book.current(starts or tx.at)
+    if number != there:
+        made = service.publish(
+            tx, old.source, filename=f"version {number}", author=author, note=note, effective_at=starts
+        )
+        if made.number > book.newest:
+            return made
+        there = made.number
+    raise Conflict(
+        f"Version {there} is in force then and says the same. There is nothing to go back to.", state=str(there)
+    )

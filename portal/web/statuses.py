@@ -105,6 +105,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         "live": Look("green", _l("Live")),
         "coming": Look("blue", _l("Coming")),
         "retired": Look("neutral", _l("Retired")),
+        "replaced": Look("neutral", _l("Replaced")),
     },
 }
 

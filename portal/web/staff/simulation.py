@@ -329,7 +329,7 @@ def simulate_policy() -> Response:
     wrong = ""
     with command() as tx:
         try:
-            asked = simulation.ask(tx, drafts.find_draft(tx.session).source, filename="draft", sample=_sample())
+            asked = simulation.ask(tx, drafts.find_draft(tx.session, tx.at).source, filename="draft", sample=_sample())
             number = asked.id
         except PolicyErrors:
             wrong = _("The draft has errors. Put them right, then try it on the past.")
@@ -351,7 +351,7 @@ def policy_simulations() -> str:
 
 
 def _is_broken(session: Session) -> bool:
-    return loaded(drafts.find_draft(session).source) is None
+    return loaded(drafts.find_draft(session, clock.now()).source) is None
 
 
 def _sample() -> Sample:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.money import Money
-from portal.policy.binding import Version, bind, decide_bound, kinder
+from portal.policy.binding import Version, bind, decide_bound, in_force, in_turn, kinder
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.engine import decide
 from portal.policy.terms import Evidence, Fee, Grade, ReturnShipping, Window
@@ -16,8 +19,8 @@ from tests.pure.policy.samples import JUMPER, policy, utc
 from tests.pure.policy.samples import OTHERWISE as TERMS
 
 
-def version(number: int, month: int, rules: str = "", extra: str = "", otherwise: str = TERMS) -> Version:
-    return Version(number, utc(2026, month, 1), policy(rules, extra=extra, otherwise=otherwise))
+def version(number: int, month: int, rules: str = "", extra: str = "", otherwise: str = TERMS, day: int = 1) -> Version:
+    return Version(number, utc(2026, month, day), policy(rules, extra=extra, otherwise=otherwise))
 
 
 def test_8_the_version_in_force_at_purchase_binds():
@@ -41,6 +44,7 @@ def test_8_without_any_version_nothing_can_be_said():
 KINDER = TERMS.replace("days: 30", "days: 60")
 STRICTER = TERMS.replace("days: 30", "days: 10")
 OPEN = "apply_to_open_orders: true\n"
+PLAIN_POLICY, OPEN_POLICY = policy(), policy(extra=OPEN)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +92,103 @@ def test_8_of_two_versions_that_begin_together_the_later_one_binds():
 
 def test_8_of_several_kinder_versions_the_kindest_is_given():
     longer, longest = KINDER, TERMS.replace("days: 30", "days: 90")
-    later = [version(2, 11, extra=OPEN, otherwise=longer), version(3, 11, extra=OPEN, otherwise=longest)]
-    bound = bind([version(1, 3), *later, version(4, 11, extra=OPEN, otherwise=longer)], JUMPER.order.placed_at)
+    later = [version(2, 11, extra=OPEN, otherwise=longer), version(3, 11, day=2, extra=OPEN, otherwise=longest)]
+    last = version(4, 11, day=3, extra=OPEN, otherwise=longer)
+    bound = bind([version(1, 3), *later, last], JUMPER.order.placed_at)
     assert [each.number for each in bound.later] == [2, 3, 4]
     assert decide_bound(bound, JUMPER)[0].number == 3
+
+
+def test_8_a_version_that_was_replaced_before_it_started_is_never_offered():
+    planned, instead = version(2, 11, extra=OPEN, otherwise=KINDER), version(3, 11, extra=OPEN, otherwise=STRICTER)
+    bound = bind([version(1, 3), planned, instead], JUMPER.order.placed_at)
+    assert [each.number for each in bound.later] == [3]
+    assert decide_bound(bound, JUMPER)[0].number == 1
+
+
+# Starts in the order of publication, as days of June; then the day that is asked about (None: not known), and which binds.
+PLANNED = [
+    ((1, 10), 5, 1),
+    ((1, 10), 10, 2),
+    ((1, 10, 4), 3, 1),  # the third was published while the second was still to come
+    ((1, 10, 4), 4, 3),
+    ((1, 10, 4), 9, 3),
+    ((1, 10, 4), 10, 2),  # which starts all the same
+    ((1, 10, 10), 10, 3),  # the very same start takes its place
+    ((1, 10, 10), 9, 1),
+    ((1, 10, 4, 10), 10, 4),
+    ((1, 20, 10), 15, 3),
+    ((1, 20, 10), 25, 2),
+    ((9,), 5, 1),  # older than every version: the first one published
+    ((9, 4), 3, 1),  # the first one published, and not the one that starts first
+    ((9, 4), 5, 2),
+    ((9, 4), 9, 1),
+    ((9, 9), 5, 1),
+    ((9, 9), 9, 2),
+    ((9, 4), None, 1),
+]
+
+
+@pytest.mark.parametrize(("starts", "day", "number"), PLANNED)
+def test_8_the_version_in_force_is_the_one_that_started_last_and_of_one_start_the_one_published_last(
+    starts: tuple[int, ...], day: int | None, number: int
+) -> None:
+    versions = [Version(index, utc(2026, 6, start), PLAIN_POLICY) for index, start in enumerate(starts, 1)]
+    at = None if day is None else utc(2026, 6, day)
+    assert in_force(versions, at).number == number
+    assert bind(versions, at).version.number == number
+    assert in_force(versions[::-1], at).number == number, "however they are stored"
+
+
+# Of each version: after how many hours it is published, and how many more it waits. Few values, so that starts meet.
+PUBLICATIONS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), min_size=1, max_size=7)
+
+
+def published(given: list[tuple[int, int]]) -> list[tuple[datetime, Version]]:
+    """Versions as they come to be: published one after the other, each starting then or later."""
+    found, at = [], utc(2026, 6, 1)
+    for number, (passed, waits) in enumerate(given, 1):
+        at += timedelta(hours=passed)
+        found.append((at, Version(number, at + timedelta(hours=waits), OPEN_POLICY)))
+    return found
+
+
+@given(given=PUBLICATIONS, asked=st.integers(-3, 40))
+def test_8_publishing_changes_nothing_for_an_order_placed_before(given: list[tuple[int, int]], asked: int) -> None:
+    history = published(given)
+    placed_at = utc(2026, 6, 1) + timedelta(hours=asked)
+    for count, (at, _) in enumerate(history[1:], 1):
+        if placed_at < at:
+            before = [version for _, version in history[:count]]
+            after = [version for _, version in history[: count + 1]]
+            assert in_force(after, placed_at) is in_force(before, placed_at)
+
+
+@given(given=PUBLICATIONS)
+def test_8_a_version_starts_unless_a_later_one_has_its_very_start_and_is_then_in_force_until_the_next(
+    given: list[tuple[int, int]],
+) -> None:
+    versions = [version for _, version in published(given)]
+    moments = [utc(2026, 6, 1) + timedelta(minutes=30 * step) for step in range(-2, 70)]
+    seen = {in_force(versions, moment).number for moment in (*moments, None)}
+    turns = in_turn(versions)
+    replaced = {
+        each.number
+        for each in versions
+        for other in versions
+        if other.number > each.number and other.effective_at == each.effective_at
+    }
+    assert {each.number for each in turns} == {each.number for each in versions} - replaced
+    assert seen == {each.number for each in turns} | {1}, "the first one binds what is older than all of them"
+    for turn, then in pairwise(turns):
+        assert turn.effective_at < then.effective_at
+        assert in_force(versions, turn.effective_at) is turn
+        assert in_force(versions, then.effective_at - timedelta(microseconds=1)) is turn
+    for moment in (*moments, None):
+        bound = bind(versions, moment)
+        assert bound.version is in_force(versions, moment)
+        offered = [each for each in turns if moment is None or each.effective_at > moment]
+        assert list(bound.later) == [each for each in offered if each is not bound.version]
 
 
 def test_8_a_version_is_offered_from_its_very_moment_and_never_where_the_moment_is_not_known():

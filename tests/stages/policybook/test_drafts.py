@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from portal import edge
+from portal import clock, edge
 from portal.db import Actor, Database
 from portal.errors import Conflict, Invalid
 from portal.policy import edit
@@ -34,7 +34,7 @@ def published(database: Database) -> Database:
 
 def there(database: Database) -> Draft:
     with database.read() as session:
-        return drafts.find_draft(session)
+        return drafts.find_draft(session, clock.now())
 
 
 def save(database: Database, text: str, seen: str | None = None, who: Actor = MAYA) -> Draft:
@@ -56,7 +56,7 @@ def test_where_nothing_was_published_the_draft_begins_empty(database: Database) 
     assert there(database) == Draft("", 0, 0, 0, "", None)
     assert save(database, POLICY).base == 0
     with database.transaction(MAYA) as tx:
-        assert drafts.publish(tx, drafts.find_draft(tx.session).seen, read=()).number == 1
+        assert drafts.publish(tx, drafts.find_draft(tx.session, tx.at).seen, read=()).number == 1
 
 
 def test_a_stale_change_saves_nothing_and_gives_both_texts_back(published: Database) -> None:
@@ -112,7 +112,7 @@ def test_changes_are_undone_one_by_one_until_there_is_no_draft(published: Databa
     save(published, POLICY + "# two\n")
     for text in (POLICY + "# one\n", POLICY, POLICY):
         with published.transaction(MAYA) as tx:
-            assert drafts.undo(tx, drafts.find_draft(tx.session).seen).source == text
+            assert drafts.undo(tx, drafts.find_draft(tx.session, tx.at).seen).source == text
     assert not there(published).exists
 
 
@@ -150,9 +150,12 @@ def test_publishing_makes_the_next_version_of_exactly_this_text_and_ends_the_dra
     with published.transaction(JONAS) as tx:
         version = drafts.publish(tx, drafted.seen, read=(), note="More bonus", effective_at=tx.at + timedelta(days=1))
         assert version.effective_at == tx.at + timedelta(days=1)
+        starts = version.effective_at
     (_, row) = rows(published, select(PolicyVersion).order_by(PolicyVersion.number))
     assert (row.number, row.source, row.author, row.note) == (2, new, "Jonas Berg", "More bonus")
-    assert there(published) == Draft(new, 0, 2, 0, "Jonas Berg", row.published_at)
+    assert there(published).source == POLICY, "until it starts, the rules that hold are those before it"
+    with published.read() as session:
+        assert drafts.find_draft(session, starts) == Draft(new, 0, 2, 0, "Jonas Berg", row.published_at)
 
 
 def test_an_error_keeps_a_draft_from_being_published_and_a_warning_until_it_was_read(published: Database) -> None:

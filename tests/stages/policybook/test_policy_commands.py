@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
+from portal import wording
 from portal.cli.policy import policy
 from portal.db import SYSTEM, Database
 from portal.errors import Conflict, NotFound
@@ -85,14 +86,31 @@ def test_publishing_says_what_changes_and_when(terminal: Terminal, tmp_path: Pat
     (tmp_path / "two.yaml").write_text(OTHER, encoding="utf-8")
     terminal("publish", str(tmp_path / "one.yaml"))
     year = datetime.now(UTC).year + 1
+    moment = f"{wording.moment(datetime(year, 7, 1, 8, 30, tzinfo=UTC), 'Europe/London')} (Europe/London)"
     result = terminal("publish", str(tmp_path / "two.yaml"), "--start", f"{year}-07-01T09:30", "--author", "Maya")
     assert result.exit_code == 0, result.output
-    assert f"in force from {year}-07-01 09:30 BST" in result.output
+    assert f"in force from {moment}" in result.output
     assert result.output.endswith(f"what changes from version 1:\n{CHANGE}")
     row = rows(terminal.database, select(PolicyVersion).where(PolicyVersion.number == 2))[0]
     assert (row.author, row.effective_at) == ("Maya", datetime(year, 7, 1, 8, 30, tzinfo=UTC))
     listed = json.loads(terminal("versions", "--json").output)["versions"]
     assert [(each["number"], each["state"]) for each in listed] == [(2, "coming"), (1, "live")]
+    between = terminal("publish", str(tmp_path / "two.yaml"))
+    assert ", 09:30 (" in moment
+    assert between.output.splitlines()[-1] == f"version 2 still starts on {moment} and holds from then on"
+    assert "nothing was published" in terminal("publish", str(tmp_path / "two.yaml"), "--instead-of", "2").output
+    instead = terminal("publish", str(tmp_path / "one.yaml"), "--instead-of", "2")
+    assert "published as version 4" in instead.output
+    assert f"in force from {moment}" in instead.output
+    back = terminal("rollback", "3", "--instead-of", "4", "--note", "After all")
+    assert "published again as version 5" in back.output
+    assert [line.split()[:2] for line in terminal("versions").output.splitlines()] == [
+        ["5", "coming"], ["4", "replaced"], ["2", "replaced"], ["3", "live"], ["1", "retired"],
+    ]  # fmt: skip
+    assert terminal("export").output == OTHER, "the version in force and not the newest"
+    assert isinstance(terminal("publish", str(tmp_path / "one.yaml"), "--instead-of", "3").exception, Conflict)
+    both = terminal("publish", str(tmp_path / "one.yaml"), "--instead-of", "5", "--start", "2099-01-01")
+    assert "not both" in both.output
     past = terminal("publish", str(tmp_path / "one.yaml"), "--start", "2026-01-01")
     assert "can't start in the past" in str(past.exception)
 

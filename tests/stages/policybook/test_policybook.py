@@ -84,14 +84,56 @@ def test_an_order_is_bound_by_the_version_of_its_day(database: Database) -> None
     assert book.current()[0] == 2
 
 
-def test_a_version_reaches_neither_into_the_past_nor_under_a_later_one(database: Database) -> None:
+def test_a_version_does_not_reach_into_the_past(database: Database) -> None:
     publish(database, named("A"))
     with pytest.raises(Invalid):
         publish(database, named("B"), effective_at=BOOKED - timedelta(seconds=1))
+
+
+def test_while_a_version_is_to_come_another_can_be_published_for_any_moment_from_now_on(database: Database) -> None:
+    publish(database, named("A"))
     publish(database, named("B"), effective_at=later(days=10))
-    with pytest.raises(Invalid) as refused:
-        publish(database, named("C"), at=later(1))
-    assert "version 2 starts" in refused.value.fields["effective_at"]
+    assert publish(database, named("C"), at=later(1)) == 3
+    assert publish(database, named("D"), at=later(1), effective_at=later(days=20)) == 4
+    book = load(database)
+    assert [book.current(later(days=day))[0] for day in (0, 2, 9, 10, 19, 20)] == [1, 3, 3, 2, 2, 4]
+    assert [each.number for each in book.coming(later(days=2))] == [2, 4]
+    assert book.newest == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "number"),
+    [
+        ("A", None, 1),  # is in force
+        ("B", 10, 2),  # starts then
+        ("B", 11, 3),  # is in force by then, unless what starts before is replaced
+        ("A", 9, 3),
+        ("B", None, 3),  # is to come, and wanted now
+        ("A", 10, 3),  # in its place
+    ],
+)
+def test_the_text_that_is_in_force_or_has_that_very_start_makes_no_version(
+    database: Database, name: str, day: int | None, number: int
+) -> None:
+    publish(database, named("A"))
+    publish(database, named("B"), effective_at=later(days=10))
+    starts = None if day is None else later(days=day)
+    assert publish(database, named(name), at=later(days=1), effective_at=starts) == number
+
+
+def test_what_binds_is_told_anew_where_a_number_was_given_to_a_version_that_was_never_kept(database: Database) -> None:
+    publish(database, named("A"))
+
+    def failing() -> None:
+        with database.transaction(MAYA, at=BOOKED) as tx:
+            service.publish(tx, named("B"), filename="x", author="M", effective_at=later(days=5))
+            assert load_book(tx.session).current(later(days=6))[0] == 2
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        failing()
+    publish(database, named("B"), effective_at=later(days=10))
+    assert [load(database).current(later(days=day))[0] for day in (6, 10)] == [1, 2]
 
 
 def test_a_loaded_book_costs_one_small_query(database: Database) -> None:
@@ -188,11 +230,11 @@ def roll_back(database: Database, number: int, at=BOOKED, **more) -> PolicyVersi
 def test_going_back_publishes_the_very_document_once_more(database: Database) -> None:
     publish(database, named("A") + "# a remark\n")
     publish(database, named("B"))
-    made = roll_back(database, 1, newest=2)
+    made = roll_back(database, 1, seen=(2, 2))
     first = rows(database, select(PolicyVersion).where(PolicyVersion.number == 1))[0]
     assert (made.number, made.source, made.content_hash) == (3, first.source, first.content_hash)
     assert (made.author, made.note) == ("Maya Okafor", "Back")
-    for number, more in ((3, {}), (1, {"newest": 2})):
+    for number, more in ((3, {}), (1, {}), (2, {"seen": (2, 2)}), (2, {"seen": (3, 2)})):
         with pytest.raises(Conflict):
             roll_back(database, number, **more)
 
@@ -201,15 +243,67 @@ def test_going_back_takes_the_place_of_a_version_that_is_still_to_come(database:
     publish(database, named("A"))
     start = BOOKED + timedelta(days=9)
     publish(database, named("B"), effective_at=start)
-    made = roll_back(database, 1, at=BOOKED + timedelta(days=1))
+    soon = BOOKED + timedelta(days=1)
+    with pytest.raises(Conflict):
+        roll_back(database, 1, at=soon)
+    made = roll_back(database, 1, at=soon, instead_of=2)
     assert made.effective_at == start
+    for moment, gone in ((soon, 2), (start, 3)):
+        with pytest.raises(Conflict, match="not to come any more"):
+            roll_back(database, 2, at=moment, instead_of=gone)
+    with pytest.raises(NotFound):
+        roll_back(database, 2, at=soon, instead_of=9)
     assert [load(database).binding(moment)[0] for moment in (BOOKED, start, start + timedelta(days=9))] == [1, 3, 3]
     with database.read() as session:
         before, _ = versions.heads(session, BOOKED)
         after, count = versions.heads(session, start)
-    assert [(each.number, each.state) for each in before] == [(3, "coming"), (2, "retired"), (1, "live")]
-    assert [(each.number, each.state) for each in after] == [(3, "live"), (2, "retired"), (1, "retired")]
+    assert [(each.number, each.state) for each in before] == [(3, "coming"), (2, "replaced"), (1, "live")]
+    assert [(each.number, each.state) for each in after] == [(3, "live"), (2, "replaced"), (1, "retired")]
+    assert [each.until for each in after] == [None, start, start]
     assert count == 3
+
+
+def test_going_back_now_leaves_what_is_to_come(database: Database) -> None:
+    publish(database, named("A"))
+    publish(database, named("B"))
+    publish(database, named("C"), effective_at=later(days=10))
+    assert roll_back(database, 1, seen=(3, 2)).number == 4
+    assert [load(database).current(later(days=day))[0] for day in (1, 10)] == [4, 3]
+
+
+# Starts in days, in the order of publication; then on day 3, the last start first: number, state, in force until which day.
+LISTED = [
+    ((0,), [(1, "live", None)]),
+    ((0, 5), [(2, "coming", None), (1, "live", 5)]),
+    ((0, 9, 5), [(2, "coming", None), (3, "coming", 9), (1, "live", 5)]),
+    ((0, 5, 5), [(3, "coming", None), (2, "replaced", 5), (1, "live", 5)]),
+    ((0, 2, 2), [(3, "live", None), (2, "replaced", 2), (1, "retired", 2)]),
+    ((0, 9, 2), [(2, "coming", None), (3, "live", 9), (1, "retired", 2)]),
+    ((5,), [(1, "live", None)]),
+    ((5, 2), [(1, "coming", None), (2, "live", 5)]),
+    ((5, 5), [(2, "coming", None), (1, "live", 5)]),
+]
+
+
+@pytest.mark.parametrize(("starts", "listed"), LISTED)
+def test_the_list_says_what_holds_what_comes_and_what_never_came(
+    database: Database, starts: tuple[int, ...], listed: list[tuple[int, str, int | None]]
+) -> None:
+    for number, day in enumerate(starts):
+        publish(database, named(f"N{number}"), effective_at=later(days=day))
+    now = later(days=3)
+    with database.read() as session:
+        found, count = versions.heads(session, now)
+    assert count == len(starts)
+    assert [(each.number, each.state, each.until) for each in found] == [
+        (number, state, None if day is None else later(days=day)) for number, state, day in listed
+    ]
+    (live,) = (each for each in found if each.state == "live")
+    assert live.number == load(database).current(now)[0]
+    assert live.early == (live.since > now)
+    assert [each.number for each in reversed(found) if each.state == "coming"] == [
+        each.number for each in load(database).coming(now)
+    ]
 
 
 @pytest.mark.parametrize("change", ["UPDATE policy_version SET note = 'x'", "DELETE FROM policy_version"])

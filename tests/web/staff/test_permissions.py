@@ -81,6 +81,7 @@ COMMANDS = {
     "/staff/policy/discard": EDITORS,
     "/staff/policy/publish": EDITORS,
     "/staff/policy/versions/1/roll-back": EDITORS,
+    "/staff/policy/versions/1/draft": EDITORS,
     "/staff/policy/simulations": EDITORS,
 }
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from portal import clock
 from portal.db import Database
 from portal.policy.loader import load_policy
 from portal.policybook import drafts, service
@@ -27,7 +28,7 @@ WARNS = POLICY.replace("    say: It was sold as final sale.\n", "")
 
 def draft(database: Database) -> str:
     with database.read() as session:
-        return drafts.find_draft(session).source
+        return drafts.find_draft(session, clock.now()).source
 
 
 def names(database: Database) -> list[str]:
@@ -351,18 +352,88 @@ def test_a_version_can_start_later_in_the_shops_own_time(
     version = rows(database, select(PolicyVersion).order_by(PolicyVersion.number))[-1]
     assert version.effective_at == datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
     assert "Coming" in lead.words("/staff/policy/versions")
-    # Nothing can start before it any more: the page says so at the start, not with an error page.
-    save_rule(lead, "Keep it", say="Yours to keep.")
-    answer = lead.submit(lead.form("/staff/policy/publish", "publish"), {"note": "x", "read": ticks(lead)})
-    assert answer.status_code == 422
-    assert 'href="#start"' in answer.text
-    assert "It starts on Tue 1 Dec 2026, 09:30, in the place of version 2." in lead.words(
-        "/staff/policy/versions/1/roll-back"
+
+
+PLAN = {"note": "x", "start": "later", "day": "2026-12-01", "time": "09:30"}
+
+
+@pytest.fixture
+def planned(lead: Browser, database: Database) -> Browser:
+    """A shop whose version 2, without the limit of version 1, starts on 1 December at 9:30."""
+    begin(lead)
+    answer = lead.submit(lead.form("/staff/policy/publish", "publish"), {**PLAN, "read": ticks(lead)})
+    assert answer.status_code == 303
+    return lead
+
+
+def newest(database: Database) -> PolicyVersion:
+    return rows(database, select(PolicyVersion).order_by(PolicyVersion.number))[-1]
+
+
+def test_until_a_version_starts_the_pages_show_the_rules_that_hold_and_that_another_is_to_come(
+    planned: Browser,
+) -> None:
+    seen = planned.words("/staff/policy")
+    assert "When the return is worth more than £300.00 , ask a person to decide" in seen
+    assert "Version 2 starts on Tue 1 Dec 2026, 09:30" in seen
+    assert "Until then version 1 holds. These are its rules. See version 2" in seen
+    assert "Version 1. No draft." in seen
+    assert "When the return is worth more than £300.00 , approve automatically" in planned.words(
+        "/staff/policy/versions/2"
     )
-    back = lead.submit(lead.form("/staff/policy/versions/1/roll-back", "roll-back"))
-    assert back.status_code == 303
-    copied = rows(database, select(PolicyVersion).order_by(PolicyVersion.number))[-1]
-    assert (copied.number, copied.source, copied.effective_at) == (3, POLICY, version.effective_at)
+    listed = planned.words("/staff/policy/versions")
+    assert listed.index("Coming Maya Okafor, from Tue 1 Dec 2026, 09:30") < listed.index("Live Maya Okafor, since")
+
+
+def test_while_one_version_is_to_come_another_is_published_now_and_told_what_comes_after_it(
+    planned: Browser, database: Database
+) -> None:
+    save_rule(planned, "Keep it", say="Yours to keep.")
+    seen = planned.words("/staff/policy/publish")
+    assert "Publish version 3?" in seen
+    assert "Beside version 2, which starts on Tue 1 Dec 2026, 09:30" in seen
+    assert "Version 2 still starts on Tue 1 Dec 2026, 09:30, unless this one takes its place." in seen
+    assert "came into force after this draft was begun" not in seen
+    answer = planned.submit(planned.form("/staff/policy/publish", "publish"), {"note": "x", "read": ticks(planned)})
+    assert (answer.status_code, answer.location) == (303, "/staff/policy/versions/3")
+    told = planned.words("/staff/policy/versions/3")
+    assert "Version 3 is live." in told
+    assert "Version 2 still starts on Tue 1 Dec 2026, 09:30 and holds from then on." in told
+    # In the place of the one that is to come: that one never starts, and its page says so.
+    save_rule(planned, "Keep it", say="All yours.")
+    form = planned.form("/staff/policy/publish", "publish")
+    wrong = planned.submit(form, {"note": "x", "start": "instead-3", "read": ticks(planned)})
+    assert (wrong.status_code, 'href="#start"' in wrong.text) == (422, True)
+    answer = planned.submit(form, {"note": "x", "start": "instead-2", "read": ticks(planned)})
+    assert answer.location == "/staff/policy/versions/4"
+    assert newest(database).effective_at == datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
+    assert "Version 4 starts on Tue 1 Dec 2026, 09:30." in planned.words("/staff/policy/versions/4")
+    assert "Replaced Maya Okafor, replaced before it started, on Tue 1 Dec 2026, 09:30" in planned.words(
+        "/staff/policy/versions"
+    )
+
+
+def test_what_is_to_come_is_stopped_by_keeping_the_version_that_holds(planned: Browser, database: Database) -> None:
+    assert "A published version is never changed." in planned.words("/staff/policy/versions/2")
+    seen = planned.words("/staff/policy/versions/1/roll-back")
+    assert "Keep version 1?" in seen
+    assert "On Tue 1 Dec 2026, 09:30, in the place of version 2" in seen
+    form = planned.form("/staff/policy/versions/1/roll-back", "roll-back")
+    assert planned.submit(form, {"live": "2"}).status_code == 409
+    assert planned.submit(form, {"start": "now"}).status_code == 409
+    assert planned.submit(form, {"start": "instead-2"}).status_code == 303
+    kept = newest(database)
+    assert (kept.number, kept.source, kept.effective_at) == (3, POLICY, datetime(2026, 12, 1, 9, 30, tzinfo=UTC))
+
+
+def test_a_copy_of_a_version_is_taken_up_in_the_draft_and_undone(planned: Browser, database: Database) -> None:
+    answer = planned.submit(planned.form("/staff/policy/versions/2", "/draft"))
+    assert answer.location == "/staff/policy"
+    assert draft(database) == newest(database).source != POLICY
+    assert "Undo brings back what was there" in planned.words("/staff/policy")
+    planned.submit(planned.form("/staff/policy", "policy/undo"))
+    assert draft(database) == POLICY
+    assert planned.submit(planned.form("/staff/policy/versions/2", "/draft"), {"seen": "9.9"}).status_code == 409
 
 
 def test_the_documents_own_settings_are_changed_without_yaml(lead: Browser, database: Database) -> None:
@@ -408,7 +479,7 @@ def test_rolling_back_publishes_a_copy_and_leaves_the_draft(lead: Browser, datab
     version = rows(database, select(PolicyVersion).order_by(PolicyVersion.number))[-1]
     assert (version.number, version.source, version.note) == (3, POLICY, "Back to version 1")
     assert "Yours to keep." in draft(database)
-    assert "Version 3 was published after this draft was begun" in lead.words("/staff/policy/publish")
+    assert "Version 3 came into force after this draft was begun" in lead.words("/staff/policy/publish")
     assert lead.get("/staff/policy/versions/99").status_code == 404
     assert lead.get("/staff/policy/versions/99/roll-back").status_code == 404
 

@@ -18,7 +18,7 @@ STRICT = POLICY.replace("window: {days: 30, from: delivered", "window: {days: 10
 
 def drafted(database: Database, text: str = STRICT) -> None:
     with database.transaction(MAYA) as tx:
-        drafts.save(tx, drafts.find_draft(tx.session).seen, lambda _: text)
+        drafts.save(tx, drafts.find_draft(tx.session, tx.at).seen, lambda _: text)
 
 
 def asked(browser: Browser, **fields: str) -> str:

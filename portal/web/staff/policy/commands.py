@@ -12,12 +12,13 @@ from typing import Any
 from flask import flash, request, url_for
 from werkzeug.wrappers import Response
 
+from portal import clock
 from portal.errors import Invalid
 from portal.policy import edit
 from portal.policy.checks import WARNING, Check, check_text, mended, spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.edit import NoSuchRule, Wish
-from portal.policybook import drafts
+from portal.policybook import drafts, service
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
 from portal.web.staff.base import command, needs, ports, read, see_other, staff
@@ -72,14 +73,14 @@ def save_rule() -> Response:
 def _warnings(rule: str) -> list[Check]:
     """What the checks say of a rule that was just saved: who wrote it knows best what was meant."""
     with read() as session:
-        text = drafts.find_draft(session).source
+        text = drafts.find_draft(session, clock.now()).source
     found = check_text(text, ports().shop.sold_to)
     return [each for each in found if each.rule == rule and each.severity == WARNING and each.help]
 
 
 def _defaults() -> Mapping[str, Any]:
     with read() as session:
-        policy = shown.loaded(drafts.find_draft(session).source)
+        policy = shown.loaded(drafts.find_draft(session, clock.now()).source)
     return {} if policy is None else policy.otherwise
 
 
@@ -101,7 +102,7 @@ def _refused(form: RuleForm, errors: PolicyErrors) -> RuleForm:
 def _anchor(name: str) -> str:
     """Where a rule stands on the page now."""
     with read() as session:
-        policy = shown.loaded(drafts.find_draft(session).source)
+        policy = shown.loaded(drafts.find_draft(session, clock.now()).source)
     names = [] if policy is None else [rule.name for rule in policy.rules]
     return f"rule-{names.index(name) + 1}" if name in names else "rules"
 
@@ -178,6 +179,22 @@ def save_text() -> Response:
     else:
         flash(_("The text is saved in the draft."), "green")
     return see_other("staff.policy_text")
+
+
+@staff.post("/policy/versions/<int:number>/draft")
+@needs(may.EDIT_POLICY, "policy")
+def draft_of_version(number: int) -> Response:
+    """The document of a version as the draft, to be changed and published once more. Undo brings back what was there."""
+    try:
+        with command() as tx:
+            source = service.get_version(tx.session, number).source
+            drafts.save(tx, _seen(), lambda _text: source)
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    flash(
+        _("The draft now says what version %(number)s says. Undo brings back what was there.", number=number), "green"
+    )
+    return see_other("staff.policy")
 
 
 @staff.post("/policy/undo")

@@ -1,6 +1,6 @@
 """The pages that show the policy: rules as sentences with one of them open for editing, its text, its versions.
 
-A page shows the draft when there is one, else the newest version; whoever may not edit reads the same page without its forms.
+A page shows the draft when there is one, else the version in force; whoever may not edit reads the same page without its forms.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from portal.web.staff.text import _, ngettext
 OTHERWISE = "otherwise"
 USED_DAYS = 90
 """So many days back a rule's use is counted."""
+SHOWN = 3
+"""So many versions are beside the rules."""
 
 
 @staff.get("/policy")
@@ -50,9 +52,9 @@ def rules_page(form: RuleForm, status: int = 200) -> Response:
 
 
 def _rules(session: Session, form: RuleForm | None) -> str:
-    draft = drafts.find_draft(session)
+    draft = drafts.find_draft(session, clock.now())
     policy = shown.loaded(draft.source)
-    before = _published(session, draft)
+    before = _live(session)
     if form is None and policy is not None and me().may(may.EDIT_POLICY):
         form = _asked(policy)
     checks = check_text(draft.source, ports().shop.sold_to)
@@ -97,16 +99,18 @@ def _asked(policy: Policy) -> RuleForm | None:
     return None if rule is None else form_of(Wish.of(rule))
 
 
-def _published(session: Session, draft: Draft) -> Policy | None:
-    """The newest published version, which the draft is compared with."""
-    book = service.load_book(session)
-    return book.versions[-1].policy if book.versions else None
+def _live(session: Session) -> Policy | None:
+    """The policy in force, which the draft is compared with."""
+    live = service.load_book(session).live(clock.now())
+    return None if live is None else live.policy
 
 
 def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[Check, ...], tab: str) -> dict[str, Any]:
     """What stands around each of these pages: the head with the state of the draft, tabs, checks, versions."""
     now, zone = clock.now(), ports().shop.timezone
-    heads, count = versions.heads(session, now, 4)
+    rows, count = versions.heads(session, now)
+    heads = [each for each in rows if each.state != versions.REPLACED]
+    live = next((index for index, each in enumerate(heads) if each.state == versions.LIVE), 0)
     tabs = (
         ("rules", _("Rules"), "staff.policy", None if policy is None else len(policy.rules)),
         ("settings", _("Settings"), "staff.policy_settings", None),
@@ -119,7 +123,8 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
         "draft": draft,
         "policy": policy,
         "number": count + 1,
-        "live": next((each.number for each in heads if each.state == "live"), None),
+        "live": heads[live].number if heads else None,
+        "coming": [each for each in reversed(heads) if each.state == versions.COMING],
         "newest": count,
         "saved": saved,
         "tabs": [
@@ -129,7 +134,8 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
         "checks": checks,
         "counted": shown.counted(checks),
         "blocked": shown.blocked(checks),
-        "versions": heads,
+        # What comes next, what holds, what held before.
+        "versions": heads[max(0, live - 1) :][:SHOWN],
         "may_edit": me().may(may.EDIT_POLICY),
         "may_publish": me().may(may.PUBLISH_POLICY),
     }
@@ -140,7 +146,7 @@ def frame(session: Session, draft: Draft, policy: Policy | None, checks: tuple[C
 def policy_customers() -> str:
     """What customers read of the draft: the four points of the start page, and the sentence of each rule."""
     with read() as session:
-        draft = drafts.find_draft(session)
+        draft = drafts.find_draft(session, clock.now())
         policy = shown.loaded(draft.source)
         shop = ports().shop
         points = (
@@ -148,7 +154,7 @@ def policy_customers() -> str:
             if policy is None
             else promises_of(policy, shop, clock.now()).points(words.staff_wording(), shop.bank_days.most)
         )
-        before = _published(session, draft)
+        before = _live(session)
         return render_template(
             "staff/policy/customers.html",
             **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "customers"),
@@ -171,7 +177,7 @@ def text_page(text: str, errors: dict[str, str], status: int) -> Response:
 
 def _text(text: str | None, errors: dict[str, str] | None = None) -> str:
     with read() as session:
-        draft = drafts.find_draft(session)
+        draft = drafts.find_draft(session, clock.now())
         source = draft.source if text is None else text
         checks = check_text(source, ports().shop.sold_to)
         lines = source.splitlines()
@@ -193,7 +199,7 @@ def _text(text: str | None, errors: dict[str, str] | None = None) -> str:
 def policy_versions() -> str:
     """Every version: who published it, why, from when to when it was in force."""
     with read() as session:
-        draft = drafts.find_draft(session)
+        draft = drafts.find_draft(session, clock.now())
         policy = shown.loaded(draft.source)
         rows, _count = versions.heads(session, clock.now())
         return render_template(
@@ -217,6 +223,9 @@ def policy_version(number: int) -> str:
             row=next(each for each in rows if each.number == number),
             rules=[] if policy is None else shown.rule_rows(policy, policy),
             otherwise=None if policy is None else shown.otherwise_row(policy, policy),
+            coming=[each for each in reversed(rows) if each.state == versions.COMING],
+            draft=drafts.find_draft(session, clock.now()),
+            may_edit=me().may(may.EDIT_POLICY),
             may_publish=me().may(may.PUBLISH_POLICY),
         )
 
@@ -226,9 +235,9 @@ def policy_version(number: int) -> str:
 def policy_discard() -> str:
     """Ask before a draft is thrown away."""
     with read() as session:
-        draft = drafts.find_draft(session)
+        draft = drafts.find_draft(session, clock.now())
         policy = shown.loaded(draft.source)
-        before = _published(session, draft)
+        before = _live(session)
         return render_template(
             "staff/policy/discard.html",
             draft=draft,

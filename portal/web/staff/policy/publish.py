@@ -9,7 +9,8 @@ from flask import flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import clock, wording
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
+from portal.policy.binding import Version
 from portal.policy.checks import NOTE, WARNING, check_text
 from portal.policy.diagnostics import PolicyErrors
 from portal.policybook import drafts, service, versions
@@ -23,6 +24,7 @@ from portal.web.staff.policy.pages import stale_page
 from portal.web.staff.text import _
 
 MAX_NOTE = 500
+INSTEAD = "instead-"
 
 
 @staff.get("/policy/publish")
@@ -34,18 +36,20 @@ def policy_publish() -> str:
 
 def _page(errors: dict[str, str], held: dict[str, object]) -> str:
     with read() as session:
-        draft = drafts.find_draft(session)
+        now = clock.now()
+        draft = drafts.find_draft(session, now)
         policy = shown.loaded(draft.source)
         book = service.load_book(session)
-        newest = book.versions[-1] if book.versions else None
+        live, coming = book.live(now), book.coming(now)
         checks = check_text(draft.source, ports().shop.sold_to)
         return render_template(
             "staff/policy/publish.html",
             draft=draft,
-            number=(newest.number if newest else 0) + 1,
-            newest=newest.number if newest else 0,
-            behind=draft.exists and newest is not None and draft.base != newest.number,
-            changes=[] if policy is None or newest is None else shown.changes(policy, newest.policy),
+            number=book.newest + 1,
+            live=live.number if live else 0,
+            behind=draft.exists and live is not None and draft.base != live.number,
+            changes=[] if policy is None or live is None else shown.changes(policy, live.policy),
+            coming=[] if policy is None else shown.compared(policy, coming),
             checks=checks,
             counted=shown.counted(checks),
             broken=policy is None,
@@ -65,11 +69,13 @@ def publish_draft() -> Response:
     errors: dict[str, str] = {}
     held = {name: request.form.get(name, "") for name in ("start", "day", "time", "note")}
     read_keys = request.form.getlist("read")
-    starts = _start(errors)
+    starts, instead_of = _start(errors), _instead_of()
     note = _note(errors)
     if not errors:
         try:
             with command() as tx:
+                if instead_of is not None:
+                    starts = versions.start_in_place_of(tx.session, instead_of, tx.at)
                 version = drafts.publish(
                     tx,
                     request.form.get("seen", "")[:40],
@@ -83,6 +89,8 @@ def publish_draft() -> Response:
             return stale_page(stale, url_for("staff.policy_publish"))
         except Invalid as wrong:
             errors |= _told(wrong)
+        except (Conflict, NotFound) as gone:
+            errors["start"] = _(gone.message)
         else:
             return _published(number, starts)
     return make_response(_page(errors, {**held, "read": read_keys}), 422)
@@ -91,10 +99,22 @@ def publish_draft() -> Response:
 def _published(number: int, starts: datetime | None) -> Response:
     if starts is None:
         flash(_("Version %(number)s is live. Returns already booked keep their version.", number=number), "green")
+        with read() as session:
+            coming = service.load_book(session).coming(clock.now())
+        if coming:
+            # Whoever publishes now may think that this puts an end to what was planned before.
+            flash(_still(coming[0]), "amber")
     else:
         moment = wording.moment(starts, ports().shop.timezone, locale())
         flash(_("Version %(number)s starts on %(moment)s.", number=number, moment=moment), "green")
     return see_other("staff.policy_version", number=number)
+
+
+def _still(version: Version) -> str:
+    return _(
+        "Version %(number)s still starts on %(moment)s and holds from then on.",
+        number=version.number, moment=wording.moment(version.effective_at, ports().shop.timezone, locale()),
+    )  # fmt: skip
 
 
 def _told(wrong: Invalid) -> dict[str, str]:
@@ -116,7 +136,7 @@ def _told(wrong: Invalid) -> dict[str, str]:
 
 def _start(errors: dict[str, str]) -> datetime | None:
     """The start in the shop's zone; None is now."""
-    if request.form.get("start", "now") == "now":
+    if request.form.get("start", "now") != "later":
         return None
     text = f"{request.form.get('day', '').strip()}T{request.form.get('time', '').strip() or '00:00'}"
     try:
@@ -128,6 +148,12 @@ def _start(errors: dict[str, str]) -> datetime | None:
         errors["day"] = _("Enter a date in this century")
         return None
     return local
+
+
+def _instead_of() -> int | None:
+    """The number of the coming version whose place is to be taken; None for any other start."""
+    number = request.form.get("start", "").removeprefix(INSTEAD)
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
 def _note(errors: dict[str, str]) -> str:
@@ -149,19 +175,23 @@ def policy_roll_back(number: int) -> str:
 def _back_page(number: int, errors: dict[str, str], note: str) -> str:
     with read() as session:
         old = service.get_version(session, number)
-        book = service.load_book(session)
-        newest = book.versions[-1]
-        policy = shown.loaded(old.source)
+        now, book = clock.now(), service.load_book(session)
+        live = book.live(now)
+        policy, coming = service.load_version(old), book.coming(now)
+        # Who goes back to what is live keeps it from what is to come.
+        kept, back = _("Version %(number)s is kept", number=number), _("Back to version %(number)s", number=number)
         return render_template(
             "staff/policy/roll_back.html",
             number=number,
-            next=newest.number + 1,
-            newest=newest.number,
-            starts=newest.effective_at if newest.effective_at > clock.now() else None,
-            changes=[] if policy is None else shown.changes(policy, newest.policy),
-            drafted=drafts.find_draft(session).exists,
+            next=book.newest + 1,
+            newest=book.newest,
+            live=live.number if live else 0,
+            changes=shown.changes(policy, live.policy if live else None),
+            coming=shown.compared(policy, coming),
+            drafted=drafts.find_draft(session, now).exists,
             errors=errors,
-            note=note or _("Back to version %(number)s", number=number),
+            start=request.form.get("start", ""),
+            note=note or (kept if live is not None and live.number == number else back),
         )
 
 
@@ -173,11 +203,13 @@ def roll_back(number: int) -> Response:
     note = _note(errors)
     if errors:
         return make_response(_back_page(number, errors, request.form.get("note", "")), 422)
-    seen = request.form.get("newest", "")[:9]
-    newest = int(seen) if seen.isascii() and seen.isdigit() else 0
+    seen = [request.form.get(name, "")[:9] for name in ("newest", "live")]
+    newest, live = (int(each) if each.isascii() and each.isdigit() else 0 for each in seen)
     try:
         with command() as tx:
-            version = versions.roll_back(tx, number, author=me().name, note=note, newest=newest)
+            version = versions.roll_back(
+                tx, number, author=me().name, note=note, instead_of=_instead_of(), seen=(newest, live)
+            )
             made, starts = version.number, version.effective_at if version.effective_at > tx.at else None
     except Conflict as moved:
         return make_response(_back_page(number, {"note": _(moved.message)}, note), 409)

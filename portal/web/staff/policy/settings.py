@@ -36,7 +36,7 @@ def policy_settings() -> str:
 
 def _page(held: Data | None, errors: dict[str, str]) -> str:
     with read() as session:
-        draft = drafts.find_draft(session)
+        draft = drafts.find_draft(session, clock.now())
         policy = shown.loaded(draft.source)
         if held is None and policy is not None:
             held = {"name": [policy.name], "timezone": [policy.timezone], "laws": list(policy.laws)}

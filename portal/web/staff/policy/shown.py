@@ -1,13 +1,15 @@
 """The policy as its page shows it: rules as sentences beside the published ones, checks, what a draft changes.
 
-In: a draft and the newest version. Out: rows for the templates.
+In: a draft and published versions. Out: rows for the templates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from portal.policy.binding import Version
 from portal.policy.checks import ERROR, NOTE, WARNING, Check
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.diff import diff, kind_words, same_rule
@@ -85,6 +87,20 @@ def changes(policy: Policy, before: Policy | None) -> list[Change]:
     wording = words.staff_wording()
     found = () if before is None else diff(policy, before, wording)
     return [Change(kind_words(each.kind, wording), each.rule, each.sentence) for each in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a policy changes in a version that is still to come."""
+
+    number: int
+    starts: datetime
+    changes: list[Change]
+
+
+def compared(policy: Policy, coming: Sequence[Version]) -> list[Compared]:
+    """The policy beside each version that is still to come."""
+    return [Compared(each.number, each.effective_at, changes(policy, each.policy)) for each in coming]
 
 
 def blocked(checks: Sequence[Check]) -> str:
