@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
 from portal.orders.models import Order, OrderLine
+from portal.returns.photos import Stored
 
 
 class Return(Base):
@@ -129,7 +130,10 @@ class UnitRange(Base):
 
 
 class Photo(Base):
-    """A photo of an item, re-encoded and without metadata. It belongs to a draft until the return is booked."""
+    """A photo of an item, re-encoded and without metadata.
+
+    It belongs to a draft until the return is booked, or to a question of staff's until the customer sends the answer.
+    """
 
     __tablename__ = "photo"
 
@@ -137,6 +141,8 @@ class Photo(Base):
     key: Mapped[str] = mapped_column(String(80), unique=True)
     """Unguessable; the file's name in storage."""
     draft_id: Mapped[int | None] = mapped_column(ForeignKey("draft.id"), index=True)
+    review_id: Mapped[int | None] = mapped_column(ForeignKey("review.id"), index=True)
+    """The question that it answers; None where it came with the wish."""
     order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
     return_line_id: Mapped[int | None] = mapped_column(ForeignKey("return_line.id"), index=True)
     file_name: Mapped[str] = mapped_column(String(120))
@@ -145,6 +151,24 @@ class Photo(Base):
     height: Mapped[int]
     bytes: Mapped[int]
     added_at: Mapped[datetime]
+
+    @classmethod
+    def of(
+        cls,
+        stored: Stored,
+        at: datetime,
+        *,
+        order_line_id: int,
+        draft_id: int | None = None,
+        review_id: int | None = None,
+    ) -> Photo:
+        """The row of a picture that is in storage."""
+        picture = stored.picture
+        return cls(
+            key=stored.key, file_name=stored.file_name, media_type=picture.media_type, width=picture.width,
+            height=picture.height, bytes=len(picture.data), order_line_id=order_line_id, draft_id=draft_id,
+            review_id=review_id, added_at=at,
+        )  # fmt: skip
 
 
 class Draft(Base):

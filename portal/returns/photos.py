@@ -29,6 +29,15 @@ class Encoded:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A picture that is in storage under ``key``, an unguessable name, and no row knows of yet."""
+
+    key: str
+    file_name: str
+    picture: Encoded
+
+
 class Photos(Protocol):
     """Reads JPEG, PNG, WebP and HEIC."""
 

@@ -83,6 +83,15 @@ def photos_of(session: Session, return_: Return) -> dict[int, list[Photo]]:
     return found
 
 
+def unsent_photos(session: Session, review_id: int) -> dict[int, list[Photo]]:
+    """The photos of an answer that the customer has not sent yet, by order line id: one query."""
+    found: dict[int, list[Photo]] = {}
+    query = select(Photo).where(Photo.review_id == review_id, Photo.return_line_id.is_(None)).order_by(Photo.id)
+    for photo in session.scalars(query):
+        found.setdefault(photo.order_line_id, []).append(photo)
+    return found
+
+
 def list_returns(
     session: Session,
     *,

@@ -1,18 +1,25 @@
-"""A question of staff's to the customer about a return, and the answer.
+"""A question of staff's to the customer about a return, and the answer: words, photos, or both.
 
-In: a return with something undecided, and words. Out: the question kept with its review, whose deadline stands still until the
-answer. Invariants: one question waits at a time; the same words again change nothing. Never: an answer that nobody asked for.
+In: a return with something undecided, words, pictures that are stored. Out: the question kept with its review, whose deadline
+stands still until the answer; the photos of a sent answer among those of their items. Invariants: one question waits at a time;
+the same words again change nothing; staff see nothing of an answer before it is sent. Never: an answer that nobody asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from portal import timeline
 from portal.db import Tx
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.returns import texts
 from portal.returns.holding import Expected, check_expected, lock_return, touch
-from portal.returns.models import Return
+from portal.returns.models import Photo, Return, ReturnLine
+from portal.returns.payable import COUNTING
+from portal.returns.photos import Stored, check_count
+from portal.returns.queries import unsent_photos
 from portal.reviews import service as reviews
+from portal.reviews.models import Review
 
 
 def ask(tx: Tx, rma: str, *, message: str, note: str = "", expected: Expected = None) -> Return:
@@ -40,16 +47,69 @@ def ask(tx: Tx, rma: str, *, message: str, note: str = "", expected: Expected = 
 
 
 def answer_question(tx: Tx, rma: str, text: str) -> Return:
-    """The customer answers; the question is open for staff again. Raises `Conflict` when nothing was asked."""
+    """The customer answers, with the photos added before; the question is open for staff again.
+
+    Raises `Invalid` when there are neither words nor photos, `Conflict` when nothing was asked.
+    """
     text = texts.note(text, "answer")
-    if not text:
-        raise Invalid("There is no answer.", {"answer": "write your answer"})
+    return_, review = _asked(tx, rma)
+    by_line = unsent_photos(tx.session, review.id)
+    photos = [photo for each in by_line.values() for photo in each]
+    if not text and not photos:
+        raise Invalid("There is no answer.", {"answer": "write your answer, or add a photo"})
+    lines = {line.order_line_id: line for line in return_.lines}
+    for photo in photos:
+        photo.return_line_id = lines[photo.order_line_id].id
+    reviews.answer(tx, review, text, [photo.id for photo in photos])
+    touch(return_)
+    tx.session.flush()
+    timeline.record(
+        tx, "return.answered", return_id=return_.id, order_id=return_.order_id, data={"photos": len(photos)}
+    )
+    return return_
+
+
+def keep_answer(tx: Tx, rma: str, text: str) -> None:
+    """Keep what was written so far, for the page to show again. Raises `Conflict` when nothing was asked."""
+    reviews.keep_answer(tx, _asked(tx, rma)[1], texts.note(text, "answer"))
+
+
+def add_photos(tx: Tx, rma: str, line_id: int, pictures: Sequence[Stored]) -> None:
+    """Add photos of one item to the answer, all or none, at most `photos.MAX_PER_LINE` of each item.
+
+    ``line_id`` is the return line's. Raises `Invalid` for too many, `NotFound` for a line that has nothing to show.
+    """
+    return_, review = _asked(tx, rma)
+    line = next((each for each in lines_to_show(return_) if each.id == line_id), None)
+    if line is None:
+        raise NotFound("There is no such item in this return.")
+    check_count(len(unsent_photos(tx.session, review.id).get(line.order_line_id, ())), len(pictures))
+    for each in pictures:
+        tx.session.add(Photo.of(each, tx.at, order_line_id=line.order_line_id, review_id=review.id))
+    tx.session.flush()
+
+
+def remove_photo(tx: Tx, rma: str, photo_id: int) -> str | None:
+    """Take a photo out of an answer that is not sent; the key of its file, or None when it is gone already."""
+    _return, review = _asked(tx, rma)
+    for photos in unsent_photos(tx.session, review.id).values():
+        for photo in photos:
+            if photo.id == photo_id:
+                tx.session.delete(photo)
+                tx.session.flush()
+                return photo.key
+    return None
+
+
+def lines_to_show(return_: Return) -> list[ReturnLine]:
+    """The items whose photos an answer can hold: those that are neither refused nor canceled."""
+    return [line for line in return_.lines if line.status in COUNTING]
+
+
+def _asked(tx: Tx, rma: str) -> tuple[Return, Review]:
+    """The return, locked, and the question that waits for the customer."""
     return_ = lock_return(tx, rma)
     for review in reviews.open_reviews(tx.session, return_.id):
         if review.status == reviews.ASKED:
-            reviews.answer(tx, review, text)
-            touch(return_)
-            tx.session.flush()
-            timeline.record(tx, "return.answered", return_id=return_.id, order_id=return_.order_id)
-            return return_
+            return return_, review
     raise Conflict("Nothing was asked that still needs an answer.", state=return_.status)

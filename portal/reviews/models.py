@@ -36,6 +36,8 @@ class Review(Base):
     status: Mapped[str] = mapped_column(String(12), default="open")
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    """When the customer answered what staff had asked last; None while nothing was asked, or the answer is awaited."""
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None] = mapped_column(String(120))

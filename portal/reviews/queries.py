@@ -30,7 +30,7 @@ from portal.reviews.service import (
 )
 from portal.staff.models import User
 
-VIEWS = ("all", "mine", "overdue", "refund_failed", "waiting")
+VIEWS = ("all", "mine", "overdue", "answered", "refund_failed", "waiting")
 SORTS = ("deadline", "newest", "value")
 PER_PAGE = 25
 MAX_PAGE = 100_000
@@ -49,6 +49,7 @@ class QueueRow:
     fact: str
     opened_at: datetime
     due_at: datetime
+    answered_at: datetime | None
     owner_id: int | None
     owner_name: str
     return_id: int | None
@@ -68,6 +69,11 @@ class QueueRow:
     def paused(self) -> bool:
         """True while the customer has to answer."""
         return self.status == ASKED
+
+    @property
+    def answered(self) -> bool:
+        """True when the customer has answered and staff have not decided since."""
+        return self.status == OPEN and self.answered_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,8 @@ def _view(view: str, me: int | None, at: datetime) -> list[ColumnElement[bool]]:
         return [and_(Review.status == OPEN, Review.due_at <= at)]
     if view == "refund_failed":
         return [Review.kind.in_(_REFUND_KINDS)]
+    if view == "answered":
+        return [and_(Review.status == OPEN, Review.answered_at.is_not(None))]
     if view == "waiting":
         return [Review.status == ASKED]
     return []
@@ -216,7 +224,10 @@ class _Tables:
             .scalar_subquery()
         )
         return [
-            *(getattr(Review, name) for name in "id kind status why fact opened_at due_at owner_id".split()),
+            *(
+                getattr(Review, name)
+                for name in "id kind status why fact opened_at due_at answered_at owner_id".split()
+            ),
             func.coalesce(func.nullif(User.name, ""), User.email, "").label("owner_name"),
             self.returns.c.id.label("return_id"),
             self.returns.c.rma,
@@ -279,6 +290,7 @@ def _row(found: Any) -> QueueRow:
         fact=found.fact,
         opened_at=found.opened_at,
         due_at=found.due_at,
+        answered_at=found.answered_at,
         owner_id=found.owner_id,
         owner_name=found.owner_name,
         return_id=found.return_id,

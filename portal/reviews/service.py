@@ -120,8 +120,9 @@ def ask(tx: Tx, review: Review, message: str, note: str = "") -> Review:
     """The customer has to answer first; the deadline stands still until then."""
     if review.status != OPEN:
         raise Conflict("This question does not wait for staff. Nothing was changed.", state=review.status)
-    asked = [*(review.data or {}).get("asked", ()), {"at": tx.at.isoformat(), "by": tx.actor.name, "question": message}]
+    asked = [*turns(review), {"at": tx.at.isoformat(), "by": tx.actor.name, "question": message}]
     review.status = ASKED
+    review.answered_at = None
     review.message = message
     review.note = note or review.note
     review.data = {**(review.data or {}), "asked": asked}
@@ -129,18 +130,42 @@ def ask(tx: Tx, review: Review, message: str, note: str = "") -> Review:
     return review
 
 
-def answer(tx: Tx, review: Review, text: str) -> Review:
-    """The customer has answered: the question is open again, its deadline later by the time that the answer took."""
-    if review.status != ASKED:
-        raise Conflict("Nothing was asked that still needs an answer.", state=review.status)
-    data = dict(review.data or {})
-    asked = [dict(each) for each in data["asked"]]
-    asked[-1] |= {"answer": text, "answered_at": tx.at.isoformat()}
-    review.data = {**data, "asked": asked}
-    review.due_at += max(tx.at - datetime.fromisoformat(asked[-1]["at"]), timedelta(0))
+def answer(tx: Tx, review: Review, text: str, photos: Sequence[int] = ()) -> Review:
+    """The customer has answered: the question is open again, its deadline later by the time that the answer took.
+
+    ``photos`` are the ids of the photos that were sent with it.
+    """
+    begun = _last_turn(review)
+    begun.pop("begun", None)
+    _set_last_turn(review, {**begun, "answer": text, "photos": list(photos), "answered_at": tx.at.isoformat()})
+    review.due_at += max(tx.at - datetime.fromisoformat(begun["at"]), timedelta(0))
     review.status = OPEN
+    review.answered_at = tx.at
     tx.session.flush()
     return review
+
+
+def keep_answer(tx: Tx, review: Review, text: str) -> Review:
+    """Keep what the customer has written so far; staff see an answer only once it is sent."""
+    _set_last_turn(review, {**_last_turn(review), "begun": text})
+    tx.session.flush()
+    return review
+
+
+def turns(review: Review) -> list[dict[str, Any]]:
+    """What was asked and answered, the oldest first: ``question``, ``by``, ``at``, and with an answer ``answer``, ``photos``
+    (ids) and ``answered_at``; ``begun`` is an answer that was not sent yet."""
+    return [dict(each) for each in (review.data or {}).get("asked", ())]
+
+
+def _last_turn(review: Review) -> dict[str, Any]:
+    if review.status != ASKED:
+        raise Conflict("Nothing was asked that still needs an answer.", state=review.status)
+    return turns(review)[-1]
+
+
+def _set_last_turn(review: Review, turn: dict[str, Any]) -> None:
+    review.data = {**(review.data or {}), "asked": [*turns(review)[:-1], turn]}
 
 
 def assign(tx: Tx, review_id: int, owner_id: int | None) -> Review:

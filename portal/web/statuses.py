@@ -96,6 +96,7 @@ LOOKS: dict[str, dict[str, Look]] = {
     "review": {
         "open": _GOODS["under_review"],
         "asked": _GOODS["asked"],
+        "answered": Look("amber", _l("Answered")),
         "approved": _GOODS["authorized"],
         "refused": _GOODS["rejected"],
         "settled": Look("green", _l("Settled")),

@@ -30,6 +30,7 @@ VIEWS = (
     "booked",
     "papers",
     "status",
+    "answer",
     "gifts",
 )
 """The modules with views, in the order in which a customer meets them."""

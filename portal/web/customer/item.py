@@ -234,14 +234,7 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         discounted=line.discount_minor > 0,
         photo_title=_photo_title(offer) if offer else "",
         photo_why=str(offer.photo_cause.params.get("say") or "") if offer and offer.photo_cause else "",
-        photos=[
-            {
-                "src": url_for("customer.photo", name=photos.url_name(each)),
-                "alt": each.file_name,
-                "remove_value": each.id,
-            }
-            for each in basket.photos_of(choice)
-        ],
+        photos=[photos.tile(each, removable=True) for each in basket.photos_of(choice)],
         most_photos=MAX_PER_LINE,
         questions=[(each, f"{ANSWER}{each.name}", choice.answers.get(each.name, "")) for each in offer.questions]
         if offer and not (offer.refusal and not choice.ask)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from flask import Response, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
@@ -11,52 +14,54 @@ from portal import ids
 from portal.errors import NotFound
 from portal.orders.models import Order
 from portal.returns.models import Draft, Photo, Return, ReturnLine
-from portal.returns.photos import MAX_BYTES, check_count
+from portal.returns.photos import MAX_BYTES, Stored, check_count
+from portal.reviews.models import Review
 from portal.web.customer import grants
 from portal.web.customer.base import command, limit_writes, pages, ports, read
 
 _KIND = "photos"
 
 
-def uploads() -> list[FileStorage]:
-    """The photos that came with this form; an empty file field sends one without a name."""
-    return [file for file in request.files.getlist("photo") if file.filename]
+def uploads(field: str = "photo") -> list[FileStorage]:
+    """The photos that came in this field of the form; an empty file field sends one without a name."""
+    return [file for file in request.files.getlist(field) if file.filename]
 
 
-def add(token: str, line_id: int, files: list[FileStorage]) -> None:
-    """Keep the photos for the order line, all or none. Raises `Invalid` naming the file and the way out.
+@contextmanager
+def stored(files: Sequence[FileStorage]) -> Iterator[list[Stored]]:
+    """The photos, written anew and in storage before any transaction begins; deleted again when the block fails.
 
-    Pictures are read and stored before the transaction; what was stored for nothing is deleted again.
+    Raises `Invalid` naming the file and the way out.
     """
-    limit_writes()
-    with read() as session:
-        check_count(_count(session, token, line_id), len(files))
     made = []
     for file in files:
         # One byte more than allowed is enough to know that there is too much.
         encoded = ports().photos.reencode(file.stream.read(MAX_BYTES + 1), file.filename or "")
-        made.append((f"{_KIND}/{ids.new_token()}.jpg", encoded, _name(file.filename or "")))
+        made.append(Stored(f"{_KIND}/{ids.new_token()}.jpg", _name(file.filename or ""), encoded))
     kept = []
     try:
-        for key, encoded, _file_name in made:
-            ports().files.put(key, encoded.data)
-            kept.append(key)
-        with command() as tx:
-            draft = tx.session.scalar(select(Draft).where(Draft.token == token).with_for_update())
-            if draft is None or draft.return_id is not None:
-                raise NotFound("There is no such draft.")
-            check_count(_count(tx.session, token, line_id), len(made))
-            for key, encoded, file_name in made:
-                tx.session.add(
-                    Photo(
-                        key=key, draft_id=draft.id, order_line_id=line_id, file_name=file_name, added_at=tx.at,
-                        media_type=encoded.media_type, width=encoded.width, height=encoded.height, bytes=len(encoded.data),
-                    )
-                )  # fmt: skip
+        for each in made:
+            ports().files.put(each.key, each.picture.data)
+            kept.append(each.key)
+        yield made
     except BaseException:
         for key in kept:
             ports().files.delete(key)
         raise
+
+
+def add(token: str, line_id: int, files: list[FileStorage]) -> None:
+    """Keep the photos for the order line, all or none. Raises `Invalid` naming the file and the way out."""
+    limit_writes()
+    with read() as session:
+        check_count(_count(session, token, line_id), len(files))
+    with stored(files) as made, command() as tx:
+        draft = tx.session.scalar(select(Draft).where(Draft.token == token).with_for_update())
+        if draft is None or draft.return_id is not None:
+            raise NotFound("There is no such draft.")
+        check_count(_count(tx.session, token, line_id), len(made))
+        for each in made:
+            tx.session.add(Photo.of(each, tx.at, order_line_id=line_id, draft_id=draft.id))
 
 
 def remove(token: str, line_id: int, photo_id: int) -> None:
@@ -75,9 +80,13 @@ def remove(token: str, line_id: int, photo_id: int) -> None:
     ports().files.delete(key)
 
 
-def url_name(photo: Photo) -> str:
-    """The photo's name in its address."""
-    return photo.key.removeprefix(f"{_KIND}/")
+def tile(photo: Photo, *, removable: bool = False) -> dict[str, object]:
+    """One photo as the page shows it."""
+    found: dict[str, object] = {
+        "src": url_for("customer.photo", name=photo.key.removeprefix(f"{_KIND}/")),
+        "alt": photo.file_name,
+    }
+    return found | {"remove_value": photo.id} if removable else found
 
 
 @pages.get("/photo/<name>")
@@ -88,7 +97,8 @@ def photo(name: str) -> Response:
         .select_from(Photo)
         .outerjoin(Draft, Draft.id == Photo.draft_id)
         .outerjoin(ReturnLine, ReturnLine.id == Photo.return_line_id)
-        .outerjoin(Return, Return.id == ReturnLine.return_id)
+        .outerjoin(Review, Review.id == Photo.review_id)
+        .outerjoin(Return, Return.id == func.coalesce(ReturnLine.return_id, Review.return_id))
         .outerjoin(Order, Order.id == Return.order_id)
         .where(Photo.key == f"{_KIND}/{name[:100]}")
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from flask import flash, request
+from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock, ids
-from portal.errors import Conflict, Invalid, NotFound
+from portal.errors import NotFound
 from portal.labels import service as labels
 from portal.money import Money
 from portal.notices.links import read_status_key
@@ -21,11 +21,10 @@ from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
 from portal.refunds.queries import MoneyView, let_go, money_of_return
-from portal.returns import lifecycle, service
+from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, payable_quote
 from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
-from portal.reviews.models import Review
 from portal.reviews.service import ASKED, open_reviews
 from portal.timeline import entries_for_return
 from portal.web.customer import grants
@@ -33,8 +32,6 @@ from portal.web.customer.amounts import pay_to, pieces_for, pots, tax_note
 from portal.web.customer.base import (
     Errors,
     LookupNeeded,
-    command,
-    limit_writes,
     money,
     page,
     pages,
@@ -42,7 +39,6 @@ from portal.web.customer.base import (
     read,
     see,
     speech,
-    typed,
 )
 from portal.web.customer.booked import can_cancel
 from portal.web.customer.items import name_of
@@ -51,10 +47,10 @@ from portal.web.customer.papers import find_own
 from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell
+from portal.web.customer.talk import Talk, talk_of
 from portal.web.customer.words import _
 from portal.web.statuses import RELEASED
 
-LONGEST_ANSWER = 4_000
 Answer = Response | tuple[str, int]
 
 
@@ -72,35 +68,7 @@ def status(rma: str) -> Answer:
     with read() as session:
         return_ = find_own(session, rma)
         # A number that does not exist and one that is somebody else's get the very same page.
-        return track_page(rma[:20], "") if return_ is None else _show(session, return_)
-
-
-@pages.post("/returns/<rma>/answer")
-def answer(rma: str) -> Answer:
-    """The customer's answer to a question of the shop's."""
-    limit_writes()
-    text = typed("answer", LONGEST_ANSWER)
-    with read() as session:
-        return_ = find_own(session, rma)
-        if return_ is None:
-            return track_page(rma[:20], "")
-        if not text:
-            return _show(session, return_, [("answer", _("Write your answer"))])
-        number, name = return_.rma, return_.order.customer_name
-    try:
-        with command(name) as tx:
-            service.answer_question(tx, number, text)
-    except Invalid:
-        with read() as session:
-            again = find_own(session, rma)
-            if again is None:
-                raise
-            return _show(session, again, [("answer", _("Write your answer in plain text, without special characters"))])
-    except Conflict:
-        flash(_("We have your answer already. Thank you."), "green")
-        return see("status", rma=number)
-    flash(_("Thank you. We have your answer and go on."), "green")
-    return see("status", rma=number)
+        return track_page(rma[:20], "") if return_ is None else show(session, return_)
 
 
 @pages.get("/order/<path:number>/returns")
@@ -121,7 +89,8 @@ def returns(number: str) -> Answer:
         )
 
 
-def _show(session: Session, return_: Return, errors: Errors | None = None) -> tuple[str, int]:
+def show(session: Session, return_: Return, errors: Errors | None = None) -> tuple[str, int]:
+    """The page; with ``errors`` that came of an answer, what was typed is on it."""
     shop = ports().shop
     order = get_order(session, return_.order.number)
     known = grants.knows_buyer(return_.rma, order.number)
@@ -135,6 +104,7 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
     label = labels.find_label(session, return_.id)
     quote = payable_quote(session, return_)
     to = pay_to(order, knows_buyer=known)
+    talk = talk_of(session, return_, reviews, knows_buyer=known)
     told = tell(return_, view, entries, reviews, shop, clock.now(), to)
     names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
     return page(
@@ -160,8 +130,9 @@ def _show(session: Session, return_: Return, errors: Errors | None = None) -> tu
             for line in return_.lines
         ],
         refusals=_refusals(return_),
-        question=_question(asked),
-        answer=typed("answer", LONGEST_ANSWER),
+        talk=talk,
+        answer=request.form.get("answer", talk.begun),
+        message=_message(return_, talk),
         has_code=label is not None and return_.status == lifecycle.AUTHORIZED,
         can_cancel=can_cancel(return_),
         owner=grants.order_grant(order.number) is not None,
@@ -253,6 +224,12 @@ def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str
     return return_.status, RELEASED if view.let_go and line.resolution == REFUND else line.resolution
 
 
+def _message(return_: Return, talk: Talk) -> str:
+    """What staff last told the customer, unless it is a question, which stands beside its answer."""
+    questions = (talk.question, *(each.question for each in talk.said))
+    return "" if return_.message in questions else return_.message
+
+
 def _refusals(return_: Return) -> list[tuple[str, str]]:
     """Why items were refused, in the policy's words; where the shop has written its own, that message stands alone."""
     words = speech().wording()
@@ -261,7 +238,3 @@ def _refusals(return_: Return) -> list[tuple[str, str]]:
         for line in return_.lines
         if line.status == "refused" and line.answer == REFUSE
     ]
-
-
-def _question(asked: Review | None) -> str:
-    return asked.message if asked is not None else ""

@@ -95,6 +95,8 @@ def looks(row: QueueRow) -> tuple[str, str]:
     """Which badge stands beside a question: who acts next."""
     if row.paused:
         return "review", "asked"
+    if row.answered:
+        return "review", "answered"
     # A chargeback stops refunds before they are sent; only where it names a refund has one failed.
     if row.kind == kinds.REFUND_FAILED or (row.kind == kinds.DISPUTE and row.refund_id is not None):
         return "refund", "failed"
@@ -134,7 +136,9 @@ def shown(row: QueueRow, now: datetime, zone: str) -> dict[str, Any]:
         }
         if row.value
         else {},
-        "deadline": words.deadline(row.due_at, row.opened_at, now, zone, paused=row.paused),
+        "deadline": words.deadline(
+            row.due_at, row.opened_at, now, zone, paused=row.paused, answered_at=row.answered_at
+        ),
         "badge": looks(row),
         "initials": initials(row.owner_name) if row.owner_id else "",
     }
@@ -198,6 +202,7 @@ def _views(filters: Filters, counts: dict[str, int]) -> list[dict[str, Any]]:
         "all": _("All"),
         "mine": _("Mine"),
         "overdue": _("Overdue"),
+        "answered": _("Answered"),
         "refund_failed": _("Refund failed"),
         "waiting": _("Waiting for customer"),
     }
@@ -238,7 +243,7 @@ def _csv_row(row: QueueRow) -> tuple[object, ...]:
         row.why,
         row.fact,
         row.kind,
-        row.status,
+        "answered" if row.answered else row.status,
         row.opened_at.isoformat(),
         row.due_at.isoformat(),
         row.owner_name,

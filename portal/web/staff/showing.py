@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,14 +58,15 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     label = find_label(session, return_.id)
     names = {each.order_line.ref: name_of(each.order_line) for each in return_.lines}
     chosen = next((each for each in return_.lines if each.order_line.ref == line), _first_to_decide(return_))
+    shown = _photos(return_, photos)
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
         "first_name": (return_.order.customer_name or return_.email or _("the customer")).split()[0],
         "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
-        "reviews": [_question(each, return_, now, shop.timezone) for each in open_],
-        "items": [_item(each, quote, photos.get(each.id, [])) for each in return_.lines],
+        "reviews": [_question(each, return_, now, shop.timezone, shown) for each in open_],
+        "items": [_item(each, quote, [shown[photo.id] for photo in photos.get(each.id, ())]) for each in return_.lines],
         "rules": why.rules(chosen, len(photos.get(chosen.id, []))),
         "why": why.explained(load_book(session), return_.order, chosen),
         "rules_of": chosen.order_line.ref,
@@ -116,16 +118,32 @@ def _first_to_decide(return_: Return) -> ReturnLine:
     return next((line for line in return_.lines if line.status == "review"), return_.lines[0])
 
 
-def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict[str, Any]:
+def _photos(return_: Return, photos: Mapping[int, Sequence[Photo]]) -> dict[int, dict[str, str]]:
+    """Every photo of the return as the page shows it, by its id."""
+    return {
+        photo.id: {
+            "src": url_for("staff.photo", rma=return_.rma, photo_id=photo.id),
+            "alt": _("%(name)s, photo %(number)s", name=name_of(line.order_line), number=number),
+        }
+        for line in return_.lines
+        for number, photo in enumerate(photos.get(line.id, ()), start=1)
+    }
+
+
+def _question(
+    review: Review, return_: Return, now: datetime, zone: str, photos: Mapping[int, dict[str, str]]
+) -> dict[str, Any]:
     paused = review.status == questions.ASKED
     talk = [
         {
             "question": each["question"],
             "by": each["by"],
             "at": words.when(datetime.fromisoformat(each["at"]), now, zone),
+            "answered": words.when(datetime.fromisoformat(each["answered_at"]), now, zone) if "answer" in each else "",
             "answer": each.get("answer", ""),
+            "photos": [photos[photo] for photo in each.get("photos", ()) if photo in photos],
         }
-        for each in (review.data or {}).get("asked", ())
+        for each in questions.turns(review)
     ]
     sentences: list[str] = []
     if review.kind in (questions.POLICY, questions.ASKED_US):
@@ -144,14 +162,17 @@ def _question(review: Review, return_: Return, now: datetime, zone: str) -> dict
         "why": review.why,
         "sentences": sentences or [review.fact if review.fact not in _SAID else ""],
         "status": review.status,
+        "badge": "asked" if paused else "answered" if review.answered_at is not None else "",
         "paused": paused,
         "talk": talk,
         "owner_id": review.owner_id,
-        "deadline": words.deadline(review.due_at, review.opened_at, now, zone, paused=paused),
+        "deadline": words.deadline(
+            review.due_at, review.opened_at, now, zone, paused=paused, answered_at=review.answered_at
+        ),
     }
 
 
-def _item(line: ReturnLine, quote: Quote, photos: list[Photo]) -> dict[str, Any]:
+def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> dict[str, Any]:
     article = line.order_line
     quoted = next((each for each in quote.lines if each.line == article.ref), None)
     wants = {
@@ -178,13 +199,7 @@ def _item(line: ReturnLine, quote: Quote, photos: list[Photo]) -> dict[str, Any]
         "goes": words.disposition(line.disposition) if line.disposition else "",
         "status": line.status if line.status in ("review", "refused", "canceled") else "accepted",
         "amount": words.amount(quoted.total_minor, quote.currency) if quoted is not None else "—",
-        "photos": [
-            {
-                "src": url_for("staff.photo", rma=line.return_.rma, photo_id=photo.id),
-                "alt": _("%(name)s, photo %(number)s", name=name_of(article), number=number),
-            }
-            for number, photo in enumerate(photos, start=1)
-        ],
+        "photos": photos,
     }
 
 

@@ -34,8 +34,16 @@ class Deadline:
     at: datetime
 
 
-def deadline(due_at: datetime, opened_at: datetime, now: datetime, zone: str, *, paused: bool) -> Deadline:
-    """The deadline of a question as the queue shows it."""
+def deadline(
+    due_at: datetime,
+    opened_at: datetime,
+    now: datetime,
+    zone: str,
+    *,
+    paused: bool,
+    answered_at: datetime | None = None,
+) -> Deadline:
+    """The deadline of a question as the queue shows it; since its answer, where the customer has given one."""
     state = deadline_state(due_at, now, paused=paused)
     if state == "paused":
         return Deadline(state, _("Paused"), _("Waiting for the customer"), due_at)
@@ -45,7 +53,12 @@ def deadline(due_at: datetime, opened_at: datetime, now: datetime, zone: str, *,
         words = _("Due in %(span)s", span=span(due_at - now, exact=True))
     else:
         words = when(due_at, now, zone)
-    return Deadline(state, words, _("Waiting %(span)s", span=span(now - opened_at)), due_at)
+    since = (
+        _("Waiting %(span)s", span=span(now - opened_at))
+        if answered_at is None
+        else _("Answered %(span)s ago", span=span(now - answered_at))
+    )
+    return Deadline(state, words, since, due_at)
 
 
 def span(length: timedelta, *, exact: bool = False) -> str:
@@ -174,6 +187,7 @@ def ledger_kind(code: str) -> str:
 
 
 TONES: Mapping[str, str] = {
+    "return.answered": "amber",
     "return.review_opened": "amber",
     "review.opened": "amber",
     "return.questioned": "amber",
@@ -219,6 +233,9 @@ def event(what: str, data: Mapping[str, Any] | None) -> str:
             return _("E-mail sent: %(kind)s", kind=kind_) if sent else _("E-mail not sent: %(kind)s", kind=kind_)
         case "review.assigned":
             return _("Assigned to %(name)s", name=known["to"]) if known.get("to") else _("Owner removed")
+        case "return.answered" if known.get("photos"):
+            photos = ngettext("%(num)s photo", "%(num)s photos", int(known["photos"]))
+            return _("The customer answered, %(photos)s", photos=photos)
     return _plain().get(what, what)
 
 

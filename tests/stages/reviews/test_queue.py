@@ -82,7 +82,7 @@ def test_the_oldest_deadline_comes_first_and_views_are_counted(database: Databas
     do(database, prepare)
     page = show(database, me=maya)
     assert numbers(page) == [late, asked, mine, failed, failed]
-    assert page.counts == {"all": 5, "mine": 1, "overdue": 1, "refund_failed": 1, "waiting": 1}
+    assert page.counts == {"all": 5, "mine": 1, "overdue": 1, "answered": 0, "refund_failed": 1, "waiting": 1}
     assert [
         numbers(show(database, view=view, me=maya)) for view in ("mine", "overdue", "refund_failed", "waiting")
     ] == [
@@ -92,6 +92,12 @@ def test_the_oldest_deadline_comes_first_and_views_are_counted(database: Databas
         [asked],
     ]
     assert next(row for row in page.rows if row.rma == mine).owner_name == "Maya Okafor"
+    do(database, lambda tx: returns.answer_question(tx, asked, "The second"))
+    page = show(database, view="answered")
+    assert (numbers(page), page.counts["answered"], page.counts["waiting"]) == ([asked], 1, 0)
+    assert page.rows[0].answered
+    do(database, lambda tx: returns.ask(tx, asked, message="And which size?"))
+    assert numbers(show(database, view="answered")) == []
     assert numbers(show(database, view="mine")) == []
 
 

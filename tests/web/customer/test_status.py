@@ -325,7 +325,7 @@ def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Ma
     assert inline_code(page) == []
     empty = priya.post(f"/returns/{rma}/answer", {"answer": " "}, form=f"/returns/{rma}")
     assert empty.status_code == 422
-    assert text_of(empty).count("Write your answer") == 2
+    assert text_of(empty).count("Write your answer, or add a photo") == 2
     away = priya.post(f"/returns/{rma}/answer", {"answer": "Yes, it is."}, form=f"/returns/{rma}")
     assert away.headers["Location"] == f"/returns/{rma}"
     text = text_of(priya.get(f"/returns/{rma}"))

@@ -134,7 +134,7 @@ def test_views_count_and_filter(lead: Browser, shop: Shop, database: Database) -
         page = lead.page(f"/staff/?view={view}")
         assert {rma for rma in (mine, late, asked, plain) if f"/staff/returns/{rma}" in page} == rmas, view
     seen = words(html)
-    assert "All 4 Mine 1 Overdue 1 Refund failed 0 Waiting for customer 1" in seen
+    assert "All 4 Mine 1 Overdue 1 Answered 0 Refund failed 0 Waiting for customer 1" in seen
     assert "Paused" in seen
     assert "Asked" in seen
 
