@@ -14,7 +14,7 @@ from sqlalchemy.orm.util import identity_key
 from portal.errors import NotFound
 from portal.orders.models import Order, Payment
 from portal.refunds.lifecycle import HOLDING
-from portal.refunds.models import Refund
+from portal.refunds.models import Goodwill, Refund
 from portal.returns.holding import held_orders, read_behind_lock
 from portal.returns.models import Return
 
@@ -100,10 +100,12 @@ def lock_return(session: Session, return_id: int) -> tuple[Return, list[int]]:
 
 
 _ORDERS_OF_REFUND = (
-    select(Payment.order_id, Return.order_id)
+    select(Payment.order_id, Order.id, Order.replaces_return_id)
     .select_from(Refund)
     .join(Payment, Payment.id == Refund.payment_id)
     .outerjoin(Return, Return.id == Refund.return_id)
+    .outerjoin(Goodwill, Goodwill.id == Refund.goodwill_id)
+    .join(Order, Order.id == func.coalesce(Return.order_id, Goodwill.order_id, Payment.order_id))
     .where(Refund.id == bindparam("id"))
 )
 _REFUND = (
@@ -115,11 +117,12 @@ _REFUND = (
 
 
 def lock_refund(session: Session, refund_id: int) -> tuple[Refund, Payment]:
-    """The refund and its payment, fresh, with their orders held."""
+    """The refund and its payment, fresh, with all orders of its money held: a sibling of it may be on another one's payment."""
     found = session.connection().execute(_ORDERS_OF_REFUND, {"id": refund_id}).one_or_none()
     if found is None:
         raise NotFound("There is no such refund.")
-    lock_orders(session, [order_id for order_id in found if order_id is not None])
+    of_payment, about, replaces = found
+    lock_orders(session, [of_payment, about] if replaces is None else [of_payment, *order_chain(session, about)])
     refund, payment = session.execute(_REFUND, {"id": refund_id}).one()
     return refund, payment
 

@@ -6,11 +6,27 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select, text
 
 from portal import clock, jobs
+from portal.db import Actor, Tx
 from portal.errors import PortalError
-from portal.refunds import actions, payout, reconcile, submit, webhooks
+from portal.refunds import (
+    actions,
+    credit_notes,
+    goodwill,
+    payout,
+    reconcile,
+    second,
+    settle,
+    submit,
+    undo,
+    webhooks,
+)
+from portal.refunds.goodwill import Gift
+from portal.refunds.models import Refund
 from portal.refunds.signatures import sign
+from portal.refunds.tenders import lock_orders, lock_refund
 from tests.stages.refunds.world import STAFF, World
 
 
@@ -208,4 +224,59 @@ def test_planning_and_settling_of_one_return_together(pg_world: World) -> None:
     sending = [lambda number=number: submit.submit(world.database, world.gateway, number) for number in refunds]
     _only(_together(*sending, touch, touch), jobs.Later)
     assert world.status(return_id) == "closed"
+    world.check_books()
+
+
+@pytest.mark.parametrize("act", ["take back", "credit note", "second person", "again"])
+def test_a_gift_over_two_orders_waits_at_the_newer_one_and_holds_nothing_meanwhile(pg_world: World, act: str) -> None:
+    # Somebody holds the replacement's order and takes the first order after it, as every payout does.
+    from portal.orders.models import Order, Payment
+
+    world = pg_world
+    origin = world.order(5000)
+    returned = world.return_(origin, 1000, status="closed")
+    bought = world.stripe.pay(4000, "gbp", "pm_card_pendingRefund").id
+    paid = Payment(position=1, payment_intent=bought, captured_minor=4000, currency="GBP", method="Visa")
+    child = world.order_with([paid], 4000)
+    with world.database.transaction() as tx:
+        tx.session.get_one(Order, child).replaces_return_id = returned
+    with world.database.transaction(STAFF) as tx:
+        gift = goodwill.give(tx, child, Gift(6000), reason="late", command_key="g" * 20, shop=world.shop).id
+    with world.database.read() as session:
+        parts = list(session.scalars(select(Refund.id).where(Refund.goodwill_id == gift).order_by(Refund.id)))
+        oldest = next(each for each in parts if session.get_one(Refund, each).payment.order_id == origin)
+    number = world.refund(oldest).public_id
+    with world.database.transaction() as tx:
+        for each in parts:
+            refund, payment = lock_refund(tx.session, each)
+            if act == "second person":
+                settle.hold_back(tx, refund, payment, "second_person", "much")
+            elif act == "again":
+                settle.lose(tx, refund, payment, status="failed", code="declined", sentence="no")
+    doing: dict[str, Callable[[Tx], object]] = {
+        "take back": lambda tx: undo.take_back(tx, number, "a mistake"),
+        "credit note": lambda tx: credit_notes.issue_for_gift(tx, oldest, world.shop),
+        "second person": lambda tx: second.approve(tx, number, "seen"),
+        "again": lambda tx: actions.retry(tx, number, "again"),
+    }
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with world.database.transaction(Actor("staff", "Maya", 77)) as tx:
+                doing[act](tx)
+        except BaseException as error:
+            raised.append(error)
+
+    with world.database.transaction() as tx:
+        lock_orders(tx.session, [child])
+        waiting = threading.Thread(target=run)
+        waiting.start()
+        for_us = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        while not tx.session.scalar(text(for_us)):
+            assert waiting.is_alive(), "it did not wait for whoever holds the order of the gift"
+            waiting.join(0.01)
+        lock_orders(tx.session, [origin])
+    waiting.join()
+    assert raised == []
     world.check_books()
