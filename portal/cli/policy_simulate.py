@@ -14,8 +14,8 @@ from portal.cli.orders import Bar
 from portal.cli.policy import load_policy_file, policy, read_policy_text
 from portal.money import Money
 from portal.policy.tally import ANSWERS, MONEY, Comparison
-from portal.policybook.service import load_book
-from portal.policybook.simulation import ASKED_AFTER, Sample, Simulation
+from portal.policybook.service import get_version, load_book, load_version
+from portal.policybook.simulation import Sample, Simulation, telling_day
 from portal.returns.simulation import simulate as try_on_the_past
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,9 +48,7 @@ SHOWN = 20
 @click.option(
     "--asked-after",
     type=click.IntRange(0, 3650),
-    default=ASKED_AFTER,
-    show_default=True,
-    help="Days after delivery at which sold lines are asked about.",
+    help="Days after delivery at which sold lines are asked about; the last day of the longest window that changes by default.",
 )
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
@@ -60,7 +58,7 @@ def simulate(
     sample: int | None,
     against: int | None,
     years: int,
-    asked_after: int,
+    asked_after: int | None,
     processes: int,
     as_json: bool,
 ) -> None:
@@ -69,17 +67,19 @@ def simulate(
     Past returns are asked again with the facts that were stored with them. Every sold line is asked about on its own, for a
     change of mind and for a fault. Money is what is given without a person; what a person decides stands apart.
     """
-    load_policy_file(file)
+    loaded = load_policy_file(file)
     database, now = ports().database, clock.now()
     first = since.date() if since else clock.local_date(now, ports().shop.timezone) - timedelta(days=365)
     with database.read() as session:
         version = against or load_book(session).current(now)[0]
+        before = load_version(get_version(session, version))
+    day = telling_day(before, loaded) if asked_after is None else asked_after
     with Bar() as bar:
         found = try_on_the_past(
             database,
             read_policy_text(file),
             against=version,
-            sample=Sample(first, sample, years, asked_after),
+            sample=Sample(first, sample, years, day),
             progress=bar,
             processes=processes,
         )
@@ -118,6 +118,9 @@ def report(found: Simulation) -> list[str]:
     for example in found.examples:
         turned = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in example.answers.items() if a != b)
         lines.append(f"  for example order {example.order} line {example.line} ({example.name}): {turned}")
+    lines += [
+        f"  “{name}” holds for no order of these; check its words against those of your goods" for name in found.unused
+    ]
     return lines
 
 

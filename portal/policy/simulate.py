@@ -214,8 +214,9 @@ class Lines:
 class LineTrial:
     """Both policies asked about sold lines, each whole line on its own, once for an ordinary reason and once for a fault."""
 
-    def __init__(self, before: Ask, after: Ask) -> None:
-        self._before, self._after = before, after
+    def __init__(self, before: Ask, after: Ask, met: Callable[[Facts], None] = lambda facts: None) -> None:
+        """``met`` is told of every kind of line there is, by the facts of its first one."""
+        self._before, self._after, self._met = before, after, met
         self._numbers = Numbers()
         self._by_outcome: dict[Hashable, int] = {}
         self._kinds: list[_Kind] = []
@@ -278,6 +279,7 @@ class LineTrial:
         return [(line, dict(zip(names, answers, strict=True))) for answers, line in found.items()]
 
     def _decide(self, facts: Facts) -> int:
+        self._met(facts)
         currency = facts.order.currency or ""
         decided, priced = [], []
         outcome: list[Hashable] = [currency]

@@ -17,14 +17,31 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from portal import jobs
 from portal.db import Base, Tx
 from portal.errors import Invalid, NotFound
-from portal.policy.loader import load_policy
+from portal.policy.decision import OTHERWISE
+from portal.policy.loader import Policy, load_policy
 from portal.policy.tally import Comparison
 from portal.policybook.service import load_book
 
 MAX_YEARS = 20
 MAX_ASKED_AFTER = 3650
 ASKED_AFTER = 14
-"""Days after delivery at which sold lines are asked about, unless somebody says otherwise."""
+"""Days after delivery at which sold lines are asked about where nothing else suggests itself."""
+
+
+def telling_day(before: Policy, after: Policy) -> int:
+    """So many days after delivery a sold line is asked about, unless somebody says otherwise, so that the answers tell most
+    of two policies: on the last day of the longest window that only one of them gives, else of the one that both usually give.
+
+    A day inside the legal withdrawal would tell nothing: the laws raise both policies to the same there.
+    """
+    said = [
+        {OTHERWISE: each.otherwise["window"]} | {rule.name: rule.sets.get("window") for rule in each.rules}
+        for each in (before, after)
+    ]
+    names = [name for name in said[0] | said[1] if said[0].get(name) != said[1].get(name)] or [OTHERWISE]
+    windows = [window for each in said for name in names if (window := each.get(name)) is not None]
+    last = max((window.days + window.grace for window in windows if window.days is not None), default=ASKED_AFTER)
+    return min(last, MAX_ASKED_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,7 @@ class Simulation:
     ``ordinary`` and ``fault`` are all sold lines, asked about for a change of mind and for a fault.
 
     ``against`` is the number of the version it is compared with. ``changes`` lists the first `changed_returns` of them.
+    ``unused`` are the rules that could have held for no line that was sold, whatever had been asked for it.
     """
 
     name: str
@@ -107,6 +125,7 @@ class Simulation:
     changed_returns: int
     changes: tuple[ReturnChange, ...]
     examples: tuple[LineChange, ...]
+    unused: tuple[str, ...] = ()
 
     @property
     def asked(self) -> int:
@@ -144,6 +163,7 @@ class Simulation:
                     }
                     for each in self.examples
                 ],
+                "unused_rules": list(self.unused),
             },
         }
 
@@ -181,6 +201,7 @@ class Simulation:
                 )
                 for each in sold["examples"]
             ),
+            tuple(sold.get("unused_rules", ())),
         )
 
 
@@ -211,8 +232,8 @@ class PolicySimulation(Base):
 
 
 def ask(tx: Tx, text: str, *, filename: str, sample: Sample) -> PolicySimulation:
-    """Let a job try the draft ``text`` against the version in force. The same question about the same book, asked within the
-    same day, is the first one again.
+    """Let a job try the draft ``text`` against the version in force. While the same question is being tried, asking it is asking
+    for that; once it is answered, it is tried anew on what was sold and sent back by then.
 
     Raises `policy.PolicyErrors` when the text is no policy, `Invalid` for a sample without sense, `NotFound` when nothing was
     ever published.
@@ -224,7 +245,7 @@ def ask(tx: Tx, text: str, *, filename: str, sample: Sample) -> PolicySimulation
         PolicySimulation.content_hash == policy.content_hash,
         PolicySimulation.against == against,
         PolicySimulation.asked_at >= tx.at.replace(hour=0, minute=0, second=0, microsecond=0),
-        PolicySimulation.state != "failed",
+        PolicySimulation.state.in_(("waiting", "running")),
     )
     for known in tx.session.scalars(same):
         if known.sample == sample.to_json():
@@ -251,11 +272,11 @@ def get(session: Session, number: int) -> PolicySimulation:
     return found
 
 
-def find_latest(session: Session, content_hash: str) -> PolicySimulation | None:
-    """The newest simulation of a policy with this meaning, or None."""
+def find_latest(session: Session, content_hash: str, against: int) -> PolicySimulation | None:
+    """The newest simulation of a policy with this meaning, compared with that version, or None."""
     return session.scalar(
         select(PolicySimulation)
-        .where(PolicySimulation.content_hash == content_hash)
+        .where(PolicySimulation.content_hash == content_hash, PolicySimulation.against == against)
         .order_by(PolicySimulation.id.desc())
         .limit(1)
     )

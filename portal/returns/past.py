@@ -49,13 +49,13 @@ def sold_facts(
         for low in range(first, last + 1, BATCH):
             for lines in sold.read(connection, start, low, min(low + BATCH - 1, last)):
                 for key, times in Counter(lines.keys).items():
-                    known = kinds.get(key) or (_standing(lines.facts(lines.keys.index(key))), 0)
+                    known = kinds.get(key) or (standing(lines.facts(lines.keys.index(key))), 0)
                     kinds[key] = known[0], known[1] + times
             progress(min(low + BATCH, last + 1) - first, last + 1 - first)
     return list(kinds.values())
 
 
-def _standing(facts: Facts) -> Facts:
+def standing(facts: Facts) -> Facts:
     """What is known of a line while nobody has asked for anything."""
     return Facts(
         order=replace(facts.order, returns_so_far=None),

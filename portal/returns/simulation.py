@@ -35,6 +35,7 @@ from portal.returns.days import first_day, move
 from portal.returns.history import ASKED as HISTORY
 from portal.returns.history import History
 from portal.returns.models import Return, ReturnLine
+from portal.returns.past import standing
 from portal.returns.sold import SoldLines
 
 Progress = Callable[[int, int], None]
@@ -79,6 +80,8 @@ class Batch:
     changed: int = 0
     lines: int = 0
     returns: int = 0
+    unused: frozenset[str] = frozenset()
+    """The rules of the draft that could have held for nothing that the process has read so far."""
 
 
 class Reader:
@@ -99,7 +102,13 @@ class Reader:
             policies, tests, asked_after=sample.asked_after, years=sample.years, history=history
         )  # fmt: skip
         self._since = first_day(sample.since, policies[1].zone)
-        self._trial = LineTrial(*self._asks)
+        self._unused = policies[1].rules
+        self._trial = LineTrial(*self._asks, self._meet)
+
+    def _meet(self, facts: Facts) -> None:
+        """A kind of line. What is not known of it before anybody asks for anything might have let a rule hold."""
+        known = standing(facts)
+        self._unused = tuple(rule for rule in self._unused if rule.holds(known) is False)
 
     def work(self, part: Part) -> Batch:
         """One part of the book."""
@@ -112,6 +121,7 @@ class Reader:
         batch.sold = self._trial.run(lines)
         batch.lines = batch.sold[QUESTIONS[0].name].asked
         batch.examples = self._trial.examples
+        batch.unused = frozenset(rule.name for rule in self._unused)
         return batch
 
     def _returns(self, connection: Connection, part: Part) -> Batch:
@@ -230,12 +240,15 @@ def simulate(
         ]
     total = sum(part.last - part.first + 1 for part in parts)
     plan = Plan(database.url, before_source, before_laws, text, sample, every)
-    whole = Batch(sold={question.name: Comparison() for question in QUESTIONS})
+    names = [rule.name for rule in policy.rules]
+    whole = Batch(sold={question.name: Comparison() for question in QUESTIONS}, unused=frozenset(names))
     done = 0
     progress(0, total)
     with ExitStack() as stack:
         for part, found in zip(parts, _run(plan, database, parts, total, processes, stack), strict=True):
             _take_in(whole, found)
+            if part.kind == "lines":
+                whole.unused &= found.unused
             done += part.last - part.first + 1
             progress(done, total)
     return Simulation(
@@ -252,6 +265,8 @@ def simulate(
         whole.changed,
         tuple(whole.changes),
         _examples(database, whole.examples),
+        # Where nothing was sold, nothing is said of any rule.
+        tuple(name for name in names if name in whole.unused and whole.lines),
     )
 
 

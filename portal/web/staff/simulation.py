@@ -2,15 +2,16 @@
 
 In: simulations that a job has stored. Out: the card, and a form that asks for another one. Never: a simulation during a request.
 
-`card(session, content_hash)` makes the context ``simulation`` of ``staff/_simulation.html``.
+`card(session, policy)` makes the context ``simulation`` of ``staff/_simulation.html``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
+from babel.lists import format_list
 from babel.numbers import format_decimal
 from flask import flash, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -19,9 +20,12 @@ from werkzeug.wrappers import Response
 from portal import clock, wording
 from portal.errors import Invalid
 from portal.money import exponent
+from portal.policy.binding import Version
 from portal.policy.diagnostics import PolicyErrors
+from portal.policy.loader import Policy, load_policy
 from portal.policy.tally import Comparison, Tally
 from portal.policybook import drafts, simulation
+from portal.policybook.service import load_book
 from portal.policybook.simulation import PolicySimulation, Sample, Simulation
 from portal.staff import permissions as may
 from portal.web.render import locale
@@ -62,6 +66,7 @@ class Card:
     since: date
     sample: str = ""
     years: int = 0
+    asked_after: int = simulation.ASKED_AFTER
     percent: int = 0
     tried: str = ""
     headline: str = ""
@@ -73,33 +78,52 @@ class Card:
     may_ask: bool = False
     broken: bool = False
     """The draft has errors, so that nothing can be asked."""
+    old: str = ""
+    """Why the result is not about the draft and the version of today any more."""
 
 
-def card(session: Session, content_hash: str | None) -> Card:
-    """The newest simulation of this policy, or the invitation to make one."""
-    found = simulation.find_latest(session, content_hash) if content_hash else None
-    return show(found)
+def card(session: Session, policy: Policy | None) -> Card:
+    """The newest simulation of this draft against the version in force, or the invitation to make one."""
+    live = load_book(session).live(clock.now())
+    found = None
+    if policy is not None and live is not None:
+        found = simulation.find_latest(session, policy.content_hash, live.number)
+    return show(found, policy, live)
 
 
-def show(found: PolicySimulation | None, *, broken: bool = False) -> Card:
-    """A stored simulation in words. Another can be asked for unless the draft is ``broken``."""
-    may_ask = me().may(may.EDIT_POLICY) and not broken
+def show(found: PolicySimulation | None, policy: Policy | None, live: Version | None) -> Card:
+    """A stored simulation in words. Another can be asked for unless the draft has errors (``policy`` is None)."""
+    broken = policy is None
+    may_ask = me().may(may.EDIT_POLICY) and not broken and live is not None
+    day = simulation.ASKED_AFTER if policy is None or live is None else simulation.telling_day(live.policy, policy)
     if found is None:
         since = clock.local_date(clock.now(), ports().shop.timezone)
-        return Card("none", date.fromordinal(since.toordinal() - YEAR), may_ask=may_ask, broken=broken)
+        first = date.fromordinal(since.toordinal() - YEAR)
+        return Card("none", first, asked_after=day, may_ask=may_ask, broken=broken)
     sample = Sample.from_json(found.sample)
+    old = _old(found, policy, live)
     base: dict[str, Any] = {
         "since": sample.since,
         "sample": str(sample.orders or ""),
         "years": sample.years,
+        "asked_after": day if old else sample.asked_after,
         "may_ask": may_ask,
         "broken": broken,
+        "old": old,
         "href": url_for("staff.policy_simulation", number=found.id),
     }
     outcome = found.outcome
     if outcome is None:
         return Card(found.state, percent=found.done * 100 // found.total if found.total else 0, **base)
     return Card("done", **base, **_told(outcome))
+
+
+def _old(found: PolicySimulation, policy: Policy | None, live: Version | None) -> str:
+    if policy is None or policy.content_hash != found.content_hash:
+        return _("The draft was changed after this was tried.")
+    if live is None or live.number != found.against:
+        return _("It’s compared with version %(number)s, which isn’t live any more.", number=found.against)
+    return ""
 
 
 def _told(outcome: Simulation) -> dict[str, Any]:
@@ -153,13 +177,13 @@ def _what_changes(outcome: Simulation) -> list[str]:
         said.append(_("No answer and no last day changes."))
     if not outcome.requests.asked:
         said.append(_("There was no return in this time, so only what was sold is asked about."))
-    said.append(
-        ngettext(
-            "Every line sold is asked about on its own, %(num)s day after delivery.",
-            "Every line sold is asked about on its own, %(num)s days after delivery.",
-            outcome.sample.asked_after,
+    if outcome.unused:
+        said.append(
+            _(
+                "No order of these could have met %(rules)s. Check its words against those of your goods.",
+                rules=format_list([f"“{name}”" for name in outcome.unused], locale=wording.locale_of(locale())),
+            )
         )
-    )
     return said
 
 
@@ -176,6 +200,13 @@ def _tried(outcome: Simulation) -> str:
         said += " " + _("The orders are chosen evenly from all of that time.")
     if sample.years:
         said += " " + ngettext("Dates moved on a year.", "Dates moved on %(num)s years.", sample.years)
+    said += " " + ngettext(
+        "Every line sold was asked about %(num)s day after it was delivered, for a change of mind and as faulty.",
+        "Every line sold was asked about %(num)s days after it was delivered, for a change of mind and as faulty.",
+        sample.asked_after,
+    )
+    if outcome.returns:
+        said += " " + _("Returns were asked about as they were booked.")
     return said
 
 
@@ -281,7 +312,7 @@ def policy_simulation(number: int) -> str:
     """One simulation with every return that changes."""
     with read() as session:
         found = simulation.get(session, number)
-        shown = show(found, broken=_is_broken(session))
+        shown = show(found, *_today(session))
         outcome, asked_by, asked_at = found.outcome, found.asked_by, found.asked_at
     names = {"accept": _("Accepted"), "review": _("Sent to a person"), "refuse": _("Denied")}
     changes = [
@@ -329,8 +360,9 @@ def simulate_policy() -> Response:
     wrong = ""
     with command() as tx:
         try:
-            asked = simulation.ask(tx, drafts.find_draft(tx.session, tx.at).source, filename="draft", sample=_sample())
-            number = asked.id
+            source = drafts.find_draft(tx.session, tx.at).source
+            day = simulation.telling_day(load_book(tx.session).current(tx.at)[1], load_policy(source, "draft"))
+            number = simulation.ask(tx, source, filename="draft", sample=_sample(day)).id
         except PolicyErrors:
             wrong = _("The draft has errors. Put them right, then try it on the past.")
         except Invalid as error:
@@ -346,15 +378,19 @@ def simulate_policy() -> Response:
 def policy_simulations() -> str:
     """The card by itself, for a draft that was never tried or a question that made no sense."""
     with read() as session:
-        invitation = show(None, broken=_is_broken(session))
+        invitation = show(None, *_today(session))
     return render_template("staff/simulation.html", simulation=invitation, changes=[], examples=[], asked_by="")
 
 
-def _is_broken(session: Session) -> bool:
-    return loaded(drafts.find_draft(session, clock.now()).source) is None
+def _today(session: Session) -> tuple[Policy | None, Version | None]:
+    """The draft, unless it has errors, and the version in force."""
+    now = clock.now()
+    return loaded(drafts.find_draft(session, now).source), load_book(session).live(now)
 
 
-def _sample() -> Sample:
+def _sample(day: int) -> Sample:
+    """What the form asks for; ``day`` is when sold lines are asked about where it says nothing of that."""
+
     def number(name: str, default: int | None) -> int | None:
         text = request.form.get(name, "").strip()
         if not text:
@@ -367,4 +403,4 @@ def _sample() -> Sample:
         since = date.fromisoformat(request.form.get("since", ""))
     except ValueError:
         raise Invalid("", {"since": _("Enter the day from which orders are tried, like 2026-01-31")}) from None
-    return Sample(since, number("sample", None), number("years", 0) or 0)
+    return Sample(since, number("sample", None), number("years", 0) or 0, cast(int, number("asked_after", day)))

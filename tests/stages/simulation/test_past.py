@@ -19,11 +19,13 @@ from portal.orders.models import Order
 from portal.policy.analysis import analyse
 from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.loader import load_policy
+from portal.policybook.simulation import Sample
 from portal.returns import facts as gather
 from portal.returns import past
 from portal.returns.past import sold_facts
+from portal.returns.simulation import simulate
 from tests.blank import lay_tables
-from tests.stages.simulation.test_simulation import RULES, fill, text_of
+from tests.stages.simulation.test_simulation import RULES, fill, published, text_of
 
 SINCE = date(2026, 10, 5)
 NEVER_SOLD = [
@@ -96,6 +98,19 @@ def test_what_nothing_sold_could_meet_is_named_and_nothing_else(
 def _open(name: str, facts: Facts) -> bool:
     """The slow facts say that no return was made yet, which the fast ones leave open."""
     return name != "Third return"
+
+
+def test_the_simulation_names_the_same_rules_whatever_day_it_asks_about(shop: Database) -> None:
+    text = text_of([*RULES, *NEVER_SOLD, *COULD_BE])
+    number = published(shop, text_of([]))
+    found = [
+        simulate(
+            shop, text, against=number, sample=Sample(SINCE, asked_after=day), processes=processes, batch=batch
+        ).unused
+        for day, processes, batch in ((0, 1, 25_000), (30, 1, 7), (400, 2, 50))
+    ]
+    assert found == [("Furniture", "Spain", "Fortune", "Spring")] * 3
+    assert simulate(shop, text, against=number, sample=Sample(date(2029, 1, 1))).unused == ()
 
 
 def test_a_shop_that_has_sold_nothing_is_told_nothing(shop: Database) -> None:

@@ -310,6 +310,32 @@ def test_postgresql_gives_what_sqlite_gives(shop: Database, pg_database: Databas
     assert found[0] == found[1]
 
 
+DAYS = "{days: %s, from: delivered, if_undelivered: review}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "day"),
+    [
+        ((30, {}), (30, {}), 30),  # nothing changes: the last day that both give
+        ((30, {}), (45, {}), 45),
+        ((30, {}), (10, {}), 30),
+        ((30, {"Faulty": 365}), (45, {"Faulty": 365}), 45),  # what both say tells nothing
+        ((30, {"Sale": 14}), (30, {"Sale": 20}), 20),
+        ((30, {}), (30, {"Sale": 60}), 60),
+        ((30, {"Sale": 60}), (30, {}), 60),
+        ((30, {}), (9999, {}), 3650),
+    ],
+)
+def test_sold_lines_are_asked_about_on_the_last_day_that_only_one_policy_gives(
+    before: tuple[int, dict[str, int]], after: tuple[int, dict[str, int]], day: int
+) -> None:
+    def made(days: int, rules: dict[str, int]) -> Policy:
+        lines = [f"- {{rule: {name}, set: {{window: {DAYS % many}}}}}" for name, many in rules.items()]
+        return load_policy(text_of(lines, days=days))
+
+    assert stored.telling_day(made(*before), made(*after)) == day
+
+
 def test_a_sample_takes_every_nth_order_and_says_so(shop: Database) -> None:
     number = published(shop, text_of([]))
     whole = simulate(shop, text_of([RULES[7]]), against=number, sample=Sample(date(2026, 10, 1)))
@@ -350,7 +376,7 @@ def test_a_job_shows_its_progress_and_keeps_the_result(shop: Database) -> None:
     run(shop, first)
     with shop.read() as session:
         row = stored.get(session, first)
-        found = stored.find_latest(session, row.content_hash)
+        found = stored.find_latest(session, row.content_hash, row.against)
         assert found is row
         assert (row.state, row.asked_by, row.done) == ("done", "Maya Okafor", row.total)
         outcome = row.outcome

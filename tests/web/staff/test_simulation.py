@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from portal.db import Database
 from portal.policy.loader import load_policy
-from portal.policybook import drafts, simulation
+from portal.policybook import drafts, service, simulation
 from portal.returns.simulation import run
 from tests.stages.returns.trade import MAYA, POLICY, Item
 from tests.web.staff.browser import Browser, cost, links, words
@@ -41,8 +41,14 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
     assert "Tried on 3 orders placed since 1 October 2026, with 3 returns." in said
     assert "£144 less given back" in said
     assert "Past returns: 2 lines that version 1 accepted would be denied." in said
-    assert "For a change of mind: the last day is earlier for 3 lines." in said
-    assert "Every line sold is asked about on its own, 14 days after delivery." in said
+    assert "For a change of mind: 3 lines that version 1 accepted would be denied." in said
+    assert (
+        "No order of these could have met “Christmas orders” and" in said or "No order of these could have met" in said
+    )
+    assert (
+        "Every line sold was asked about 30 days after it was delivered, for a change of mind and as faulty. "
+        "Returns were asked about as they were booked." in said
+    )
     assert "Accepted 3 1 −2" in said
     assert "Denied 0 2 +2" in said
     assert "Given back £199 £55 −£144" in said
@@ -57,7 +63,7 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
 def test_a_draft_that_only_moves_the_last_day_says_so_on_the_page_that_publishes_it(shop: Shop, lead: Browser) -> None:
     shop.order()
     drafted(shop.database, POLICY.replace("window: {days: 30, from: delivered", "window: {days: 45, from: delivered"))
-    run(shop.database, int(asked(lead).rpartition("/")[2]))
+    run(shop.database, int(asked(lead, asked_after="14").rpartition("/")[2]))
     said = lead.words("/staff/policy/publish")
     assert "The same amount given back. For a change of mind: the last day is later for 1 line." in said
     assert "There was no return in this time, so only what was sold is asked about." in said
@@ -76,9 +82,71 @@ def test_the_card_is_found_by_the_meaning_of_the_draft(shop: Shop, lead: Browser
     drafted(shop.database)
     run(shop.database, int(asked(lead).rpartition("/")[2]))
     with shop.database.read() as session:
-        found = simulation.find_latest(session, load_policy(STRICT + "# another comment\n").content_hash)
+        found = simulation.find_latest(session, load_policy(STRICT + "# another comment\n").content_hash, 1)
         assert found is not None
         assert found.asked_by == "Maya Okafor"
+
+
+def days(browser: Browser, address: str) -> str:
+    """What the form offers as the day on which sold lines are asked about."""
+    return str(browser.form(address, "simulations").get("asked_after"))
+
+
+def test_sold_lines_are_asked_about_on_the_day_that_tells_most_or_on_the_one_that_is_asked_for(
+    shop: Shop, lead: Browser
+) -> None:
+    shop.order()
+    longer = POLICY.replace("window: {days: 30, from: delivered", "window: {days: 45, from: delivered")
+    drafted(shop.database, longer)
+    assert days(lead, "/staff/policy") == days(lead, "/staff/policy/simulations") == "45"
+    told = {}
+    for day in ("", "14", "45", "46"):
+        address = asked(lead, asked_after=day)
+        run(shop.database, int(address.rpartition("/")[2]))
+        told[day] = lead.words(address)
+    assert "1 line that version 1 denied would be accepted." in told["45"]
+    assert "asked about 45 days after" in told[""]
+    assert all("denied would be" not in told[day] for day in ("14", "46"))
+    assert days(lead, "/staff/policy") == "46", "as it was asked last"
+
+
+def test_a_result_says_when_the_draft_or_the_live_version_is_another_by_now_and_is_never_given_again(
+    shop: Shop, lead: Browser
+) -> None:
+    shop.order()
+    drafted(shop.database)
+    first = asked(lead)
+    assert asked(lead) == first, "it is being tried"
+    run(shop.database, int(first.rpartition("/")[2]))
+    assert "What this draft would have changed" in lead.words(first)
+    second = asked(lead)
+    assert second != first, "what was sold and sent back may have changed"
+    run(shop.database, int(second.rpartition("/")[2]))
+    drafted(shop.database, STRICT.replace("days: 10", "days: 12"))
+    said = lead.words(second)
+    assert "The draft was changed after this was tried." in said
+    assert "What this draft would have changed" not in said
+    assert "Try it on the past" in lead.words("/staff/policy")
+    third = asked(lead)
+    run(shop.database, int(third.rpartition("/")[2]))
+    assert "The draft was changed" not in lead.words(third)
+    with shop.database.transaction(MAYA) as tx:
+        service.publish(tx, POLICY.replace("over: 300", "over: 200"), filename="x", author="Maya")
+    assert "compared with version 1, which isn’t live any more" in lead.words(third)
+    assert "being tried" not in lead.words("/staff/policy")
+
+
+def test_the_page_names_the_rules_that_no_order_could_have_met(shop: Shop, lead: Browser) -> None:
+    shop.order()
+    rule = "rules:\n  - {rule: Furniture, when: {item.tags: {has: furniture}}, set: {ship_with: [own]}}"
+    drafted(shop.database, POLICY.replace("rules:", rule, 1))
+    address = asked(lead)
+    run(shop.database, int(address.rpartition("/")[2]))
+    for page in (address, "/staff/policy", "/staff/policy/publish"):
+        said = lead.words(page)
+        assert "No order of these could have met" in said
+        assert "“Furniture”" in said
+        assert "“Big returns”" not in said.partition("could have met")[2].partition("Check its words")[0]
 
 
 def test_nonsense_is_explained_and_nothing_is_asked(shop: Shop, lead: Browser) -> None:
@@ -88,6 +156,8 @@ def test_nonsense_is_explained_and_nothing_is_asked(shop: Shop, lead: Browser) -
         ({"sample": "many"}, "Write a whole number"),
         ({"sample": "0"}, "choose at least 1 order"),
         ({"years": "99"}, "choose from 0 to 20 years"),
+        ({"asked_after": "-3"}, "Write a whole number"),
+        ({"asked_after": "9999"}, "choose from 0 to 3650 days"),
     ):
         assert said in lead.words(asked(lead, **fields))
     form = lead.form("/staff/policy/simulations", "simulations")

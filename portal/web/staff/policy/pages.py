@@ -66,7 +66,7 @@ def _rules(session: Session, form: RuleForm | None) -> str:
         otherwise=None if policy is None else shown.otherwise_row(policy, before),
         form=form,
         uses=_uses(session),
-        simulation=simulation.card(session, policy.content_hash if policy is not None else None),
+        simulation=simulation.card(session, policy),
         errors=form.errors if form is not None else {},
         told=form.told if form is not None else {},
     )

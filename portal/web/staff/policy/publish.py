@@ -56,7 +56,7 @@ def _page(errors: dict[str, str], held: dict[str, object]) -> str:
             blocked=shown.blocked(checks),
             warnings=[each for each in checks if each.severity == WARNING],
             notes=[each for each in checks if each.severity == NOTE],
-            simulation=simulation.card(session, policy.content_hash if policy is not None else None),
+            simulation=simulation.card(session, policy),
             errors=errors,
             held=held,
         )
