@@ -24,7 +24,7 @@ TAGS = {
 _ERRORS = {
     400: ("BadRequest", "The body is not JSON, or the request is malformed"),
     401: ("Unauthorized", "No token, or one that is unknown or revoked"),
-    403: ("Forbidden", "The token lacks the scope"),
+    403: ("Forbidden", "The token lacks the scope, or its owner the right to decide this"),
     404: ("NotFound", "Unknown, or somebody else's"),
     405: ("MethodNotAllowed", "This address does not take this method; `Allow` names those it takes"),
     409: ("Conflict", "The state is another one; `state` says which was found"),
@@ -37,7 +37,12 @@ _WITH_BODY = (409, 413, 415)
 _WITH_TOKEN = (401, 403)
 _HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}},
-    403: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750; names the scope"}},
+    403: {
+        "WWW-Authenticate": {
+            "schema": {"type": "string"},
+            "description": "RFC 6750; names the scope that lacks, if one does",
+        }
+    },
     405: {"Allow": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}},
 }

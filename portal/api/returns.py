@@ -9,6 +9,7 @@ from flask import Response
 from sqlalchemy import select
 
 from portal import ids
+from portal.api import authority
 from portal.api.answers import RefundsOut, ReturnOut, ReturnsOut
 from portal.api.base import answer, api, call, caller, perform, ports
 from portal.api.decisions import EXAMPLE, assessment_json, to_wish
@@ -29,6 +30,7 @@ from portal.returns import queries, service
 from portal.returns.holding import lock_return
 from portal.returns.models import Return
 from portal.returns.payable import accounted, keeps_item
+from portal.staff import permissions as may
 
 PDF = "application/pdf"
 
@@ -100,10 +102,11 @@ def get_return(rma: str) -> Response:
         return answer(queries.return_json(session, queries.get_return(session, readable(rma))))
 
 
-def _work(rma: str, act: Callable[[Tx], Return]) -> Response:
-    """Run a command on one return and answer with the return as it then is."""
+def _work(rma: str, permission: str, act: Callable[[Tx], Return]) -> Response:
+    """Run a command on one return, for whose page a ``permission`` is needed, and answer with the return as it then is."""
 
     def run(tx: Tx) -> tuple[int, dict[str, Any]]:
+        authority.check_may(tx.session, permission)
         done = act(tx)
         tx.session.flush()
         return 200, queries.return_json(tx.session, done)
@@ -113,30 +116,51 @@ def _work(rma: str, act: Callable[[Tx], Return]) -> Response:
 
 
 @api.post("/returns/<rma>/authorize")
-@call("returns:write", body=NoteIn, answers=ReturnOut)
+@call(
+    "returns:write",
+    body=NoteIn,
+    answers=ReturnOut,
+    says=authority.SAYS.format(more=", its limit has to reach, and only who may overrule the policy takes a “no” back"),
+)
 def authorize(rma: str, data: NoteIn) -> Response:
     """Say yes: to a wish under review, or to goods that differ from what was agreed."""
-    return _work(
-        rma, lambda tx: service.authorize(tx, rma, note=data.note, message=data.message, expected=data.expected)
-    )
+
+    def act(tx: Tx) -> Return:
+        authority.check_rank(tx.session, lock_return(tx, rma))
+        done = service.authorize(tx, rma, note=data.note, message=data.message, expected=data.expected)
+        authority.check_limit(tx.session, service.payable_quote(tx.session, done).total)
+        return done
+
+    return _work(rma, may.DECIDE, act)
 
 
 @api.post("/returns/<rma>/refuse")
-@call("returns:write", body=NoteIn, answers=ReturnOut)
+@call("returns:write", body=NoteIn, answers=ReturnOut, says=authority.SAYS.format(more=""))
 def refuse(rma: str, data: NoteIn) -> Response:
     """Say no; `message` is what the customer reads."""
-    return _work(rma, lambda tx: service.refuse(tx, rma, note=data.note, message=data.message, expected=data.expected))
+
+    def act(tx: Tx) -> Return:
+        return service.refuse(tx, rma, note=data.note, message=data.message, expected=data.expected)
+
+    return _work(rma, may.DECIDE, act)
 
 
 @api.post("/returns/<rma>/cancel")
-@call("returns:write", body=NoteIn, answers=ReturnOut)
+@call("returns:write", body=NoteIn, answers=ReturnOut, says=authority.SAYS.format(more=""))
 def cancel(rma: str, data: NoteIn) -> Response:
     """Call the return off, before any of it has come."""
-    return _work(rma, lambda tx: service.cancel(tx, rma, by="staff", note=data.note, expected=data.expected))
+    return _work(
+        rma, may.DECIDE, lambda tx: service.cancel(tx, rma, by="staff", note=data.note, expected=data.expected)
+    )
 
 
 @api.post("/returns/<rma>/receive")
-@call("returns:write", body=CountsIn, answers=ReturnOut, says="Several receipts add up to what was announced.")
+@call(
+    "returns:write",
+    body=CountsIn,
+    answers=ReturnOut,
+    says=f"Several receipts add up to what was announced. {authority.SAYS.format(more='')}",
+)
 def receive(rma: str, data: CountsIn) -> Response:
     """Count what has arrived. When the policy sends money on receipt, this is enough."""
 
@@ -150,11 +174,11 @@ def receive(rma: str, data: CountsIn) -> Response:
             decide_within_hours=ports().shop.decide_within_hours,
         )
 
-    return _work(rma, act)
+    return _work(rma, may.RECEIVE, act)
 
 
 @api.post("/returns/<rma>/inspect")
-@call("returns:write", body=CountsIn, answers=ReturnOut)
+@call("returns:write", body=CountsIn, answers=ReturnOut, says=authority.SAYS.format(more=""))
 def inspect(rma: str, data: CountsIn) -> Response:
     """Say in which condition the received goods really are."""
 
@@ -168,7 +192,7 @@ def inspect(rma: str, data: CountsIn) -> Response:
             decide_within_hours=ports().shop.decide_within_hours,
         )
 
-    return _work(rma, act)
+    return _work(rma, may.RECEIVE, act)
 
 
 def _command_key() -> str:

@@ -27,6 +27,8 @@ class Caller:
     token_id: int
     name: str
     scopes: frozenset[str]
+    owner_id: int | None = None
+    """The member of staff who answers for what it decides."""
 
     def may(self, scope: str) -> bool:
         """``write`` includes ``read`` of the same resource; ``admin`` includes everything."""
@@ -76,7 +78,7 @@ def revoke(tx: Tx, *, name: str) -> int:
     return found.rowcount  # type: ignore[attr-defined, no-any-return]
 
 
-_LIVING = select(ApiToken.id, ApiToken.name, ApiToken.scopes).where(
+_LIVING = select(ApiToken.id, ApiToken.name, ApiToken.scopes, ApiToken.owner_id).where(
     ApiToken.digest == bindparam("digest"), ApiToken.revoked_at.is_(None)
 )
 
@@ -87,4 +89,4 @@ def find_caller(connection: Connection, token: str) -> Caller | None:
     Every call asks, so that a token ends the moment it is revoked; a bare connection does it in a quarter of a session's time.
     """
     row = connection.execute(_LIVING, {"digest": _digest(token)}).first()
-    return None if row is None else Caller(row.id, row.name, frozenset(row.scopes))
+    return None if row is None else Caller(row.id, row.name, frozenset(row.scopes), row.owner_id)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from portal import clock, timeline
 from portal.db import Tx
@@ -139,6 +140,11 @@ def _check_amounts(return_: Return, chosen: list[ReturnLine], amounts: Mapping[s
         wrong["note"] = "say why the amount is changed; staff and the record need it"
     if wrong:
         raise Invalid("The amount can't be changed like this.", wrong)
+
+
+def overrules(session: Session, return_: Return) -> bool:
+    """Whether a yes to this return goes against what the policy says of it, or takes a "no" or an expiry back."""
+    return return_.status in lifecycle.ENDED or bool(reviews.open_reviews(session, return_.id, reviews.ASKED_US))
 
 
 def refuse(tx: Tx, rma: str, *, message: str = "", note: str = "", expected: Expected = None) -> Return:

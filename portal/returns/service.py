@@ -7,6 +7,7 @@ from portal.returns.decisions import (
     close,
     expire,
     mark_in_transit,
+    overrules,
     refuse,
 )
 from portal.returns.outcome import change_resolution, hand_over, outcomes
@@ -28,6 +29,7 @@ __all__ = [
     "hand_over",
     "mark_in_transit",
     "outcomes",
+    "overrules",
     "payable_quote",
     "refuse",
     "reprice",

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 from portal import clock, timeline
 from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
-from portal.returns import lifecycle, texts
 from portal.returns import service as returns
+from portal.returns import texts
 from portal.returns.holding import lock_return
 from portal.returns.models import Return
 from portal.returns.queries import get_return
@@ -126,8 +126,7 @@ def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
     """Who may approve wishes of the customer may not by that overrule the policy, change amounts, or take a "no" back."""
     if me().may(may.OVERRULE):
         return
-    asked_us = bool(questions.open_reviews(tx.session, return_.id, questions.ASKED_US))
-    if choice == "change" or asked_us or return_.status in lifecycle.ENDED:
+    if choice == "change" or returns.overrules(tx.session, return_):
         raise Forbidden(_("Only a returns lead may overrule the policy, change an amount or take a “no” back."))
 
 
