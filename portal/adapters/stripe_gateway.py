@@ -67,7 +67,10 @@ class StripeGateway:
         }
         options = {"idempotency_key": request.idempotency_key}
         refunds = self._v1().refunds
-        return _refund_view(_ask(lambda: refunds.create(params=form, options=options)))
+        view = _refund_view(_ask(lambda: refunds.create(params=form, options=options)))
+        if view.unreadable:
+            raise _unknown("unreadable_amount", view.unreadable)
+        return view
 
     def read_refund(self, refund_id: str) -> RefundView:
         """See `Gateway`."""
@@ -106,13 +109,13 @@ class StripeGateway:
             payment_intent=payment_intent,
             status=intent["status"],
             currency=currency,
-            captured_minor=from_stripe(captured, currency),
-            refunded_minor=from_stripe(max((charge.get("amount_refunded") or 0) - released, 0), currency),
-            released_minor=from_stripe(released, currency),
+            captured_minor=_readable(captured, currency),
+            refunded_minor=_readable(max((charge.get("amount_refunded") or 0) - released, 0), currency),
+            released_minor=_readable(released, currency),
             method=_method_label(charge.get("payment_method_details") or {}),
             frozen=bool(harmful),
             dispute_status=(harmful or statuses or [""])[0],
-            capturable_minor=from_stripe(intent.get("amount_capturable") or 0, currency),
+            capturable_minor=_readable(intent.get("amount_capturable") or 0, currency),
         )
 
     def cancel_payment(self, payment_intent: str, key: str) -> PaymentView:
@@ -161,6 +164,16 @@ def _payable(amount_minor: int, currency: str) -> int:
             retryable=False,
             public_message=NEUTRAL,
             staff_message=str(error),
+        ) from error
+
+
+def _readable(amount: int, currency: str) -> int:
+    """Stripe's amount in our unit. Raises `UpstreamError` for one that is between two of them: asking again would not help."""
+    try:
+        return from_stripe(amount, currency)
+    except AmountNotPayable as error:
+        raise UpstreamError(
+            "unreadable_amount", retryable=False, public_message=NEUTRAL, staff_message=str(error)
         ) from error
 
 
@@ -259,10 +272,12 @@ def _retry_after(error: stripe.StripeError) -> float | None:
 def _refund_view(refund: stripe.Refund) -> RefundView:
     data = refund.to_dict()
     currency = data["currency"].upper()
+    amount_minor, unreadable = 0, ""
     try:
         amount_minor = from_stripe(data["amount"], currency)
     except AmountNotPayable as error:
-        raise _unknown("unreadable_amount", str(error)) from error
+        # One amount that nobody can count hides no other refund of a list.
+        unreadable = str(error)
     card = (data.get("destination_details") or {}).get("card") or {}
     return RefundView(
         id=data["id"],
@@ -277,6 +292,7 @@ def _refund_view(refund: stripe.Refund) -> RefundView:
         bank_reference=card.get("reference") or "",
         reversal=card.get("type") == "reversal",
         reference_status=card.get("reference_status") or "",
+        unreadable=unreadable,
     )
 
 

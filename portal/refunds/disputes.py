@@ -52,9 +52,19 @@ def look_again(database: Database, gateway: Gateway, payment_intent: str) -> Non
         look(database, gateway, payment_intent)
     except UpstreamError as error:
         if not error.retryable:
-            raise
+            _say(database, payment_intent, error.staff_message)
+            return
         pause = timedelta(seconds=error.retry_after or 60)
         raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}") from error
+
+
+def _say(database: Database, payment_intent: str, fact: str) -> None:
+    """Stripe does not show the payment, and asking again would not help: the open questions about its dispute say so."""
+    with database.transaction(STRIPE) as tx:
+        query = select(Review).where(Review.kind == reviews.DISPUTE, Review.status.in_(reviews.UNDECIDED))
+        for review in tx.session.scalars(query).all():
+            if (review.data or {}).get("payment_intent") == payment_intent:
+                review.fact = fact
 
 
 def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> None:

@@ -76,6 +76,8 @@ class RefundView:
     """The charge vanishes from the statement instead of a credit appearing; there is no bank reference then."""
     reference_status: str = ""
     """pending, available, unavailable; empty where the way of payment knows no such number."""
+    unreadable: str = ""
+    """Why its amount is no amount of the currency; ``amount_minor`` is 0 then, and nothing is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,18 @@ class Seen:
     moved: list[str] = field(default_factory=list)
     imported: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+    """Made by hand, in an amount or a currency that the payment here does not have: not counted, named by the nightly report."""
 
     def __str__(self) -> str:
         said = [
             f"{word} {', '.join(ids)}"
-            for word, ids in (("moved", self.moved), ("imported", self.imported), ("waiting", self.waiting))
+            for word, ids in (
+                ("moved", self.moved),
+                ("imported", self.imported),
+                ("waiting", self.waiting),
+                ("can't be counted", self.strange),
+            )
             if ids
         ]
         return "; ".join(said) or "nothing new"
@@ -75,7 +82,11 @@ def check(database: Database, gateway: Gateway, refund_id: int) -> None:
             look(database, gateway, refund_id)
     except UpstreamError as error:
         if not error.retryable:
-            raise
+            # Asking again would not help: staff hear of it, and of nothing more while the question is open.
+            with database.transaction(STRIPE) as tx:
+                refund, _payment = lock_refund(tx.session, refund_id)
+                settle.ask_staff(tx, refund, f"Stripe does not show what became of this refund. {error.staff_message}")
+            return
         pause = timedelta(seconds=error.retry_after or 60)
         raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}") from error
 
@@ -100,7 +111,7 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
     with database.read() as session:
         strange = [view for view in views if _match(session, view) is None]
     if strange:
-        released = _released(strange, gateway.read_payment(payment_intent).released_minor)
+        released = _released(strange, released_there(gateway, payment_intent))
         views = [view for view in views if view is not released]
     for view in sorted(views, key=lambda view: view.created_at):
         take_in(database, view, seen, read_at=began)
@@ -113,6 +124,16 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
             .execution_options(synchronize_session=False)
         )
     return seen
+
+
+def released_there(gateway: Gateway, payment_intent: str) -> int:
+    """What of the payment was authorized and never captured; 0 where its amounts cannot be read: less is given then, not more."""
+    try:
+        return gateway.read_payment(payment_intent).released_minor
+    except UpstreamError as error:
+        if error.code != "unreadable_amount":
+            raise
+        return 0
 
 
 def take_in(database: Database, view: RefundView, seen: Seen, *, read_at: datetime) -> None:
@@ -137,6 +158,9 @@ def _import(tx: Tx, view: RefundView, seen: Seen) -> None:
     payment = lock_payment(tx.session, roomy.id)
     if _by_id(tx.session, view.id) is not None:
         return
+    if view.unreadable or view.currency != payment.currency:
+        seen.strange.append(view.id)
+        return
     (seen.imported if elsewhere.take_in(tx, payment, view) else seen.waiting).append(view.id)
 
 
@@ -155,6 +179,7 @@ def catch_up(database: Database, gateway: Gateway, back: timedelta) -> Seen:
             seen.moved += found.moved
             seen.imported += found.imported
             seen.waiting += found.waiting
+            seen.strange += found.strange
     return seen
 
 

@@ -27,7 +27,7 @@ from portal.refunds import lifecycle
 from portal.refunds.books import Difference, check_books
 from portal.refunds.gateway import Gateway, RefundView
 from portal.refunds.models import Reconciliation, Refund
-from portal.refunds.reconcile import catch_up, known_intents, windows
+from portal.refunds.reconcile import catch_up, known_intents, released_there, windows
 from portal.refunds.settle import RELEASE
 from portal.refunds.submit import LEASE
 
@@ -183,7 +183,7 @@ def _look(database: Database, gateway: Gateway, intent: str) -> tuple[int, list[
         rows = _rows(session, intent)
         session.expunge_all()
     unknown = [view for view in views if view.id not in {row.stripe_refund_id for row in rows}]
-    released = gateway.read_payment(intent).released_minor if unknown else 0
+    released = released_there(gateway, intent) if unknown else 0
     return len(rows), list(_differences(intent, rows, views, released))
 
 
@@ -223,8 +223,8 @@ def _differences(intent: str, rows: list[Refund], views: list[RefundView], relea
         if released and view.amount_minor == released:
             released = 0
             continue
-        amount = Money(view.amount_minor, view.currency)
-        yield Difference("unknown_here", view.id, intent, f"{view.id} over {amount} is at Stripe and not here.")
+        amount = f"({view.unreadable})" if view.unreadable else f"over {Money(view.amount_minor, view.currency)}"
+        yield Difference("unknown_here", view.id, intent, f"{view.id} {amount} is at Stripe and not here.")
     numbers = Counter(view.metadata["refund"] for view in views if view.metadata.get("refund"))
     for number, count in numbers.items():
         if count > 1:

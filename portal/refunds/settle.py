@@ -311,7 +311,8 @@ def _differs(tx: Tx, refund: Refund, view: RefundView) -> None:
     ask_staff(
         tx,
         refund,
-        f"Stripe shows {view.amount_minor} {view.currency} (minor units) for refund {view.id}, "
+        (f"{view.unreadable}. " if view.unreadable else "")
+        + f"Stripe shows {view.amount_minor} {view.currency} (minor units) for refund {view.id}, "
         f"which carries our number {refund.public_id} of {refund.amount_minor} {refund.currency}.",
     )
 
