@@ -46,6 +46,11 @@ def money(minor: int, currency: str, locale: str = "en_GB", *, signed: bool = Fa
     return (MINUS if minor < 0 else "+" if signed and minor else "") + _spaced(text)
 
 
+def said(amount: Money) -> str:
+    """``£541.00``: an amount inside a sentence that a stage writes for staff, in English as those are."""
+    return money(amount.minor, amount.currency)
+
+
 def _spaced(text: str) -> str:
     """``KWD 12.345``: where a currency has letters alone for a symbol, CLDR sets it off with a space that does not break."""
     return re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", "\N{NO-BREAK SPACE}", text)

@@ -9,6 +9,7 @@ always 00; amounts in three-digit currencies end in 0.
 from __future__ import annotations
 
 from portal.money import Money, exponent
+from portal.wording import said
 
 _ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 _THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
@@ -40,7 +41,7 @@ def to_stripe(minor: int, currency: str) -> int:
     amount, rest = divmod(minor * more, fewer)
     if rest or amount % stripe_step(currency):
         raise AmountNotPayable(
-            f"{Money(minor, currency)} cannot be paid by Stripe, which moves {currency} in steps of {_step(currency)}"
+            f"{said(Money(minor, currency))} cannot be paid by Stripe, which moves {currency} in steps of {_step(currency)}"
         )
     return amount
 

@@ -38,8 +38,11 @@ from portal.returns.payable import (
     reprice,
 )
 from portal.reviews import service as reviews
+from portal.wording import said
 
 DECIDE_WITHIN_HOURS = 24
+WITHOUT_SCAN = "It arrived without a scan on the way."
+"""Why a return was on its way though no carrier said so."""
 MAX_KEY = 100
 _ON_RECEIPT = ("received", "inspected")
 
@@ -95,7 +98,7 @@ def receive(
                 {f"/lines/{found[0][0]}/quantity": f"at most {line.quantity - accounted(line)} more can be received"},
             )
     if status == lifecycle.AUTHORIZED:
-        ship(tx, return_, why="arrived without a scan on the way")
+        ship(tx, return_, why=WITHOUT_SCAN)
     _write(tx, return_, counts, command_key, "received")
     shelved: list[tuple[ReturnLine, int]] = []
     for ref, found in by_line.items():
@@ -348,7 +351,7 @@ def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
         return
     why, rows = _differences(_asking(return_, Verdict.QUESTION, Verdict.GRADED))
     if due != paid:
-        rows.append(f"For what came {due} would be owed, and {paid} went ahead")
+        rows.append(f"For what came {said(due)} would be owed, and {said(paid)} went ahead")
     claims.ask(tx, return_, f"Paid ahead. {why}", "; ".join(rows), decide_within_hours)
 
 
@@ -356,7 +359,7 @@ def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_ho
     asking = _asking(return_)
     why, rows = _differences(asking)
     if was != now:
-        rows.append(f"The total would change from {was} to {now}")
+        rows.append(f"The total would change from {said(was)} to {said(now)}")
     reviews.open_review(
         tx,
         kind=reviews.RECEIPT,

@@ -6,6 +6,7 @@ nothing is sent in its place; a failed one is replaced by a new row with a key o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -21,6 +22,7 @@ from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe, lock_refund, order_chain, payments_of
 from portal.returns.models import Return
 from portal.reviews import service as reviews
+from portal.reviews.models import Review
 
 KEY_IS_DEAD = timedelta(hours=24)
 """After that a request that was lost on its way can no longer be replayed by its key."""
@@ -121,6 +123,23 @@ def declare_unsent(tx: Tx, public_id: str, note: str) -> Refund:
         raise _conflict(refund, "It may still arrive. Wait until Stripe was looked at a day after it was sent.")
     settle.lose(tx, refund, payment, status=lifecycle.FAILED, code="never_arrived", sentence=note)
     return refund
+
+
+def hand_over(tx: Tx, public_id: str, people: Sequence[int]) -> Review:
+    """Give the open question about a refund to whoever of ``people`` has the fewest; it stays with one of them who has it.
+
+    Raises `Conflict` when nothing is asked about it, or nobody may do the next step.
+    """
+    refund, _payment = _locked(tx, public_id)
+    query = select(Review).where(Review.refund_id == refund.id, Review.status.in_(reviews.UNDECIDED))
+    asked = tx.session.scalars(query.order_by(Review.id)).first()
+    if asked is None:
+        raise _conflict(refund, "Nothing about it is open.")
+    if not people:
+        raise _conflict(refund, "Nobody else may do the next step. Ask the owner of the portal.")
+    if asked.owner_id in people:
+        return asked
+    return reviews.assign(tx, asked.id, reviews.least_busy(tx.session, people))
 
 
 def find_refund(session: Session, public_id: str) -> Refund:

@@ -87,10 +87,15 @@ def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> N
         )
 
 
+_HOW = {"won": ", the shop has won", "warning_closed": " without a chargeback", "prevented": " before it began"}
+"""How a dispute ended, by Stripe's status of it."""
+
+
 def _thaw(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> None:
     payment.disputed_at = None
     tx.session.flush()
-    note = f"The dispute has ended ({view.dispute_status}); refunds go on."
+    ended = f"The dispute has ended{_HOW.get(view.dispute_status, '')}."
+    note = f"{ended} Refunds go on."
     for return_id in _open_returns(tx, family):
         query = select(Review).where(
             Review.return_id == return_id,
@@ -108,7 +113,7 @@ def _thaw(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> Non
     )
     for review in tx.session.scalars(refused).all():
         # Stripe had refused it; a new one needs a person's word.
-        review.why = f"The dispute has ended ({view.dispute_status}). The refund that it stopped may be sent again now."
+        review.why = f"{ended} The refund that it stopped may be sent again now."
 
 
 def _open_returns(tx: Tx, order_ids: list[int]) -> list[int]:

@@ -24,6 +24,7 @@ from portal.refunds import lifecycle
 from portal.refunds.models import Refund, RefundGate
 from portal.refunds.settle import ELSEWHERE
 from portal.shop import DailyCap
+from portal.wording import said
 
 THE_ONE = 1
 SENDING_JOBS = ("submit_refund", "release_payment")
@@ -117,11 +118,11 @@ def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
     asked = {"since": since, "refund": refund.id, "currency": refund.currency}
     count, total = tx.session.connection().execute(_SENT, asked).one()
     if cap.count is not None and count >= cap.count:
-        return f"{count} refunds have left today, which is the shop's cap."
+        return f"{count} refunds have left today, and the shop’s cap is {cap.count}."
     most = cap.most_minor(refund.currency)
     if most is not None and total + refund.amount_minor > most:
-        gone, whole = Money(int(total), refund.currency), Money(most, refund.currency)
-        return f"{gone} have left today, and the shop's cap is {whole}."
+        gone, whole = said(Money(int(total), refund.currency)), said(Money(most, refund.currency))
+        return f"{gone} has left today, and the shop’s cap is {whole}."
     return ""
 
 

@@ -32,6 +32,7 @@ from portal.returns.assess import held_ranges
 from portal.returns.holding import lock_order
 from portal.returns.models import UnitRange
 from portal.shop import Shop
+from portal.wording import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def give(
         raise Invalid("Nothing would be given.", {"amount": "Enter an amount above zero, or choose items."})
     before = given(tx.session, chain, order.currency) if most_minor is not None else 0
     if most_minor is not None and before + amount > most_minor:
-        most, so_much = Money(most_minor, order.currency), Money(before, order.currency)
+        most, so_much = said(Money(most_minor, order.currency)), said(Money(before, order.currency))
         so_far = f", and {so_much} were given for this order before" if before else ""
         raise Forbidden(f"Your role gives at most {most}{so_far}. Ask somebody whose role may give more.")
     tax = sum(each.worth.tax_minor for each in taken) if taken else tax_inside(order, amount)
@@ -195,7 +196,9 @@ def _plan(tx: Tx, made: Goodwill, order: Order, chain: list[int], shop: Shop) ->
     usable = {payment.id: payment for payment in payments if payment.currency == order.currency}
     left = min(payout.room(tx.session, chain, payments), sum(payment.refundable_minor for payment in usable.values()))
     if made.amount_minor > left:
-        raise Conflict(f"This order has {Money(max(left, 0), order.currency)} left to give back. Nothing was sent.")
+        raise Conflict(
+            f"This order has {said(Money(max(left, 0), order.currency))} left to give back. Nothing was sent."
+        )
     pots = [
         Pot(each.id, each.refundable_minor, step_of(each.currency) if is_stripe(each) else 1)
         for each in usable.values()

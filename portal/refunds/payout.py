@@ -31,6 +31,7 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING, keeps_item, payable_quote
 from portal.reviews import service as reviews
 from portal.shop import Shop
+from portal.wording import said
 
 MOMENTS = ("authorized", "in_transit", "received", "inspected")
 # Questions about money that is under way already: they hold nothing else back.
@@ -266,7 +267,7 @@ def check_captured(session: Session, order_id: int) -> None:
     if payments_of(session, chain) and short > 0:
         order = session.get_one(Order, order_id)
         raise Conflict(
-            f"{order.number}: its payments can't have captured {Money(short, order.currency)} less than was given back, "
+            f"{order.number}: its payments can't have captured {said(Money(short, order.currency))} less than was given back, "
             "store credit included. Nothing of it was changed.",
             state="captured",
         )
@@ -305,7 +306,7 @@ def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: 
 
 
 def _ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: bool) -> None:
-    short = Money(short_minor, return_.currency)
+    short = said(Money(short_minor, return_.currency))
     cause = (
         "A payment of this order is disputed and nothing can be sent to it."
         if frozen

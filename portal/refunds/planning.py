@@ -18,9 +18,10 @@ from portal.refunds import ledger, lifecycle
 from portal.refunds.gateway import RefundRequest
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.settle import DECIDE_WITHIN
-from portal.refunds.tenders import is_stripe
+from portal.refunds.tenders import is_stripe, tender_name
 from portal.returns.models import Return
 from portal.reviews import service as reviews
+from portal.wording import said
 
 
 def new_public_id() -> str:
@@ -47,7 +48,7 @@ def plan_refund(
     """
     left = payment.refundable_minor
     if amount_minor > left:
-        has, wants = Money(left, payment.currency), Money(amount_minor, payment.currency)
+        has, wants = said(Money(left, payment.currency)), said(Money(amount_minor, payment.currency))
         raise Conflict(f"This payment has {has} left, which is less than {wants}. Nothing was sent.")
     public_id = new_public_id()
     key = f"refund:{public_id}"
@@ -98,7 +99,7 @@ def plan_refund(
         reviews.open_review(
             tx,
             kind="pay_elsewhere",
-            why=f"This part was paid by {payment.method or payment.provider}, which the portal cannot send money to. "
+            why=f"This part was paid by {tender_name(payment.method, payment.provider)}, which the portal cannot send money to. "
             "Pay it there, then record it here with a note.",
             fact=payment.provider,
             return_id=return_id,

@@ -28,13 +28,14 @@ from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
 from portal.refunds.settle import ELSEWHERE, REFUND, RELEASE, TAKEN_BACK
-from portal.refunds.tenders import is_stripe
+from portal.refunds.tenders import is_stripe, tender_name
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
 from portal.shop import BankDays
 
 MAX_PAGE = 100
+DISPUTED = "dispute"
 BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
@@ -82,6 +83,10 @@ class Piece:
     """The name of the card or account, or empty where only the ``provider`` is known."""
     provider: str = ""
     order_number: str = ""
+    hold: str = ""
+    """What a prepared refund waits for: the kind of the question that holds it, or `DISPUTED`."""
+    prepared_at: datetime | None = None
+    tried: bool = False
     can_retry: bool = False
     can_pay_elsewhere: bool = False
 
@@ -197,7 +202,7 @@ def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
     meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_for)
     return Piece(
         kind="refund",
-        label=payment.method or payment.provider.replace("_", " "),
+        label=tender_name(payment.method, payment.provider),
         state=state,
         amount=Money(refund.amount_minor, refund.currency),
         refund=refund.public_id,
@@ -211,6 +216,11 @@ def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
         reference_status=refund.reference_status,
         method=payment.method,
         provider=payment.provider,
+        hold=(refund.held_for or (DISPUTED if payment.disputed_at else ""))
+        if refund.status == lifecycle.PLANNED
+        else "",
+        prepared_at=refund.planned_at,
+        tried=refund.attempts > 0,
         can_retry=lost and refund.cause != ELSEWHERE and payment.disputed_at is None,
         can_pay_elsewhere=(lost or refund.status == lifecycle.PLANNED) and refund.cause != ELSEWHERE,
     )

@@ -30,6 +30,7 @@ from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.reconcile import catch_up, known_intents, released_there, windows
 from portal.refunds.settle import RELEASE
 from portal.refunds.submit import LEASE
+from portal.wording import said
 
 BATCH = 200
 NIGHT = time(3, 10)
@@ -223,7 +224,7 @@ def _differences(intent: str, rows: list[Refund], views: list[RefundView], relea
         if released and view.amount_minor == released:
             released = 0
             continue
-        amount = f"({view.unreadable})" if view.unreadable else f"over {Money(view.amount_minor, view.currency)}"
+        amount = f"({view.unreadable})" if view.unreadable else f"over {said(Money(view.amount_minor, view.currency))}"
         yield Difference("unknown_here", view.id, intent, f"{view.id} {amount} is at Stripe and not here.")
     numbers = Counter(view.metadata["refund"] for view in views if view.metadata.get("refund"))
     for number, count in numbers.items():
@@ -248,7 +249,7 @@ def _of_row(intent: str, row: Refund, by_id: dict[str, RefundView]) -> Iterator[
         )
         return
     if (view.amount_minor, view.currency) != (row.amount_minor, row.currency):
-        there, here = Money(view.amount_minor, view.currency), Money(row.amount_minor, row.currency)
+        there, here = said(Money(view.amount_minor, view.currency)), said(Money(row.amount_minor, row.currency))
         yield Difference("amount", name, intent, f"{name} is {here} here and {there} at Stripe.")
     seen = lifecycle.read_status(view.status)
     if seen != row.status and not row.paid_elsewhere_by:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
@@ -27,6 +27,7 @@ from portal.refunds.tenders import lock_refund, order_chain, order_family
 from portal.reviews import service as reviews
 from portal.staff.models import ApiToken
 from portal.timeline import TimelineEntry
+from portal.wording import said
 
 DECIDING = (
     "return.authorized", "return.inspected", "return.reinstated", "return.resolution_changed", "refund.planned",
@@ -43,9 +44,8 @@ def is_needed(tx: Tx, refund: Refund, payment: Payment, above: Callable[[str], i
     total = _together(tx.session, refund, payment)
     if total <= most:
         return ""
-    return (
-        f"{Money(total, refund.currency)} are to be paid, and above {Money(most, refund.currency)} two people decide."
-    )
+    owed, above_it = said(Money(total, refund.currency)), said(Money(most, refund.currency))
+    return f"{owed} is to be paid, and above {above_it} two people decide."
 
 
 def approve(tx: Tx, public_id: str, note: str) -> Refund:
@@ -77,21 +77,23 @@ def approve(tx: Tx, public_id: str, note: str) -> Refund:
 
 def had_a_part(session: Session, refund: Refund, person: int | None) -> bool:
     """Whether the person, by the number of the account, decided what the refund pays, by hand or by a program of theirs."""
-    if person is None:
-        return True
-    programs = select(ApiToken.id).where(ApiToken.owner_id == person)
+    return person is None or person in people_in(session, refund)
+
+
+def people_in(session: Session, refund: Refund) -> frozenset[int]:
+    """The accounts of everybody who decided what the refund pays, by hand or by a program of theirs: one query."""
     about = [TimelineEntry.refund_id == refund.id]
     if refund.return_id is not None:
         about.append(TimelineEntry.return_id == refund.return_id)
-    query = select(TimelineEntry.id).where(
-        or_(*about),
-        TimelineEntry.what.in_(DECIDING),
-        or_(
-            and_(TimelineEntry.actor_kind == "staff", TimelineEntry.actor_id == person),
-            and_(TimelineEntry.actor_kind == "api", TimelineEntry.actor_id.in_(programs)),
-        ),
+    by_hand = TimelineEntry.actor_kind == "staff"
+    by_program = and_(TimelineEntry.actor_kind == "api", ApiToken.id == TimelineEntry.actor_id)
+    query = (
+        select(case((by_hand, TimelineEntry.actor_id), else_=ApiToken.owner_id))
+        .outerjoin(ApiToken, by_program)
+        .where(or_(*about), TimelineEntry.what.in_(DECIDING), or_(by_hand, by_program))
+        .distinct()
     )
-    return session.scalar(query.limit(1)) is not None
+    return frozenset(person for person in session.scalars(query) if person is not None)
 
 
 def _parts(session: Session, refund: Refund) -> list[Refund]:

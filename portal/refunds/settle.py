@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal import timeline
 from portal.db import Actor, Tx
+from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import ledger, lifecycle
 from portal.refunds.gateway import RefundView
@@ -23,6 +24,7 @@ from portal.refunds.refusals import REFUSALS, explain
 from portal.refunds.tenders import count_elsewhere
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
+from portal.wording import said
 
 STRIPE = Actor("stripe", "Stripe")
 DECIDE_WITHIN = timedelta(hours=24)
@@ -312,8 +314,8 @@ def _differs(tx: Tx, refund: Refund, view: RefundView) -> None:
         tx,
         refund,
         (f"{view.unreadable}. " if view.unreadable else "")
-        + f"Stripe shows {view.amount_minor} {view.currency} (minor units) for refund {view.id}, "
-        f"which carries our number {refund.public_id} of {refund.amount_minor} {refund.currency}.",
+        + f"Stripe shows {said(Money(view.amount_minor, view.currency))} for refund {view.id}, which carries our number "
+        f"{refund.public_id} of {said(Money(refund.amount_minor, refund.currency))}.",
     )
 
 

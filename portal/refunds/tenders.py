@@ -24,6 +24,17 @@ def is_stripe(payment: Payment) -> bool:
     return payment.provider == "stripe" and bool(payment.payment_intent)
 
 
+_TENDERS = {"bank": "Bank transfer", "cod": "Cash on delivery", "paypal": "PayPal"}
+
+
+def tender_name(method: str, provider: str) -> str:
+    """What a payment was made with, as the trade says it: the card or account, else the provider's name as a word."""
+    if method:
+        return method
+    name = _TENDERS.get(provider.casefold(), provider.replace("_", " "))
+    return name[:1].upper() + name[1:]
+
+
 def order_chain(session: Session, order_id: int) -> list[int]:
     """The order and, for a replacement, the orders it goes back to; the last one took the money."""
     chain = [order_id]

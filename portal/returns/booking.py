@@ -144,7 +144,7 @@ def book(
             return_id=return_.id,
             order_id=order.id,
             why=f"by the policy, version {found.policy_number}",
-            data={"by": "policy"},
+            data={"by": "policy", "policy": found.policy_number},
         )
     else:
         _put_to_staff(tx, return_, waiting, tx.at + timedelta(hours=decide_within_hours), withdrawal)

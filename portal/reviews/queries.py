@@ -19,13 +19,10 @@ from portal.money import Money
 from portal.reviews.models import Review
 from portal.reviews.service import (
     ASKED,
-    BALANCE_LOW,
     DISPUTE,
     KINDS,
     OPEN,
-    PAY_ELSEWHERE,
     REFUND_FAILED,
-    REFUND_UNKNOWN,
     UNDECIDED,
 )
 from portal.staff.models import User
@@ -35,7 +32,6 @@ SORTS = ("deadline", "newest", "value")
 PER_PAGE = 25
 MAX_PAGE = 100_000
 MAX_NUMBER = 2**53
-_REFUND_KINDS = (REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +191,9 @@ def _view(view: str, me: int | None, at: datetime) -> list[ColumnElement[bool]]:
     if view == "overdue":
         return [and_(Review.status == OPEN, Review.due_at <= at)]
     if view == "refund_failed":
-        return [Review.kind.in_(_REFUND_KINDS)]
+        # A chargeback stops refunds before they are sent; only where it names a refund has one failed.
+        stopped = and_(Review.kind == DISPUTE, Review.refund_id.is_not(None))
+        return [or_(Review.kind == REFUND_FAILED, stopped)]
     if view == "answered":
         return [and_(Review.status == OPEN, Review.answered_at.is_not(None))]
     if view == "waiting":

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from portal import timeline
 from portal.db import Tx
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.reviews.models import Review
+from portal.staff import permissions
 from portal.staff.models import User
 
 POLICY, ASKED_US, RECEIPT = "policy", "asked_us", "receipt"
@@ -169,7 +170,10 @@ def _set_last_turn(review: Review, turn: dict[str, Any]) -> None:
 
 
 def assign(tx: Tx, review_id: int, owner_id: int | None) -> Review:
-    """Give the question to a member of staff, or to nobody. Raises `NotFound` and `Conflict` when it was answered already."""
+    """Give the question to a member of staff who may decide, or to nobody.
+
+    Raises `NotFound`, `Conflict` when it was answered already, and `Invalid` for somebody who may not decide.
+    """
     review = tx.session.get(Review, review_id, with_for_update=True)
     if review is None:
         raise NotFound("There is no such question.")
@@ -182,6 +186,8 @@ def assign(tx: Tx, review_id: int, owner_id: int | None) -> Review:
         owner = tx.session.get(User, owner_id)
         if owner is None or not owner.active:
             raise NotFound("There is no such member of staff.")
+        if not permissions.allows([role.name for role in owner.roles], permissions.DECIDE):
+            raise Invalid("Nobody was chosen.", {"owner": f"choose somebody who may decide; {owner.name} may not"})
         name = owner.name or owner.email
     review.owner_id = owner_id
     timeline.record(

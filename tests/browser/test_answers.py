@@ -73,7 +73,7 @@ def test_a_photo_that_staff_ask_for_comes_to_the_case(
     staff.get_by_role("link", name=re.compile(rma)).first.click()
     expect(staff.get_by_text("“Here it is.”")).to_be_visible()
     expect(staff.get_by_role("img", name=re.compile("photo [12]$"))).to_have_count(4)
-    expect(staff.get_by_text("The customer answered, 2 photos")).to_be_visible()
+    expect(staff.get_by_text("answered with 2 photos")).to_be_visible()
     staff.context.close()
     if not script:
         context.close()

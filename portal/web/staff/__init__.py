@@ -28,6 +28,7 @@ def register(app: Flask, ports: Ports) -> None:
         queue,
         receive,
         reconciliation,
+        refund,
         refunds,
         returns,
         shortage,

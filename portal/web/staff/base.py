@@ -195,6 +195,15 @@ def theme() -> str:
     return chosen if chosen in THEMES else "auto"
 
 
+def counted() -> reads.Counted:
+    """The figures of the menu, asked for once a page."""
+    if "counted" not in g:
+        with read() as session:
+            g.counted = reads.nav_counts(session)
+    found: reads.Counted = g.counted
+    return found
+
+
 class Menu:
     """The groups of the menu, counted when the layout first asks: an error page asks nothing of the database."""
 
@@ -202,32 +211,27 @@ class Menu:
         self._who = who
 
     @cached_property
-    def _counts(self) -> tuple[int, int, int, tuple[str, str] | None]:
-        with read() as session:
-            return reads.nav_counts(session)
-
-    @cached_property
     def _groups(self) -> list[dict[str, Any]]:
-        return [group for group in _groups(self._who, *self._counts[:3]) if group["entries"]]
+        return [group for group in _groups(self._who, counted()) if group["entries"]]
 
     @property
     def stopped(self) -> tuple[str, str] | None:
         """Who has stopped all refunds, and why; None while they flow."""
-        return self._counts[3]
+        return counted().stopped
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self._groups)
 
 
-def _groups(found: Me, exceptions: int, benches: int, failures: int) -> list[dict[str, Any]]:
+def _groups(found: Me, figures: reads.Counted) -> list[dict[str, Any]]:
     section = g.get("menu_section") or getattr(
         current_app.view_functions.get(request.endpoint or ""), "menu_section", ""
     )
     work = (
-        (may.SEE_QUEUE, "exceptions", _("Exceptions"), "inbox", "staff.queue", exceptions, None),
+        (may.SEE_QUEUE, "exceptions", _("Exceptions"), "inbox", "staff.queue", figures.exceptions, None),
         (may.SEE_RETURNS, "returns", _("All returns"), "box", "staff.returns", None, None),
-        (may.RECEIVE, "receiving", _("Receiving"), "scan", "staff.bench", benches, None),
-        (may.SEE_REFUNDS, "refunds", _("Refunds"), "card", "staff.refunds", None, failures),
+        (may.RECEIVE, "receiving", _("Receiving"), "scan", "staff.bench", figures.parcels, None),
+        (may.SEE_REFUNDS, "refunds", _("Refunds"), "card", "staff.refunds", None, figures.refunds),
     )
     manage = ((may.SEE_POLICY, "policy", _("Policy"), "list-check", "staff.policy", None, None),)
     return [

@@ -12,7 +12,7 @@ from portal.policy.terms import percent
 from portal.refunds.queries import MoneyView, Piece
 from portal.refunds.settle import REVERSAL
 from portal.returns.models import Return
-from portal.web.staff import words
+from portal.web.staff import fate, words
 from portal.web.staff.text import _, ngettext
 
 _PARTED = r"\d{1,3}(?:,\d{3})+"
@@ -136,10 +136,8 @@ def when_words(return_: Return, view: MoneyView) -> str:
         return _("Nothing is owed.")
     if view.state == "refunded":
         return _("All of it has been sent.")
-    if view.state == "held":
-        return _("It waits for somebody.")
     if view.planned_at is not None:
-        return _("The payment is under way.")
+        return fate.of_pieces(view.pieces) or _("It waits for somebody.")
     if return_.status in ("requested", "under_review"):
         return _("Nothing is sent before somebody decides.")
     return {

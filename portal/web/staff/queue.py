@@ -116,8 +116,11 @@ def href_of(row: QueueRow) -> str:
 
 def shown(row: QueueRow, now: datetime, zone: str) -> dict[str, Any]:
     """One row as the table needs it."""
+    short, tipped = words.question(row.kind, row.why, row.fact)
     return {
         "row": row,
+        "short": short,
+        "tipped": tipped,
         "name": row.rma or _("Order %(number)s", number=row.order_number),
         "href": href_of(row),
         "who": ", ".join(
@@ -165,7 +168,7 @@ def queue() -> AnyResponse | str:
         page = filters.ask(session, who, now, page=filters.page)
         if filters.page > page.pages:
             page = filters.ask(session, who, now, page=page.pages)
-        owners = people.list_people(session)
+        owners = people.list_who_may(session, may.DECIDE)
     currency = ports().shop.currency
     bounds = [words.amount(whole * 10 ** exponent(currency), currency) for whole in (50, 100, 300)]
     first = (page.page - 1) * page.per_page
@@ -240,8 +243,7 @@ def _csv_row(row: QueueRow) -> tuple[object, ...]:
         row.items,
         row.value.decimal if row.value else "",
         row.value.currency if row.value else "",
-        row.why,
-        row.fact,
+        *words.question(row.kind, row.why, row.fact),
         row.kind,
         "answered" if row.answered else row.status,
         row.opened_at.isoformat(),

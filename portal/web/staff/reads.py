@@ -7,7 +7,7 @@ from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from portal.orders.models import Order, OrderLine, Payment
@@ -47,9 +47,19 @@ def needs_somebody() -> ColumnElement[bool]:
     )
 
 
-def nav_counts(session: Session) -> tuple[int, int, int, tuple[str, str] | None]:
-    """Open questions, parcels that wait to be checked, refunds that need somebody; and, while all refunds are stopped, who
-    stopped them and why. One query."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the menu counts: open questions, parcels that wait to be checked, refunds that need somebody; and, while all refunds
+    are stopped, who stopped them and why."""
+
+    exceptions: int
+    parcels: int
+    refunds: int
+    stopped: tuple[str, str] | None
+
+
+def nav_counts(session: Session) -> Counted:
+    """The figures of the menu: one query."""
 
     def count(of: Any, *where: Any) -> Any:
         return select(func.count()).select_from(of).where(*where).scalar_subquery()
@@ -63,7 +73,7 @@ def nav_counts(session: Session) -> tuple[int, int, int, tuple[str, str] | None]
             select(RefundGate.reason).where(RefundGate.stopped_at.is_not(None)).scalar_subquery(),
         )
     ).one()
-    return found[0], found[1], found[2], None if found[3] is None else (found[3], found[4])
+    return Counted(found[0], found[1], found[2], None if found[3] is None else (found[3], found[4]))
 
 
 def at_the_dock() -> tuple[ColumnElement[bool], ...]:
@@ -173,22 +183,47 @@ def list_needing(session: Session, limit: int = 200) -> list[Refund]:
 
 
 def list_with_status(
-    session: Session, statuses: tuple[str, ...], cursor: str | None, limit: int
+    session: Session, statuses: tuple[str, ...], cursor: str | None, limit: int, *, going: bool = False
 ) -> tuple[list[Refund], str | None]:
-    """A page of the refunds of these statuses, as `paging.page` gives it."""
-    return page(session, _refunds().where(Refund.status.in_(statuses)), Refund.id, cursor, limit)
+    """A page of the refunds of these statuses, as `paging.page` gives it; with ``going`` only those that need nobody."""
+    query = _refunds().where(Refund.status.in_(statuses))
+    return page(session, query.where(~needs_somebody()) if going else query, Refund.id, cursor, limit)
 
 
-def sending(session: Session) -> list[tuple[str, int, int]]:
-    """Currency, number and sum of what is on its way."""
-    on_its_way = (refund_life.SUBMITTED, refund_life.PENDING)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many refunds there are of one kind, and what they are worth, by currency."""
+
+    count: int = 0
+    worth: tuple[tuple[str, int], ...] = ()
+
+
+FAILED, UNSURE, ASKED, WAITING, SENDING = "failed", "unsure", "asked", "waiting", "sending"
+
+
+def standings(session: Session) -> dict[str, Standing]:
+    """The refunds that have not come to their end: failed, unsure, otherwise for somebody to look at, waiting to be sent, being
+    sent. One query."""
+    kind = case(
+        (and_(needs_somebody(), Refund.status.in_(refund_life.LOST)), FAILED),
+        (and_(needs_somebody(), Refund.status.in_((refund_life.UNKNOWN, refund_life.REQUIRES_ACTION))), UNSURE),
+        (needs_somebody(), ASKED),
+        (Refund.status == refund_life.PLANNED, WAITING),
+        (Refund.status.in_((refund_life.SUBMITTED, refund_life.PENDING)), SENDING),
+        else_="",
+    ).label("kind")
     query = (
-        select(Refund.currency, func.count(), func.sum(Refund.amount_minor))
-        .where(Refund.status.in_(on_its_way))
-        .group_by(Refund.currency)
+        select(kind, Refund.currency, func.count(), func.sum(Refund.amount_minor))
+        .where(Refund.status != refund_life.SUCCEEDED)
+        .group_by(kind, Refund.currency)
         .order_by(Refund.currency)
     )
-    return [(currency, count, int(total)) for currency, count, total in session.execute(query)]
+    found = dict.fromkeys((FAILED, UNSURE, ASKED, WAITING, SENDING), Standing())
+    for name, currency, count, total in session.execute(query):
+        if name:
+            before = found[name]
+            found[name] = Standing(before.count + count, (*before.worth, (currency, int(total))))
+    return found
 
 
 def sent_since(session: Session, since: datetime) -> tuple[list[Refund], list[Any], list[Any]]:

@@ -5,31 +5,26 @@ A refund without an answer is "Unsure": it can be looked at again, never sent ag
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from flask import Response, flash, make_response, render_template, request, url_for
-from sqlalchemy import select
+from flask import Response, render_template, request, url_for
 from sqlalchemy.orm import Session
-from werkzeug.wrappers import Response as AnyResponse
 
-from portal import clock, jobs, wording
-from portal.errors import Conflict, Invalid
+from portal import clock, wording
+from portal.errors import Invalid
 from portal.money import Money
-from portal.refunds import actions, contradicted, lifecycle, second, settle, undo
+from portal.refunds import lifecycle
 from portal.refunds.models import Refund
-from portal.refunds.queries import get_refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import ELSEWHERE, REVERSAL, TAKEN_BACK
+from portal.refunds.settle import REVERSAL
 from portal.refunds.tenders import is_stripe
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
-from portal.timeline import TimelineEntry
 from portal.web.staff import csv_export, reads, words
-from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.base import counted, me, needs, ports, read, staff
 from portal.web.staff.reconciliation import summary
-from portal.web.staff.showing import log_entry
-from portal.web.staff.text import _
+from portal.web.staff.text import _, ngettext
 
 PER_PAGE = 50
 VIEWS = ("needs_you", "sending", "refunded", "all")
@@ -38,12 +33,23 @@ _STATUSES = {
     "refunded": (lifecycle.SUCCEEDED,),
     "all": lifecycle.STATUSES,
 }
-_ASKABLE = (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED)
-CHECK_EVERY = timedelta(minutes=1)
+
+
+def needed_for(refund: Refund) -> str:
+    """The permission that whoever does the next step about a refund needs."""
+    held = refund.held_for if refund.status == lifecycle.PLANNED else ""
+    return {reviews.SECOND_PERSON: may.SECOND_REFUNDS, reviews.DAILY_CAP: may.EXCEED_CAP}.get(held, may.REPAIR_REFUNDS)
 
 
 def what_to_do(refund: Refund) -> tuple[str, str]:
-    """What went wrong and what to do about it, each in a few words. Stripe's own sentence stands beside it."""
+    """What went wrong and what the reader does about it, each in a few words. Stripe's own sentence stands beside it."""
+    wrong, todo = _what_to_do(refund)
+    if todo and not me().may(needed_for(refund)):
+        return wrong, _("A returns lead does the next step.")
+    return wrong, todo
+
+
+def _what_to_do(refund: Refund) -> tuple[str, str]:
     name = words.paid_to(refund.payment.method, refund.payment.provider)
     if refund.status == lifecycle.PLANNED and not is_stripe(refund.payment):
         return _("Paid by %(name)s", name=name), _("Pay it there, then record it here.")
@@ -98,37 +104,66 @@ def refunds() -> str:
     cursor = request.args.get("cursor")
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
-        needing = reads.list_needing(session)
-        under_way = reads.sending(session)
+        needing = reads.list_needing(session) if view == "needs_you" else []
+        standing = reads.standings(session)
         found: list[Refund] = []
+        asked, going = _STATUSES.get(view, ()), view == "sending"
         following: str | None = None
         if view != "needs_you":
             try:
-                found, following = reads.list_with_status(session, _STATUSES[view], cursor, PER_PAGE)
+                found, following = reads.list_with_status(session, asked, cursor, PER_PAGE, going=going)
             except Invalid:
                 # A cursor that somebody has edited begins the list anew.
                 cursor = None
-                found, following = reads.list_with_status(session, _STATUSES[view], None, PER_PAGE)
+                found, following = reads.list_with_status(session, asked, None, PER_PAGE, going=going)
         today = _today(session, now, zone) if view == "needs_you" else []
         rows = [row(each, now, zone) for each in (needing if view == "needs_you" else found)]
-        failed = sum(1 for each in needing if each.status in lifecycle.LOST)
-        unsure = sum(1 for each in needing if each.status == lifecycle.UNKNOWN)
-        sending = sum(count for _currency, count, _total in under_way)
+        under_way = standing[reads.WAITING].count + standing[reads.SENDING].count
         return render_template(
             "staff/refunds.html",
             view=view,
             rows=rows,
             today=today,
-            tabs=_tabs(view, {"needs_you": len(needing), "sending": sending}),
-            failed=failed,
-            unsure=unsure,
-            sending=sending,
-            sending_worth=", ".join(words.amount(total, currency) for currency, _count, total in under_way),
+            tabs=_tabs(view, {"needs_you": counted().refunds, "sending": under_way}),
+            lead=_lead(standing, stopped=counted().stopped is not None),
             following=url_for("staff.refunds", view=view, cursor=following) if following else None,
             first_page=url_for("staff.refunds", view=view) if cursor else None,
             may_repair=me().may(may.REPAIR_REFUNDS),
             books=summary(session),
         )
+
+
+def _lead(standing: dict[str, reads.Standing], *, stopped: bool) -> list[str]:
+    """How refunds stand, in sentences."""
+    failed, unsure, asked, waiting, sending = (
+        standing[name] for name in (reads.FAILED, reads.UNSURE, reads.ASKED, reads.WAITING, reads.SENDING)
+    )
+
+    def worth(of: reads.Standing) -> str:
+        return ", ".join(words.amount(total, currency) for currency, total in of.worth)
+
+    said = [
+        _(
+            "%(failed)s and %(unsure)s.",
+            failed=ngettext("%(num)s failed", "%(num)s failed", failed.count),
+            unsure=ngettext("%(num)s is unsure", "%(num)s are unsure", unsure.count),
+        )
+    ]
+    if asked.count:
+        said.append(ngettext("%(num)s more waits for somebody.", "%(num)s more wait for somebody.", asked.count))
+    if sending.count:
+        one, many = "%(num)s is being sent now, worth %(total)s.", "%(num)s are being sent now, worth %(total)s."
+        said.append(ngettext(one, many, sending.count, total=worth(sending)))
+    if waiting.count and stopped:
+        one = "%(num)s waits until refunds flow again, worth %(total)s."
+        many = "%(num)s wait until refunds flow again, worth %(total)s."
+        said.append(ngettext(one, many, waiting.count, total=worth(waiting)))
+    elif waiting.count:
+        one, many = "%(num)s waits to be sent, worth %(total)s.", "%(num)s wait to be sent, worth %(total)s."
+        said.append(ngettext(one, many, waiting.count, total=worth(waiting)))
+    elif not sending.count:
+        said.append(_("Nothing is being sent right now."))
+    return said
 
 
 def _tabs(view: str, counted: dict[str, int]) -> list[dict[str, Any]]:
@@ -191,146 +226,3 @@ def export_refunds() -> Response:
         ]
     head = ("refund", "return", "order", "customer", "amount", "currency", "status", "what", "sentence", "tries")
     return csv_export.answer(f"refunds-{now:%Y-%m-%d}.csv", head, cells)
-
-
-@staff.get("/refunds/<public_id>")
-@needs(may.SEE_REFUNDS, "refunds")
-def refund_page(public_id: str) -> str:
-    """One refund: what happened, what may be done."""
-    return _page(public_id, {}, "")
-
-
-def _page(public_id: str, errors: dict[str, str], note: str) -> str:
-    now, zone = clock.now(), ports().shop.timezone
-    with read() as session:
-        refund = get_refund(session, public_id)
-        shown = row(refund, now, zone)
-        later = session.scalar(select(Refund.public_id).where(Refund.replaces_id == refund.id))
-        entries = session.scalars(
-            select(TimelineEntry).where(TimelineEntry.refund_id == refund.id).order_by(TimelineEntry.id.desc())
-        ).all()
-        log = [log_entry(entry, now, zone) for entry in entries]
-        lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
-        undone = refund.failure_code == TAKEN_BACK
-        ended = refund.status in lifecycle.LOST or bool(refund.paid_elsewhere_by)
-        asked = settle.contradiction(session, refund) if ended else None
-        mine = (
-            me().may(may.REPAIR_REFUNDS)
-            and asked is None
-            and later is None
-            and refund.cause != ELSEWHERE
-            and not undone
-        )
-        begun = refund.first_submitted_at
-        first = second.had_a_part(session, refund, me().id) if shown["held"] == reviews.SECOND_PERSON else False
-        offers = {
-            "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
-            "retry": mine
-            and lost
-            and refund.payment.disputed_at is None
-            and (refund.return_id is not None or refund.goodwill_id is not None),
-            "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"] == reviews.DAILY_CAP,
-            "second": me().may(may.SECOND_REFUNDS) and shown["held"] == reviews.SECOND_PERSON,
-            "undo": me().may(may.UNDO_REFUNDS) and refund.status == lifecycle.PLANNED and refund.cause != ELSEWHERE,
-            "elsewhere": mine
-            and (lost or refund.status == lifecycle.PLANNED)
-            and shown["held"] != reviews.SECOND_PERSON,
-            "check": me().may(may.REPAIR_REFUNDS)
-            and is_stripe(refund.payment)
-            and (asked is not None or refund.status in _ASKABLE),
-            "unsent": mine
-            and refund.status == lifecycle.UNKNOWN
-            and begun is not None
-            and refund.checked_at is not None
-            and refund.checked_at >= begun + actions.KEY_IS_DEAD,
-        }
-        checked = words.when(refund.checked_at, now, zone) if refund.checked_at else ""
-        return render_template(
-            "staff/refund.html",
-            each=shown,
-            later=later,
-            log=log,
-            offers=offers,
-            asked=asked,
-            errors=errors,
-            note=note,
-            checked=checked,
-            first=first,
-            goes_at=_goes_at(refund, now, zone),
-        )
-
-
-def _goes_at(refund: Refund, now: datetime, zone: str) -> str:
-    """Until when a prepared refund may be taken back; empty when it does not wait for that."""
-    until = refund.planned_at + timedelta(minutes=ports().shop.refunds.undo_minutes)
-    waits = refund.status == lifecycle.PLANNED and refund.attempts == 0 and until > now
-    return words.when(until, now, zone) if waits else ""
-
-
-@staff.post("/refunds/<public_id>/<any(undo):act>")
-@needs(may.UNDO_REFUNDS, "refunds")
-def undo_refund(public_id: str, act: str) -> AnyResponse:
-    """Take a refund back before it is sent. Needs a note."""
-    return repair(public_id, act)
-
-
-@staff.post("/refunds/<public_id>/<any(second):act>")
-@needs(may.SECOND_REFUNDS, "refunds")
-def second_refund(public_id: str, act: str) -> AnyResponse:
-    """Approve a large refund as the second person. Needs a note."""
-    return repair(public_id, act)
-
-
-@staff.post("/refunds/<public_id>/<any(anyway):act>")
-@needs(may.EXCEED_CAP, "refunds")
-def let_through(public_id: str, act: str) -> AnyResponse:
-    """Send what is above the daily cap. Needs a note."""
-    return repair(public_id, act)
-
-
-@staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent, count):act>")
-@needs(may.REPAIR_REFUNDS, "refunds")
-def repair(public_id: str, act: str) -> AnyResponse:
-    """Try again with a new refund, record a payment made elsewhere, give up one that never arrived, or count one that Stripe
-    shows as paid after all. Each needs a note."""
-    note = request.form.get("note", "")
-    do = {
-        "retry": actions.retry,
-        "elsewhere": actions.mark_paid_elsewhere,
-        "unsent": actions.declare_unsent,
-        "count": contradicted.count,
-        "anyway": actions.send_anyway,
-        "undo": undo.take_back,
-        "second": second.approve,
-    }[act]
-    try:
-        with command() as tx:
-            done = do(tx, public_id, note)
-            number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
-    except Invalid as wrong:
-        return make_response(_page(public_id, {f"{act}-note": wrong.fields.get("note", wrong.message)}, note), 422)
-    except Conflict as conflict:
-        return make_response(_page(public_id, {"": conflict.message}, note), 409)
-    said = {
-        "retry": _("A new refund of %(amount)s is on its way.", amount=amount),
-        "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),
-        "unsent": _("Recorded: it never arrived. It may be sent again now."),
-        "count": _("Counted: the customer has got %(amount)s from Stripe.", amount=amount),
-        "anyway": _("%(amount)s is sent now.", amount=amount),
-        "undo": _("%(amount)s was taken back. Nothing was sent.", amount=amount),
-        "second": _("Approved as the second person. %(amount)s is sent now.", amount=amount),
-    }[act]
-    flash(said, "green")
-    return see_other("staff.refund_page", public_id=number)
-
-
-@staff.post("/refunds/<public_id>/check")
-@needs(may.REPAIR_REFUNDS, "refunds")
-def check_refund(public_id: str) -> AnyResponse:
-    """Let a worker ask the payment provider now; more clicks within a minute are one question."""
-    with command() as tx:
-        refund = get_refund(tx.session, public_id)
-        minute = int(tx.at.timestamp() // CHECK_EVERY.total_seconds())
-        jobs.enqueue(tx, "check_refund", {"refund": refund.id}, key=f"staff-check:{refund.id}:{minute}")
-    flash(_("We’re asking the payment provider now. Look again in a moment."), "blue")
-    return see_other("staff.refund_page", public_id=public_id)

@@ -32,7 +32,7 @@ from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.render import locale
-from portal.web.staff import money, reads, why, words
+from portal.web.staff import log_words, money, reads, why, words
 from portal.web.staff.base import Me, ports
 from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
@@ -41,8 +41,6 @@ from portal.web.staff.text import _
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""
-_SAID = ("short", "daily_cap", "second_person", "part_taken_back", "contradicted")
-"""Facts for filters; the reason says the same in words."""
 
 
 def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = "") -> dict[str, Any]:
@@ -87,9 +85,10 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "claim": next((each for each in open_ if each.kind == questions.GOODS_MISSING), None)
         if who.may(may.DECIDE)
         else None,
-        "people": people.list_people(session) if open_ and who.may(may.DECIDE) else [],
+        "people": people.list_who_may(session, may.DECIDE) if open_ and who.may(may.DECIDE) else [],
         "more": _more(return_, open_, who),
         "swaps": swaps(session, return_, who),
+        "repairers": _repairers(session, open_, who),
         "buyer": None,
     }
     if open_:
@@ -145,6 +144,7 @@ def _question(
         }
         for each in questions.turns(review)
     ]
+    short, tipped = words.question(review.kind, review.why, review.fact)
     sentences: list[str] = []
     if review.kind in (questions.POLICY, questions.ASKED_US):
         spoken = words.staff_wording()
@@ -159,8 +159,8 @@ def _question(
         "id": review.id,
         "kind": review.kind,
         "refund": (review.data or {}).get("refund", "") if review.refund_id is not None else "",
-        "why": review.why,
-        "sentences": sentences or [review.fact if review.fact not in _SAID else ""],
+        "why": short,
+        "sentences": sentences or [tipped],
         "status": review.status,
         "badge": "asked" if paused else "answered" if review.answered_at is not None else "",
         "paused": paused,
@@ -205,11 +205,6 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> d
 
 def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
     """One entry of the timeline: what, who, when, why."""
-    what = words.event(entry.what, entry.data)
-    who = entry.actor_name if entry.actor_kind != "system" else ""
-    line = _("%(what)s, %(who)s", what=what, who=who) if who else what
-    if entry.what == "note.added":
-        line = _("%(who)s left a note", who=who)
     change = ""
     data = entry.data or {}
     if "was" in data and "now" in data:
@@ -221,18 +216,11 @@ def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
     return {
         "when": words.when(entry.at, now, zone),
         "when_iso": entry.at.isoformat(),
-        "what": line,
-        "why": _quoted(entry),
+        "what": log_words.sentence(entry),
+        "why": log_words.reason(entry),
         "change": change,
-        "tone": words.TONES.get(entry.what),
+        "tone": log_words.TONES.get(entry.what),
     }
-
-
-def _quoted(entry: TimelineEntry) -> str:
-    """What a person wrote stands in quotation marks; what the portal or a policy says of itself does not."""
-    if not entry.why or entry.actor_kind != "staff" or entry.what.startswith(("review.", "return.review_")):
-        return entry.why
-    return _("“%(words)s”", words=entry.why)
 
 
 def _papers(return_: Return) -> bool:
@@ -283,6 +271,14 @@ def _shortage(session: Session, return_: Return, open_: list[Review], who: Me) -
         "minor": left.minor,
         "disputed": any(each.kind == questions.DISPUTE for each in asked),
     }
+
+
+def _repairers(session: Session, open_: list[Review], who: Me) -> list[str] | None:
+    """Who may end a question about money of the whole return that the person who looks may not; None where there is none."""
+    asked = any(each.refund_id is None and each.kind in shortage.KINDS for each in open_)
+    if not asked or who.may(may.REPAIR_REFUNDS):
+        return None
+    return [name for _id, name in people.list_who_may(session, may.REPAIR_REFUNDS)]
 
 
 def plain_amount(minor: int, currency: str) -> str:

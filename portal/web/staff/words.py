@@ -1,4 +1,4 @@
-"""What staff read about codes: deadlines, timeline entries, kinds of questions, conditions.
+"""What staff read about codes: deadlines, kinds of questions, conditions; the timeline's entries are `log_words`.
 
 In: stored codes and moments. Out: text in the reader's language. Invariant: every code that a stage writes has words; an unknown
 one is shown as it is. Never: a word about a customer that was not stored.
@@ -6,10 +6,8 @@ one is shown as it is. Never: a word about a customer that was not stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_time
@@ -18,6 +16,7 @@ from portal import wording
 from portal.notices.speech import Speech
 from portal.policy import explain
 from portal.policy.explain import Wording
+from portal.refunds.tenders import tender_name
 from portal.reviews import service as reviews
 from portal.web.render import locale
 from portal.web.staff.text import _, ngettext
@@ -119,6 +118,21 @@ def kind(code: str) -> str:
     }.get(code, code)
 
 
+_SAY_THEMSELVES = (
+    reviews.POLICY,
+    reviews.ASKED_US,
+    reviews.RECEIPT,
+    reviews.OUT_OF_STOCK,
+    reviews.GOODS_MISSING,
+)
+"""The questions whose reason is a heading and whose fact is a sentence; of the others the fact is a code."""
+
+
+def question(code: str, why: str, fact: str) -> tuple[str, str]:
+    """Why a question is in the queue: a short line, and the sentence that tipped it."""
+    return (why, fact) if code in _SAY_THEMSELVES else (kind(code), why)
+
+
 def condition(code: str) -> tuple[str, str]:
     """A condition's word and what it means at the bench."""
     return {
@@ -186,150 +200,13 @@ def ledger_kind(code: str) -> str:
     }.get(code, code)
 
 
-TONES: Mapping[str, str] = {
-    "return.answered": "amber",
-    "return.review_opened": "amber",
-    "review.opened": "amber",
-    "return.questioned": "amber",
-    "refund.unknown": "amber",
-    "refund.failed": "red",
-    "refund.contradicted": "red",
-    "notice.failed": "red",
-    "return.rejected": "red",
-    "dispute.opened": "red",
-    "return.authorized": "green",
-    "refund.succeeded": "green",
-    "return.closed": "green",
-}
-"""The colour of an entry's dot; grey for all others."""
-
-
-def event(what: str, data: Mapping[str, Any] | None) -> str:
-    """What happened, without who and when."""
-    known = data or {}
-    match what:
-        case "return.booked":
-            return ngettext("Booked, %(num)s item", "Booked, %(num)s items", int(known.get("units", 1)))
-        case "return.withdrawn":
-            number = int(known.get("items", 1))
-            return ngettext(
-                "Withdrew from the contract, %(num)s item", "Withdrew from the contract, %(num)s items", number
-            )
-        case "return.authorized" if known.get("by") == "policy":
-            return _("Approved by the policy")
-        case "return.resolution_changed":
-            return _(
-                "Changed from %(before)s to %(after)s",
-                before=resolution(str(known.get("from", ""))).lower(),
-                after=resolution(str(known.get("to", ""))).lower(),
-            )
-        case "return.canceled":
-            return _("Cancelled by the customer") if known.get("by") == "customer" else _("Cancelled")
-        case "return.received" | "return.partly_received" | "return.inspected" | "return.questioned":
-            return _goods(what, known)
-        case "notice.sent" | "notice.failed":
-            kind_ = notice(str(known.get("kind", "")))
-            sent = what == "notice.sent"
-            return _("E-mail sent: %(kind)s", kind=kind_) if sent else _("E-mail not sent: %(kind)s", kind=kind_)
-        case "review.assigned":
-            return _("Assigned to %(name)s", name=known["to"]) if known.get("to") else _("Owner removed")
-        case "return.answered" if known.get("photos"):
-            photos = ngettext("%(num)s photo", "%(num)s photos", int(known["photos"]))
-            return _("The customer answered, %(photos)s", photos=photos)
-    return _plain().get(what, what)
-
-
-def notice(code: str) -> str:
-    """What an e-mail is about."""
-    return {
-        "withdrawn": _("withdrawal confirmed"),
-        "under_review": _("we look at it"),
-        "asked": _("our question"),
-        "booked": _("approved, with the next steps"),
-        "refused": _("denied, with the reason"),
-        "expired": _("expired"),
-        "received": _("received"),
-        "credit_issued": _("store credit"),
-        "exchange_sent": _("replacement on its way"),
-        "refund_sent": _("refund sent"),
-        "refund_failed": _("refund delayed"),
-        "payment_released": _("never charged"),
-        "refund_needs_you": _("bank details needed"),
-        "refund_late": _("refund takes longer"),
-        "goodwill_sent": _("goodwill refund sent"),
-    }.get(code, code)
-
-
-def _goods(what: str, known: Mapping[str, Any]) -> str:
-    if what == "return.inspected" and known.get("by") == "staff":
-        return _("Goods accepted")
-    words = {
-        "return.received": _("Parcel received"),
-        "return.partly_received": _("Part of it received"),
-        "return.inspected": _("Checked"),
-        "return.questioned": _("Checked, and sent to exceptions"),
-    }[what]
-    counted = ", ".join(
-        _("%(count)s × %(condition)s", count=each["quantity"], condition=condition(each["condition"])[0].lower())
-        for each in known.get("counts", ())
-    )
-    return _("%(what)s: %(counted)s", what=words, counted=counted) if counted else words
-
-
-def _plain() -> dict[str, str]:
-    return {
-        "return.authorized": _("Approved"),
-        "return.review_opened": _("Sent to exceptions"),
-        "review.opened": _("Sent to exceptions"),
-        "return.asked": _("The customer was asked"),
-        "return.answered": _("The customer answered"),
-        "return.rejected": _("Denied"),
-        "return.reinstated": _("Taken back into work"),
-        "return.expired": _("Expired, nothing was sent"),
-        "return.repriced": _("Delivery costs moved between returns of the order"),
-        "return.in_transit": _("Handed to the carrier"),
-        "return.closed": _("Closed"),
-        "payout.planned": _("Payment prepared"),
-        "credit_note.issued": _("Credit note issued"),
-        "refund.planned": _("Refund prepared"),
-        "refund.handed_to_staff": _("To be paid by hand"),
-        "refund.accepted": _("Refund accepted by the payment provider"),
-        "refund.succeeded": _("Refund sent"),
-        "refund.failed": _("Refund failed"),
-        "refund.unknown": _("Refund without an answer"),
-        "refund.paid_elsewhere": _("Paid another way"),
-        "refund.needs_customer": _("The customer’s bank details are needed"),
-        "refund.uncaptured": _("The payment is not captured, so it is given free"),
-        "refund.released": _("Given free, never charged"),
-        "refund.held_back": _("Above the daily cap, waits for a person"),
-        "refund.let_through": _("Sent anyway"),
-        "refund.needs_second": _("Waits for a second person"),
-        "refund.seconded": _("Approved by a second person"),
-        "refund.taken_back": _("Taken back before it was sent"),
-        "payout.taken_back": _("To be decided again"),
-        "refund.contradicted": _("Ended here, and alive at Stripe"),
-        "refund.late": _("Later than banks need"),
-        "goodwill.given": _("Goodwill refund given"),
-        "money.resumed": _("What is left is sent"),
-        "money.paid_elsewhere": _("The missing part paid another way"),
-        "claim.ended": _("Left at that, the money stays with the customer"),
-        "money.waived": _("Closed, nothing more is owed"),
-        "refunds.stopped": _("All refunds stopped"),
-        "refunds.resumed": _("Refunds flow again"),
-        "refund.imported": _("Refund made outside the portal"),
-        "credit.issued": _("Store credit issued"),
-        "exchange.ordered": _("Replacement ordered"),
-        "dispute.opened": _("The bank took the payment back"),
-        "dispute.closed": _("Dispute closed"),
-        "label.incomplete": _("The label could not show everything"),
-        "slip.incomplete": _("The packing slip could not show everything"),
-        "note.added": _("Note"),
-    }
-
-
 def paid_to(method: str, provider: str) -> str:
     """The card or account that a payment came from; its provider's name where nothing nearer is known."""
-    if method:
-        return method
-    name = provider.replace("_", " ")
-    return name[:1].upper() + name[1:]
+    known = {
+        "bank": _("Bank transfer"),
+        "bank_transfer": _("Bank transfer"),
+        "cash": _("Cash"),
+        "cod": _("Cash on delivery"),
+        "gift_card": _("Gift card"),
+    }
+    return method or known.get(provider.casefold(), tender_name(method, provider))

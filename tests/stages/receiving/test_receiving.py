@@ -204,7 +204,7 @@ class TestQuestions:
         # Not everything came back, so the shipping that a full return gives back stays, too.
         assert owed(database, rma) == 66_66
         (review,) = rows(database, select(Review))
-        assert "105.00 GBP to 66.66 GBP" in review.fact
+        assert "£105.00 to £66.66" in review.fact
         run(database, lambda tx: returns.authorize(tx, rma), actor=MAYA)
         assert owed(database, rma) == 66_66
         received = next(entry for entry in timeline_of(database, rma) if entry.what == "return.received")
@@ -288,7 +288,7 @@ class TestInspect:
         assert "return.inspected" not in events_of(database, rma)
         (review,) = rows(database, select(Review))
         assert (review.kind, review.status) == ("receipt", "open")
-        assert "64.00 GBP to 32.00 GBP" in review.fact
+        assert "£64.00 to £32.00" in review.fact
         run(database, lambda tx: returns.authorize(tx, rma), hours=50, actor=MAYA)
         assert owed(database, rma) == 32_00
         assert events_of(database, rma)[-1] == "return.inspected"

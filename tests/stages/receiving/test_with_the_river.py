@@ -216,7 +216,7 @@ class TestPaidAhead:
         ((status, why, fact),) = self.questions(database)
         assert (status, why) == ("open", "Paid ahead. Not everything was in the parcel")
         assert "1 missing" in fact
-        assert fact.endswith("For what came 32.00 GBP would be owed, and 64.00 GBP went ahead")
+        assert fact.endswith("For what came £32.00 would be owed, and £64.00 went ahead")
         assert planned(database) == [64_00]
         assert look(database, rma).status == "received"
         assert self.end(database, rma) == "closed"
@@ -233,7 +233,7 @@ class TestPaidAhead:
         receive(database, rma, Count("1", 1, "used"))
         ((status, _why, fact),) = self.questions(database)
         assert status == "open"
-        assert fact.endswith("For what came 44.80 GBP would be owed, and 64.00 GBP went ahead")
+        assert fact.endswith("For what came £44.80 would be owed, and £64.00 went ahead")
 
     def test_nothing_is_closed_while_its_money_is_under_way(self, database: Database, shop: Book) -> None:
         rma = book_return(database, shop, paid_order(database, Item(gross=64_00, tags=("trusted",))))

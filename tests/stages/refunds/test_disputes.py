@@ -135,7 +135,7 @@ def test_a_chargeback_that_no_message_told_of_is_found_by_its_refusal_and_thawed
     assert world.at_stripe() == [(3000, "succeeded")], "what was held back goes on; what was refused waits for a person"
     with world.database.read() as session:
         (why,) = session.scalars(select(Review.why).where(Review.status == "open")).all()
-    assert why.startswith("The dispute has ended (won).")
+    assert why.startswith("The dispute has ended, the shop has won.")
     with world.database.transaction(STAFF) as tx:
         actions.retry(tx, world.refund(refund_id).public_id, "Won.")
     world.work()

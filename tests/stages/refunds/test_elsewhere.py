@@ -106,7 +106,7 @@ def test_an_import_never_lowers_what_was_captured_below_refunds_and_store_credit
     world.pay(world.return_(first.order_id, 0, credit=3500, bonus=500))
     refused, other = bring(2999, 1000)
     assert isinstance(refused, Conflict)
-    assert "WH-LESS-0: its payments can't have captured 0.01 GBP less than was given back" in refused.message
+    assert "WH-LESS-0: its payments can't have captured £0.01 less than was given back" in refused.message
     assert isinstance(other, PutResult)
     assert world.refundable(first.order_id) == [5000]
     assert world.refundable(other.order_id) == [1000]

@@ -79,7 +79,7 @@ def test_case_18_what_was_paid_back_is_never_given_again(quick_world: World) -> 
     order_id = world.order(5000)
     world.pay(world.return_(order_id, 5000))
     world.work()
-    with pytest.raises(Conflict, match=r"0\.00 GBP left"):
+    with pytest.raises(Conflict, match=r"£0\.00 left"):
         give(world, order_id, Gift(1))
     assert world.at_stripe() == [(5000, "succeeded")]
 
@@ -157,7 +157,7 @@ def test_what_a_replacement_was_given_in_another_currency_does_not_count_against
     with world.database.transaction() as tx:
         tx.session.execute(update(Goodwill).values(currency="EUR"))
     assert give(world, origin, Gift(2000), most_minor=2000)
-    with pytest.raises(Forbidden, match=r"20\.00 GBP were given"):
+    with pytest.raises(Forbidden, match=r"£20\.00 were given"):
         give(world, origin, Gift(1), key="two", most_minor=2000)
 
 

@@ -32,9 +32,7 @@ def test_it_says_0_differences_or_which_and_ends_accordingly(quick_world: World)
     made = world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=700)
     done = run(world, "--days", "3")
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "1 difference")
-    assert (
-        f"{world.intent(order_id)}: {made['id']} over 7.00 GBP is at Stripe and not here. [unknown_here]" in done.stdout
-    )
+    assert f"{world.intent(order_id)}: {made['id']} over £7.00 is at Stripe and not here. [unknown_here]" in done.stdout
     with world.database.read() as session:
         assert last_report(session) is None, "it only looks"
 

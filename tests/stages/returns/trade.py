@@ -17,7 +17,7 @@ from portal.policybook.service import Book, load_book, publish
 from portal.returns import service
 from portal.returns.assess import Wish
 from portal.returns.models import Return
-from portal.staff.models import User
+from portal.staff.models import Role, User
 from portal.timeline import TimelineEntry
 
 PLACED = datetime(2026, 10, 9, 9, 0, tzinfo=UTC)
@@ -169,7 +169,7 @@ def add_variant(database: Database, sku: str, *, product: str = "shirt", price: 
         )
 
 
-def add_staff(database: Database, name: str = "Maya Okafor") -> int:
+def add_staff(database: Database, name: str = "Maya Okafor", role: str = "lead") -> int:
     """A member of staff; gives the row id."""
     with database.transaction(at=PLACED) as tx:
         user = User(
@@ -178,6 +178,7 @@ def add_staff(database: Database, name: str = "Maya Okafor") -> int:
             fs_uniquifier=name,
             active=True,
             created_at=PLACED,
+            roles=[tx.session.scalar(select(Role).where(Role.name == role)) or Role(name=role)],
         )
         tx.session.add(user)
         tx.session.flush()

@@ -56,7 +56,7 @@ def test_an_answered_case_is_marked_and_shows_the_photos_at_the_answer_and_at_th
     assert "Priya answered, Today, 11:15:" in words
     assert "“It came apart here”" in words
     assert page.count(f'<a class="photo" href="/staff/returns/{asked}/photos/1">') == 2
-    assert "The customer answered, 1 photo" in words
+    assert "answered with 1 photo" in words
     assert lead.get(f"/staff/returns/{asked}/photos/1").data == b"\xff\xd8 a seam"
     assert ",answered," in lead.get("/staff/exceptions.csv").text
     with shop.do(MAYA) as tx:

@@ -285,7 +285,7 @@ def test_goods_that_differ_go_to_the_exceptions_and_are_decided_there(
     assert "Received" in seen
     seen = lead.words(f"/staff/returns/{rma}")
     assert "Accept the goods, £64.00" in seen
-    assert "Parcel received: 1 × used, Ben Whitlock" in seen
+    assert "Ben Whitlock received the parcel: 1 × used" in seen
     assert lead.submit(lead.form(f"/staff/returns/{rma}", "decision")).status_code == 303
     assert [refund.amount_minor for refund in shop.refunds(rma)] == [64_00]
 

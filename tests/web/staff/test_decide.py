@@ -40,7 +40,7 @@ def test_the_page_says_why_it_is_here_and_which_rule_set_what(lead: Browser, sho
         "Can it come back? Yes Default", "Time limit 30 days , until 28 November 2026",
         "Money Owed £310.00 Paid £0.00", "Price, includes £51.66 tax after discount", "Owed £310.00 £0.00",
         "Nothing is sent before somebody decides.", "Your decision", "Approve £310.00 refund", "Customer since",
-        "Timeline", "Sent to exceptions, Priya Nair", "Booked, 1 item, Priya Nair",
+        "Timeline", "Sent to exceptions: ", "Priya Nair booked 1 item",
     ):  # fmt: skip
         assert part in seen, part
 
@@ -59,7 +59,7 @@ def test_approving_tells_the_customer_and_the_timeline_who_what_when_and_why(lea
     assert (review.status, review.decided_by, review.note) == ("approved", "Maya Okafor", "Third one from this batch.")
     seen = lead.words(f"/staff/returns/{rma}")
     assert "Approved, £310.00." in seen
-    assert "Approved, Maya Okafor: “Third one from this batch.”" in seen
+    assert "Maya Okafor approved it: “Third one from this batch.”" in seen
     assert "booked" in [notice.kind for notice in rows(shop.database, select(Notice))]
 
 
@@ -79,7 +79,7 @@ def test_a_stale_decision_is_told_who_changed_what_and_keeps_the_words(
     answer = lead.submit(form, {"message": "My careful words", "note": "My note"})
     assert answer.status_code == 409
     seen = words(answer.text)
-    for part in ("Your last step was not carried out", "The customer was asked, Jonas Berg"):
+    for part in ("Your last step was not carried out", "Jonas Berg asked the customer"):
         assert part in seen, part
     assert "My careful words" in answer.text
     assert "My note" in answer.text
@@ -96,7 +96,7 @@ def test_somebody_elses_decision_is_not_overwritten(lead: Browser, agent: Browse
     confirm = lead.form("", "/deny", html=deny.text)
     answer = lead.submit(confirm, {"message": "No."})
     assert answer.status_code == 409
-    assert "Approved, Jonas Berg" in words(answer.text)
+    assert "Jonas Berg approved it" in words(answer.text)
     assert shop.look(rma).status == "authorized"
 
 
@@ -251,7 +251,7 @@ def test_a_question_gets_an_owner_and_loses_one(lead: Browser, shop: Shop) -> No
     form = lead.form(f"/staff/returns/{rma}", "owner")
     people = {"Jonas Berg": "3", "Maya Okafor": "2"}
     assert lead.submit(form, {"owner": people["Jonas Berg"]}).status_code == 303
-    assert "Assigned to Jonas Berg, Maya Okafor" in lead.words(f"/staff/returns/{rma}")
+    assert "Maya Okafor gave it to Jonas Berg" in lead.words(f"/staff/returns/{rma}")
     assert lead.submit(form, {"owner": ""}).status_code == 303
     assert shop.review(rma).owner_id is None
     assert lead.submit(form, {"owner": "99999"}).status_code == 404
@@ -292,7 +292,7 @@ def test_an_exchange_becomes_a_refund_with_a_note(lead: Browser, shop: Shop) -> 
     assert lead.submit(form).status_code == 422
     assert lead.submit(form, {"note": "Out of stock"}).status_code == 303
     assert shop.look(rma).lines[0].resolution == "refund"
-    assert "Changed from exchange to refund, Maya Okafor: “Out of stock”" in lead.words(f"/staff/returns/{rma}")
+    assert "Maya Okafor changed it from exchange to refund: “Out of stock”" in lead.words(f"/staff/returns/{rma}")
 
 
 def test_a_changed_outcome_stays_inside_the_limit_of_the_role(ports: Ports, shop: Shop, people: object) -> None:

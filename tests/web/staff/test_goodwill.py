@@ -51,7 +51,7 @@ def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop:
     for part in ("£20.00", "Maya Okafor: Late parcel", "Left to give back £89.00"):
         assert part in seen, part
     seen = lead.words(f"/staff/refunds/{refund.public_id}")
-    for part in ("Refund prepared, Maya Okafor", "Take it back"):
+    for part in ("Maya Okafor had a refund of £20.00 prepared", "Take it back"):
         assert part in seen, part
 
 
@@ -76,7 +76,7 @@ def test_more_than_the_order_has_left_is_refused_with_what_is_left(lead: Browser
     here = f"/staff/orders/{shop.order(Item(gross=50_00))}/goodwill"
     answer = lead.submit(lead.form(here, "/goodwill"), {"amount": "50.01", "reason": "x"})
     assert answer.status_code == 409
-    assert "50.00 GBP left to give back" in words(answer.text)
+    assert "£50.00 left to give back" in words(answer.text)
     assert shop.count(Refund) == 0
 
 
@@ -107,7 +107,7 @@ def test_a_role_gives_and_approves_no_more_than_its_limit(ports: Ports, shop: Sh
     assert "Of that you can still give £10.00" in lead.words(here)
     split = lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "y"})
     assert split.status_code == 403
-    assert "20.00 GBP were given for this order before" in words(split.text)
+    assert "£20.00 were given for this order before" in words(split.text)
     assert shop.count(Refund) == 1
     agent = Browser(app)
     agent.sign_in("jonas@wren.example")
@@ -127,7 +127,7 @@ def test_a_gift_that_needs_a_second_person_is_opened_from_the_exceptions_and_dec
     lead.submit(lead.form(here, "/goodwill"), {"amount": "310.00", "reason": "Wedding ruined"})
     (refund,) = rows(shop.database, select(Refund))
     with shop.do(STRIPE) as tx:
-        settle.hold_back(tx, *lock_refund(tx.session, refund.id), "second_person", "310.00 GBP are to be paid.")
+        settle.hold_back(tx, *lock_refund(tx.session, refund.id), "second_person", "£310.00 is to be paid.")
     listed = owner.words("/staff/?why=second_person")
     for part in (f"Order {order.number}", "Needs a second person", "£310.00"):
         assert part in listed, part

@@ -43,7 +43,7 @@ def test_a_chargeback_is_for_a_person_and_stands_on_the_timeline_of_each_open_re
     seen = lead.words("/staff/?why=dispute")
     assert "Reviewing" in seen
     assert "Failed" not in seen.replace("Refund failed", "")
-    assert "The bank took the payment back, Stripe: needs_response" in lead.words(f"/staff/returns/{rma}")
+    assert "The bank took the payment back: The bank waits for the shop’s answer" in lead.words(f"/staff/returns/{rma}")
 
 
 def test_a_return_is_found_by_the_number_of_its_article(agent: Browser, shop: Shop) -> None:
@@ -73,14 +73,14 @@ def test_goods_that_were_paid_ahead_and_do_not_come_are_on_the_desk_until_somebo
     assert (wrong.status_code, "Write a note for your colleagues." in wrong.text) == (422, True)
     assert agent.submit(agent.form(here, "/goods-missing"), {"note": "Lost in the post"}).status_code == 303
     assert shop.look(rma).status == "closed"
-    assert "Left at that, the money stays with the customer, Jonas Berg: “Lost in the post”" in agent.words(here)
+    assert "Jonas Berg left it at that, the money stays with the customer: “Lost in the post”" in agent.words(here)
     assert rma not in agent.words("/staff/?why=goods_missing")
 
 
 def test_an_empty_queue_says_what_will_appear(lead: Browser, shop: Shop) -> None:
     seen = lead.words("/staff/")
     assert "Nothing needs a decision" in seen
-    assert "0 returns need a decision" in seen
+    assert "0 cases need a decision" in seen
 
 
 def test_a_row_says_who_why_how_much_and_until_when(lead: Browser, shop: Shop) -> None:

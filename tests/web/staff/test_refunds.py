@@ -65,7 +65,7 @@ def test_each_trouble_says_what_went_wrong_and_what_to_do(lead: Browser, shop: S
     seen_at_stripe(shop, needs, "requires_action")
     seen = lead.words("/staff/refunds")
     for part in (
-        "1 failed, 1 is unsure.", "Needs you 3", "3 to fix", failed, unsure, needs,
+        "1 failed and 2 are unsure.", "Needs you 3", "3 to fix", failed, unsure, needs,
         "The card has expired or was canceled", "Ask for a bank account, pay there, then record it here.",
         "Stripe did not answer", "Stripe did not answer in time.",
         "Nothing. The portal goes on by itself.", "Failed", "Unsure", "Check now", "Put it right",
@@ -85,7 +85,7 @@ def test_what_was_sent_today_is_listed_with_its_reference(lead: Browser, shop: S
                  "£70.40", "Credited"):  # fmt: skip
         assert part in seen, part
     assert paid in lead.words("/staff/refunds?view=refunded")
-    assert "Nothing here" in lead.words("/staff/refunds?view=sending")
+    assert "Nothing is on its way" in lead.words("/staff/refunds?view=sending")
     assert paid in lead.words("/staff/refunds?view=all")
 
 
@@ -136,7 +136,7 @@ def test_what_ended_here_and_is_paid_at_stripe_can_only_be_counted(lead: Browser
     assert lead.submit(lead.form(here, "/count"), {"note": ""}).status_code == 422
     assert lead.submit(lead.form(here, "/count"), {"note": "On the statement"}).status_code == 303
     assert "Counted: the customer has got £64.00 from Stripe." in lead.words(here)
-    assert "Refund sent" in lead.words(here)
+    assert "Maya Okafor counted £64.00 as paid by Stripe" in lead.words(here)
 
 
 def test_a_payment_made_another_way_is_recorded_once_with_a_note(lead: Browser, shop: Shop) -> None:
@@ -210,7 +210,7 @@ def test_an_agent_sees_refunds_and_repairs_none(agent: Browser, shop: Shop) -> N
     number = seen_at_stripe(shop, planned(shop), "failed", "declined")
     seen = agent.page(f"/staff/refunds/{number}")
     assert "/retry" not in seen
-    assert "A returns lead can put it right." in words(seen)
+    assert "Your role doesn’t do the next step. These can: Ines Moreau, Maya Okafor." in words(seen)
 
 
 def test_the_queue_leads_to_what_to_do(lead: Browser, shop: Shop) -> None:
@@ -267,7 +267,7 @@ def test_pages_of_refunds_follow_a_cursor(lead: Browser, shop: Shop, monkeypatch
 def test_the_last_comparison_with_stripe_is_shown_with_its_differences(lead: Browser, shop: Shop) -> None:
     assert "Not compared with Stripe yet." in lead.words("/staff/refunds")
     assert "Not compared with Stripe yet." in lead.words("/staff/refunds/reconciliation")
-    sentence = "re_9 over 7.00 GBP is at Stripe and not here."
+    sentence = "re_9 over £7.00 is at Stripe and not here."
     difference = {"what": "unknown_here", "refund": "re_9", "payment_intent": "pi_9", "sentence": sentence}
     for differences, said in (([], "0 differences"), ([difference], "1 difference")):
         with shop.do(STRIPE) as tx:
@@ -402,7 +402,7 @@ def test_a_refund_is_taken_back_before_it_is_sent_and_the_return_decided_again(
     for _ in range(2):
         assert agent.submit(form, {"note": "Another item was in the box"}).status_code == 303
     seen = agent.words(f"/staff/refunds/{number}")
-    for part in ("Cancelled", "Taken back before it was sent", "“Another item was in the box”"):
+    for part in ("Cancelled", "Jonas Berg took £64.00 back before it was sent", "“Another item was in the box”"):
         assert part in seen, part
     for act in ("/undo", "/retry", "/elsewhere"):
         assert act not in lead.page(f"/staff/refunds/{number}")
@@ -451,7 +451,7 @@ def test_a_second_person_approves_what_another_has_decided(
     for _ in range(2):
         assert owner.submit(form, {"note": "Checked with the workshop"}).status_code == 303
     assert shop.refunds(rma)[0].seconded_by == "Ines Moreau"
-    assert "Approved by a second person" in lead.words(f"/staff/refunds/{number}")
+    assert "Ines Moreau approved £310.00 as the second person" in lead.words(f"/staff/refunds/{number}")
     assert len(rows(shop.database, select(jobs.Job).where(jobs.Job.name == "submit_refund"))) == 2
 
 

@@ -1,0 +1,199 @@
+"""One refund: what happened, who may do what about it, and each of those acts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import flash, make_response, render_template, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from portal import clock, jobs
+from portal.errors import Conflict, Invalid
+from portal.refunds import actions, contradicted, lifecycle, second, settle, undo
+from portal.refunds.models import Refund
+from portal.refunds.queries import get_refund
+from portal.refunds.settle import ELSEWHERE, TAKEN_BACK
+from portal.refunds.tenders import is_stripe
+from portal.reviews import service as reviews
+from portal.staff import permissions as may
+from portal.staff import queries as people
+from portal.timeline import TimelineEntry
+from portal.web.staff import fate, words
+from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.refunds import needed_for, row
+from portal.web.staff.showing import log_entry
+from portal.web.staff.text import _
+
+_ASKABLE = (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED)
+CHECK_EVERY = timedelta(minutes=1)
+
+
+@staff.get("/refunds/<public_id>")
+@needs(may.SEE_REFUNDS, "refunds")
+def refund_page(public_id: str) -> str:
+    """One refund: what happened, what may be done."""
+    return _page(public_id, {}, "")
+
+
+def _page(public_id: str, errors: dict[str, str], note: str) -> str:
+    now, zone = clock.now(), ports().shop.timezone
+    with read() as session:
+        refund = get_refund(session, public_id)
+        shown = row(refund, now, zone)
+        later = session.scalar(select(Refund.public_id).where(Refund.replaces_id == refund.id))
+        entries = session.scalars(
+            select(TimelineEntry).where(TimelineEntry.refund_id == refund.id).order_by(TimelineEntry.id.desc())
+        ).all()
+        log = [log_entry(entry, now, zone) for entry in entries]
+        lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
+        undone = refund.failure_code == TAKEN_BACK
+        ended = refund.status in lifecycle.LOST or bool(refund.paid_elsewhere_by)
+        asked = settle.contradiction(session, refund) if ended else None
+        mine = (
+            me().may(may.REPAIR_REFUNDS)
+            and asked is None
+            and later is None
+            and refund.cause != ELSEWHERE
+            and not undone
+        )
+        begun = refund.first_submitted_at
+        held_for_second = shown["held"] == reviews.SECOND_PERSON
+        first = second.had_a_part(session, refund, me().id) if held_for_second else False
+        offers = {
+            "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
+            "retry": mine
+            and lost
+            and refund.payment.disputed_at is None
+            and (refund.return_id is not None or refund.goodwill_id is not None),
+            "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"] == reviews.DAILY_CAP,
+            "second": me().may(may.SECOND_REFUNDS) and held_for_second and not first,
+            "undo": me().may(may.UNDO_REFUNDS) and refund.status == lifecycle.PLANNED and refund.cause != ELSEWHERE,
+            "elsewhere": mine
+            and (lost or refund.status == lifecycle.PLANNED)
+            and shown["held"] != reviews.SECOND_PERSON,
+            "check": me().may(may.REPAIR_REFUNDS)
+            and is_stripe(refund.payment)
+            and (asked is not None or refund.status in _ASKABLE),
+            "unsent": mine
+            and refund.status == lifecycle.UNKNOWN
+            and begun is not None
+            and refund.checked_at is not None
+            and refund.checked_at >= begun + actions.KEY_IS_DEAD,
+        }
+        checked = words.when(refund.checked_at, now, zone) if refund.checked_at else ""
+        return render_template(
+            "staff/refund.html",
+            each=shown,
+            later=later,
+            log=log,
+            offers=offers,
+            asked=asked,
+            errors=errors,
+            note=note,
+            checked=checked,
+            first=first,
+            fate=fate.of_refund(refund),
+            others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
+        )
+
+
+def _others(session: Session, refund: Refund, *, first: bool, todo: bool) -> list[tuple[int, str]] | None:
+    """Who may do the next step, where the person who looks may not; None where they may, or where nothing is to be done."""
+    permission = needed_for(refund)
+    if not todo or refund.paid_elsewhere_by or (me().may(permission) and not first):
+        return None
+    found = [each for each in people.list_who_may(session, permission) if each[0] != me().id]
+    if permission == may.SECOND_REFUNDS:
+        decided = second.people_in(session, refund)
+        found = [each for each in found if each[0] not in decided]
+    return found
+
+
+@staff.post("/refunds/<public_id>/hand-over")
+@needs(may.SEE_REFUNDS, "refunds")
+def hand_over_refund(public_id: str) -> Response:
+    """Give the open question about a refund to somebody who may do the next step: one press."""
+    with command() as tx:
+        refund = get_refund(tx.session, public_id)
+        others = dict(_others(tx.session, refund, first=_took_part(tx.session, refund), todo=True) or [])
+        asked = actions.hand_over(tx, public_id, list(others))
+        name = others[asked.owner_id or 0]
+    flash(_("%(name)s has it now.", name=name), "green")
+    return see_other("staff.refund_page", public_id=public_id)
+
+
+def _took_part(session: Session, refund: Refund) -> bool:
+    held = refund.status == lifecycle.PLANNED and refund.held_for == reviews.SECOND_PERSON
+    return held and second.had_a_part(session, refund, me().id)
+
+
+@staff.post("/refunds/<public_id>/<any(undo):act>")
+@needs(may.UNDO_REFUNDS, "refunds")
+def undo_refund(public_id: str, act: str) -> Response:
+    """Take a refund back before it is sent. Needs a note."""
+    return repair(public_id, act)
+
+
+@staff.post("/refunds/<public_id>/<any(second):act>")
+@needs(may.SECOND_REFUNDS, "refunds")
+def second_refund(public_id: str, act: str) -> Response:
+    """Approve a large refund as the second person. Needs a note."""
+    return repair(public_id, act)
+
+
+@staff.post("/refunds/<public_id>/<any(anyway):act>")
+@needs(may.EXCEED_CAP, "refunds")
+def let_through(public_id: str, act: str) -> Response:
+    """Send what is above the daily cap. Needs a note."""
+    return repair(public_id, act)
+
+
+@staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent, count):act>")
+@needs(may.REPAIR_REFUNDS, "refunds")
+def repair(public_id: str, act: str) -> Response:
+    """Try again with a new refund, record a payment made elsewhere, give up one that never arrived, or count one that Stripe
+    shows as paid after all. Each needs a note."""
+    note = request.form.get("note", "")
+    do = {
+        "retry": actions.retry,
+        "elsewhere": actions.mark_paid_elsewhere,
+        "unsent": actions.declare_unsent,
+        "count": contradicted.count,
+        "anyway": actions.send_anyway,
+        "undo": undo.take_back,
+        "second": second.approve,
+    }[act]
+    try:
+        with command() as tx:
+            done = do(tx, public_id, note)
+            number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
+            follows = fate.of_refund(done)
+    except Invalid as wrong:
+        return make_response(_page(public_id, {f"{act}-note": wrong.fields.get("note", wrong.message)}, note), 422)
+    except Conflict as conflict:
+        return make_response(_page(public_id, {"": conflict.message}, note), 409)
+    said = {
+        "retry": _("A new refund of %(amount)s takes its place.", amount=amount),
+        "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),
+        "unsent": _("Recorded: it never arrived. It may be sent again now."),
+        "count": _("Counted: the customer has got %(amount)s from Stripe.", amount=amount),
+        "anyway": _("%(amount)s may go although the daily cap is reached.", amount=amount),
+        "undo": _("%(amount)s was taken back. Nothing was sent.", amount=amount),
+        "second": _("Approved %(amount)s as the second person.", amount=amount),
+    }[act]
+    flash(f"{said} {follows}" if act in ("retry", "anyway", "second") and follows else said, "green")
+    return see_other("staff.refund_page", public_id=number)
+
+
+@staff.post("/refunds/<public_id>/check")
+@needs(may.REPAIR_REFUNDS, "refunds")
+def check_refund(public_id: str) -> Response:
+    """Let a worker ask the payment provider now; more clicks within a minute are one question."""
+    with command() as tx:
+        refund = get_refund(tx.session, public_id)
+        minute = int(tx.at.timestamp() // CHECK_EVERY.total_seconds())
+        jobs.enqueue(tx, "check_refund", {"refund": refund.id}, key=f"staff-check:{refund.id}:{minute}")
+    flash(_("We’re asking the payment provider now. Look again in a moment."), "blue")
+    return see_other("staff.refund_page", public_id=public_id)
