@@ -37,13 +37,13 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
     """
     note = read_note(note)
     refund, payment = _locked(tx, public_id)
-    final = refund.cause == ELSEWHERE or refund.failure_code == settle.TAKEN_BACK
+    final = refund.cause == ELSEWHERE or refund.failure_code in settle.DECIDED_ANEW
     if refund.status not in lifecycle.LOST or final or (refund.return_id is None and refund.goodwill_id is None):
         raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
     later = find_replacement(tx.session, refund)
     if later is not None:
         return later
-    _check_not_contradicted(tx.session, refund)
+    check_not_contradicted(tx.session, refund)
     if payment.disputed_at is not None:
         raise _conflict(refund, "The payment is disputed; refunding it now could pay the customer twice.")
     if refund.amount_minor > left_for(tx.session, refund, payment):
@@ -86,8 +86,8 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
     refund, payment = _locked(tx, public_id)
     if refund.paid_elsewhere_by:
         return refund
-    if refund.failure_code == settle.TAKEN_BACK:
-        raise _conflict(refund, "It was taken back; what is owed now is decided anew.")
+    if refund.failure_code in settle.DECIDED_ANEW:
+        raise _conflict(refund, "It was taken back or given up; what is owed now is decided anew.")
     if refund.held_for == reviews.SECOND_PERSON:
         raise _conflict(refund, "It waits for a second person.")
     if refund.cause == ELSEWHERE:
@@ -96,7 +96,7 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
         raise _conflict(refund, "It is at Stripe or may be; paying it by another way could pay the customer twice.")
     if find_replacement(tx.session, refund) is not None:
         raise _conflict(refund, "Another refund was sent in its place; record it on that one.")
-    _check_not_contradicted(tx.session, refund)
+    check_not_contradicted(tx.session, refund)
     if refund.status in lifecycle.LOST and refund.amount_minor > left_for(tx.session, refund, payment):
         raise _conflict(refund, LESS_LEFT)
     settle.paid_elsewhere(tx, refund, payment, note)
@@ -163,7 +163,8 @@ def left_for(session: Session, refund: Refund, payment: Payment) -> int:
     return min(payment.refundable_minor, payout.room(session, chain, payments_of(session, chain)))
 
 
-def _check_not_contradicted(session: Session, refund: Refund) -> None:
+def check_not_contradicted(session: Session, refund: Refund) -> None:
+    """Raises `Conflict` while Stripe shows as alive what has ended here: the customer may have it."""
     if refund.status in lifecycle.LOST and settle.contradiction(session, refund) is not None:
         raise _conflict(refund, "Stripe shows it as paid or on its way: look there first, then answer that question.")
 

@@ -117,8 +117,8 @@ def unsent(session: Session, return_id: int) -> int:
     query = select(func.sum(Refund.amount_minor)).where(
         Refund.return_id == return_id,
         Refund.status.in_(lifecycle.LOST),
-        # What was taken back before it was sent is owed anew, by the next decision.
-        Refund.failure_code != "taken_back",
+        # What was taken back, or given up, is owed anew: by the next decision, or with the rest of the return.
+        Refund.failure_code.not_in(("taken_back", "given_up")),
         Refund.id.not_in(later),
     )
     waiting = int(session.scalar(query) or 0)

@@ -222,7 +222,7 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], total: int, bonus: i
         return 0
     left = room(tx.session, chain, payments_of(tx.session, chain))
     if total - bonus > left:
-        _ask_about_shortage(tx, return_, total - bonus - left, frozen=False)
+        ask_about_shortage(tx, return_, total - bonus - left, frozen=False)
         return 0
     credit.issue(tx, return_, total, bonus)
     return total
@@ -301,11 +301,12 @@ def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: 
     refunds = [plan_refund(tx, return_, order, by_id[share.payment_id], share.amount_minor) for share in shares]
     short = amount - carry - sum(share.amount_minor for share in shares)
     if short:
-        _ask_about_shortage(tx, return_, short, frozen=any(payment.disputed_at for payment in payments))
+        ask_about_shortage(tx, return_, short, frozen=any(payment.disputed_at for payment in payments))
     return refunds, carry
 
 
-def _ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: bool) -> None:
+def ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: bool) -> None:
+    """Put the question about money of the return that no refund stands for, or its new amount where it is open already."""
     short = said(Money(short_minor, return_.currency))
     cause = (
         "A payment of this order is disputed and nothing can be sent to it."

@@ -172,6 +172,12 @@ REFUSALS: dict[str, Refusal] = {
     "taken_back": Refusal(
         N_("It was taken back before it was sent"), N_("Decide the return again."), Next.STAFF_LOOK, _LOOKING
     ),
+    "given_up": Refusal(
+        N_("It failed and is sent no more"),
+        N_("Decide the rest of its return; a gift has ended."),
+        Next.STAFF_LOOK,
+        _LOOKING,
+    ),
     "part_taken_back": Refusal(N_("It was taken back before it was sent"), _SEND_AGAIN, Next.STAFF_AGAIN, _LOOKING),
     "second_person": Refusal(
         N_("A second person has to approve it"), N_("Approve it or take it back."), Next.STAFF_LOOK, _ON_ITS_WAY

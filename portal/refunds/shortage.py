@@ -18,6 +18,7 @@ from portal.orders.models import Order, Payment
 from portal.refunds import ledger, lifecycle, payout, settle
 from portal.refunds.actions import read_note
 from portal.refunds.allocation import Pot, allocate
+from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.tenders import lock_return, payments_of
@@ -44,6 +45,15 @@ def amount(session: Session, return_: Return) -> Money:
     return Money(max(ledger.unsent(session, return_.id), 0), return_.currency)
 
 
+def in_money(session: Session, return_: Return) -> Money:
+    """What no refund stands for, without the bonus of a store credit that was not given: nobody gets a bonus in money."""
+    open_ = amount(session, return_)
+    if find_credit(session, return_.id) is not None:
+        return open_
+    quote = payable_quote(session, return_)
+    return Money(open_.minor - min(quote.bonus_minor, quote.credit_total.minor, open_.minor), open_.currency)
+
+
 def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
     """Send what the payments have by now, for instance after money was added or a refund made by hand was taken back.
 
@@ -62,13 +72,15 @@ def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
 
 
 def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
-    """Record that the customer got all of it another way. ``seen_minor`` is the amount that the person saw.
+    """Record that the customer got all of it another way, in money. ``seen_minor`` is what the person saw of `in_money`.
 
-    Raises `Conflict` when nothing is asked, or when the amount is another one by now.
+    What was to be the bonus of a store credit is owed no more. Raises `Conflict` when nothing is asked, or when the amount is
+    another one by now.
     """
     note = read_note(note)
     return_, chain = _opened(tx, rma)
-    owed = _promised(tx, return_, seen_minor)
+    owed = in_money(tx.session, return_)
+    bonus = _promised(tx, return_, seen_minor, owed).minor - owed.minor
     order = tx.session.get_one(Order, return_.order_id)
     payments = {payment.id: payment for payment in payments_of(tx.session, chain)}
     pots = [Pot(each.id, each.refundable_minor) for each in payments.values() if each.currency == return_.currency]
@@ -77,6 +89,7 @@ def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
     shares, left = allocate(possible, pots)
     beside = owed.minor - possible + left
     _settle(tx, return_, note)
+    _waive(tx, return_, bonus)
     for share in shares:
         payment: Payment = payments[share.payment_id]
         refund = plan_refund(tx, return_, order, payment, share.amount_minor, why=note)
@@ -102,12 +115,9 @@ def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
             f"Refund {open_[0].public_id} of this return is not at its end yet. Record there how it was paid, or wait.",
             state=open_[0].status,
         )
-    owed = _promised(tx, return_, seen_minor)
+    owed = _promised(tx, return_, seen_minor, amount(tx.session, return_))
     _settle(tx, return_, note)
-    if owed.minor:
-        ledger.write(
-            tx, ledger.OWED, "waived", -owed.minor, owed.currency, order_id=return_.order_id, return_id=return_.id
-        )
+    _waive(tx, return_, owed.minor)
     _end(tx, return_, "money.waived", owed, note)
     return owed
 
@@ -121,10 +131,17 @@ def _opened(tx: Tx, rma: str) -> tuple[Return, list[int]]:
     return return_, chain
 
 
-def _promised(tx: Tx, return_: Return, seen_minor: int) -> Money:
-    """What is open, promised on the ledger if it was not yet."""
+def _waive(tx: Tx, return_: Return, minor: int) -> None:
+    if minor:
+        ledger.write(
+            tx, ledger.OWED, "waived", -minor, return_.currency, order_id=return_.order_id, return_id=return_.id
+        )
+
+
+def _promised(tx: Tx, return_: Return, seen_minor: int, shown: Money) -> Money:
+    """What is open, promised on the ledger if it was not yet. ``shown`` is what the person should have seen."""
     owed = amount(tx.session, return_)
-    if owed.minor != seen_minor:
+    if shown.minor != seen_minor:
         raise Conflict("The amount has changed since you saw it. Nothing was saved. Look again.", state="changed")
     if return_.payout_planned_at is None:
         return_.payout_planned_at = tx.at

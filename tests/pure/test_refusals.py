@@ -53,6 +53,7 @@ CODES = {
     "daily_cap": Next.STAFF_AGAIN,
     "second_person": Next.STAFF_LOOK,
     "taken_back": Next.STAFF_LOOK,
+    "given_up": Next.STAFF_LOOK,
     "part_taken_back": Next.STAFF_AGAIN,
     "canceled": Next.STAFF_AGAIN,
     "failed": Next.STAFF_AGAIN,

@@ -215,6 +215,7 @@ def _of_itself(what: str, known: Mapping[str, Any]) -> str:
         "refund.seconded": _("Approved by a second person"),
         "refund.taken_back": _("Taken back before it was sent"),
         "payout.taken_back": _("To be decided again"),
+        "refund.given_up": _("Sent no more"),
         "refund.contradicted": _("Ended here, and alive at Stripe"),
         "refund.late": _("Later than banks need"),
         "goodwill.given": _("Goodwill refund given"),

@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response
 
 from portal import clock, jobs
 from portal.errors import Conflict, Invalid
-from portal.refunds import actions, contradicted, lifecycle, second, settle, undo
+from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
-from portal.refunds.settle import ELSEWHERE, TAKEN_BACK
+from portal.refunds.settle import DECIDED_ANEW, ELSEWHERE
 from portal.refunds.tenders import is_stripe
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
@@ -48,7 +48,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         ).all()
         log = [log_entry(entry, now, zone) for entry in entries]
         lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
-        undone = refund.failure_code == TAKEN_BACK
+        undone = refund.failure_code in DECIDED_ANEW
         ended = refund.status in lifecycle.LOST or bool(refund.paid_elsewhere_by)
         asked = settle.contradiction(session, refund) if ended else None
         mine = (
@@ -58,19 +58,24 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
             and refund.cause != ELSEWHERE
             and not undone
         )
+        # Neither sending it again nor recording it as paid would fit into what the payments have left.
+        too_much = mine and lost and given_up.is_needed(actions.left_for(session, refund, refund.payment), refund)
         begun = refund.first_submitted_at
         held_for_second = shown["held"] == reviews.SECOND_PERSON
         first = second.had_a_part(session, refund, me().id) if held_for_second else False
         offers = {
             "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
+            "end": too_much,
             "retry": mine
             and lost
+            and not too_much
             and refund.payment.disputed_at is None
             and (refund.return_id is not None or refund.goodwill_id is not None),
             "anyway": later is None and me().may(may.EXCEED_CAP) and shown["held"] == reviews.DAILY_CAP,
             "second": me().may(may.SECOND_REFUNDS) and held_for_second and not first,
             "undo": me().may(may.UNDO_REFUNDS) and refund.status == lifecycle.PLANNED and refund.cause != ELSEWHERE,
             "elsewhere": mine
+            and not too_much
             and (lost or refund.status == lifecycle.PLANNED)
             and shown["held"] != reviews.SECOND_PERSON,
             "check": me().may(may.REPAIR_REFUNDS)
@@ -150,17 +155,18 @@ def let_through(public_id: str, act: str) -> Response:
     return repair(public_id, act)
 
 
-@staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent, count):act>")
+@staff.post("/refunds/<public_id>/<any(retry, elsewhere, unsent, count, end):act>")
 @needs(may.REPAIR_REFUNDS, "refunds")
 def repair(public_id: str, act: str) -> Response:
-    """Try again with a new refund, record a payment made elsewhere, give up one that never arrived, or count one that Stripe
-    shows as paid after all. Each needs a note."""
+    """Try again with a new refund, record a payment made elsewhere, give up one that never arrived or has too little left,
+    or count one that Stripe shows as paid after all. Each needs a note."""
     note = request.form.get("note", "")
     do = {
         "retry": actions.retry,
         "elsewhere": actions.mark_paid_elsewhere,
         "unsent": actions.declare_unsent,
         "count": contradicted.count,
+        "end": given_up.give_up,
         "anyway": actions.send_anyway,
         "undo": undo.take_back,
         "second": second.approve,
@@ -169,7 +175,7 @@ def repair(public_id: str, act: str) -> Response:
         with command() as tx:
             done = do(tx, public_id, note)
             number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
-            follows = fate.of_refund(done)
+            follows, of_return = fate.of_refund(done), done.return_id is not None
     except Invalid as wrong:
         return make_response(_page(public_id, {f"{act}-note": wrong.fields.get("note", wrong.message)}, note), 422)
     except Conflict as conflict:
@@ -178,6 +184,9 @@ def repair(public_id: str, act: str) -> Response:
         "retry": _("A new refund of %(amount)s takes its place.", amount=amount),
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),
         "unsent": _("Recorded: it never arrived. It may be sent again now."),
+        "end": _("It is sent no more. %(amount)s is decided with the rest of the return.", amount=amount)
+        if of_return
+        else _("The gift of %(amount)s has ended.", amount=amount),
         "count": _("Counted: the customer has got %(amount)s from Stripe.", amount=amount),
         "anyway": _("%(amount)s may go although the daily cap is reached.", amount=amount),
         "undo": _("%(amount)s was taken back. Nothing was sent.", amount=amount),

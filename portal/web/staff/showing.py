@@ -265,10 +265,12 @@ def _shortage(session: Session, return_: Return, open_: list[Review], who: Me) -
     asked = [each for each in open_ if each.refund_id is None and each.kind in shortage.KINDS]
     if not asked or not who.may(may.REPAIR_REFUNDS):
         return None
-    left = shortage.amount(session, return_)
+    left, money_left = shortage.amount(session, return_), shortage.in_money(session, return_)
     return {
         "amount": words.amount(left.minor, left.currency),
         "minor": left.minor,
+        "in_money": words.amount(money_left.minor, money_left.currency),
+        "in_money_minor": money_left.minor,
         "disputed": any(each.kind == questions.DISPUTE for each in asked),
     }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.errors import Conflict, Invalid
 from portal.orders.models import Payment
-from portal.refunds import disputes, shortage
+from portal.refunds import actions, disputes, given_up, goodwill, ledger, reconcile, shortage
 from portal.refunds.books import check_books
-from portal.refunds.models import StoreCredit
+from portal.refunds.goodwill import Gift
+from portal.refunds.models import Goodwill, LedgerEntry, StoreCredit
 from portal.returns.models import Return
 from tests.stages.refunds.world import SHOP, STAFF, World
 
@@ -228,5 +229,100 @@ class TestEachPartGoesIntoWhatWasAgreed:
         world.work()
         assert [world.refund(each).amount_minor for each in world.refund_ids(second)] == [50000]
         assert world.status(second) == "closed"
+        assert world.questions() == []
+        world.check_books()
+
+
+class TestABonus:
+    def test_what_is_paid_in_money_has_no_bonus(self, world: World) -> None:
+        # 30.00 of credit with 3.00 of bonus could not be given, because the payments have nothing left.
+        order_id = world.order(3000)
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=3000)
+        world.deliver(world.events("refund.created")[0])
+        return_id = world.return_(order_id, 0, credit=3300, bonus=300, resolution="store_credit")
+        world.pay(return_id)
+        assert world.questions() == [("refund_failed", "short")]
+        rma = rma_of(world, return_id)
+        with world.database.read() as session:
+            found = session.get_one(Return, return_id)
+            assert (shortage.amount(session, found).minor, shortage.in_money(session, found).minor) == (3300, 3000)
+        with pytest.raises(Conflict, match="changed"), world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma, "Bank.", seen_minor=3300)
+        with world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma, "Bank.", seen_minor=3000)
+        view = world.money(return_id)
+        assert (view.owed.minor, view.refunded.minor, view.state) == (3000, 3000, "refunded")
+        assert world.status(return_id) == "closed"
+        world.check_books()
+
+
+class TestAFailedRefundWithTooLittleLeft:
+    def failed(self, world: World) -> tuple[int, int]:
+        """40.00 of a return failed, and 35.00 of its payment were refunded by hand since; ids of return and refund."""
+        return_id, refund_id = world.paid_return(4000, card="pm_card_refundFail")
+        world.work()
+        world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", status="failed")
+        world.stripe.control("refunds", payment_intent=world.intent(1), amount=3500)
+        reconcile.look_at_payment(world.database, world.gateway, world.intent(1))
+        assert world.refundable(1) == [500]
+        return return_id, refund_id
+
+    def test_is_decided_with_its_return_where_each_way_out_is_open(self, world: World) -> None:
+        return_id, refund_id = self.failed(world)
+        number, rma = world.refund(refund_id).public_id, rma_of(world, return_id)
+        with pytest.raises(Invalid), world.database.transaction(STAFF) as tx:
+            given_up.give_up(tx, number, " ")
+        for _click in range(2):
+            with world.database.transaction(STAFF) as tx:
+                given_up.give_up(tx, number, "Somebody refunded it by hand.")
+        assert world.questions() == [("refund_failed", "short")]
+        for act in (actions.retry, actions.mark_paid_elsewhere):
+            with pytest.raises(Conflict), world.database.transaction(STAFF) as tx:
+                act(tx, number, "again")
+        with world.database.transaction(STAFF) as tx:
+            (sent,) = shortage.send_left(tx, rma, "What is left.", SHOP)
+        assert sent.amount_minor == 500
+        assert world.questions() == [("refund_failed", "short")]
+        world.work()
+        with world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma, "The customer has 35.00 already.", seen_minor=3500)
+        assert world.status(return_id) == "closed"
+        assert world.questions() == []
+        world.check_books()
+
+    def test_all_of_it_is_recorded_as_paid_another_way(self, quick_world: World) -> None:
+        world = quick_world
+        return_id, refund_id = self.failed(world)
+        with world.database.transaction(STAFF) as tx:
+            given_up.give_up(tx, world.refund(refund_id).public_id, "Too little left.")
+            shortage.paid_elsewhere(tx, rma_of(world, return_id), "Bank transfer.", seen_minor=4000)
+        assert (world.money(return_id).state, world.refundable(1)) == ("refunded", [0])
+        world.check_books()
+
+    def test_is_sent_again_as_long_as_the_payment_has_it(self, quick_world: World) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(4000, card="pm_card_refundFail")
+        world.work()
+        world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", status="failed")
+        reconcile.look_at_payment(world.database, world.gateway, world.intent(1))
+        with pytest.raises(Conflict, match="has it left"), world.database.transaction(STAFF) as tx:
+            given_up.give_up(tx, world.refund(refund_id).public_id, "No.")
+
+    def test_a_gift_ends_and_gives_its_units_back(self, quick_world: World) -> None:
+        world = quick_world
+        order_id = world.order(4000, card="pm_card_refundFail")
+        with world.database.transaction(STAFF) as tx:
+            made = goodwill.give(tx, order_id, Gift(lines={"1": 1}), reason="late", command_key="g" * 20, shop=SHOP)
+        world.work()
+        (refund,) = world.stripe.refunds()
+        world.stripe.control(f"refunds/{refund['id']}", status="failed")
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=3500)
+        reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+        with world.database.transaction(STAFF) as tx:
+            given_up.give_up(tx, refund["metadata"]["refund"], "Refunded by hand.")
+        with world.database.read() as session:
+            assert session.get_one(Goodwill, made.id).ended_at is not None
+            owed = select(func.sum(LedgerEntry.amount_minor)).where(LedgerEntry.account == ledger.OWED)
+            assert session.scalar(owed) == 0
         assert world.questions() == []
         world.check_books()

@@ -139,6 +139,25 @@ def test_what_ended_here_and_is_paid_at_stripe_can_only_be_counted(lead: Browser
     assert "Maya Okafor counted £64.00 as paid by Stripe" in lead.words(here)
 
 
+def test_a_failed_refund_with_too_little_left_offers_the_ways_out_that_are_real(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "declined")
+    with shop.do(STRIPE) as tx:
+        _refund, payment = lock_refund(tx.session, shop.refunds(rma)[0].id)
+        payment.refunded_elsewhere_minor = payment.captured_minor - 5_00
+    here = f"/staff/refunds/{number}"
+    seen = lead.words(here)
+    assert "Too little is left" in seen
+    assert "Record" not in seen.split("Too little is left")[1].replace("record the rest", "")
+    assert lead.submit(lead.form(here, "/end"), {"note": ""}).status_code == 422
+    assert lead.submit(lead.form(here, "/end"), {"note": "Refunded by hand"}).status_code == 303
+    assert "£64.00 is decided with the rest of the return" in lead.words(here)
+    of_return = lead.words(f"/staff/returns/{rma}")
+    for part in ("£64.00 is still owed.", "Send what the payments have left", "Record £64.00 as paid", "Close it"):
+        assert part in of_return, part
+    assert number not in lead.words("/staff/refunds")
+
+
 def test_a_payment_made_another_way_is_recorded_once_with_a_note(lead: Browser, shop: Shop) -> None:
     rma = planned(shop)
     number = seen_at_stripe(shop, rma, "failed", "declined")
