@@ -27,8 +27,8 @@ from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-MAY_STILL_FAIL = timedelta(days=30)
-"""A bank can send a refund back for up to thirty days."""
+MAY_STILL_FAIL = timedelta(days=40)
+"""A bank can send a refund back for up to thirty days; ten more are for workers that stood still when it did."""
 STAFF_KNOW = timedelta(hours=26)
 """A refund that was without an answer for so long is a question to staff by now."""
 WINDOW = 7 * DAY

@@ -36,6 +36,20 @@ def test_without_any_webhook_every_refund_reaches_its_end(world: World) -> None:
     world.check_books()
 
 
+def test_a_bank_that_sends_money_back_on_the_thirtieth_day_is_heard_after_a_week_without_workers(
+    quick_world: World,
+) -> None:
+    world = quick_world
+    _return_id, refund_id = world.paid_return(5000)
+    world.work()
+    world.later(days=29, hours=23)
+    world.sweep()
+    world.stripe.control(f"refunds/{world.stripe.refunds()[0]['id']}", status="failed")
+    world.later(days=7)
+    world.sweep()
+    assert world.refund(refund_id).status == "failed"
+
+
 def test_a_sweep_finds_a_job_that_the_engine_lost(quick_world: World) -> None:
     world = quick_world
     _return_id, refund_id = world.paid_return(5000)
