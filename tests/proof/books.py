@@ -60,6 +60,10 @@ class Books:
     orders: Orders
     first_stock: dict[str, int] = field(default_factory=dict)
     """What was in stock of each article before anything happened."""
+    let_go: dict[str, str] = field(default_factory=dict)
+    """Payments that the portal canceled, or captured less of, each with the number of the refund that it did so for."""
+
+    _grouped: dict[tuple[str, str], dict[object, list[Row]]] = field(default_factory=dict)
 
     def __getitem__(self, table: str) -> list[Row]:
         return self.tables[table]
@@ -67,6 +71,14 @@ class Books:
     def by_id(self, table: str) -> dict[int, Row]:
         """The rows of a table by their id."""
         return {row["id"]: row for row in self.tables[table]}
+
+    def of(self, table: str, column: str, key: object) -> list[Row]:
+        """The rows of a table that name ``key`` in this column."""
+        if (table, column) not in self._grouped:
+            groups = self._grouped[table, column] = defaultdict(list)
+            for row in self.tables[table]:
+                groups[row[column]].append(row)
+        return self._grouped[table, column].get(key, [])
 
     def families(self) -> dict[int, set[int]]:
         """Every order with the replacement orders that go back to it, however far."""

@@ -60,6 +60,8 @@ class InsideStripe:
         self.api = Api(self.account, self.faults)
         self._control = Control(self.account, self.faults, self.log, Courier(self.account))
         self._boundary = boundary
+        self.let_go: dict[str, str] = {}
+        """What the portal has captured or canceled, see `books.Books`."""
         self.session: Any = Session(self._answer)
 
     def _answer(self, asked: Request) -> Answer:
@@ -70,12 +72,24 @@ class InsideStripe:
             "key": asked.headers.get("idempotency-key"),
         }
         self.log.append(noted)
+        held = self._held(asked)
         answer = self.api.answer(asked, noted)
+        if held and not self._held(asked):
+            self.let_go[held] = noted["key"].split(":")[1]
         self._boundary(f"after {asked.method} {asked.path}")
         return answer
 
+    def _held(self, asked: Request) -> str:
+        """The payment that the portal is about to capture or cancel, while it is only authorized."""
+        if asked.method != "POST" or not asked.path.endswith(("/capture", "/cancel")):
+            return ""
+        id_ = asked.path.split("/")[3]
+        held = {each["id"] for each in self.objects("payment_intent") if each["status"] == "requires_capture"}
+        return id_ if id_ in held else ""
+
     def reset(self) -> None:
         """An empty account."""
+        self.let_go.clear()
         self.faults.clear()
         self.account.reset()
         self.log.clear()

@@ -27,7 +27,7 @@ def _payments(b: Books) -> Iterator[str]:
     """(1) For every payment: succeeded + pending + reserved + known external refunds <= captured."""
     for payment in b["payment"]:
         captured, unit = payment["captured_minor"], STRIPE_UNIT[payment["currency"]]
-        of = [row for row in b["refund"] if row["payment_id"] == payment["id"] and row["status"] not in GONE]
+        of = [row for row in b.of("refund", "payment_id", payment["id"]) if row["status"] not in GONE]
         ours = total(row for row in of if row["cause"] != "elsewhere")
         theirs = total(row for row in of if row["cause"] == "elsewhere")
         name = f"payment {payment['id']} ({payment['payment_intent']})"
@@ -47,8 +47,8 @@ def _payments(b: Books) -> Iterator[str]:
             yield f"(1) {name} counts {payment['refunded_elsewhere_minor']} of other hands, there are {others}"
         booked = total(
             row
-            for row in b["ledger_entry"]
-            if row["payment_id"] == payment["id"] and row["account"] in ("reserved", "refunded")
+            for row in b.of("ledger_entry", "payment_id", payment["id"])
+            if row["account"] in ("reserved", "refunded")
         )
         if booked != ours + theirs:
             yield f"(ledger) {name} has {booked} in the ledger and {ours + theirs} in refunds"
@@ -59,8 +59,10 @@ def _payments(b: Books) -> Iterator[str]:
             for row in b.stripe_refunds
             if row["payment_intent"] == payment["payment_intent"] and row["status"] not in GONE
         ]
-        if total((row for row in made if "refund" in row["metadata"]), "amount") > captured * unit:
-            yield f"(1) {name} captured {captured}, the portal has given more back at Stripe"
+        # One payment may stand for several orders.
+        whole = total(b.of("payment", "payment_intent", payment["payment_intent"]), "captured_minor")
+        if total((row for row in made if "refund" in row["metadata"]), "amount") > whole * unit:
+            yield f"(1) {name} captured {whole} for all orders, the portal has given more back at Stripe"
         if total(made, "amount") > there["amount"]:
             yield f"(1) {name} was {there['amount']} at Stripe, more was given back"
 
@@ -70,7 +72,7 @@ def _units(b: Books) -> Iterator[str]:
     returns = {row["id"]: row for row in b["return"]}
     lines = {row["id"]: row for row in b["return_line"]}
     for article in b["order_line"]:
-        held = [row for row in b["unit_range"] if row["order_line_id"] == article["id"] and row["released_at"] is None]
+        held = [row for row in b.of("unit_range", "order_line_id", article["id"]) if row["released_at"] is None]
         units = [unit for row in held for unit in range(row["first"], row["last"] + 1)]
         if len(set(units)) != len(units):
             yield f"(2) line {article['id']}: a unit is in two returns: {sorted(units)}"
@@ -97,8 +99,8 @@ def _units(b: Books) -> Iterator[str]:
         counts = line["status"] in COUNTING and returns[line["return_id"]]["status"] not in ENDED
         held_now = sum(
             row["last"] - row["first"] + 1
-            for row in b["unit_range"]
-            if row["return_line_id"] == line["id"] and row["released_at"] is None
+            for row in b.of("unit_range", "return_line_id", line["id"])
+            if row["released_at"] is None
         )
         if held_now != (line["quantity"] if counts else 0):
             yield f"(2) return line {line['id']} ({line['status']}) holds {held_now} of {line['quantity']}"
@@ -175,31 +177,32 @@ def _refunded(b: Books) -> Iterator[str]:
 
 def _released(b: Books) -> Iterator[str]:
     """(4) "Given free" is only said of money that Stripe never took: the payment was canceled, or that much less was captured."""
-    freed: Counter[int] = Counter()
+    freed: Counter[str] = Counter()
+    payments = b.by_id("payment")
     for row in b["refund"]:
         if row["way"] == "release" and row["status"] == "succeeded" and not row["paid_elsewhere_by"]:
-            freed[row["payment_id"]] += row["amount_minor"]
+            freed[payments[row["payment_id"]]["payment_intent"]] += row["amount_minor"]
             if row["stripe_refund_id"]:
                 yield f"(4) {row['public_id']} was given free and names a refund at Stripe"
-    for payment in b["payment"]:
-        if not freed[payment["id"]]:
-            continue
-        there, unit = b.intents[payment["payment_intent"]], STRIPE_UNIT[payment["currency"]]
+    for intent, amount in freed.items():
+        charged = total(b.of("payment", "payment_intent", intent), "captured_minor")
+        there, unit = b.intents[intent], STRIPE_UNIT[b.intents[intent]["currency"].upper()]
         taken = there["amount_received"]
-        name = f"payment {payment['id']} over {payment['captured_minor']}"
+        name = f"payment {intent} over {charged}"
         if there["status"] == "requires_capture":
-            yield f"(4) {name}: {freed[payment['id']]} are called free and may still be captured"
-        if taken > (payment["captured_minor"] - freed[payment["id"]]) * unit:
-            yield f"(4) {name}: {freed[payment['id']]} are called free, and {taken} were captured"
+            yield f"(4) {name}: {amount} are called free and may still be captured"
+        if taken > (charged - amount) * unit:
+            yield f"(4) {name}: {amount} are called free, and {taken} were captured"
 
 
 def _amounts(b: Books) -> Iterator[str]:
     """(6) Integers of the minor unit everywhere; what a service counts in steps is a multiple of them."""
     for table, rows in b.tables.items():
-        for row in rows:
-            for name, value in row.items():
-                if name.endswith("_minor") and value is not None and type(value) is not int:
-                    yield f"(6) {table}.{name} is {value!r}"
+        amounts = [name for name in (rows[0] if rows else ()) if name.endswith("_minor")]
+        for name in amounts:
+            for row in rows:
+                if row[name] is not None and type(row[name]) is not int:
+                    yield f"(6) {table}.{name} is {row[name]!r}"
     stripe = {row["id"] for row in b["payment"] if is_stripe(row)}
     for row in b["refund"]:
         if row["amount_minor"] <= 0:
@@ -213,17 +216,17 @@ def _returns(b: Books) -> Iterator[str]:
     """(3)(5) What a return gives in any form is never more than it owes; what an order gives, never more than was paid."""
     for return_ in b["return"]:
         book = _balances(b, return_["id"])
-        rows = [row for row in b["refund"] if row["return_id"] == return_["id"] and row["cause"] != "elsewhere"]
+        rows = [row for row in b.of("refund", "return_id", return_["id"]) if row["cause"] != "elsewhere"]
         if book["reserved"] != total([row for row in rows if row["status"] in OPEN]):
             yield f"(ledger) return {return_['rma']}: reserved {book['reserved']} is not its open refunds"
         beside = total(
             row
-            for row in b["ledger_entry"]
-            if row["return_id"] == return_["id"] and row["account"] == "refunded" and row["payment_id"] is None
+            for row in b.of("ledger_entry", "return_id", return_["id"])
+            if row["account"] == "refunded" and row["payment_id"] is None
         )
         if book["refunded"] - beside != total(row for row in rows if row["status"] == "succeeded"):
             yield f"(ledger) return {return_['rma']}: refunded {book['refunded']} is not its succeeded refunds"
-        credits = total([row for row in b["store_credit"] if row["return_id"] == return_["id"]])
+        credits = total(b.of("store_credit", "return_id", return_["id"]))
         if book["store_credit"] != credits:
             yield f"(ledger) return {return_['rma']}: credit {book['store_credit']} is not {credits}"
         gives = book["refunded"] + book["reserved"] + book["store_credit"]
@@ -235,10 +238,8 @@ def _returns(b: Books) -> Iterator[str]:
         else:
             carried = total(
                 row
-                for row in b["ledger_entry"]
-                if row["return_id"] == return_["id"]
-                and row["account"] == "owed"
-                and row["kind"] in ("carried", "waived")
+                for row in b.of("ledger_entry", "return_id", return_["id"])
+                if row["account"] == "owed" and row["kind"] in ("carried", "waived")
             )
             quoted = _quote(return_)["total"]["amount"]
             if book["owed"] - carried != quoted:
@@ -249,14 +250,16 @@ def _returns(b: Books) -> Iterator[str]:
         if return_["status"] == "closed" and book["owed"] != book["refunded"] + book["store_credit"] and not lost:
             yield f"(4) return {return_['rma']} is closed; owed {book['owed']}, given {gives}"
     for root, orders in b.families().items():
-        paid = total([row for row in b["payment"] if row["order_id"] in orders], "captured_minor")
+        payments = [row for order_id in orders for row in b.of("payment", "order_id", order_id)]
+        paid = total(payments, "captured_minor")
         refunds = [
             row
-            for row in b["refund"]
+            for payment in payments
+            for row in b.of("refund", "payment_id", payment["id"])
             if row["status"] not in GONE
-            and any(p["id"] == row["payment_id"] and p["order_id"] in orders for p in b["payment"])
         ]
-        credit = sum(row["amount_minor"] - row["bonus_minor"] for row in b["store_credit"] if row["order_id"] in orders)
+        given = [row for order_id in orders for row in b.of("store_credit", "order_id", order_id)]
+        credit = sum(row["amount_minor"] - row["bonus_minor"] for row in given)
         # A refund that somebody makes by hand at Stripe after the credit was given is nobody's mistake here.
         if total([row for row in refunds if row["cause"] != "elsewhere"]) + credit > paid:
             yield f"(5) order {root} was paid {paid}, gives {total(refunds)} back and {credit} as credit"
@@ -266,7 +269,7 @@ def _gifts(b: Books) -> Iterator[str]:
     """(3) A gift gives its amount once, and the order that it was given for says so."""
     orders: Counter[int] = Counter()
     for gift in b["goodwill"]:
-        parts = [row for row in b["refund"] if row["goodwill_id"] == gift["id"]]
+        parts = b.of("refund", "goodwill_id", gift["id"])
         kept = total(row for row in parts if row["status"] not in GONE)
         first = total(row for row in parts if row["cause"] == "goodwill")
         if kept > gift["amount_minor"] or first != gift["amount_minor"]:
@@ -274,16 +277,15 @@ def _gifts(b: Books) -> Iterator[str]:
         back = total(row for row in parts if row["failure_code"] == "taken_back")
         orders[gift["order_id"]] += gift["amount_minor"] - back
     for order in b["order"]:
-        owed = total(row for row in b["ledger_entry"] if row["order_id"] == order["id"] and row["kind"] == "goodwill")
+        owed = total(row for row in b.of("ledger_entry", "order_id", order["id"]) if row["kind"] == "goodwill")
         if owed != orders[order["id"]]:
             yield f"(ledger) order {order['number']} owes {owed} of gifts, given were {orders[order['id']]}"
 
 
 def _balances(b: Books, return_id: int) -> dict[str, int]:
     found = {"owed": 0, "reserved": 0, "refunded": 0, "store_credit": 0}
-    for row in b["ledger_entry"]:
-        if row["return_id"] == return_id:
-            found[row["account"]] += row["amount_minor"]
+    for row in b.of("ledger_entry", "return_id", return_id):
+        found[row["account"]] += row["amount_minor"]
     return found
 
 
@@ -302,8 +304,8 @@ def _never_lost(b: Books) -> Iterator[str]:
         missing = book["owed"] - book["refunded"] - book["store_credit"] - book["reserved"]
         asked = [
             row
-            for row in b["review"]
-            if row["status"] in UNDECIDED and row["return_id"] == return_["id"] and row["kind"] != "asked_us"
+            for row in b.of("review", "return_id", return_["id"])
+            if row["status"] in UNDECIDED and row["kind"] != "asked_us"
         ]
         if missing > 0 and not asked:
             yield f"(lost) return {return_['rma']} still owes {missing} and nobody is asked"
@@ -324,7 +326,7 @@ def _stock(b: Books) -> Iterator[str]:
     articles = {row["id"]: row for row in b["order_line"]}
     for variant in b["variant"]:
         sku = variant["sku"]
-        of = [row for row in b["exchange"] if row["sku"] == sku]
+        of = b.of("exchange", "sku", sku)
         held = total([row for row in of if row["status"] == "reserved"], "quantity")
         if variant["reserved"] != held:
             yield f"(stock) {sku}: {variant['reserved']} reserved, exchanges hold {held}"

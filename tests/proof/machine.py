@@ -6,6 +6,7 @@ In: steps drawn by hypothesis. Out: nothing, or the shortest way to a broken rul
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,10 +16,12 @@ from portal.refunds import gate
 from portal.returns.replay import replay
 from tests.proof.acting import CRASH, FIGURES, PICK, WISHES
 from tests.proof.books import Orders
-from tests.proof.outside import FAULT, Outside, Powers
-from tests.proof.people import Customers, Staff
+from tests.proof.outside import FAULT
+from tests.proof.scenes import Scenes
 from tests.proof.shop import MAYA
 
+SCENE = os.environ.get("PROOF_SCENE", "")
+"""One of `scenes` with which every shop begins."""
 CARDS = st.sampled_from(
     [
         "pm_card_visa", "pm_card_visa", "pm_card_visa", "hold:pm_card_visa", "pm_card_refundFail", "pm_card_pendingRefund",
@@ -42,7 +45,7 @@ ORDERS = st.sampled_from(
 )  # fmt: skip
 
 
-class MoneyMachine(Customers, Staff, Outside, Powers):
+class MoneyMachine(Scenes):
     """One shop from its opening to the end of the storm."""
 
     @initialize(
@@ -52,12 +55,16 @@ class MoneyMachine(Customers, Staff, Outside, Powers):
         cards=st.lists(st.tuples(CARDS, st.integers(1, 9)), min_size=1, max_size=3),
         orders=ORDERS,
         reverse=st.booleans(),
+        data=st.data(),
     )
     def open_with_an_order(
-        self, lines: Any, shipping: int, currency: str, cards: Any, orders: Orders, reverse: bool
+        self, lines: Any, shipping: int, currency: str, cards: Any, orders: Orders, reverse: bool, data: Any
     ) -> None:
         self.shop.order_rules(orders, reverse=reverse)
         self.order(lines, shipping, currency, cards)
+        if SCENE:
+            (scene,) = (each for each in self.rules if each.function.__name__ == SCENE)
+            scene.function(self, **{name: data.draw(drawn) for name, drawn in scene.arguments.items()})
 
     @precondition(lambda self: len(self.books["order"]) < 3)
     @rule(

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from portal import jobs
+from portal import clock, jobs
 from tests.proof.acting import CRASH, FIGURES, PICK, Acting
 from tests.proof.books import STRIPE_UNIT
 
@@ -40,6 +40,7 @@ CHANGES = st.sampled_from(
         "captured all",
         "refunded",
         "undelivered",
+        "delivered",
         "no line",
         "shipping",
     ]
@@ -65,10 +66,12 @@ class Outside(Acting):
     def bank_decides(self, pick: int, status: str) -> None:
         """Also of a refund that has succeeded. What was only given free is no bank's."""
         held = {id_ for id_, intent in self.books.intents.items() if intent["capture_method"] == "manual"}
+        # A bank sends back what it has had for thirty days at most.
+        oldest = (clock.now() - timedelta(days=30)).timestamp()
         made = [
             each
             for each in self.books.stripe_refunds
-            if each["metadata"].get("refund") or each["payment_intent"] not in held
+            if (each["metadata"].get("refund") or each["payment_intent"] not in held) and each["created"] > oldest
         ]
         if made:
             id_ = made[-1 - pick % len(made)]["id"]
@@ -141,7 +144,6 @@ class Outside(Acting):
         line, payment = made["lines"][-1], made["payments"][0]
         unit = STRIPE_UNIT[made["currency"]]
         there = self.books.intents.get(payment.get("payment_intent", ""))
-        credited = any(row["currency"] == made["currency"] for row in self.books["store_credit"])
         match change:
             case "dearer":
                 line["unit_price"] += 500
@@ -151,7 +153,7 @@ class Outside(Acting):
                 line["quantity"] -= 1
             case "returned":
                 line["returned"] = 1
-            case "captured less" if not credited:
+            case "captured less":
                 payment["captured"] = payment["captured"] // 20 * 10
             case "captured all" if there:
                 payment["captured"] = there["amount"] // unit
@@ -159,6 +161,9 @@ class Outside(Acting):
                 payment["refunded"] = payment["captured"] // 40 * 10
             case "undelivered":
                 line.pop("delivered_at", None)
+            case "delivered":
+                for each in made["lines"]:
+                    each.setdefault("delivered_at", clock.now().isoformat())
             case "no line" if len(made["lines"]) > 1:
                 made["lines"].pop()
             case "shipping":

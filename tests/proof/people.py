@@ -9,11 +9,13 @@ from hypothesis.stateful import precondition, rule
 
 from portal.db import Tx
 from portal.receiving import service as receiving
-from portal.refunds import actions, gate, goodwill, second, shortage, undo
+from portal.refunds import actions, claims, gate, goodwill, second, shortage, undo
 from portal.refunds.goodwill import Gift
 from portal.returns import service as returns
+from portal.returns.assess import Wish
 from portal.returns.queries import get_return
 from tests.proof.acting import CRASH, PICK, WISHES, Acting
+from tests.proof.books import Row
 from tests.proof.shop import BENCH, CUSTOMER, MAYA, STAFF
 from tests.proof.terms import POLICIES
 
@@ -26,7 +28,10 @@ class Customers(Acting):
 
     @rule(pick=PICK, wishes=WISHES, ask_us=st.booleans(), crash=CRASH)
     def book(self, pick: int, wishes: Any, ask_us: bool, crash: int) -> None:
-        order_id, wanted = self.wanted(pick, wishes)
+        self.book_these(*self.wanted(pick, wishes), ask_us=ask_us, crash=crash)
+
+    def book_these(self, order_id: int, wanted: list[Wish], *, ask_us: bool, crash: int = 0) -> None:
+        """Book these wishes of an order."""
         key = self.key()
 
         def book_(tx: Tx) -> None:
@@ -114,15 +119,30 @@ class Staff(Acting):
     @rule(pick=PICK, resolution=st.sampled_from(["refund", "store_credit"]))
     def change_resolution(self, pick: int, resolution: str) -> None:
         return_ = self.a_return(pick)
-        if return_ is None or not (lines := self.lines_of(return_)):
-            return
+        if return_ is not None and (lines := self.lines_of(return_)):
+            self.change_this(return_, lines[0][1], resolution)
+
+    def change_this(self, return_: Row, line: str, resolution: str) -> None:
+        """Give something else for this line."""
 
         def change(tx: Tx) -> None:
             returns.change_resolution(
-                tx, return_["rma"], line=lines[0][1], resolution=resolution, note="asked for it", overrule=True
+                tx, return_["rma"], line=line, resolution=resolution, note="asked for it", overrule=True
             )
 
         self.command("change_resolution", MAYA, change)
+
+    @precondition(lambda self: self._claimed())
+    @rule(pick=PICK, crash=CRASH)
+    def end_claim(self, pick: int, crash: int) -> None:
+        """Staff leave it at that: goods that were paid ahead do not come, or came otherwise."""
+        if rmas := self._claimed():
+            rma = rmas[-1 - pick % len(rmas)]
+            self.command("end_claim", MAYA, lambda tx: claims.end(tx, rma, "kind of us"), crash)
+
+    def _claimed(self) -> list[str]:
+        asked = {row["return_id"] for row in self.books["review"] if row["kind"] == "goods_missing"}
+        return [row["rma"] for row in self.books["return"] if row["id"] in asked]
 
     # -- about one refund ----------------------------------------------------------------------------------------
 
@@ -196,13 +216,14 @@ class Staff(Acting):
     def give(self, pick: int, amount: int, units: int, crash: int) -> None:
         articles = self.books["order_line"]
         article = articles[-1 - pick % len(articles)]
-        gift = Gift(amount) if amount else Gift(lines={article["ref"]: units})
+        self.give_this(article["order_id"], Gift(amount) if amount else Gift(lines={article["ref"]: units}), crash)
+
+    def give_this(self, order_id: int, gift: Gift, crash: int = 0) -> None:
+        """Give it for the order."""
         key = self.key()
 
         def give_(tx: Tx) -> None:
-            goodwill.give(
-                tx, article["order_id"], gift, reason="Late parcel", command_key=key, shop=self.shop.ports.shop
-            )
+            goodwill.give(tx, order_id, gift, reason="Late parcel", command_key=key, shop=self.shop.ports.shop)
 
         self.command("give", MAYA, give_, crash)
 

@@ -41,7 +41,7 @@ from portal.refunds.signatures import sign
 from portal.shop import DailyCap, RefundLimits
 from portal.worker import Worker
 from tests.blank import lay_tables
-from tests.proof import controls, invariants
+from tests.proof import controls, decided, invariants
 from tests.proof.books import OPEN, Books, Orders, Reader
 from tests.proof.inside import KEY, SECRET, URL, InsideStripe
 from tests.proof.terms import POLICY
@@ -75,6 +75,11 @@ def _parts(total: int, cards: list[tuple[str, int]], step: int) -> list[tuple[st
             found.append((card, part))
             left -= part
     return [*found, (cards[-1][0], left)]
+
+
+def _charged(lines: list[dict[str, Any]]) -> int:
+    """What the articles cost after their discounts."""
+    return sum(line["unit_price"] * line["quantity"] - line["discount"] for line in lines)
 
 
 def _main_units(amounts: dict[str, int]) -> dict[str, Decimal]:
@@ -261,24 +266,37 @@ class Shop:
 
         A card is a token and a weight; ``hold:`` before the token only authorizes; ``gift_card`` and ``cash`` are not Stripe's.
         """
-        number = f"P-{next(self._numbers)}"
         step = {"KWD": 10}.get(currency, 1)
-        for place, line in enumerate(lines, start=1):
-            line |= {
-                "id": str(place), "sku": f"{number}-{place}", "name": f"Article {place}", "product": f"{number}-{place}",
-                "tax_included": True, "tax": 0, "delivered_at": (clock.now() - timedelta(days=2)).isoformat(),
-            }  # fmt: skip
-        total = sum(line["unit_price"] * line["quantity"] - line["discount"] for line in lines) + shipping
         payments = []
-        for card, part in _parts(total, cards, step):
+        for card, part in _parts(_charged(lines) + shipping, cards, step):
             if card in OTHER_TENDERS:
                 payments.append({"provider": card, "captured": part, "method": card})
             else:
-                unit = {"ISK": 100}.get(currency, 1)
-                intent = self.stripe.pay(
-                    part * unit, currency, card.removeprefix("hold:"), hold=card.startswith("hold:")
-                )
-                payments.append({"provider": "stripe", "payment_intent": intent, "captured": part, "method": card})
+                payments.append(self._pay(part, currency, card))
+        return self._bring(lines, shipping, currency, payments)
+
+    def split_order(self, lines: list[dict[str, Any]], more: list[dict[str, Any]], currency: str, card: str) -> None:
+        """What was bought in one go is two orders here, as a shop splits them, and one payment stands for both."""
+        first, second = _charged(lines), _charged(more)
+        whole = self._pay(first + second, currency, card)
+        self._bring(lines, 0, currency, [whole | {"captured": first}])
+        self._bring(more, 0, currency, [whole | {"captured": second}])
+
+    def _pay(self, amount: int, currency: str, card: str) -> dict[str, Any]:
+        unit = {"ISK": 100}.get(currency, 1)
+        held = card.startswith("hold:")
+        intent = self.stripe.pay(amount * unit, currency, card.removeprefix("hold:"), hold=held)
+        return {"provider": "stripe", "payment_intent": intent, "captured": amount, "method": card}
+
+    def _bring(self, lines: list[dict[str, Any]], shipping: int, currency: str, payments: list[dict[str, Any]]) -> str:
+        number = f"P-{next(self._numbers)}"
+        for place, line in enumerate(lines, start=1):
+            line |= {
+                "id": str(place), "sku": f"{number}-{place}", "name": f"Article {place}", "product": f"{number}-{place}",
+                "tax_included": True, "tax": 0,
+            }  # fmt: skip
+            if not line.pop("on_its_way", False):
+                line["delivered_at"] = (clock.now() - timedelta(days=2)).isoformat()
         made = {
             "number": number, "placed_at": (clock.now() - timedelta(days=5)).isoformat(), "email": "priya@example.com",
             "currency": currency, "customer": {"name": "Priya Nair"}, "lines": lines, "discount": 0,
@@ -371,11 +389,11 @@ class Shop:
         intents = {each["id"]: each for each in self.stripe.objects("payment_intent")}
         books = Books(
             self._reader.read(), self.stripe.objects("refund"), intents, self.stripe.ever_succeeded(), self.orders,
-            self.first_stock,
+            self.first_stock, dict(self.stripe.let_go),
         )  # fmt: skip
-        wrong = [*invariants.broken(books), *controls.broken(books)]
+        wrong = [*invariants.broken(books), *controls.broken(books), *decided.broken(books)]
         if self.last is not None:
-            wrong += controls.changed(self.last, books)
+            wrong += [*controls.changed(self.last, books), *decided.changed(self.last, books)]
         assert not wrong, "\n".join(wrong)
         self.last, self._seen = books, seen
         return books

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.proof.acting import FIGURES
 from tests.proof.machine import MoneyMachine
 
-SHOPS = int(os.environ.get("PROOF_SHOPS", "34"))
+SHOPS = int(os.environ.get("PROOF_SHOPS", "30"))
 STEPS = int(os.environ.get("PROOF_STEPS", "50"))
 PHASES = set(Phase) if os.environ.get("PROOF_SHRINK") else {Phase.explicit, Phase.generate}
 """Looking for the shortest way to a broken rule takes minutes; the seed finds the same way again."""
@@ -33,4 +33,4 @@ def test_no_order_of_events_breaks_a_rule_of_money(record_property: Callable[[st
         raise
     for name, count in FIGURES.items():
         record_property(name, count)
-    assert FIGURES["steps"] > SHOPS * 30
+    assert FIGURES["steps"] > SHOPS * STEPS * 0.6

@@ -7,20 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mistake:
-    """In ``path``, the one place that reads ``old`` becomes ``new``. ``tests`` are pytest's names of what has to fail then."""
+    """In ``path``, the one place that reads ``old`` becomes ``new``. ``tests`` are pytest's names of what has to fail then.
+
+    ``scene`` is the way of `tests.proof.scenes` into the situation in which it shows; the machine has to notice it there too.
+    """
 
     name: str
     path: str
     old: str
     new: str
     tests: tuple[str, ...]
+    scene: str = ""
 
 
 SUBMIT, SETTLE, PAYOUT = "portal/refunds/submit.py", "portal/refunds/settle.py", "portal/refunds/payout.py"
 TENDERS, GATE, SECOND = "portal/refunds/tenders.py", "portal/refunds/gate.py", "portal/refunds/second.py"
 ACTIONS, UNDO, RELEASE = "portal/refunds/actions.py", "portal/refunds/undo.py", "portal/refunds/release.py"
 HOLDING, GATEWAY = "portal/returns/holding.py", "portal/adapters/stripe_gateway.py"
-REFUNDS = "tests/stages/refunds"
+CLAIMS, SHORTAGE, RECEIVING = "portal/refunds/claims.py", "portal/refunds/shortage.py", "portal/receiving/service.py"
+REFUNDS, RIVER = "tests/stages/refunds", "tests/stages/receiving/test_with_the_river.py"
+AGREED = f"{REFUNDS}/test_shortage.py::TestEachPartGoesIntoWhatWasAgreed"
 
 MISTAKES = (
     # -- sending -------------------------------------------------------------------------------------------------
@@ -286,5 +292,107 @@ MISTAKES = (
         "Stripe's refunds that are not here are no difference", "portal/refunds/report.py",
         '        yield Difference("unknown_here"', '        if False:\n            yield Difference("unknown_here"',
         (f"{REFUNDS}/test_reconcile.py",),
+    ),
+    # -- situations that have a scene ------------------------------------------------------------------------------
+    Mistake(
+        "a return whose replacement is on its way is decided once more", UNDO,
+        " or _waived(tx, return_) or _replaced(tx, return_)", " or _waived(tx, return_)",
+        (f"{RIVER}::test_a_replacement_that_was_ordered_is_not_undone_with_the_refund_beside_it",),
+        "exchange_taken_back",
+    ),
+    Mistake(
+        "what came for an exchange is not replaced when the rest is given up", CLAIMS,
+        "        exchange.order_replacements(tx, return_.id)\n", "        exchange.release(tx, return_.id)\n",
+        (f"{RIVER}::test_what_came_is_replaced_when_the_rest_of_a_paid_return_is_given_up",),
+        "rest_given_up",
+    ),
+    Mistake(
+        "a look at the goods pays what was taken back", RECEIVING,
+        "        if reviews.DECIDE_AGAIN not in (review.data or {}):\n            reviews.settle",
+        "        if True:\n            reviews.settle",
+        (f"{RIVER}::test_what_was_taken_back_waits_for_a_decision_however_often_the_goods_are_looked_at",),
+        "looked_at_again",
+    ),
+    Mistake(
+        "credit of a replacement is not counted", PAYOUT,
+        "    .where(StoreCredit.order_id.in_(select(_THESE)))\n", '    .where(StoreCredit.order_id == bindparam("root"))\n',
+        (f"{REFUNDS}/test_exchange.py::test_credit_for_a_replacement_counts_against_the_payments_of_the_original",),
+        "replacement_returned",
+    ),
+    Mistake(
+        "what is sent again is held against its payment alone", ACTIONS,
+        "    return min(payment.refundable_minor, payout.room(session, chain, payments_of(session, chain)))\n",
+        "    return payment.refundable_minor\n",
+        (f"{REFUNDS}/test_siblings.py::test_a_failed_refund_is_not_paid_from_what_stands_for_store_credit",),
+        "credit_after_failure",
+    ),
+    Mistake(
+        "what staff paid is charged to money that stands for credit", SHORTAGE,
+        "possible = min(owed.minor, payout.room(tx.session, chain, list(payments.values()))) if payments else 0",
+        "possible = owed.minor",
+        (f"{REFUNDS}/test_shortage.py::TestPaidElsewhere::test_no_payment_is_charged_with_what_was_given_as_store_credit",),
+        "credit_short",
+    ),
+    Mistake(
+        "credit that was short is sent as money", PAYOUT,
+        "    as_credit = 0 if issued else min(max(quote.credit_total.minor, 0), rest)\n", "    as_credit = 0\n",
+        (f"{AGREED}::test_owed_store_credit_waits_for_its_money_and_is_never_refunded",),
+        "credit_short",
+    ),
+    Mistake(
+        "what is sent later carries no rest", PAYOUT,
+        "    refunds = _plan_refunds_and_carry(tx, return_, chain, rest - as_credit, shop)[0] if rest > as_credit else []\n",
+        "    refunds = _plan_refunds(tx, return_, chain, rest - as_credit, shop)[0] if rest > as_credit else []\n",
+        (f"{AGREED}::test_a_rest_below_a_step_is_left_for_the_next_payout_and_the_return_ends",),
+        "rest_sent_later",
+    ),
+    Mistake(
+        "an order may be told to have captured less than was given", "portal/flow.py",
+        '"order.updated": (keep_what_was_given, count_other_hands),', '"order.updated": (count_other_hands,),',
+        (f"{REFUNDS}/test_elsewhere.py::test_an_import_never_lowers_what_was_captured_below_refunds_and_store_credit_together",),
+        "less_captured_after_credit",
+    ),
+    Mistake(
+        "credit beside a refund needs no second person", SECOND,
+        "        return refunds + (credit.amount_minor if credit is not None else 0)\n", "        return refunds\n",
+        (f"{REFUNDS}/test_controls.py::TestSecondPerson::test_store_credit_beside_a_refund_counts_for_the_same_payout",),
+        "credit_beside_refund",
+    ),
+    Mistake(
+        "what staff take off a credit leaves its bonus whole", PAYOUT,
+        "quote.credit_total.minor, quote.bonus_minor)\n",
+        'quote.credit_total.minor, sum(p.amount_minor for p in quote.all_parts() if p.kind == "credit_bonus"))\n',
+        (f"{RIVER}::test_what_staff_take_off_a_credit_comes_off_its_bonus_first_and_tax_is_that_of_the_goods",),
+        "bonus_taken_off",
+    ),
+    Mistake(
+        "a payment of several orders is let go for one of them", RELEASE,
+        "        if _is_shared(tx, payment):\n", "        if False:\n",
+        (f"{REFUNDS}/test_release.py::test_a_payment_that_pays_for_two_orders_is_left_to_people",),
+        "payment_of_two_orders",
+    ),
+    Mistake(
+        "what may have been given free is prepared again", RELEASE,
+        "sure=claimed.sure and not error.effect_unknown,", "sure=True,",
+        (f"{REFUNDS}/test_release.py::test_a_lost_answer_is_found_by_looking_and_nothing_is_done_twice",),
+        "free_without_answer",
+    ),
+    Mistake(
+        "nobody hears of a refund that does not get out", SETTLE,
+        "    if early or tx.session.scalars(", "    if True or tx.session.scalars(",
+        (f"{REFUNDS}/test_submit.py::test_a_refund_that_does_not_get_out_for_hours_is_asked_about_once_and_still_tried",),
+        "stuck",
+    ),
+    Mistake(
+        "a gift's note does not wait for what can be taken back", "portal/refunds/credit_notes.py",
+        "    if not paid or any(part.status == lifecycle.PLANNED for part in parts):\n", "    if not paid:\n",
+        (f"{REFUNDS}/test_credit_notes.py::test_a_gifts_note_waits_for_what_can_be_taken_back_and_leaves_it_out",),
+        "gift_in_parts",
+    ),
+    Mistake(
+        "units are given that were never delivered", "portal/refunds/goodwill.py",
+        "    return line.delivered_at is not None and line.delivered_at <= at\n", "    return True\n",
+        (f"{REFUNDS}/test_goodwill.py::test_units_that_the_customer_does_not_have_are_not_given_but_an_amount_is",),
+        "split_delivery",
     ),
 )  # fmt: skip

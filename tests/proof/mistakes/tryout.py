@@ -39,8 +39,8 @@ class Verdict:
 
     @property
     def noticed(self) -> bool:
-        """Whether anything did, with the tests that were named for it among them."""
-        return bool(self.tests) and not self.broken
+        """Whether the tests that were named for it did, and the machine too where it has a scene."""
+        return bool(self.tests) and not self.broken and (bool(self.machine) or not self.mistake.scene)
 
 
 def place(mistake: Mistake, root: Path = ROOT) -> str:
@@ -90,7 +90,8 @@ def _try(copy: Path, mistake: Mistake, seed: int, shops: int) -> Verdict:
         failed = tuple(re.findall(r"^FAILED (?:\S*/)?(\S+)", said, re.MULTILINE))
         # A test that cannot even begin has noticed nothing.
         broken = "" if code == PASSED or (code == FAILED and failed) else f" PROVES NOTHING: {said[-600:]}"
-        code, said = _pytest(copy, [MACHINE], {"PROOF_SEED": str(seed), "PROOF_SHOPS": str(shops)})
+        more = {"PROOF_SCENE": mistake.scene, "PROOF_STEPS": "10"} if mistake.scene else {}
+        code, said = _pytest(copy, [MACHINE], {"PROOF_SEED": str(seed), "PROOF_SHOPS": str(shops), **more})
         return Verdict(mistake, _rule(said) if code else "", failed, broken)
     finally:
         _write(path, right)
