@@ -17,6 +17,7 @@ from portal.web.staff.text import _, ngettext
 
 _PARTED = r"\d{1,3}(?:,\d{3})+"
 _THOUSANDS = re.compile(rf"{_PARTED}(?:\.\d*)?", re.ASCII)
+_EITHER_WAY = re.compile(r"[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 _DECIMAL = re.compile(rf"(?:\d{{1,10}}|{_PARTED})(?:\.\d{{1,4}})?", re.ASCII)
 """A comma parts thousands and nothing else: ``50,5`` may be meant as 50.50 and is refused, never read as 505."""
 
@@ -24,6 +25,20 @@ _DECIMAL = re.compile(rf"(?:\d{{1,10}}|{_PARTED})(?:\.\d{{1,4}})?", re.ASCII)
 def without_thousands(text: str) -> str:
     """``1,200.50`` without the commas that part its thousands; any other text as it is."""
     return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+
+
+def with_point(text: str, *, whole: bool = False) -> str | None:
+    """A number as somebody typed it, with a decimal point: ``2,5`` is 2.5, ``1,200.50`` and ``1.200,50`` are 1200.50.
+
+    None for ``1,200`` and ``1.200``, which are twelve hundred for one reader and 1.2 for another; where numbers are ``whole``
+    they can only be twelve hundred.
+    """
+    if _EITHER_WAY.fullmatch(text):
+        return re.sub("[.,]", "", text) if whole else None
+    for parts, point in ((",", "."), (".", ",")):
+        if re.fullmatch(rf"[1-9]\d{{0,2}}(?:[{parts}]\d{{3}})+(?:[{point}]\d*)?", text, re.ASCII):
+            return text.replace(parts, "").replace(point, ".")
+    return text.replace(",", ".")
 
 
 def read_amount(text: str, currency: str) -> int | None:

@@ -16,6 +16,7 @@ from portal.policy import terms as t
 from portal.policy.edit import Wish
 from portal.policy.written import meaning
 from portal.web.staff.policy import condition_forms
+from portal.web.staff.policy.fields import Holder
 from portal.web.staff.policy.rule_form import (
     RuleForm,
     form_of,
@@ -219,3 +220,32 @@ def test_a_form_deeper_or_longer_than_a_rule_is_cut_and_does_not_break() -> None
     found = sent_form(MultiDict({**deep, **many, "name": "R", "terms": "review", "set-review-value": "always"}))
     assert read_form(found) is None
     assert len(condition_forms.read_rows(found.data)) <= condition_forms.MAX_ROWS
+
+
+# What is typed, in which unit, and the grams; None where it can be read in two ways or in none.
+TYPED_WEIGHTS = [
+    ("500", "g", 500), ("2.5", "kg", 2_500), ("2,5", "kg", 2_500), ("0,250", "kg", 250), ("0.250", "kg", 250),
+    ("1,200", "g", 1_200), ("1.200", "g", 1_200), ("1,200", "kg", None), ("1.200", "kg", None), ("1.200,5", "kg", 1_200_500),
+    ("1,200.5", "kg", 1_200_500), ("1.200.000", "g", 1_200_000), ("1,2,3", "kg", None), ("2,5", "g", None), ("", "g", None),
+    ("heavy", "kg", None), ("1,20,000", "g", None), ("-1", "kg", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "unit", "grams"), TYPED_WEIGHTS)
+def test_a_weight_is_read_with_point_or_comma_and_never_a_thousandfold(
+    typed: str, unit: str, grams: int | None
+) -> None:
+    held = Holder({"value": [typed], "unit": [unit]})
+    assert held.weight("value", "unit") == grams
+    assert bool(held.errors) == (grams is None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "share"),
+    [("12.5", 1_250), ("12,5", 1_250), ("12,5 %", 1_250), ("7,25%", 725), ("100", 10_000), ("1,200", None), ("1.200", None),
+     ("0,5", 50), ("12,555", None), ("", None), ("x", None), ("101", None)],
+)  # fmt: skip
+def test_a_share_is_read_with_point_or_comma(typed: str, share: int | None) -> None:
+    held = Holder({"value": [typed]})
+    assert held.share("value") == share
+    assert bool(held.errors) == (share is None)

@@ -180,7 +180,9 @@ def test_a_mistake_is_said_at_the_top_by_its_name_and_at_its_field_and_what_was_
     assert draft(database) == POLICY
 
 
-@pytest.mark.parametrize(("typed", "kept"), [("1,200", "1200.00"), ("1,200.50", "1200.50"), ("250,50", "250.50")])
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("1,200", "1200.00"), ("1,200.50", "1200.50"), ("250,50", "250.50"), ("1.200,50", "1200.50")]
+)
 def test_a_comma_between_thousands_is_no_decimal_point(
     lead: Browser, database: Database, typed: str, kept: str
 ) -> None:

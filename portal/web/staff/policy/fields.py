@@ -14,7 +14,7 @@ from portal.money import Money, is_currency
 from portal.policy import schema
 from portal.policy.document import Findings, Scalar
 from portal.policy.pieces import fill, plain
-from portal.web.staff.money import without_thousands
+from portal.web.staff.money import with_point, without_thousands
 from portal.web.staff.text import _
 
 Data: TypeAlias = dict[str, list[str]]
@@ -102,19 +102,24 @@ class Holder:
 
     def share(self, name: str) -> int | None:
         """Basis points of a percentage."""
-        text = self.get(name).removesuffix("%").strip().replace(",", ".")
+        text = with_point(self.get(name).removesuffix("%").strip())
         return self._read(name, schema.read_share, _("Enter a percentage from 0 to 100, like 12.5"), f"{text}%")
 
     def weight(self, name: str, unit: str) -> int | None:
         """Grams."""
-        text = f"{self.get(name).replace(',', '.')} {self.get(unit, 'g')}"
-        return self._read(name, schema.read_weight, _("Enter a weight, like 500 g or 2.5 kg"), text)
+        typed, grams = self.get(name), self.get(unit, "g")
+        number = with_point(typed, whole=grams == "g")
+        if number is None:
+            self.fail(name, _("Enter a weight that can be read one way only, like 1200 or 1.2"))
+            return None
+        return self._read(name, schema.read_weight, _("Enter a weight, like 500 g or 2.5 kg"), f"{number} {grams}")
 
     def money(self, name: str, currency: str) -> Money | None:
         """An amount in the currency beside it."""
         code = self.currency(currency)
         # Read as a decimal point, a comma between thousands would make 1,200 a single pound.
-        amount = without_thousands(self.get(name)).replace(",", ".")
+        typed = self.get(name)
+        amount = with_point(typed) or without_thousands(typed)
         found = self._read(name, schema.read_money, _("Enter an amount, like 3.50"), f"{amount} {code or 'GBP'}")
         return None if code is None else found
 
