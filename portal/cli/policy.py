@@ -12,7 +12,7 @@ from portal.cli.orders import Bar
 from portal.errors import ConfigError
 from portal.policy.analysis import analyse
 from portal.policy.cases import load_cases, run_case
-from portal.policy.diagnostics import PolicyErrors, render
+from portal.policy.diagnostics import NOTE, WARNING, PolicyErrors, render
 from portal.policy.document import MAX_BYTES
 from portal.policy.editors import schema_text
 from portal.policy.facts import Facts
@@ -84,12 +84,13 @@ def check(file: Path, countries: tuple[str, ...], since: datetime | None) -> Non
         with Bar() as bar:
             past = sold_facts(ports().database, loaded, since.date(), bar)
     found = (*loaded.warnings, *analyse(loaded, countries=countries, past=past))
-    warnings = sorted(found, key=lambda each: (each.line, each.column))
-    for warning in warnings:
-        click.echo(render(warning, loaded.source) + "\n")
+    told = sorted(found, key=lambda each: (each.line, each.column))
+    for each in told:
+        click.echo(render(each, loaded.source) + "\n")
     rules = len(loaded.rules)
-    warned = f", {len(warnings)} warning{'' if len(warnings) == 1 else 's'}" if warnings else ""
-    click.echo(f"{file}: ok, {rules} rule{'' if rules == 1 else 's'}{warned}, {loaded.content_hash[:12]}")
+    counts = ((kind, sum(each.severity == kind for each in told)) for kind in (WARNING, NOTE))
+    said = "".join(f", {count} {kind}{'' if count == 1 else 's'}" for kind, count in counts if count)
+    click.echo(f"{file}: ok, {rules} rule{'' if rules == 1 else 's'}{said}, {loaded.content_hash[:12]}")
     if not countries:
         click.echo(
             "not held against any law: there is no shop.yaml beside it; name the countries sold to, --sells-to GB"

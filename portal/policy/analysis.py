@@ -1,6 +1,6 @@
 """What a policy does without meaning to: rules without effect, limits that get shorter, terms below the law.
 
-In: a loaded policy, the countries that the shop sells to, orders of the past. Out: warnings at their rules, in reading order.
+In: a loaded policy, the countries that the shop sells to, orders of the past. Out: findings at their rules, in reading order.
 Invariants: computed and never guessed: "never" holds for all facts there can be, and whatever is shown as an example was tried
 on the rules themselves; what is too large to compute is not said. Never: an error; a look at the clock.
 """
@@ -15,9 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.money import Money
+from portal.policy import check_words as say
 from portal.policy.conditions import SHARE, WEIGHT, Comparison, Condition, find_fact
 from portal.policy.decision import OTHERWISE
-from portal.policy.diagnostics import WARNING, Diagnostic, Fix
+from portal.policy.diagnostics import NOTE, WARNING, Diagnostic, Fix
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
 from portal.policy.laws import Floor, Law, last_day, shipped
@@ -34,14 +35,14 @@ def analyse(
     sold, each with the number of lines it stands for."""
     laws = [law for name, law in shipped().items() if name not in policy.laws]
     asked = [rule.when for rule in policy.rules]
-    for law in laws:
+    for law in (*laws, *(policy.floors if any(map(_refuses, policy.rules)) else ())):
         asked += [law.applies, *(floor.when for floor in law.floors)]
         asked += [floor.unless for floor in law.floors if floor.unless is not None]
     asked += [_in(country) for country in countries]
     ends = [rule.sets["window"].until for rule in policy.rules if "window" in rule.sets]
     asked += [_placed_by(day) for day in ends if day is not None]
     there = _Analysis(policy, Universe(asked, policy.zone))
-    found = [*there.rules(), *there.laws(laws, countries), *there.unused(past)]
+    found = [*there.rules(), *there.laws(laws, countries), *there.lifted(countries), *there.unused(past)]
     return tuple(sorted(found, key=lambda each: (each.line, each.column)))
 
 
@@ -60,7 +61,14 @@ class _Analysis:
         for at, rule in enumerate(self.policy.rules):
             if not self.universe.possible([(rule.when, TRUE)]):
                 dead.add(rule.name)
-                yield _at(self.policy, rule, f"`{rule.name}` can never hold", _contradiction(rule.when))
+                why, plain = _contradiction(rule.when)
+                yield at_rule(
+                    self.policy,
+                    rule,
+                    f"`{rule.name}` can never hold",
+                    why,
+                    plain=(f"“{rule.name}” never applies", plain),
+                )
                 continue
             above = [each for each in self.policy.rules[:at] if each.name not in dead]
             stands = self._stands(rule, above)
@@ -68,9 +76,12 @@ class _Analysis:
                 dead.add(rule.name)
                 names = _list([f"`{each.name}`" for each in stands])
                 does = "does" if len(stands) == 1 else "do"
-                yield _at(
+                lost, plain = self._lost(rule)
+                yield at_rule(
                     self.policy, rule, f"`{rule.name}` never decides anything: {names} above it always {does}",
-                    "; ".join(part for part in ("move it up", self._lost(rule)) if part), Fix("above", rule.name, stands[0].name),
+                    "; ".join(part for part in ("move it up", lost) if part), Fix("above", rule.name, stands[0].name),
+                    (f"“{rule.name}” changes nothing: {_list([f'“{one.name}”' for one in stands])} above it always {does} first",
+                     ". ".join(part for part in ("Move it up", plain) if part)),
                 )  # fmt: skip
                 continue
             found = self._too_late(rule) or self._shorter(rule, above, self.policy.rules[at + 1 :])
@@ -96,17 +107,18 @@ class _Analysis:
         """Whether the rule can hold while none of the rivals does."""
         return self.universe.possible(_demands(rule, rivals))
 
-    def _lost(self, rule: Rule) -> str:
-        """An example in which the rule holds and every one of its terms is decided above it."""
+    def _lost(self, rule: Rule) -> tuple[str, str]:
+        """An example in which the rule holds and every one of its terms is decided above it, and the same in plain words."""
         given = self.universe.example([(rule.when, TRUE)])
         if given is None:
-            return ""
+            return "", ""
         facts = self.universe.facts(given)
         term = next(iter(rule.sets))
         by = _winner(self.policy.rules, facts, term)
         if by is None or by.name == rule.name:
-            return ""
-        return f"{_example(given)}, `{by.name}` decides `{term}`"
+            return "", ""
+        plain = f"{say.example(given)}, “{by.name}” decides about {say.ABOUT[term]}"
+        return f"{_example(given)}, `{by.name}` decides `{term}`", plain
 
     def _shorter(self, rule: Rule, above: Sequence[Rule], below: Sequence[Rule]) -> Diagnostic | None:
         window = rule.sets.get("window")
@@ -121,22 +133,25 @@ class _Analysis:
             given = self.universe.example([(rule.when, TRUE), (other.when, TRUE), *_demands(rule, rivals)])
             if given is None:
                 continue
-            facts, when = self.universe.facts(given), ""
+            facts, when, came_on = self.universe.facts(given), "", ""
             if mixed:
                 # Days against a date: which ends first depends on the parcel's day, so one is shown for which this does.
                 came = facts.item.delivered_at or facts.order.placed_at or _between(window, longer, self.policy.zone)
-                facts, when = _dated(facts, came), f", delivered on {came.astimezone(self.policy.zone).date()}"
+                day = came.astimezone(self.policy.zone).date()
+                facts, when, came_on = _dated(facts, came), f", delivered on {day}", f", delivered on {say.day(day)}"
                 last, usual = (last_day(each, facts, self.policy.zone) for each in (window, longer))
                 if last is None or usual is None or last >= usual:
                     continue
             decided = decide(replace(self.policy, floors=()), facts).terms["window"]
             if decided.set_by != rule.name or (other.name, longer) not in decided.instead_of:
                 continue
-            return _at(
+            return at_rule(
                 self.policy, rule,
                 f"`{rule.name}` shortens the window of `{other.name}` below it: {_said(window)} instead of {_said(longer)}",
                 f"move `{other.name}` up if it should win; {_example(given)}{when}, `{rule.name}` decides `window`",
                 Fix("above", other.name, rule.name),
+                (f"“{rule.name}” gives less time than “{other.name}” below it: {say.limit(window)}, not {say.limit(longer)}",
+                 f"Move “{other.name}” up if it should win. {say.example(given)}{came_on}, “{rule.name}” decides about the time"),
             )  # fmt: skip
         return None
 
@@ -148,9 +163,11 @@ class _Analysis:
         if self.universe.possible([(rule.when, TRUE), (_placed_by(window.until), TRUE)]):
             return None
         last = window.until.isoformat()
-        return _at(
+        return at_rule(
             self.policy, rule, f"`{rule.name}` takes nothing back: its window ends on `{last}`, before its orders are placed",
             "write the last day of the window after the days on which the orders are placed",
+            plain=(f"“{rule.name}” takes nothing back: its time ends on {say.day(window.until)}, before its orders are placed",
+                   "Choose a last day that is after the days on which the orders are placed"),
         )  # fmt: skip
 
     def laws(self, laws: Iterable[Law], countries: Sequence[str]) -> Iterator[Diagnostic]:
@@ -177,33 +194,68 @@ class _Analysis:
             left = [rule for rule in left if rule.holds(facts) is False]
         for rule in left:
             if lines and self.universe.possible([(rule.when, TRUE)]):
-                yield _at(
+                yield at_rule(
                     self.policy, rule, f"`{rule.name}` holds for no order of the past",
                     f"tried on {lines:,} sold line{'' if lines == 1 else 's'}; check its words against those of your goods",
                 )  # fmt: skip
+
+    def lifted(self, countries: Sequence[str]) -> Iterator[Diagnostic]:
+        """The rules that refuse what a law of the policy lets come back all the same."""
+        for at, rule in enumerate(self.policy.rules):
+            found = self._lifts(rule, self.policy.rules[:at], countries) if _refuses(rule) else None
+            if found is None:
+                continue
+            law, floor, given = found
+            yield at_rule(
+                self.policy, rule, f"`{rule.name}` does not hold against `{law.name}`: `returnable` ({floor.cite})",
+                f"only goods that the law exempts stay refused; {_example(given)}, the law decides `returnable`",
+                plain=(f"“{rule.name}” is overruled by law where the law lets customers send it back ({law.title}: {floor.cite})",
+                       f"Only goods that the law exempts stay refused. {say.example(given)}, it can come back all the same"),
+                severity=NOTE,
+            )  # fmt: skip
+
+    def _lifts(self, rule: Rule, above: Sequence[Rule], countries: Sequence[str]) -> tuple[Law, Floor, Given] | None:
+        bare = replace(self, policy=replace(self.policy, floors=()))
+        for law in self.policy.floors:
+            for floor in law.floors:
+                for country in countries if "returnable" in floor.grants else ():
+                    given = bare._met(law, floor, country, rule, "returnable", above)
+                    if given is not None and bare._raises(
+                        law, floor, "returnable", rule.name, self.universe.facts(given)
+                    ):
+                        return law, floor, given
+        return None
 
     def _below(
         self, law: Law, floor: Floor, country: str, rule: Rule | None, above: Sequence[Rule]
     ) -> Diagnostic | None:
         sets = self.policy.otherwise if rule is None else rule.sets
-        terms = [term for term in floor.grants if term in sets]
-        asked: list[Demand] = [(law.applies, TRUE), (_in(country), TRUE), (floor.when, TRUE)]
-        if floor.unless is not None:
-            asked.append((floor.unless, FALSE))
-        for term in terms:
-            rivals = [each for each in above if term in each.sets]
-            given = self.universe.example([*asked, *([] if rule is None else [(rule.when, TRUE)]), *_none(rivals)])
+        for term in [term for term in floor.grants if term in sets]:
+            given = self._met(law, floor, country, rule, term, above)
             if given is None:
                 continue
             below = self._raises(law, floor, term, OTHERWISE if rule is None else rule.name, self.universe.facts(given))
             if below:
                 name = OTHERWISE if rule is None else rule.name
-                return _at(
+                return at_rule(
                     self.policy, rule,
                     f"`{name}` gives less than the law of `{country}` asks: `{term}` ({floor.cite})",
                     f"add `{law.name}` to `laws`, which raises it; {_example(given)}", Fix("law", law.name),
+                    (f"{say.named(name)} gives less than the law asks about {say.ABOUT[term]} "
+                     f"({say.country(country)}: {floor.cite})",
+                     f"Choose “{law.title}” among the laws in Settings, and customers get what it asks. {say.example(given)}"),
                 )  # fmt: skip
         return None
+
+    def _met(
+        self, law: Law, floor: Floor, country: str, rule: Rule | None, term: str, above: Sequence[Rule]
+    ) -> Given | None:
+        """An example of a parcel to that country for which the floor holds, and this very rule sets the term."""
+        asked: list[Demand] = [(law.applies, TRUE), (_in(country), TRUE), (floor.when, TRUE)]
+        if floor.unless is not None:
+            asked.append((floor.unless, FALSE))
+        rivals = [each for each in above if term in each.sets]
+        return self.universe.example([*asked, *([] if rule is None else [(rule.when, TRUE)]), *_none(rivals)])
 
     def _raises(self, law: Law, floor: Floor, term: str, name: str, facts: Facts) -> bool:
         """Whether this very floor raises the term of that rule, for a parcel that came on the day of asking or long before."""
@@ -263,8 +315,9 @@ def _is_shorter(window: Window, other: Window) -> bool:
     return window.start == other.start and (window.days or 0) < (other.days or 0)
 
 
-def _contradiction(condition: Condition) -> str:
-    """Why a condition never holds, for who has to mend it: a span of days that ends before it begins is named."""
+def _contradiction(condition: Condition) -> tuple[str, str]:
+    """Why a condition never holds, for who has to mend it: a span of days that ends before it begins is named. Also in plain
+    words."""
     parts = flat(condition)
     for part in parts:
         match part:
@@ -275,11 +328,15 @@ def _contradiction(condition: Condition) -> str:
                     match other:
                         case Comparison(same, "to", last) if same == fact and last < first:
                             return _backwards(fact, first, last)
-    return "its conditions contradict each other"
+    return "its conditions contradict each other", "Its conditions contradict each other: no order can meet all of them"
 
 
-def _backwards(fact: str, first: date, last: date) -> str:
-    return f"`{fact}` begins on {first.isoformat()} and ends before that, on {last.isoformat()}; swap the two days"
+def _backwards(fact: str, first: date, last: date) -> tuple[str, str]:
+    plain = f"{say.called(fact)} begins on {say.day(first)} and ends before that, on {say.day(last)}. Swap the two days"
+    return (
+        f"`{fact}` begins on {first.isoformat()} and ends before that, on {last.isoformat()}; swap the two days",
+        plain,
+    )
 
 
 def _said(window: Window) -> str:
@@ -288,13 +345,25 @@ def _said(window: Window) -> str:
     return f"`{window.days} day{'' if window.days == 1 else 's'}`"
 
 
-def _at(policy: Policy, rule: Rule | None, message: str, help_: str, fix: Fix | None = None) -> Diagnostic:
-    """A warning where the rule begins; for no rule, at ``otherwise``."""
+def _refuses(rule: Rule) -> bool:
+    return rule.sets.get("returnable") is False
+
+
+def at_rule(
+    policy: Policy,
+    rule: Rule | None,
+    message: str,
+    help_: str,
+    fix: Fix | None = None,
+    plain: tuple[str, str] = ("", ""),
+    severity: str = WARNING,
+) -> Diagnostic:
+    """A finding where the rule begins; for no rule, at ``otherwise``."""
     lines = policy.source.splitlines()
     if rule is None:
         line = next((at for at, text in enumerate(lines, 1) if re.match(r"[\"']?otherwise\b", text)), 1)
-        return Diagnostic(WARNING, message, policy.file, line, 1, OTHERWISE, help_, fix=fix)
-    return Diagnostic(WARNING, message, policy.file, rule.line, rule.column, "", help_, fix=fix)
+        return Diagnostic(severity, message, policy.file, line, 1, OTHERWISE, help_, fix=fix, plain=plain)
+    return Diagnostic(severity, message, policy.file, rule.line, rule.column, "", help_, fix=fix, plain=plain)
 
 
 def _example(given: Given) -> str:

@@ -15,11 +15,11 @@ from functools import lru_cache
 
 from portal.policy import edit
 from portal.policy.analysis import analyse
-from portal.policy.diagnostics import ERROR, WARNING, Diagnostic, Fix, PolicyErrors
+from portal.policy.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Fix, PolicyErrors
+from portal.policy.laws import shipped
 from portal.policy.loader import Policy, recall_policy
 
-NOTE = "note"
-__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text", "mended", "spoken"]
+__all__ = ["ERROR", "NOTE", "WARNING", "Check", "check_policy", "check_text", "mended", "spoken", "with_more"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ class Check:
     text: str = ""
     fix: Fix | None = None
     """What mends it for certain. Besides those of a diagnostic, ``word`` writes the known word ``subject`` in its place."""
+
+    @property
+    def mend(self) -> str:
+        """What the fix is about, as it is called: a law by its title, a rule by its name, a word as it is written."""
+        if self.fix is None:
+            return ""
+        return shipped()[self.fix.subject].title if self.fix.kind == "law" else self.fix.subject
 
     @property
     def key(self) -> str:
@@ -55,10 +62,18 @@ def check_policy(policy: Policy, countries: tuple[str, ...] = ()) -> tuple[Check
     return _checks((*policy.warnings, *analyse(policy, countries=countries)), policy)
 
 
+def with_more(checks: Iterable[Check], policy: Policy, found: Iterable[Diagnostic]) -> tuple[Check, ...]:
+    """The checks with what was found besides, which is not in the text alone: in the versions before it, in the orders."""
+    return _sorted([*checks, *(_check(each, policy) for each in found)])
+
+
 def _checks(found: Iterable[Diagnostic], policy: Policy | None) -> tuple[Check, ...]:
-    rank = {ERROR: 0, WARNING: 1}
-    told = [_check(each, policy) for each in found]
-    return tuple(sorted(told, key=lambda each: (rank.get(each.severity, 2), each.line, each.column)))
+    return _sorted([_check(each, policy) for each in found])
+
+
+def _sorted(found: list[Check]) -> tuple[Check, ...]:
+    rank = {ERROR: 0, WARNING: 1, NOTE: 2}
+    return tuple(sorted(found, key=lambda each: (rank[each.severity], each.line, each.column)))
 
 
 def spoken(message: str) -> str:
@@ -74,8 +89,8 @@ def _check(found: Diagnostic, policy: Policy | None) -> Check:
             rule = each.name
     return Check(
         found.severity,
-        spoken(found.message),
-        spoken(found.help_line),
+        found.plain[0] or spoken(found.message),
+        found.plain[1] or spoken(found.help_line),
         rule,
         found.line,
         found.column,

@@ -14,7 +14,7 @@ from typing import Any
 
 from portal.errors import Invalid
 
-ERROR, WARNING = "error", "warning"
+ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Diagnostic:
     help: str = ""
     near: str = ""
     fix: Fix | None = None
+    plain: tuple[str, str] = ("", "")
+    """The message and the help for who never saw the document, where it can be said without its words."""
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -85,19 +85,30 @@ class Findings:
         """Add an error at a node; ``known`` are the words that would have been right there."""
         self._add(ERROR, node, message, help, known)
 
-    def warning(self, node: Node, message: str, help: str = "") -> None:
-        self._add(WARNING, node, message, help, None)
+    def warning(self, node: Node, message: str, help: str = "", plain: tuple[str, str] = ("", "")) -> None:
+        """Add a warning at a node; ``plain`` says it to who never saw the document."""
+        self._add(WARNING, node, message, help, None, plain)
 
     def at(self, line: int, column: int, message: str, help: str = "") -> None:
         """Add an error at a place that has no node."""
         self.error(Scalar("", False, line, column), message, help)
 
-    def _add(self, severity: str, node: Node, message: str, help: str, known: tuple[str, ...] | None) -> None:
+    def _add(
+        self,
+        severity: str,
+        node: Node,
+        message: str,
+        help: str,
+        known: tuple[str, ...] | None,
+        plain: tuple[str, str] = ("", ""),
+    ) -> None:
         text = (node.span or node.text) if isinstance(node, Scalar) else ""
         near = nearest(node.text, known) if known and isinstance(node, Scalar) else ""
         if known and not near and not help:
             help = "known: " + ", ".join(f"`{word}`" for word in known[:12]) + (", …" if len(known) > 12 else "")
-        self.found.append(Diagnostic(severity, message, self.file, node.line, node.column, text[:200], help, near))
+        self.found.append(
+            Diagnostic(severity, message, self.file, node.line, node.column, text[:200], help, near, plain=plain)
+        )
         if len(self.found) >= MAX_FINDINGS:
             raise TooManyFindings
 

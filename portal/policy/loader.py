@@ -231,10 +231,18 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
         lines.setdefault(rule.name.casefold(), item.line)
         if rule.sets.get("returnable") is False and rule.say is None:
             help_ = "add `say:` so that customers read why they are refused"
-            findings.warning(item, f"`{rule.name}` refuses without a sentence", help_)
+            plain = (
+                f"“{rule.name}” refuses and gives customers no reason",
+                "Write what customers read, so that they know why it can’t come back",
+            )
+            findings.warning(item, f"`{rule.name}` refuses without a sentence", help_, plain)
         if rule.sets.get("donate") is True and rule.sets.get("keep_item") is not True:
             message = f"`{rule.name}` asks to give away what it does not let customers keep"
-            findings.warning(item, message, "add `keep_item: true`; what has to come back is not given away")
+            plain = (
+                f"“{rule.name}” asks to give away what customers have to send back",
+                "Also let the customer keep it: what has to come back can’t be given away",
+            )
+            findings.warning(item, message, "add `keep_item: true`; what has to come back is not given away", plain)
         rules.append(rule)
     return tuple(rules)
 

@@ -6,7 +6,7 @@ its author saw. When somebody else was quicker, nothing is saved and both texts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict, Invalid
-from portal.policy.checks import ERROR, WARNING, check_text
+from portal.policy.checks import ERROR, WARNING, Check, check_text
 from portal.policy.document import MAX_BYTES, MAX_LINES
 from portal.policybook import service
 from portal.policybook.models import PolicyDraft, PolicyVersion
@@ -125,17 +125,17 @@ def publish(
     read: Collection[str],
     note: str = "",
     effective_at: datetime | None = None,
-    countries: tuple[str, ...] = (),
+    check: Callable[[str], Sequence[Check]] = check_text,
 ) -> PolicyVersion:
     """Publish the draft that was ``seen`` as the next version; then there is no draft.
 
-    ``read`` are the keys of the warnings that the author has read; ``countries`` those that the shop sells to.
+    ``read`` are the keys of the warnings that the author has read; ``check`` gives everything that is to be read.
 
     Raises `StaleDraft`, and `Invalid` as long as the draft has an
     error or a warning that was not read, or as `service.publish` does.
     """
     there = _seen(tx, seen)
-    found = check_text(there.source, countries)
+    found = check(there.source)
     if any(each.severity == ERROR for each in found):
         raise Invalid("The draft has errors. Mend them first.", {"checks": "mend the errors"})
     if unread := [each for each in found if each.severity == WARNING and each.key not in read]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from portal import clock
 from portal.db import Database
+from portal.orders.models import OrderLine
 from portal.policy.loader import load_policy
 from portal.policybook import drafts, service
 from portal.policybook.models import PolicyVersion
@@ -61,7 +62,8 @@ def test_the_rules_are_read_as_sentences_with_the_sentence_of_the_customer(agent
     assert "Otherwise accept it for 30 days after delivery" in seen
     assert "0 errors, 7 warnings, 0 notes" in seen
     assert (
-        "“Final sale” gives less than the law of “GB” asks: “returnable” (Consumer Contracts Regulations 2013" in seen
+        "“Final sale” gives less than the law asks about what can come back (United Kingdom: Consumer Contracts Regulations"
+        in seen
     )
     html = agent.page("/staff/policy?edit=Big+returns&new=1")
     assert 'id="editor"' not in html
@@ -573,23 +575,23 @@ def mend(browser: Browser, said: str, path: str = "/staff/policy"):
 
 def test_a_check_whose_mending_is_certain_has_a_button_that_does_it(lead: Browser, database: Database) -> None:
     before = lead.words("/staff/policy")
-    assert "Add “uk-consumer” to the laws" in before
-    assert mend(lead, "Add “uk-consumer” to the laws").status_code == 303
+    assert "Add “UK consumer law” to the laws" in before
+    assert mend(lead, "Add “UK consumer law” to the laws").status_code == 303
     assert load_policy(draft(database)).laws == ("uk-consumer",)
     after = lead.words("/staff/policy")
     assert "Mended in the draft. Undo takes it back." in after
-    assert "law of “GB”" not in after
+    assert "(United Kingdom: " not in after
 
 
 def test_a_rule_that_another_hides_is_moved_above_it_with_one_press(lead: Browser, database: Database) -> None:
     hidden = "- rule: Late\n    when: {item.tags: {has: final-sale}}\n    set: {returnable: true}\n    say: Fine.\n\n"
     at = POLICY.index("  - rule: Big returns")
     save_text(lead, POLICY[:at] + "  " + hidden + POLICY[at:])
-    assert "“Late” never decides anything" in lead.words("/staff/policy")
+    assert "“Late” changes nothing" in lead.words("/staff/policy")
     mend(lead, "Move “Late” above “Final sale”")
     found = names(database)
     assert found.index("Late") == found.index("Final sale") - 1
-    assert "“Late” never decides anything" not in lead.words("/staff/policy")
+    assert "“Late” changes nothing" not in lead.words("/staff/policy")
 
 
 def test_a_slip_in_the_text_is_mended_to_the_word_it_was_meant_to_be(lead: Browser, database: Database) -> None:
@@ -626,7 +628,7 @@ def test_each_rule_says_how_often_it_decided_something(lead: Browser, shop: Shop
 
 def test_what_the_laws_change_is_said_in_plain_words(lead: Browser) -> None:
     assert "No law is chosen." in lead.words("/staff/policy/settings")
-    mend(lead, "Add “uk-consumer” to the laws")
+    mend(lead, "Add “UK consumer law” to the laws")
     seen = lead.words("/staff/policy/settings")
     assert "What the laws change" in seen
     assert "Items with “final-sale”. Returns: Accepted instead of Not accepted (Final sale)" in seen
@@ -658,11 +660,50 @@ def test_days_written_backwards_get_the_same_warning_from_the_form_and_from_the_
     lead.submit(form, {"act": "drop:0"})
     answer = save_rule(lead, "Big returns", **backwards, when__0__last="2026-11-01")
     assert answer.status_code == 303
-    said = "“order.placed” begins on 2026-12-24 and ends before that, on 2026-11-01; swap the two days."
+    said = "“Order date” begins on 24 December 2026 and ends before that, on 1 November 2026. Swap the two days."
     page = lead.words("/staff/policy")
-    assert page.count(f"“Big returns” can never hold. {said}") == 1, "beside what was saved"
+    assert page.count(f"“Big returns” never applies. {said}") == 1, "beside what was saved"
     assert page.count(said) == 2, "and in the checks"
     save_text(
         lead, POLICY.replace("{return.value: {over: 300 GBP}}", "{order.placed: {from: 2026-12-24, to: 2026-11-01}}")
     )
     assert said in lead.words("/staff/policy")
+
+
+SEASON = (
+    "  - {rule: Season, when: {order.placed: {from: 2026-12-05, to: 2026-12-24}}, set: {window: {until: 2027-01-31}}}\n"
+)
+
+
+def test_a_start_after_the_first_day_of_a_rule_has_to_be_read_before_it_is_published(
+    lead: Browser, database: Database
+) -> None:
+    save_text(lead, POLICY.replace("otherwise:", f"{SEASON}\notherwise:", 1))
+    early = "“Season” begins on 5 December 2026, before this version starts"
+    assert early not in lead.words("/staff/policy/publish"), "it would start now"
+    form, keys = lead.form("/staff/policy/publish", "publish"), ticks(lead)
+    later = {"note": "x", "start": "later", "day": "2026-12-10", "time": "09:00"}
+    answer = lead.submit(form, {**later, "read": keys})
+    assert answer.status_code == 422
+    assert early in words(answer.text)
+    assert "Orders placed before 10 December 2026 keep the version they were placed under" in words(answer.text)
+    (new,) = set(re.findall(r'name="read" value="(\w+)"', answer.text)) - set(keys)
+    assert lead.submit(form, {**later, "read": [*keys, new]}).status_code == 303
+    assert newest(database).effective_at == datetime(2026, 12, 10, 9, tzinfo=UTC)
+
+
+def test_a_rule_on_a_fact_that_no_order_tells_is_checked_on_the_orders_of_the_shop(
+    lead: Browser, shop: Shop, database: Database
+) -> None:
+    heavy = "  - {rule: Heavy, when: {item.weight: {over: 20 kg}}, set: {review: always}}\n"
+    save_text(lead, POLICY.replace("otherwise:", f"{heavy}\notherwise:", 1))
+    said = "“Heavy” sends every return to a person: “Weight” isn’t known of any item"
+    assert said not in lead.words("/staff/policy"), "nothing was sold yet"
+    order = shop.order()
+    for page in ("/staff/policy", "/staff/policy/publish", "/staff/policy/text"):
+        assert said in lead.words(page)
+    assert len(cost(database, lead, "/staff/policy")) <= 14
+    with database.transaction() as tx:
+        line = tx.session.scalars(select(OrderLine).where(OrderLine.order_id == order)).one()
+        line.facts = {**(line.facts or {}), "weight_g": 400}
+    assert said not in lead.words("/staff/policy")

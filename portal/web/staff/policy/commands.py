@@ -73,8 +73,7 @@ def save_rule() -> Response:
 def _warnings(rule: str) -> list[Check]:
     """What the checks say of a rule that was just saved: who wrote it knows best what was meant."""
     with read() as session:
-        text = drafts.find_draft(session, clock.now()).source
-    found = check_text(text, ports().shop.sold_to)
+        found = shown.checks_of(session, drafts.find_draft(session, clock.now()).source)
     return [each for each in found if each.rule == rule and each.severity == WARNING and each.help]
 
 
@@ -137,6 +136,7 @@ def mend_check() -> Response:
     key = request.form.get("check", "")
 
     def change(text: str) -> str:
+        # What besides the text speaks against it has no certain mend.
         found = next((each for each in check_text(text, ports().shop.sold_to) if each.key == key), None)
         return text if found is None else mended(text, found)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock, wording
-from portal.policy.checks import Check, check_text
+from portal.policy.checks import Check
 from portal.policy.edit import Wish
 from portal.policy.loader import Policy
 from portal.policybook import drafts, service, versions
@@ -57,7 +57,7 @@ def _rules(session: Session, form: RuleForm | None) -> str:
     before = _live(session)
     if form is None and policy is not None and me().may(may.EDIT_POLICY):
         form = _asked(policy)
-    checks = check_text(draft.source, ports().shop.sold_to)
+    checks = shown.checks_of(session, draft.source)
     rows = [] if policy is None else shown.rule_rows(policy, before)
     return render_template(
         "staff/policy/rules.html",
@@ -157,7 +157,7 @@ def policy_customers() -> str:
         before = _live(session)
         return render_template(
             "staff/policy/customers.html",
-            **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "customers"),
+            **frame(session, draft, policy, shown.checks_of(session, draft.source), "customers"),
             points=points,
             rows=[] if policy is None else shown.rule_rows(policy, before),
         )
@@ -179,7 +179,7 @@ def _text(text: str | None, errors: dict[str, str] | None = None) -> str:
     with read() as session:
         draft = drafts.find_draft(session, clock.now())
         source = draft.source if text is None else text
-        checks = check_text(source, ports().shop.sold_to)
+        checks = shown.checks_of(session, source)
         lines = source.splitlines()
         marked = {each.line for each in checks}
         return render_template(
@@ -204,7 +204,7 @@ def policy_versions() -> str:
         rows, _count = versions.heads(session, clock.now())
         return render_template(
             "staff/policy/versions.html",
-            **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "versions"),
+            **frame(session, draft, policy, shown.checks_of(session, draft.source), "versions"),
             rows=rows,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import flash, make_response, render_template, request, url_for
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response
 from portal import clock, wording
 from portal.errors import Conflict, Invalid, NotFound
 from portal.policy.binding import Version
-from portal.policy.checks import NOTE, WARNING, check_text
+from portal.policy.checks import NOTE, WARNING
 from portal.policy.diagnostics import PolicyErrors
 from portal.policybook import drafts, service, versions
 from portal.policybook.drafts import StaleDraft
@@ -34,14 +35,14 @@ def policy_publish() -> str:
     return _page({}, {})
 
 
-def _page(errors: dict[str, str], held: dict[str, object]) -> str:
+def _page(errors: dict[str, str], held: dict[str, object], starts: datetime | None = None) -> str:
     with read() as session:
         now = clock.now()
         draft = drafts.find_draft(session, now)
         policy = shown.loaded(draft.source)
         book = service.load_book(session)
         live, coming = book.live(now), book.coming(now)
-        checks = check_text(draft.source, ports().shop.sold_to)
+        checks = shown.checks_of(session, draft.source, starts)
         return render_template(
             "staff/policy/publish.html",
             draft=draft,
@@ -82,7 +83,7 @@ def publish_draft() -> Response:
                     read=read_keys,
                     note=note,
                     effective_at=starts,
-                    countries=ports().shop.sold_to,
+                    check=partial(shown.checks_of, tx.session, starts=starts),
                 )
                 number = version.number
         except StaleDraft as stale:
@@ -93,7 +94,7 @@ def publish_draft() -> Response:
             errors["start"] = _(gone.message)
         else:
             return _published(number, starts)
-    return make_response(_page(errors, {**held, "read": read_keys}), 422)
+    return make_response(_page(errors, {**held, "read": read_keys}, starts), 422)
 
 
 def _published(number: int, starts: datetime | None) -> Response:

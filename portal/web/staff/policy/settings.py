@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from portal import clock, wording
 from portal.policy import edit
-from portal.policy.checks import check_text, spoken
+from portal.policy.checks import spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.laws import shipped
 from portal.policy.loader import Policy, recall_policy
@@ -43,7 +43,7 @@ def _page(held: Data | None, errors: dict[str, str]) -> str:
             held["open"] = ["yes"] if policy.apply_to_open_orders else []
         return render_template(
             "staff/policy/settings.html",
-            **frame(session, draft, policy, check_text(draft.source, ports().shop.sold_to), "settings"),
+            **frame(session, draft, policy, shown.checks_of(session, draft.source), "settings"),
             held=held,
             changed=_changed(policy),
             laws=[(name, f"{law.title} ({name})") for name, law in shipped().items()],

@@ -9,14 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
+from portal import clock
+from portal.policy.beside import early
+from portal.policy.beside import untold as never_told
 from portal.policy.binding import Version
-from portal.policy.checks import ERROR, NOTE, WARNING, Check
+from portal.policy.checks import ERROR, NOTE, WARNING, Check, check_text, with_more
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.diff import diff, kind_words, same_rule
 from portal.policy.loader import Policy, recall_policy
 from portal.policy.pieces import Pieces
 from portal.policy.sentences import otherwise_sentence, rule_sentence
+from portal.policybook.service import load_book
+from portal.returns.untold import untold
 from portal.web.staff import words
+from portal.web.staff.base import ports
 from portal.web.staff.text import _, ngettext
 
 
@@ -49,6 +57,23 @@ def loaded(text: str) -> Policy | None:
         return recall_policy(text)
     except PolicyErrors:
         return None
+
+
+def checks_of(session: Session, text: str, starts: datetime | None = None) -> tuple[Check, ...]:
+    """Everything that can be said against a text that is to start then (now when left out): what the text itself shows, what its
+    start does to the days that it names, and what the orders of the shop never tell."""
+    now, shop = clock.now(), ports().shop
+    found, policy = check_text(text, shop.sold_to), loaded(text)
+    if policy is None:
+        return found
+    moment = starts or now
+    live = load_book(session).live(moment)
+    unknown, lines = untold(session, policy, now)
+    more = [
+        *early(policy, None if live is None else live.policy, moment.astimezone(policy.zone).date()),
+        *never_told(policy, unknown, lines),
+    ]
+    return with_more(found, policy, more) if more else found
 
 
 def rule_rows(policy: Policy, before: Policy | None) -> list[RuleRow]:

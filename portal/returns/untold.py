@@ -1,0 +1,62 @@
+"""Facts that a policy asks and the shop's system never tells, so that every return would wait for a person.
+
+In: a policy and the orders of late. Out: (rule, fact) pairs. Invariants: said only where each of the last lines sold, asked about
+with everything else known, is put to a person for that fact. Never: a guess from the rule alone; a write.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from portal.money import Money
+from portal.orders.models import Order, OrderLine
+from portal.policy.decision import REVIEW
+from portal.policy.engine import decide
+from portal.policy.facts import CustomerFacts, Facts
+from portal.policy.loader import Policy
+from portal.policy.reasons import CHANGED_MIND
+from portal.returns import facts as gather
+
+ORDERS = 30
+"""So many of the newest orders are tried: who tells a fact at all tells it of one of these."""
+_TOLD = ("order.", "item.", "customer.tags", "customer.email")
+
+
+def untold(session: Session, policy: Policy, at: datetime) -> tuple[list[tuple[str, str]], int]:
+    """The pairs of rule and fact, in the order of the rules, and how many lines were tried. Costs two queries."""
+    query = select(Order).options(selectinload(Order.lines)).order_by(Order.id.desc()).limit(ORDERS)
+    tried = [_facts(order, line, at) for order in session.scalars(query) for line in order.lines]
+    always: set[tuple[str, str]] | None = None
+    for facts in tried:
+        decision = decide(policy, facts)
+        here = {
+            (cause.rule, str(cause.params["fact"]))
+            for cause in decision.causes
+            if decision.answer == REVIEW and cause.code == "unknown_fact"
+        }
+        always = here if always is None else always & here
+        if not always:
+            return [], len(tried)
+    places = {rule.name: place for place, rule in enumerate(policy.rules)}
+    found = [pair for pair in always or () if pair[0] in places and pair[1].startswith(_TOLD)]
+    return sorted(found, key=lambda pair: (places[pair[0]], pair[1])), len(tried)
+
+
+def _facts(order: Order, line: OrderLine, at: datetime) -> Facts:
+    """One line sent back whole for a change of mind, as the first return of a buyer whom nobody knows yet."""
+    value = Money(line.gross_minor, order.currency)
+    nothing = Money(0, order.currency)
+    return Facts(
+        order=gather.order_facts(order, gather.Earlier()),
+        customer=CustomerFacts(
+            tags=gather.texts(order.customer_tags), email=order.email_key or None, orders=1, returns=0, kept_items=0,
+            failed_inspections=0, return_rate_bp=0, refunded_90_days=nothing, credit_received=nothing,
+        ),
+        item=gather.item_facts(order, line),
+        reason=CHANGED_MIND, resolution="refund", method="label", quantity=line.quantity, line_value=value,
+        return_value=value, return_items=line.quantity, return_is_full=len(order.lines) == 1, answers={}, evidence=9, at=at,
+        is_consumer=gather.is_consumer(order),
+    )  # fmt: skip
