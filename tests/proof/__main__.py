@@ -46,7 +46,7 @@ def main() -> int:
         prog="make proof", description="Prove that money cannot go wrong, and print figures."
     )
     parser.add_argument("--seed", type=int, help="draw the same steps again [default: another one each time]")
-    parser.add_argument("--shops", type=int, default=400, help="how many shops the machine opens [default: 400]")
+    parser.add_argument("--shops", type=int, default=260, help="how many shops the machine opens [default: 260]")
     parser.add_argument("--steps", type=int, default=60, help="how many draws in each [default: 60]")
     parser.add_argument("--shrink", action="store_true", help="look for the shortest way to a broken rule")
     parser.add_argument("--only", choices=PARTS, help="one part alone")

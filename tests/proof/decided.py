@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from tests.proof.books import COUNTING, ENDED, GONE, STRIPE_UNIT, UNDECIDED, Books, Row, at, total
 
@@ -106,13 +105,8 @@ def _decided_again(b: Books) -> Iterator[str]:
             yield f"(decided) return {entry['return_id']} was taken back, and was paid although nobody has decided again"
 
 
-def _parts(return_: Row) -> list[dict[str, Any]]:
-    quote = json.loads(return_["quote"])
-    return [part for line in quote["lines"] for part in line["parts"]] + quote["parts"]
-
-
 def _into(return_: Row, pot: str) -> int:
-    return sum(part["amount"] for part in _parts(return_) if part["into"] == pot)
+    return sum(part["amount"] for part in json.loads(return_["quote"])["parts"] if part["into"] == pot)
 
 
 def _agreed(b: Books) -> Iterator[str]:
@@ -121,27 +115,42 @@ def _agreed(b: Books) -> Iterator[str]:
         of = [row for row in b.of("refund", "return_id", return_["id"]) if row["status"] not in GONE]
         sent = total(row for row in of if row["cause"] != "elsewhere" and not row["paid_elsewhere_by"])
         credit = total(b.of("store_credit", "return_id", return_["id"]))
-        if not sent and not credit:
+        beside = total(
+            row
+            for row in b.of("ledger_entry", "return_id", return_["id"])
+            if row["account"] == "refunded" and row["payment_id"] is None
+        )
+        money = total(row for row in of if row["cause"] != "elsewhere") + beside
+        if not money and not credit:
             continue
         carried = total(row for row in b.of("ledger_entry", "return_id", return_["id"]) if row["kind"] == "carried")
         if sent > max(_into(return_, "refund") + carried, 0):
             yield f"(5) return {return_['rma']} owes {_into(return_, 'refund')} as refund and sends {sent}"
+        gift = min(_gift(return_), max(_into(return_, "store_credit"), 0))
+        if money > _into(return_, "refund") + _into(return_, "store_credit") - gift + carried:
+            yield f"(5) return {return_['rma']} gives {money} in money, with the gift that was to be store credit"
         if credit > max(_into(return_, "store_credit"), 0):
             yield f"(5) return {return_['rma']} owes {_into(return_, 'store_credit')} as credit and gave {credit}"
 
 
+def _gift(return_: Row) -> int:
+    """What of a return's credit is no price given back: each line's bonus, less what staff have taken off the line."""
+    most = 0
+    for line in json.loads(return_["quote"])["lines"]:
+        of = dict.fromkeys(("credit_bonus", "adjustment"), 0)
+        for part in line["parts"]:
+            if part["into"] == "store_credit" and part["kind"] in of:
+                of[part["kind"]] += part["amount"]
+        most += max(of["credit_bonus"] + min(of["adjustment"], 0), 0)
+    return most
+
+
 def _bonus(b: Books) -> Iterator[str]:
-    """(5) What staff take off a credit is taken off the gift in it first, line by line; only a gift is no price given back."""
+    """(5) What staff take off a credit is taken off the gift in it first, line by line."""
     returns = b.by_id("return")
     for credit in b["store_credit"]:
-        most = 0
-        for line in json.loads(returns[credit["return_id"]]["quote"])["lines"]:
-            of = dict.fromkeys(("credit_bonus", "adjustment"), 0)
-            for part in line["parts"]:
-                if part["into"] == "store_credit" and part["kind"] in of:
-                    of[part["kind"]] += part["amount"]
-            most += max(of["credit_bonus"] + min(of["adjustment"], 0), 0)
-        if credit["bonus_minor"] > min(most, credit["amount_minor"]):
+        most = min(_gift(returns[credit["return_id"]]), credit["amount_minor"])
+        if credit["bonus_minor"] > most:
             yield f"(5) credit {credit['id']} of {credit['amount_minor']}: {credit['bonus_minor']} are called a gift, not {most}"
 
 

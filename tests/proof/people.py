@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 
 from portal.db import Tx
 from portal.receiving import service as receiving
-from portal.refunds import actions, claims, gate, goodwill, second, shortage, undo
+from portal.refunds import actions, claims, gate, given_up, goodwill, second, shortage, undo
 from portal.refunds.goodwill import Gift
 from portal.returns import service as returns
 from portal.returns.assess import Wish
@@ -152,6 +152,15 @@ class Staff(Acting):
         if refund := self.a_refund(pick, "failed", "canceled"):
             self.command("retry", MAYA, lambda tx: actions.retry(tx, refund["public_id"], "again"), crash)
 
+    @precondition(lambda self: self.a_refund(0, "failed", "canceled"))
+    @rule(pick=PICK, crash=CRASH)
+    def give_up(self, pick: int, crash: int) -> None:
+        """What failed and has too little left is sent no more; its amount gets another end."""
+        if refund := self.a_refund(pick, "failed", "canceled"):
+            self.command(
+                "give_up", MAYA, lambda tx: given_up.give_up(tx, refund["public_id"], "too little left"), crash
+            )
+
     @precondition(lambda self: self.a_refund(0, "failed", "canceled", "planned"))
     @rule(pick=PICK, lost=st.booleans(), crash=CRASH)
     def pay_elsewhere(self, pick: int, lost: bool, crash: int) -> None:
@@ -195,7 +204,8 @@ class Staff(Acting):
         rma = rmas[-1 - pick % len(rmas)]
 
         def settle(tx: Tx) -> None:
-            seen = shortage.amount(tx.session, get_return(tx.session, rma)).minor + (wrong == 0)
+            shown = shortage.in_money if how == "paid" else shortage.amount
+            seen = shown(tx.session, get_return(tx.session, rma)).minor + (wrong == 0)
             if how == "send":
                 shortage.send_left(tx, rma, "now", self.shop.ports.shop)
             else:

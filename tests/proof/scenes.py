@@ -14,7 +14,7 @@ from hypothesis.stateful import precondition, rule
 
 from portal.db import Tx
 from portal.receiving import service as receiving
-from portal.refunds import actions, undo
+from portal.refunds import actions, given_up, undo
 from portal.refunds.goodwill import Gift
 from portal.returns import service as returns
 from portal.returns.assess import Wish
@@ -230,21 +230,31 @@ class Scenes(Customers, Staff, Outside, Powers):
         self.brought_back(order_id, ("1", 3 - units, "refund"))
         self.work(0)
 
-    @scene(outcome=st.sampled_from(["store_credit", "store_credit", "refund"]), bank=st.booleans(), crash=CRASH)
-    def credit_after_failure(self, outcome: str, bank: bool, crash: int) -> None:
-        """What failed at the bank is free again and is given in another form; then somebody sends it once more."""
-        order_id = self.buy(article(2))
-        self.give_rest(order_id, 0)
+    @scene(
+        outcome=st.sampled_from(["store_credit", "store_credit", "refund"]), gift=st.booleans(),
+        end=st.sampled_from(["again", "bank", "give up"]), how=st.sampled_from(["", "send", "paid", "close"]), crash=CRASH,
+    )  # fmt: skip
+    def credit_after_failure(self, outcome: str, gift: bool, end: str, how: str, crash: int) -> None:
+        """What failed at the bank is free again and is given in another form; then it is sent once more, or given up."""
+        order_id = self.buy(article(2), article(1, 1000, 0))
+        if gift:
+            self.give_rest(order_id)
+        else:
+            self.brought_back(order_id, ("2", 1, "refund"))
         self.work(0)
         self.bank_decides(0, "failed")
         self.webhooks([0, 1], 0)
         self.work(0)
-        self.brought_back(order_id, ("1", 2, outcome))
-        lost = [row for row in self.books["refund"] if row["status"] in GONE and row["goodwill_id"]]
+        if gift:
+            self.brought_back(order_id, ("1", 2, outcome))
+        else:
+            self.give_rest(order_id)
+        lost = [row["public_id"] for row in self.books["refund"] if row["status"] in GONE]
         if lost:
-            number = lost[-1]["public_id"]
-            doing = actions.mark_paid_elsewhere if bank else actions.retry
-            self.command("pay_elsewhere" if bank else "retry", MAYA, lambda tx: doing(tx, number, "again"), crash)
+            doing = {"again": actions.retry, "bank": actions.mark_paid_elsewhere, "give up": given_up.give_up}[end]
+            self.command(end, MAYA, lambda tx: doing(tx, lost[-1], "as agreed"), crash)
+        if how:
+            self.settle_shortage(0, how, 1, 0)
         self.work(0)
 
     @scene(units=st.integers(1, 3), crash=CRASH)

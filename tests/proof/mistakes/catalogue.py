@@ -395,4 +395,17 @@ MISTAKES = (
         (f"{REFUNDS}/test_goodwill.py::test_units_that_the_customer_does_not_have_are_not_given_but_an_amount_is",),
         "split_delivery",
     ),
+    Mistake(
+        "what was given up is forgotten", "portal/refunds/ledger.py",
+        'Refund.failure_code.not_in(("taken_back", "given_up"))', 'Refund.failure_code != "taken_back"',
+        (f"{REFUNDS}/test_shortage.py::TestAFailedRefundWithTooLittleLeft",),
+        "credit_after_failure",
+    ),
+    Mistake(
+        "a bonus is paid in money", SHORTAGE,
+        "    return Money(open_.minor - min(quote.bonus_minor, quote.credit_total.minor, open_.minor), open_.currency)\n",
+        "    return open_\n",
+        (f"{REFUNDS}/test_shortage.py::TestABonus",),
+        "credit_short",
+    ),
 )  # fmt: skip
