@@ -146,10 +146,12 @@ def queue(
     return Page(rows, counts(session, me=me, at=at), total, page, per_page)
 
 
-def rows_of(session: Session, review_ids: Collection[int]) -> list[QueueRow]:
-    """These questions as the queue shows them, as far as they are undecided, the oldest deadline first: one query."""
+def rows_of(session: Session, review_ids: Collection[int], *, answered: bool = False) -> list[QueueRow]:
+    """These questions as the queue shows them, the oldest deadline first: one query. Only undecided ones, unless ``answered``."""
     tables = _Tables()
-    query = tables.joined(select(*tables.columns())).where(Review.id.in_(review_ids), Review.status.in_(UNDECIDED))
+    query = tables.joined(select(*tables.columns())).where(Review.id.in_(review_ids))
+    if not answered:
+        query = query.where(Review.status.in_(UNDECIDED))
     return [_row(each) for each in session.execute(query.order_by(Review.due_at, Review.id))]
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.live import LivePortal
+
+PASSWORD = "harbour-lights-2026"
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 390, "height": 844}
 
@@ -55,3 +58,15 @@ def scan(page: Page) -> Callable[[], None]:
         assert wide <= 0, f"{page.url} scrolls sideways by {wide} px"
 
     return look
+
+
+@pytest.fixture(scope="session")
+def staffed(live: LivePortal) -> LivePortal:
+    """The live portal with a returns lead and somebody in the warehouse."""
+    live.portal(
+        "staff", "add", "maya@wrenandharbour.example", "--role", "lead", "--name", "Maya Okafor", "--password", PASSWORD
+    )
+    live.portal(
+        "staff", "add", "ben@wrenandharbour.example", "--role", "warehouse", "--name", "Ben", "--password", PASSWORD
+    )
+    return live

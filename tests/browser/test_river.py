@@ -11,7 +11,6 @@ from collections.abc import Callable
 from email.message import EmailMessage
 
 import pypdfium2
-import pytest
 import requests
 import zxingcpp
 from PIL import Image
@@ -21,18 +20,6 @@ from tests.live import LivePortal
 
 Scan = Callable[[], None]
 PASSWORD = "harbour-lights-2026"
-
-
-@pytest.fixture(scope="session")
-def staffed(live: LivePortal) -> LivePortal:
-    """The live portal with a returns lead and somebody in the warehouse."""
-    live.portal(
-        "staff", "add", "maya@wrenandharbour.example", "--role", "lead", "--name", "Maya Okafor", "--password", PASSWORD
-    )
-    live.portal(
-        "staff", "add", "ben@wrenandharbour.example", "--role", "warehouse", "--name", "Ben", "--password", PASSWORD
-    )
-    return live
 
 
 def find_order(page: Page, live: LivePortal, number: str, proof: str) -> None:

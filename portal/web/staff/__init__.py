@@ -24,6 +24,7 @@ def register(app: Flask, ports: Ports) -> None:
         detail,
         goodwill,
         help,
+        kept,
         ledger,
         queue,
         receive,

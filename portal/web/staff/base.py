@@ -6,13 +6,13 @@ A view names the permission it needs with `needs`; a view without one is refused
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, current_app, g, redirect, request, url_for
+from flask import Blueprint, current_app, flash, g, redirect, request, url_for
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -115,6 +115,25 @@ def check_limit(total: Money) -> None:
         raise Forbidden(
             _("Your role approves at most %(amount)s. Ask somebody whose role may approve more.", amount=said)
         )
+
+
+MOST_LINKS = 40
+"""So many names stand in one message, which travels in the cookie."""
+
+
+def say(
+    title: str,
+    tone: str = "green",
+    *,
+    text: str = "",
+    links: Sequence[tuple[str, str]] = (),
+    undo: dict[str, Any] | None = None,
+) -> None:
+    """Say on the next page what was done: a bold sentence, a plain one, what it is about (name and address), and a way back."""
+    shown = [list(each) for each in links[:MOST_LINKS]]
+    left = max(len(links) - MOST_LINKS, 0)
+    # Flask's message is any value that the session can hold.
+    flash(cast(str, {"title": title, "text": text, "links": shown, "more": left, "undo": undo}), tone)
 
 
 def see_other(endpoint: str, **values: Any) -> Response:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, flash, make_response, redirect, render_template, request
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -17,8 +18,8 @@ from portal.reviews import queries as reviews
 from portal.reviews import service as questions
 from portal.reviews.queries import QueueRow
 from portal.staff import permissions as may
-from portal.web.staff.base import Me, check_limit, command, local_path, me, needs, ports, read, staff
-from portal.web.staff.queue import shown, sums
+from portal.web.staff.base import Me, check_limit, command, local_path, me, needs, ports, read, say, staff
+from portal.web.staff.queue import href_of, shown, sums
 from portal.web.staff.text import _, ngettext
 
 ACTS = ("approve", "ask", "deny")
@@ -77,17 +78,19 @@ def bulk() -> Response:
 
 
 def _assign(chosen: list[Pick], back: str) -> Response:
-    done = 0
-    for pick in chosen:
+    with read() as session:
+        known = reviews.rows_of(session, [pick.review_id for pick in chosen], answered=True)
+    done: list[QueueRow] = []
+    for row in known:
         try:
             with command() as tx:
-                questions.assign(tx, pick.review_id, me().id)
-            done += 1
+                questions.assign(tx, row.id, me().id)
+            done.append(row)
         except (Conflict, NotFound):
             continue
-    flash(ngettext("%(num)s assigned to you.", "%(num)s assigned to you.", done), "green" if done else "amber")
-    if done < len(chosen):
-        flash(_("The others were answered meanwhile."), "amber")
+    if done:
+        say(ngettext("%(num)s assigned to you.", "%(num)s assigned to you.", len(done)), links=named(done))
+    _say_gone([row for row in known if row not in done])
     return redirect(back, 303)
 
 
@@ -130,25 +133,26 @@ def do_bulk(act: str) -> Response:
         return make_response(_page(act, chosen, back, {"message": error}), 422)
     who = me()
     with read() as session:
-        rows = {row.id: row for row in find_rows(session, [pick.review_id for pick in chosen])}
+        known = reviews.rows_of(session, [pick.review_id for pick in chosen], answered=True)
+    rows = {row.id: row for row in known if row.status in questions.UNDECIDED}
     done: list[QueueRow] = []
-    failed: list[str] = []
+    left: list[tuple[QueueRow, str]] = []
     for pick in chosen:
         row = rows.get(pick.review_id)
         if row is None:
             continue
         if why := obstacle(row, act, who):
-            failed.append(_("%(name)s: %(why)s", name=row.rma or row.order_number, why=why))
+            left.append((row, why))
             continue
         try:
             with command() as tx:
                 _one(tx, act, row.rma, pick.version, message, note)
             done.append(row)
         except Invalid as error:
-            failed.append(_("%(name)s: %(why)s", name=row.rma, why=" ".join(error.fields.values()) or error.message))
+            left.append((row, " ".join(error.fields.values()) or error.message))
         except PortalError as error:
-            failed.append(_("%(name)s: %(why)s", name=row.rma, why=error.message))
-    _say(act, done, failed, len(chosen) - len(done) - len(failed))
+            left.append((row, gettext(error.message)))
+    _say(act, done, left, [row for row in known if row.id not in rows])
     return redirect(back, 303)
 
 
@@ -162,21 +166,33 @@ def _one(tx: Tx, act: str, rma: str, version: int, message: str, note: str) -> A
     return returns.refuse(tx, rma, message=message, note=note, expected=version)
 
 
-def _say(act: str, done: list[QueueRow], failed: list[str], gone: int) -> None:
-    total = sums([row.value for row in done])
+def _say(act: str, done: list[QueueRow], left: list[tuple[QueueRow, str]], gone: list[QueueRow]) -> None:
+    """What was done and what was not, each by name, the latter by its reason."""
     if done:
-        count = len(done)
-        flash(
-            {
-                "approve": ngettext(
-                    "%(num)s return approved, %(total)s.", "%(num)s returns approved, %(total)s.", count, total=total
-                ),
-                "ask": ngettext("%(num)s customer asked.", "%(num)s customers asked.", count),
-                "deny": ngettext("%(num)s return denied.", "%(num)s returns denied.", count),
-            }[act],
-            "green",
-        )
+        total, count = sums([row.value for row in done]), len(done)
+        said = {
+            "approve": ngettext(
+                "%(num)s return approved, %(total)s.", "%(num)s returns approved, %(total)s.", count, total=total
+            ),
+            "ask": ngettext("%(num)s customer asked.", "%(num)s customers asked.", count),
+            "deny": ngettext("%(num)s return denied.", "%(num)s returns denied.", count),
+        }
+        say(said[act], links=named(done))
+    by_reason: dict[str, list[QueueRow]] = {}
+    for row, why in left:
+        by_reason.setdefault(why, []).append(row)
+    for why, rows in by_reason.items():
+        title = ngettext("%(num)s was left as it is.", "%(num)s were left as they are.", len(rows))
+        say(title, "amber", text=why, links=named(rows))
+    _say_gone(gone)
+
+
+def _say_gone(gone: list[QueueRow]) -> None:
     if gone:
-        flash(ngettext("%(num)s was answered meanwhile.", "%(num)s were answered meanwhile.", gone), "amber")
-    for line in failed[:10]:
-        flash(_("Skipped. %(line)s", line=line), "amber")
+        title = ngettext("%(num)s was answered meanwhile.", "%(num)s were answered meanwhile.", len(gone))
+        say(title, "amber", links=named(gone))
+
+
+def named(rows: list[QueueRow]) -> list[tuple[str, str]]:
+    """Name and address of these cases."""
+    return [(row.rma or _("Order %(number)s", number=row.order_number), href_of(row)) for row in rows]

@@ -13,6 +13,9 @@ from werkzeug.wrappers import Response
 from portal import clock, timeline
 from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
+from portal.money import Money
+from portal.policy.quote import Quote
+from portal.refunds.queries import money_of_return
 from portal.returns import service as returns
 from portal.returns import texts
 from portal.returns.holding import lock_return
@@ -22,7 +25,8 @@ from portal.reviews import service as questions
 from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
-from portal.web.staff.base import check_limit, command, me, needs, ports, read, see_other, staff
+from portal.web.staff import money
+from portal.web.staff.base import check_limit, command, me, needs, ports, read, say, see_other, staff
 from portal.web.staff.detail import page
 from portal.web.staff.money import read_amount
 from portal.web.staff.showing import log_entry, name_of
@@ -108,18 +112,61 @@ def decide(rma: str) -> Response:
             returns.ask(tx, rma, message=message, note=note, expected=version)
         flash(_("The question is on its way. The deadline stands still until there is an answer."), "green")
         return see_other("staff.return_page", rma=rma)
-    with command() as tx:
-        found = lock_return(tx, rma)
-        _check_rank(tx, found, choice)
-        amounts = _amounts(tx, found) if choice == "change" else {}
-        done = returns.authorize(
-            tx, rma, note=note, message=message, expected=version, lines=_lines(found), amounts=amounts
-        )
-        total = returns.payable_quote(tx.session, done).total
-        check_limit(total)
-        said = amount_words(total.minor, total.currency)
-    flash(_("Approved, %(total)s.", total=said), "green")
+    try:
+        with command() as tx:
+            found = lock_return(tx, rma)
+            _check_rank(tx, found, choice)
+            before = returns.payable_quote(tx.session, found).total
+            amounts = _amounts(tx, found) if choice == "change" else {}
+            done = returns.authorize(
+                tx, rma, note=note, message=message, expected=version, lines=_lines(found), amounts=amounts
+            )
+            quote = returns.payable_quote(tx.session, done)
+            check_limit(quote.total)
+            if choice == "change" and request.form.get("sum") != str(quote.total.minor):
+                raise _Unseen(_change(done, quote, before))
+    except _Unseen as unseen:
+        return make_response(render_template("staff/change.html", typed=typed(), **unseen.shown))
+    _say_approved(rma, quote.total)
     return see_other("staff.return_page", rma=rma)
+
+
+class _Unseen(Exception):
+    """What the customer would get in all; carried out of the command, which thereby changes nothing."""
+
+    def __init__(self, shown: dict[str, Any]) -> None:
+        super().__init__()
+        self.shown = shown
+
+
+def _change(done: Return, quote: Quote, before: Money) -> dict[str, Any]:
+    """What the customer gets in all with the amounts that were typed, by the very command that would give them."""
+    names = {line.order_line.ref: name_of(line.order_line) for line in done.lines}
+    return {
+        "rma": done.rma,
+        "fields": [each for each in request.form.items(multi=True) if each[0] not in ("csrf_token", "sum")],
+        "minor": quote.total.minor,
+        "rows": money.rows(quote, names),
+        "totals": money.totals(quote),
+        "total": amount_words(quote.total.minor, quote.currency),
+        "was": amount_words(before.minor, before.currency),
+        "button": money.approve_words(quote)[1],
+        "first_name": _first_name(done),
+    }
+
+
+def _first_name(return_: Return) -> str:
+    return (return_.order.customer_name or return_.email or _("the customer")).split()[0]
+
+
+def _say_approved(rma: str, total: Money) -> None:
+    """What was approved, and when the money goes: true at this moment."""
+    with read() as session:
+        return_ = get_return(session, rma)
+        view = money_of_return(session, return_.id, bank_days=ports().shop.bank_days)
+        follows = money.when_words(return_, view)
+    said = _("Approved, %(total)s.", total=amount_words(total.minor, total.currency))
+    say(said, text=follows)
 
 
 def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
@@ -180,7 +227,7 @@ def _deny_page(rma: str, errors: dict[str, str]) -> str:
             names=[name_of(line.order_line) for line in return_.lines],
             errors=errors,
             typed=typed(),
-            first_name=(return_.order.customer_name or return_.email or _("the customer")).split()[0],
+            first_name=_first_name(return_),
         )
 
 

@@ -122,7 +122,12 @@ class Browser:
 
     def post(self, path: str, data: dict[str, Any] | None = None, **more: Any) -> TestResponse:
         """A form sent with a fresh token."""
-        return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **more)
+        return self._seen(self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **more))
+
+    def _seen(self, answer: TestResponse) -> TestResponse:
+        """A form that is answered by a page is answered by its address, which a browser opens."""
+        kept = answer.status_code == 303 and (answer.location or "").startswith("/staff/kept/")
+        return self.get(answer.location or "") if kept else answer
 
     def submit(self, form: Form, changes: dict[str, Any] | None = None) -> TestResponse:
         """Send a form as it stands, with these fields changed (a list gives a name several values, None leaves it out)."""
@@ -134,7 +139,7 @@ class Browser:
             values[name] = (
                 [] if value is None else [str(each) for each in value] if isinstance(value, list) else [str(value)]
             )
-        return self.client.post(form.action, data=values)
+        return self._seen(self.client.post(form.action, data=values))
 
     def sign_in(self, email: str, password: str = PASSWORD, target: str = "/staff/") -> TestResponse:
         form = self.form(f"/staff/sign-in?next={target}", "sign-in")

@@ -7,7 +7,7 @@ import pytest
 from portal.returns import service
 from portal.reviews.service import open_review
 from tests.stages.returns.trade import JONAS
-from tests.web.staff.browser import Browser, words
+from tests.web.staff.browser import Browser, links, words
 from tests.web.staff.shop import NOW, Shop
 
 
@@ -27,7 +27,9 @@ def test_approving_several_shows_count_and_sum_before_anything_happens(lead: Bro
     assert shop.look(first).status == "under_review"
     done = lead.submit(lead.form("", "/bulk/approve", html=page.text), {"note": "Checked by phone", "message": "Fine."})
     assert (done.status_code, done.location) == (303, "/staff/")
-    assert "2 returns approved, £710.00." in lead.words("/staff/")
+    page_after = lead.page("/staff/")
+    assert f"2 returns approved, £710.00. {first} , {second}" in words(page_after)
+    assert {f"/staff/returns/{first}", f"/staff/returns/{second}"} <= set(links(page_after))
     assert [shop.look(rma).status for rma in (first, second, other)] == ["authorized", "authorized", "under_review"]
     entry = shop.entry(second, "return.authorized")
     assert (entry.actor_name, entry.why) == ("Maya Okafor", "Checked by phone")
@@ -39,7 +41,7 @@ def test_sent_twice_it_is_done_once(lead: Browser, shop: Shop) -> None:
     form = lead.form("", "/bulk/approve", html=ticked(lead, shop, "approve", rma).text)
     assert [lead.submit(form).status_code for _ in range(2)] == [303, 303]
     assert shop.events(rma).count("return.authorized") == 1
-    assert "1 was answered meanwhile." in lead.words("/staff/")
+    assert f"1 was answered meanwhile. {rma}" in lead.words("/staff/")
 
 
 def test_what_may_not_be_approved_is_skipped_and_named(agent: Browser, shop: Shop) -> None:
@@ -64,7 +66,12 @@ def test_what_may_not_be_approved_is_skipped_and_named(agent: Browser, shop: Sho
     ]
     seen = agent.words("/staff/")
     assert "1 return approved, £310.00." in seen
-    assert seen.count("Skipped.") == 3
+    for part in (
+        f"1 was left as it is. The policy says no. Only a returns lead may approve it. {refused}",
+        f"1 was left as it is. The customer was asked and hasn’t answered yet. {waiting}",
+        f"1 was left as it is. It’s about money that was sent. Open it to see what to do. {failed}",
+    ):
+        assert part in seen, part
 
 
 def test_one_that_has_changed_stops_no_other(lead: Browser, shop: Shop) -> None:
@@ -77,7 +84,7 @@ def test_one_that_has_changed_stops_no_other(lead: Browser, shop: Shop) -> None:
     assert [shop.look(rma).status for rma in (first, second)] == ["under_review", "authorized"]
     seen = lead.words("/staff/")
     assert "1 return approved" in seen
-    assert f"Skipped. {first}: This return has changed since you opened it." in seen
+    assert f"This return has changed since you opened it. Nothing was saved. Look again and repeat. {first}" in seen
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ def test_every_page_of_the_staff_names_its_permission_and_stands_in_these_tables
     elsewhere = {
         "staff.queue",
         "staff.photo",
+        "staff.kept_page",
         "staff.label",
         "staff.slip",
         "staff.credit_note",
