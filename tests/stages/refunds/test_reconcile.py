@@ -43,7 +43,6 @@ def test_a_bank_that_sends_money_back_on_the_thirtieth_day_is_heard_after_a_week
     _return_id, refund_id = world.paid_return(5000)
     world.work()
     world.later(days=29, hours=23)
-    world.sweep()
     world.stripe.control(f"refunds/{world.stripe.refunds()[0]['id']}", status="failed")
     world.later(days=7)
     world.sweep()
