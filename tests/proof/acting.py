@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from portal.db import Actor, Tx
+from portal.refunds.queries import money_of_return
 from portal.returns.assess import Wish
+from tests.proof import decided
 from tests.proof.books import Books, Row
 from tests.proof.shop import Shop
 
@@ -77,6 +79,13 @@ class Acting(RuleBasedStateMachine):
     def order(self, lines: Any, shipping: int, currency: str, cards: Any) -> None:
         """An order comes in."""
         self.step("order", lambda: self.shop.order([dict(line) for line in lines], shipping, currency, list(cards)))
+
+    def read_money(self, return_: Row) -> None:
+        """Nothing is said of a return's money that is not so."""
+        with self.shop.database.read() as session:
+            view = money_of_return(session, return_["id"])
+        wrong = decided.told(self.books, return_, view.state, [(piece.refund, piece.state) for piece in view.pieces])
+        assert not wrong, "\n".join(wrong)
 
     def key(self) -> str:
         """A key that no form had before."""

@@ -37,6 +37,29 @@ def changed(before: Books, now: Books) -> list[str]:
     return [*_let_go(before, now), *_gift_units(before, now)]
 
 
+def told(b: Books, return_: Row, state: str, pieces: list[tuple[str, str]]) -> list[str]:
+    """(4) Each thing that the customer reads of a return's money and that is not so: the ``state`` of all of it, and of each part
+    (number of its refund, empty for credit and goods)."""
+    wrong = []
+    rows = {row["public_id"]: row for row in b["refund"]}
+    for number, said in pieces:
+        row = rows.get(number)
+        if row is None or said not in ("arrived", "released"):
+            continue
+        by_hand, free = bool(row["paid_elsewhere_by"]), row["way"] == "release"
+        so = row["status"] == "succeeded" and (by_hand or free or row["stripe_refund_id"] in b.ever_succeeded)
+        if not so or (said == "released" and not free):
+            wrong.append(f"(4) the customer reads {said} of {number}, which is {row['status']}")
+    entries = b.of("ledger_entry", "return_id", return_["id"])
+    owed = total(row for row in entries if row["account"] == "owed")
+    beside = total(row for row in entries if row["account"] == "refunded" and row["payment_id"] is None)
+    of = [row for row in b.of("refund", "return_id", return_["id"]) if row["status"] == "succeeded"]
+    has = total(of) + beside + total(b.of("store_credit", "return_id", return_["id"]))
+    if state == "refunded" and has != owed:
+        wrong.append(f"(4) the customer reads that return {return_['rma']} is refunded; owed {owed}, given {has}")
+    return wrong
+
+
 def _asked(b: Books) -> set[int]:
     """Returns about which somebody is asked something that is not about one refund alone."""
     return {row["return_id"] for row in b["review"] if row["status"] in UNDECIDED and row["refund_id"] is None}

@@ -170,10 +170,13 @@ def _refunded(b: Books) -> Iterator[str]:
     for (number, what), count in said.items():
         if count > 1:
             yield f"(4) {what} was said {count} times of {number}"
-    told = Counter((row["refund_id"], row["kind"]) for row in b["notice"] if row["kind"] == "refund_sent")
-    for (refund_id, _kind), count in told.items():
+    mails = ("refund_sent", "goodwill_sent", "payment_released")
+    told = Counter((row["refund_id"], row["kind"]) for row in b["notice"] if row["kind"] in mails)
+    for (refund_id, kind), count in told.items():
         row = rows[refund_id]
         ever = row["stripe_refund_id"] in b.ever_succeeded or bool(row["paid_elsewhere_by"])
+        if kind == "payment_released":
+            ever = row["way"] == "release" and row["status"] == "succeeded"
         if not ever or count > 2:
             yield f"(4) the customer was told {count} times that {row['public_id']} was sent; it is {row['status']}"
 

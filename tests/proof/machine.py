@@ -130,6 +130,8 @@ class MoneyMachine(Scenes):
                 # Whoever has stopped all refunds lets them flow again in the end.
                 self.shop.do(MAYA, lambda tx: gate.resume(tx, "all is well"))
                 self.books = self.shop.settle_everything()
+                for return_ in self.books["return"]:
+                    self.read_money(return_)
                 FIGURES["returns"] += len(self.books["return"])
                 FIGURES["closed returns"] += sum(row["status"] == "closed" for row in self.books["return"])
                 FIGURES["refunds"] += len(self.books["refund"])

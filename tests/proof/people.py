@@ -55,6 +55,13 @@ class Customers(Acting):
             if answers:
                 self.command("answer", CUSTOMER, lambda tx: returns.answer_question(tx, return_["rma"], "Medium"))
 
+    @precondition(lambda self: self.a_return(0))
+    @rule(pick=PICK)
+    def look(self, pick: int) -> None:
+        """A customer reads what page and mails say of a return's money."""
+        if return_ := self.a_return(pick):
+            self.read_money(return_)
+
 
 class Staff(Acting):
     """They decide, count goods, give, take back, and settle what went wrong."""

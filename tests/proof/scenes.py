@@ -92,10 +92,11 @@ class Scenes(Customers, Staff, Outside, Powers):
         self.command("inspect", BENCH, lambda tx: receiving.inspect(tx, return_["rma"], counts, command_key=key))
 
     def brought_back(self, order_id: int, *wishes: tuple[str, int, str]) -> Row | None:
-        """Booked and arrived as agreed."""
+        """Booked and arrived as agreed; the customer looks what becomes of the money."""
         return_ = self.wish(order_id, *wishes)
         if return_ is not None:
             self.comes(return_)
+            self.read_money(return_)
         return return_
 
     def taken_back(self, return_: Row, crash: int = 0) -> None:

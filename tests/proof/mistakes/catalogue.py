@@ -408,4 +408,10 @@ MISTAKES = (
         (f"{REFUNDS}/test_shortage.py::TestABonus",),
         "credit_short",
     ),
+    Mistake(
+        "what is on its way is called refunded", "portal/refunds/queries.py",
+        "    if paid == owed:\n", "    if paid + sums[ledger.RESERVED] == owed:\n",
+        (f"{REFUNDS}/test_submit.py::test_an_answer_that_is_lost_is_unknown_and_the_retry_uses_the_same_key",),
+        "credit_beside_refund",
+    ),
 )  # fmt: skip
