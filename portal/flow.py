@@ -183,6 +183,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.canceled": (let_go,),
     "return.expired": (let_go, tell("expired")),
     "return.reinstated": (reserve,),
+    "return.reopened": (reserve, tell("under_review")),
     "return.resolution_changed": (resume,),
     # goods travel and arrive
     "return.in_transit": (pay_when("in_transit"),),

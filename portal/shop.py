@@ -187,6 +187,8 @@ class Shop(_Frozen):
     accent: str = Field(default="#0B5A6A", pattern="^#[0-9A-Fa-f]{6}$")
     decide_within_hours: int = Field(default=24, ge=1)
     """How soon staff answer a review; the queue's deadline."""
+    undo_decision_minutes: int = Field(default=10, ge=0, le=60)
+    """How long who decided a return can take the decision back, as long as no parcel travels and no money is prepared; 0: not."""
     check_within_days: int = Field(default=2, ge=1)
     """How soon goods are inspected after arrival, told to customers."""
     bank_days: BankDays = BankDays()

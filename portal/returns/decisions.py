@@ -57,7 +57,7 @@ def authorize(
     if not _goes_on(tx, return_, command, ("return.authorized", "return.inspected"), expected, said):
         return return_
     taken_back = return_.status in lifecycle.ENDED
-    staying = _ended_with_it(return_) if taken_back else [line for line in return_.lines if line.status in COUNTING]
+    staying = ended_with_it(return_) if taken_back else [line for line in return_.lines if line.status in COUNTING]
     chosen = _chosen(staying, lines)
     _check_amounts(return_, chosen, amounts or {}, note)
     if command == lifecycle.ACCEPT_GOODS:
@@ -298,7 +298,7 @@ def _stock_is_settled(tx: Tx, return_: Return) -> None:
         reviews.settle(tx, review, reviews.SETTLED)
 
 
-def _ended_with_it(return_: Return) -> list[ReturnLine]:
+def ended_with_it(return_: Return) -> list[ReturnLine]:
     """The lines whose units were given back when the return itself ended; one that staff had refused before stays refused."""
     released = {
         line.id: max((each.released_at for each in line.units if each.released_at), default=None)

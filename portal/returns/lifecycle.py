@@ -89,8 +89,8 @@ MOVES: dict[str, dict[str, str]] = {
     ACCEPT_GOODS: {RECEIVED: INSPECTED, INSPECTED: INSPECTED, REJECTED: INSPECTED},
     REFUSE_GOODS: {RECEIVED: REJECTED, INSPECTED: REJECTED},
     # A kept item closes without a parcel, and money may be complete while goods still travel.
-    # The money of a decision was taken back before it was sent: the decision is open again.
-    REOPEN: {AUTHORIZED: UNDER_REVIEW},
+    # The money of a decision was taken back before it was sent, or the decision by who made it: it is open again.
+    REOPEN: {AUTHORIZED: UNDER_REVIEW, REJECTED: UNDER_REVIEW},
     CLOSE: {AUTHORIZED: CLOSED, IN_TRANSIT: CLOSED, RECEIVED: CLOSED, INSPECTED: CLOSED},
 }
 

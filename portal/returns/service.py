@@ -13,6 +13,7 @@ from portal.returns.decisions import (
 from portal.returns.outcome import change_resolution, hand_over, outcomes
 from portal.returns.payable import goods_outstanding, payable_quote, reprice
 from portal.returns.questions import answer_question, ask
+from portal.returns.reopening import take_decision_back
 
 __all__ = [
     "DECIDE_WITHIN_HOURS",
@@ -33,4 +34,5 @@ __all__ = [
     "payable_quote",
     "refuse",
     "reprice",
+    "take_decision_back",
 ]

@@ -117,6 +117,20 @@ def settle(tx: Tx, review: Review, status: str, message: str = "", note: str = "
     return review
 
 
+def reopen(tx: Tx, review: Review) -> Review:
+    """Put a question again whose answer was taken back: as it stood, with its deadline, its owner and what was said."""
+    if review.status in UNDECIDED:
+        return review
+    asked = turns(review)
+    review.status = ASKED if asked and "answer" not in asked[-1] else OPEN
+    subject = f"refund:{review.refund_id}" if review.refund_id is not None else f"return:{review.return_id}"
+    review.open_key = f"{subject}:{review.kind}"
+    review.decided_at = review.decided_by = None
+    review.message = ""
+    tx.session.flush()
+    return review
+
+
 def ask(tx: Tx, review: Review, message: str, note: str = "") -> Review:
     """The customer has to answer first; the deadline stands still until then."""
     if review.status != OPEN:

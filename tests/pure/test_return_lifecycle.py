@@ -24,7 +24,7 @@ receive       -            -            -           received   =          -     
 inspect       -            -            -           -          inspected  =          -      -          -        -
 accept_goods  -            -            -           -          inspected  inspected  =      inspected  -        -
 refuse_goods  -            -            -           -          rejected   rejected   -      =          -        -
-reopen        -            =            under_review -        -          -          -      -          -        -
+reopen        -            =            under_review -        -          -          -      under_review -        -
 close         -            -            closed      closed     closed     closed     =      -          -        -
 """
 

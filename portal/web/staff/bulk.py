@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import abort, flash, make_response, redirect, render_template, request
+from flask import abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from portal import clock
+from portal import clock, wording
 from portal.db import Tx
 from portal.errors import Conflict, Invalid, NotFound, PortalError
 from portal.returns import service as returns
@@ -18,9 +18,10 @@ from portal.reviews import queries as reviews
 from portal.reviews import service as questions
 from portal.reviews.queries import QueueRow
 from portal.staff import permissions as may
-from portal.web.staff.base import Me, check_limit, command, local_path, me, needs, ports, read, say, staff
+from portal.web.staff.base import Me, check_limit, command, local_path, me, needs, ports, read, say, see_other, staff
 from portal.web.staff.queue import href_of, shown, sums
 from portal.web.staff.text import _, ngettext
+from portal.web.staff.undoing import undo_within
 
 ACTS = ("approve", "ask", "deny")
 MOST = 100
@@ -177,7 +178,7 @@ def _say(act: str, done: list[QueueRow], left: list[tuple[QueueRow, str]], gone:
             "ask": ngettext("%(num)s customer asked.", "%(num)s customers asked.", count),
             "deny": ngettext("%(num)s return denied.", "%(num)s returns denied.", count),
         }
-        say(said[act], links=named(done))
+        say(said[act], links=named(done), undo=_undo(act, [row.rma for row in done]))
     by_reason: dict[str, list[QueueRow]] = {}
     for row, why in left:
         by_reason.setdefault(why, []).append(row)
@@ -185,6 +186,43 @@ def _say(act: str, done: list[QueueRow], left: list[tuple[QueueRow, str]], gone:
         title = ngettext("%(num)s was left as it is.", "%(num)s were left as they are.", len(rows))
         say(title, "amber", text=why, links=named(rows))
     _say_gone(gone)
+
+
+def _undo(act: str, rmas: list[str]) -> dict[str, Any] | None:
+    """The button that takes these decisions back, while all of them can be."""
+    minutes, now = ports().shop.undo_decision_minutes, clock.now()
+    if act == "ask" or not minutes:
+        return None
+    until = wording.clock_time(now + undo_within(), ports().shop.timezone)
+    return {
+        "action": url_for("staff.undo_bulk"),
+        "fields": {"rmas": ",".join(rmas)},
+        "words": _("Undo until %(time)s", time=until),
+    }
+
+
+@staff.post("/bulk/undo")
+@needs(may.DECIDE, "exceptions")
+def undo_bulk() -> Response:
+    """Take several decisions back, each as far as it still can be."""
+    done: list[tuple[str, str]] = []
+    left: dict[str, list[tuple[str, str]]] = {}
+    for rma in request.form.get("rmas", "")[: MOST * 20].split(",")[:MOST]:
+        link = (rma, url_for("staff.return_page", rma=rma or "-"))
+        try:
+            with command() as tx:
+                returns.take_decision_back(tx, rma, undo_within())
+            done.append(link)
+        except NotFound:
+            continue
+        except PortalError as error:
+            left.setdefault(gettext(error.message), []).append(link)
+    if done:
+        say(ngettext("%(num)s decision taken back.", "%(num)s decisions taken back.", len(done)), links=done)
+    for why, links in left.items():
+        title = ngettext("%(num)s was left as it is.", "%(num)s were left as they are.", len(links))
+        say(title, "amber", text=why, links=links)
+    return see_other("staff.queue")
 
 
 def _say_gone(gone: list[QueueRow]) -> None:

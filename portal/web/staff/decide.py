@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, flash, make_response, render_template, request
+from flask import abort, flash, make_response, render_template, request, url_for
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from portal import clock, timeline
+from portal import clock, timeline, wording
 from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.money import Money
@@ -25,12 +25,13 @@ from portal.reviews import service as questions
 from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
-from portal.web.staff import money
+from portal.web.staff import fate, money
 from portal.web.staff.base import check_limit, command, me, needs, ports, read, say, see_other, staff
 from portal.web.staff.detail import page
 from portal.web.staff.money import read_amount
 from portal.web.staff.showing import log_entry, name_of
 from portal.web.staff.text import _
+from portal.web.staff.undoing import offer_undo, undo_within
 from portal.web.staff.words import amount as amount_words
 
 DECISIONS = ("approve", "change", "ask", "deny")
@@ -165,8 +166,15 @@ def _say_approved(rma: str, total: Money) -> None:
         return_ = get_return(session, rma)
         view = money_of_return(session, return_.id, bank_days=ports().shop.bank_days)
         follows = money.when_words(return_, view)
+        refund = next((each for each in view.pieces if each.kind == "refund"), None)
+        until = fate.undo_until(refund.prepared_at) if refund is not None and not refund.tried else None
+        undo = offer_undo(return_, entries_for_return(session, return_.id))
     said = _("Approved, %(total)s.", total=amount_words(total.minor, total.currency))
-    say(said, text=follows)
+    links = []
+    if refund is not None and until is not None and me().may(may.UNDO_REFUNDS):
+        here = url_for("staff.refund_page", public_id=refund.refund, _anchor="take-back")
+        links = [(_("Undo until %(time)s", time=wording.clock_time(until, ports().shop.timezone)), here)]
+    say(said, text=follows, links=links, undo=undo)
 
 
 def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
@@ -241,7 +249,21 @@ def deny(rma: str) -> Response:
         return make_response(_deny_page(rma, {"message": _("Write why, for the customer to read")}), 422)
     with command() as tx:
         returns.refuse(tx, rma, message=message, note=request.form.get("note", ""), expected=version)
-    flash(_("Denied. The customer gets an e-mail with your reason."), "green")
+    with read() as session:
+        return_ = get_return(session, rma)
+        undo = offer_undo(return_, entries_for_return(session, return_.id))
+    say(_("Denied. The customer gets an e-mail with your reason."), undo=undo)
+    return see_other("staff.return_page", rma=rma)
+
+
+@staff.post("/returns/<rma>/undo")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def undo_decision(rma: str) -> Response:
+    """Take one's own decision back within the minutes for that."""
+    with command() as tx:
+        returns.take_decision_back(tx, rma, undo_within())
+    flash(_("The decision is taken back. The customer reads that somebody looks at it again."), "green")
     return see_other("staff.return_page", rma=rma)
 
 

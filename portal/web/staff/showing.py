@@ -38,6 +38,7 @@ from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
 from portal.web.staff.swaps import swaps
 from portal.web.staff.text import _
+from portal.web.staff.undoing import offer_undo
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""
@@ -88,6 +89,8 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "people": people.list_who_may(session, may.DECIDE) if open_ and who.may(may.DECIDE) else [],
         "more": _more(return_, open_, who),
         "swaps": swaps(session, return_, who),
+        # Just after the decision the message above offers it.
+        "undo": offer_undo(return_, entries) if who.may(may.DECIDE) and not get_flashed_messages() else None,
         "repairers": _repairers(session, open_, who),
         "buyer": None,
     }

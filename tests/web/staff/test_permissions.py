@@ -51,6 +51,8 @@ COMMANDS = {
     "/staff/receive/{rma}": ALL,
     "/staff/returns/{rma}/decision": DESK,
     "/staff/returns/{rma}/deny": DESK,
+    "/staff/returns/{rma}/undo": DESK,
+    "/staff/bulk/undo": DESK,
     "/staff/returns/{rma}/reinstate": LEADS,
     "/staff/returns/{rma}/shipped": DESK,
     "/staff/returns/{rma}/cancel": DESK,
