@@ -1,7 +1,7 @@
 """A machine that does to a shop whatever customers, staff, Stripe, the network and the power supply can do, in any order.
 
-In: steps drawn by hypothesis. Out: nothing, or the shortest way to a broken rule. After every step all of `invariants` and
-`controls` are checked; at the end the storm is over and both sides must agree.
+In: steps drawn by hypothesis. Out: nothing, or the shortest way to a broken rule. After every step all of `invariants`,
+`controls` and `decided` are checked; at the end the storm is over and both sides must agree.
 """
 
 from __future__ import annotations
