@@ -212,6 +212,16 @@ class Scenes(Customers, Staff, Outside, Powers):
             self.retry(0, 0)
         self.work(0)
 
+    @scene(units=st.integers(1, 3), less=st.sampled_from([1200, 1500, 2000]), crash=CRASH)
+    def paid_beside_credit(self, units: int, less: int, crash: int) -> None:
+        """What a payment still has stands for store credit when staff pay by bank what was short beside it."""
+        order_id = self.buy(article(3), article(1, 1000, 0))
+        self.give_rest(order_id, less)
+        self.work(0)
+        self.brought_back(order_id, ("1", units, "refund"), ("2", 1, "store_credit"))
+        self.settle_shortage(0, "paid", 1, crash)
+        self.work(0)
+
     @scene(units=st.integers(1, 2), outcome=MONEY, back=st.booleans(), crash=CRASH)
     def rest_sent_later(self, units: int, outcome: str, back: bool, crash: int) -> None:
         """What was short is sent once there is room; of its three decimals a rest is left for the order's next payout."""

@@ -331,7 +331,7 @@ MISTAKES = (
         "possible = min(owed.minor, payout.room(tx.session, chain, list(payments.values()))) if payments else 0",
         "possible = owed.minor",
         (f"{REFUNDS}/test_shortage.py::TestPaidElsewhere::test_no_payment_is_charged_with_what_was_given_as_store_credit",),
-        "credit_short",
+        "paid_beside_credit",
     ),
     Mistake(
         "credit that was short is sent as money", PAYOUT,
