@@ -15,7 +15,7 @@ from sqlalchemy import select
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict
-from portal.policy.decision import ACCEPT
+from portal.policy.decision import ACCEPT, Decision
 from portal.returns import lifecycle, shipping
 from portal.returns.decisions import ended_with_it
 from portal.returns.holding import hold_again, lock_return, touch
@@ -62,10 +62,13 @@ def take_decision_back(tx: Tx, rma: str, within: timedelta) -> Return:
         raise Conflict("This decision can’t be taken back any more. Nothing was changed.", state=return_.status)
     decided = next(each for each in reversed(entries) if each.what in _DECISIONS)
     refused = return_.status == lifecycle.REJECTED
+    withdrawn = any(each.what == "return.withdrawn" for each in entries)
     for line in ended_with_it(return_) if refused else [each for each in return_.lines if each.status in COUNTING]:
         if refused:
             hold_again(tx, line)
-        line.status = "accepted" if line.answer == ACCEPT else "review"
+        decision = Decision.from_json(line.decision)
+        waits = decision.answer != ACCEPT or (bool(decision.requires) and not withdrawn)
+        line.status = "review" if waits else "accepted"
         line.amount_minor = line.disposition = None
     return_.status = lifecycle.move(return_.status, lifecycle.REOPEN)
     return_.authorized_at = return_.ship_by_on = None

@@ -85,6 +85,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "todo": todo,
         "amount": words.amount(refund.amount_minor, refund.currency),
         "tries": refund.attempts,
+        "by_hand": refund.status == lifecycle.PLANNED and not is_stripe(refund.payment),
         "last": words.when(last, now, zone),
         "paid_to": words.paid_to(refund.payment.method, refund.payment.provider),
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
@@ -142,15 +143,17 @@ def _lead(standing: dict[str, reads.Standing], *, stopped: bool) -> list[str]:
     def worth(of: reads.Standing) -> str:
         return ", ".join(words.amount(total, currency) for currency, total in of.worth)
 
-    said = [
-        _(
-            "%(failed)s and %(unsure)s.",
-            failed=ngettext("%(num)s failed", "%(num)s failed", failed.count),
-            unsure=ngettext("%(num)s is unsure", "%(num)s are unsure", unsure.count),
-        )
-    ]
-    if asked.count:
+    said = []
+    if failed.count or unsure.count:
+        failing = ngettext("%(num)s failed", "%(num)s failed", failed.count)
+        doubted = ngettext("%(num)s is unsure", "%(num)s are unsure", unsure.count)
+        said.append(_("%(failed)s and %(unsure)s.", failed=failing, unsure=doubted))
+    if said and asked.count:
         said.append(ngettext("%(num)s more waits for somebody.", "%(num)s more wait for somebody.", asked.count))
+    elif asked.count:
+        said.append(ngettext("%(num)s waits for somebody.", "%(num)s wait for somebody.", asked.count))
+    elif not said:
+        said.append(_("No refund needs somebody."))
     if sending.count:
         one, many = "%(num)s is being sent now, worth %(total)s.", "%(num)s are being sent now, worth %(total)s."
         said.append(ngettext(one, many, sending.count, total=worth(sending)))

@@ -34,7 +34,7 @@ def decide(browser: Browser, rma: str, **more: object) -> None:
 def test_the_message_offers_undo_and_the_case_is_open_as_before(lead: Browser, shop: Shop, choice: str) -> None:
     rma = shop.under_review()
     here = f"/staff/returns/{rma}"
-    before = shop.review(rma)
+    before, lines = shop.review(rma), [line.status for line in shop.look(rma).lines]
     decide(lead, rma, decision=choice)
     page = lead.page(here)
     assert "Undo until 10:25" in words(page)
@@ -49,6 +49,7 @@ def test_the_message_offers_undo_and_the_case_is_open_as_before(lead: Browser, s
     ):
         assert part in seen, part
     assert shop.look(rma).status == "under_review"
+    assert [line.status for line in shop.look(rma).lines] == lines == ["review"]
     after = shop.review(rma)
     assert (after.id, after.status, after.due_at, after.why) == (before.id, "open", before.due_at, before.why)
     assert shop.events(rma).count("return.reopened") == 1
@@ -57,6 +58,17 @@ def test_the_message_offers_undo_and_the_case_is_open_as_before(lead: Browser, s
     decide(lead, rma)
     assert shop.look(rma).status == "authorized"
     assert shop.look(rma).quote["total"]["amount"] == 310_00
+
+
+@pytest.mark.parametrize("choice", ["approve", "deny"])
+def test_each_item_waits_again_for_what_it_waited_for(lead: Browser, shop: Shop, choice: str) -> None:
+    items = (Item(gross=72_00, name="Jeans", tags=("final-sale",)), Item(gross=40_00, name="Scarf"))
+    rma = shop.booked(wish("1"), wish("2"), items=items, ask_us=True)
+    before = [line.status for line in shop.look(rma).lines]
+    assert before == ["review", "accepted"]
+    decide(lead, rma, decision=choice)
+    lead.submit(lead.form(f"/staff/returns/{rma}", "/undo"))
+    assert [line.status for line in shop.look(rma).lines] == before
 
 
 def test_a_changed_amount_is_forgotten_with_its_decision(lead: Browser, shop: Shop) -> None:
