@@ -107,6 +107,8 @@ def _forgotten(b: Books) -> Iterator[str]:
         due = return_["status"] in MOMENTS and (
             MOMENTS.index(return_["status"]) >= MOMENTS.index(return_["refund_when"])
         )
+        if return_["status"] == "under_review" and return_["id"] not in asked:
+            yield f"(lost) return {return_['rma']} is to be decided and nobody is asked"
         if due and return_["payout_planned_at"] is None and return_["id"] not in asked:
             yield f"(lost) return {return_['rma']} is {return_['status']}, nothing was paid and nobody is asked"
 

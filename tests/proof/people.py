@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -87,6 +88,16 @@ class Staff(Acting):
     def refuse(self, pick: int, crash: int) -> None:
         if return_ := self.a_return(pick, "under_review", "received", "inspected"):
             self.command("refuse", MAYA, lambda tx: returns.refuse(tx, return_["rma"], message="No."), crash)
+
+    @precondition(lambda self: self.a_return(0, "authorized", "rejected"))
+    @rule(pick=PICK, crash=CRASH)
+    def take_decision_back(self, pick: int, crash: int) -> None:
+        """Whoever said yes or no thinks better of it."""
+        if return_ := self.a_return(pick, "authorized", "rejected"):
+            within = timedelta(minutes=10)
+            self.command(
+                "decision back", MAYA, lambda tx: returns.take_decision_back(tx, return_["rma"], within), crash
+            )
 
     @precondition(lambda self: self.a_return(0, "authorized"))
     @rule(pick=PICK)

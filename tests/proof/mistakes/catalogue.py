@@ -406,7 +406,7 @@ MISTAKES = (
         "    return Money(open_.minor - min(quote.bonus_minor, quote.credit_total.minor, open_.minor), open_.currency)\n",
         "    return open_\n",
         (f"{REFUNDS}/test_shortage.py::TestABonus",),
-        "credit_short",
+        "paid_beside_credit",
     ),
     Mistake(
         "what is on its way is called refunded", "portal/refunds/queries.py",
