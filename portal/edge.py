@@ -26,16 +26,19 @@ log = structlog.get_logger(__name__)
 GUESSES = limiter.limit("10/15 minutes")
 """Wrong look-ups, or wrong sign-ins, of one address."""
 CEILINGS = (limiter.limit("60/15 minutes"), limiter.limit("300/day"))
-"""Wrong tries at one order, or one account, from all addresses together: too few to guess, too many for a stranger or a few to
-lock out whoever knows the answer and comes from elsewhere."""
+"""Wrong tries at one order, or one account, from all addresses together: too few to guess."""
+SHARE = limiter.limit("40/day")
+"""The most that one visitor adds to these ceilings: a stranger or a few cannot lock out whoever knows the answer and comes from
+elsewhere. Of IPv6 a visitor is here the /48 that some providers hand out whole."""
 WRITE_LIMIT = limiter.limit("60/15 minutes")
 """Photos and bookings of one address; a family behind one router stays far below."""
 
 
-def network(address: str) -> str:
+def network(address: str, prefix: int = 64) -> str:
     """What a limit counts as one visitor: an IPv4 address, or the /64 of an IPv6 address, which is what one connection is given.
 
-    An IPv4 address that is written as an IPv6 one is itself. What is no address is counted as it stands.
+    An IPv4 address that is written as an IPv6 one is itself. What is no address is counted as it stands. ``prefix`` is another
+    length than 64.
     """
     try:
         found: IPv4Address | IPv6Address = ip_address(address)
@@ -43,7 +46,7 @@ def network(address: str) -> str:
         return address
     if isinstance(found, IPv4Address):
         return str(found)
-    return str(found.ipv4_mapped or f"{IPv6Address(int(found) >> 64 << 64)}/64")
+    return str(found.ipv4_mapped or f"{IPv6Address(int(found) >> (128 - prefix) << (128 - prefix))}/{prefix}")
 
 
 @contextmanager
@@ -89,12 +92,12 @@ def _is_busy(error: DBAPIError) -> bool:
 
 def limit_lookup(database: Database, address: str, lookup_key: str) -> None:
     """Count one look-up against the visitor's address and the order, however its number is typed. Raises `TooManyTries`."""
-    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key)])
+    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key, address)])
 
 
 def forgive_lookup(database: Database, address: str, lookup_key: str) -> None:
     """Take the try back that found its order: only guesses are counted."""
-    limiter.give_back(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key)])
+    limiter.give_back(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key, address)])
 
 
 def limit_tracking(database: Database, address: str, typed: str, order_key: str) -> bool:
@@ -103,9 +106,9 @@ def limit_tracking(database: Database, address: str, typed: str, order_key: str)
     False when guesses at the order have used up its tries: nothing may be found then, and nothing may say why, because a pause
     would tell whose return it is. Raises `TooManyTries` for the address and for the return.
     """
-    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-return", typed)])
+    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-return", typed, address)])
     try:
-        limiter.hit(database, _ceilings("lookup-order", order_key))
+        limiter.hit(database, _ceilings("lookup-order", order_key, address))
     except TooManyTries:
         return False
     return True
@@ -113,26 +116,27 @@ def limit_tracking(database: Database, address: str, typed: str, order_key: str)
 
 def forgive_tracking(database: Database, address: str, typed: str, order_key: str) -> None:
     """Take the try back that found its return."""
-    counted = [*_ceilings("lookup-return", typed), *_ceilings("lookup-order", order_key)]
+    counted = [*_ceilings("lookup-return", typed, address), *_ceilings("lookup-order", order_key, address)]
     limiter.give_back(database, [_address("lookup", address), *counted])
 
 
 def limit_sign_in(database: Database, address: str, email: str) -> None:
     """Count one sign-in against the address and the account. Raises `TooManyTries`."""
-    limiter.hit(database, [_address("signin", address), *_ceilings("signin-account", email)])
+    limiter.hit(database, [_address("signin", address), *_ceilings("signin-account", email, address)])
 
 
 def forgive_sign_in(database: Database, address: str, email: str) -> None:
     """Take the try back that let somebody in: an office behind one address signs in as often as it likes."""
-    limiter.give_back(database, [_address("signin", address), *_ceilings("signin-account", email)])
+    limiter.give_back(database, [_address("signin", address), *_ceilings("signin-account", email, address)])
 
 
 def _address(kind: str, address: str) -> tuple[RateLimitItem, str]:
     return GUESSES, f"{kind}-address:{network(address)}"
 
 
-def _ceilings(kind: str, key: str) -> list[tuple[RateLimitItem, str]]:
-    return [(item, f"{kind}:{key}") for item in CEILINGS]
+def _ceilings(kind: str, key: str, address: str) -> list[tuple[RateLimitItem, str]]:
+    # The visitor's own share comes first: who has used it up adds nothing to what stops everybody.
+    return [(SHARE, f"{kind}:{key}:{network(address, 48)}"), *((item, f"{kind}:{key}") for item in CEILINGS)]
 
 
 def limit_writes(database: Database, address: str) -> None:

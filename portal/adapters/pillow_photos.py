@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from portal.errors import Invalid
-from portal.returns.photos import MAX_BYTES, MAX_PIXELS, MAX_SIDE, Encoded
+from portal.returns.photos import MAX_BYTES, MAX_LENGTH, MAX_PIXELS, MAX_SIDE, Encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 QUALITY = 85
@@ -24,7 +24,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 
 pillow_heif.register_heif_opener(thumbnails=False)
 
-# A decoded photo takes up to 200 MB: two at a time in one process are enough.
+# A photo takes up to 500 MB while it is decoded: two at a time in one process are enough.
 _decoding = threading.BoundedSemaphore(2)
 
 
@@ -58,7 +58,7 @@ def short_name(file_name: str) -> str:
 
 def _encode(data: bytes, name: str) -> Encoded:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > MAX_PIXELS[str(image.format)] or max(image.size) > MAX_LENGTH:
             message = _("%(name)s has too many pixels. Choose a smaller photo", name=name)
             raise _invalid(message)
         if image.format == "JPEG":
@@ -67,15 +67,24 @@ def _encode(data: bytes, name: str) -> Encoded:
         # WeasyPrint, once loaded, tells Pillow to show half a picture as a whole one, for the entire process.
         ImageFile.LOAD_TRUNCATED_IMAGES = False
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        plain = _srgb(upright)
-    plain.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+        plain = _srgb(ImageOps.exif_transpose(_small(image)))
     # A fresh picture holds pixels and nothing else, whatever a decoder has kept in `info`.
     clean = Image.new("RGB", plain.size, "white")
     clean.paste(plain)
     out = io.BytesIO()
     clean.save(out, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     return Encoded(out.getvalue(), "image/jpeg", clean.width, clean.height)
+
+
+def _small(image: Image.Image) -> Image.Image:
+    """The picture within `MAX_SIDE`, before anything is done that would take all its pixels a second time."""
+    if max(image.size) <= MAX_SIDE:
+        return image
+    if image.mode not in ("L", "RGB", "RGBA", "CMYK", "LA"):
+        # A palette, single bits and wide numbers have no colours in between.
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return image
 
 
 def _srgb(image: Image.Image) -> Image.Image:

@@ -14,9 +14,14 @@ from portal.errors import Invalid
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PER_LINE = 3
+MAX_AT_ONCE = 9
+"""Photos in one form: each of them takes the server up to a second."""
 MAX_SIDE = 2000
-MAX_PIXELS = 64_000_000
-"""More than any phone takes in one photo of 10 MB; decoding it costs 200 MB at most."""
+MAX_PIXELS = {"JPEG": 64_000_000, "HEIF": 50_000_000, "WEBP": 25_000_000, "PNG": 25_000_000}
+"""More than any phone takes in one photo of 10 MB. Only a JPEG is made small while it is decoded; the others stand in memory
+whole."""
+MAX_LENGTH = 20_000
+"""Longer than any panorama. Each row of a picture costs memory of its own, however narrow it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
+import time_machine
 from sqlalchemy import insert, update
 from structlog.testing import capture_logs
 
 from portal import edge
 from portal.db import SYSTEM, Base, Database
-from portal.errors import Conflict
+from portal.errors import Conflict, TooManyTries
 from portal.jobs import Job, WorkerBeat
 from portal.orders.models import Order, OrderLine
 from tests.stages.test_session import AT
@@ -35,6 +39,40 @@ from tests.stages.test_session import AT
 )
 def test_a_limit_counts_one_connection_as_one_visitor(address: str, counted: str) -> None:
     assert edge.network(address) == counted
+
+
+def _look_up(database: Database, address: str) -> None:
+    edge.limit_lookup(database, address, "20418")
+
+
+def _track(database: Database, address: str) -> None:
+    if not edge.limit_tracking(database, address, f"typed by {address}", "20418"):
+        raise TooManyTries("silently", retry_after=1)
+
+
+def _sign_in(database: Database, address: str) -> None:
+    edge.limit_sign_in(database, address, "maya@example.com")
+
+
+@pytest.mark.parametrize("door", [_look_up, _track, _sign_in])
+@pytest.mark.parametrize(
+    "addresses",
+    [["192.0.2.7"], [f"2001:db8:7:{n:x}::1" for n in range(5)], ["192.0.2.7", "192.0.2.8", "192.0.2.9"]],
+    ids=["one address", "one provider's /48", "three addresses"],
+)
+def test_a_stranger_or_a_few_who_try_all_day_lock_nobody_out(
+    database: Database, door: Callable[[Database, str], None], addresses: list[str]
+) -> None:
+    with time_machine.travel(AT, tick=False) as moment:
+        for _quarter in range(12):
+            for address in addresses:
+                for _try in range(10):
+                    with suppress(TooManyTries):
+                        door(database, address)
+            moment.shift(timedelta(minutes=15))
+        door(database, "198.51.100.1")
+        with pytest.raises(TooManyTries):
+            door(database, addresses[0])
 
 
 def test_of_two_commands_that_wait_for_each_other_one_is_told_to_try_again(pg_database: Database) -> None:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from portal.errors import Conflict, Invalid
 from portal.returns import questions
+from portal.returns.photos import MAX_AT_ONCE
 from portal.web.customer import photos
 from portal.web.customer.base import Errors, command, limit_writes, pages, ports, read, see, typed
 from portal.web.customer.lookup import track_page
@@ -35,6 +36,9 @@ def answer(rma: str) -> Answer:
     try:
         if removed := request.form.get("remove_photo", ""):
             return _remove(number, name, removed)
+        if sum(len(files) for files in given.values()) > MAX_AT_ONCE:
+            too_many = _("Add at most %(count)s photos at a time. None of these was added", count=MAX_AT_ONCE)
+            return _again(rma, [(fields[next(iter(given))], too_many)])
         if (given or not sends) and (errors := _keep(number, name, given)):
             return _again(rma, errors)
         if not sends:

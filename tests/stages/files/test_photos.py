@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import random
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pillow_heif
 import pytest
@@ -17,6 +20,7 @@ from portal.adapters.pillow_photos import PillowPhotos, short_name
 from portal.errors import Invalid
 from portal.returns.photos import MAX_BYTES, MAX_SIDE, Encoded, check_count
 
+ROOT = Path(__file__).parents[3]
 PHOTOS = PillowPhotos()
 ORIENTATION, GPS = 0x0112, 0x8825
 UNREADABLE = "can’t be read as a photo. Choose a JPEG, PNG, WebP or HEIC file"
@@ -147,13 +151,56 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (9_000, 8_000), (65_000, 65_000)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(20_000, 20_000), (9_000, 8_000), (65_000, 65_000), (1, 30_000), (30_000, 1), (1, 63_900_000), (6_000, 6_000)],
+)
 def test_a_picture_that_would_fill_the_memory_is_refused_undecoded(width: int, height: int) -> None:
     data = bomb(width, height)
     assert len(data) < 10_000
     with pytest.raises(Invalid) as caught:
         PHOTOS.reencode(data, "bomb.png")
     assert "bomb.png" in caught.value.message
+
+
+HUNGRY = """
+import io, resource, sys
+from PIL import Image
+from portal.adapters.pillow_photos import PillowPhotos
+made = io.BytesIO()
+width, height, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+Image.new("RGBA", (width, height), (1, 2, 3, 4)).save(made, kind, **({"lossless": True} if kind == "WEBP" else {}))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = PillowPhotos().reencode(made.getvalue(), "large.png")
+print(found.width, found.height, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "kind", "small"), [(1_250, 20_000, "PNG", (125, 2_000)), (5_000, 5_000, "WEBP", (2_000, 2_000))]
+)
+def test_the_largest_photo_that_is_taken_fits_into_half_a_gigabyte(
+    width: int, height: int, kind: str, small: tuple[int, int]
+) -> None:
+    command = [sys.executable, "-c", HUNGRY, str(width), str(height), kind]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    *size, megabytes = map(int, done.stdout.split())
+    assert tuple(size) == small
+    assert megabytes < 600
+
+
+@pytest.mark.parametrize("mode", ["P", "1", "RGBA", "LA"])
+def test_a_large_picture_of_any_kind_keeps_its_colours_and_stands_upright(mode: str) -> None:
+    image = picture(2_100, 30, mode)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    found = PHOTOS.reencode(saved(image, "PNG", exif=exif), "wide.png")
+    assert (found.width, found.height) == (MAX_SIDE, round(30 * MAX_SIDE / 2_100))
+    above, below = (opened(found).getpixel((30, row)) for row in (3, 25))
+    assert above != below
+    if mode in ("P", "RGBA"):
+        assert above[2] > 150 > above[0]
+        assert below[0] > 150 > below[2]
 
 
 def test_more_than_ten_megabytes_are_refused_in_the_words_of_the_form() -> None:

@@ -65,6 +65,19 @@ def test_photos_are_added_one_by_one_and_go_with_the_words(desk: Desk, asked: tu
     assert "Message from" not in told
 
 
+def test_more_photos_at_once_than_the_server_reads_in_a_moment_are_refused_and_keep_the_words(
+    desk: Desk, asked: tuple[Customer, str, str]
+) -> None:
+    priya, rma, field = asked
+    answered = send(
+        priya, rma, answer="It is whole", step="send", **{field: [(picture(), f"{n}.jpg") for n in range(10)]}
+    )
+    assert answered.status_code == 422
+    assert "Add at most 9 photos at a time. None of these was added" in text_of(answered)
+    assert "It is whole</textarea>" in answered.text
+    assert (desk.photos, review(desk).status) == ([], "asked")
+
+
 @pytest.mark.parametrize("step", ["send", "photo"])
 def test_a_file_that_is_no_photo_is_named_and_keeps_the_words_and_the_photos(
     step: str, desk: Desk, asked: tuple[Customer, str, str]
