@@ -20,6 +20,7 @@ from portal.refunds.models import Goodwill, Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe, lock_refund, order_chain, payments_of
+from portal.refunds.two_people import Above, check_recorded, never
 from portal.returns.models import Return
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
@@ -77,10 +78,11 @@ def send_anyway(tx: Tx, public_id: str, note: str) -> Refund:
     return refund
 
 
-def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
+def mark_paid_elsewhere(tx: Tx, public_id: str, note: str, above: Above = never) -> Refund:
     """Record that the customer got this amount by another way: a bank transfer, the gift card's own system, cash.
 
-    Raises `Conflict` while the refund is at Stripe or may be, or when another was sent in its place.
+    Above the shop's threshold ``above`` somebody records it who had no part in the decision. Raises `Forbidden` for others,
+    `Conflict` while the refund is at Stripe or may be, or when another was sent in its place.
     """
     note = read_note(note)
     refund, payment = _locked(tx, public_id)
@@ -99,6 +101,7 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str) -> Refund:
     check_not_contradicted(tx.session, refund)
     if refund.status in lifecycle.LOST and refund.amount_minor > left_for(tx.session, refund, payment):
         raise _conflict(refund, LESS_LEFT)
+    check_recorded(tx, refund, payment, above)
     settle.paid_elsewhere(tx, refund, payment, note)
     return refund
 

@@ -22,6 +22,7 @@ from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.tenders import lock_return, payments_of
+from portal.refunds.two_people import Above, check_recorded_for, never
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
@@ -71,16 +72,17 @@ def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
     return [refund for refund in _refunds(tx.session, return_.id) if refund.id not in known]
 
 
-def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
+def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int, above: Above = never) -> Money:
     """Record that the customer got all of it another way, in money. ``seen_minor`` is what the person saw of `in_money`.
 
     What was to be the bonus of a store credit is owed no more. Raises `Conflict` when nothing is asked, or when the amount is
-    another one by now.
+    another one by now, `Forbidden` when it is above the threshold ``above`` and the person had a part in the decision.
     """
     note = read_note(note)
     return_, chain = _opened(tx, rma)
     owed = in_money(tx.session, return_)
     bonus = _promised(tx, return_, seen_minor, owed).minor - owed.minor
+    check_recorded_for(tx, return_.id, owed, above)
     order = tx.session.get_one(Order, return_.order_id)
     payments = {payment.id: payment for payment in payments_of(tx.session, chain)}
     pots = [Pot(each.id, each.refundable_minor) for each in payments.values() if each.currency == return_.currency]

@@ -7,7 +7,6 @@ next run ends with one refund. Never: a new key, a call once the key may be forg
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,7 +16,7 @@ from portal import clock, jobs
 from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.orders.models import Payment
-from portal.refunds import gate, lifecycle, reconcile, second, settle
+from portal.refunds import gate, lifecycle, reconcile, settle, two_people
 from portal.refunds.gateway import Gateway, RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
@@ -64,7 +63,7 @@ class Limits:
     zone: str = "UTC"
     undo: timedelta = timedelta(0)
     """How long a prepared refund waits before it is sent for the first time."""
-    second_above: Callable[[str], int | None] = lambda currency: None
+    second_above: two_people.Above = two_people.never
     """The amount of a currency, in minor units, above which a second person is needed; None for never."""
 
 
@@ -97,7 +96,9 @@ def _claim(database: Database, refund_id: int, limits: Limits) -> _Claimed | Non
         elsewise = refund.held_at is not None or refund.way != settle.REFUND
         if refund.status not in lifecycle.SENDABLE or not is_stripe(payment) or elsewise:
             return None
-        if refund.status == lifecycle.PLANNED and (why := second.is_needed(tx, refund, payment, limits.second_above)):
+        if refund.status == lifecycle.PLANNED and (
+            why := two_people.is_needed(tx, refund, payment, limits.second_above)
+        ):
             settle.hold_back(tx, refund, payment, reviews.SECOND_PERSON, why)
             return None
         wait = wait_until(tx, refund, payment) or _time_to_undo(tx, refund, limits.undo)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from flask import flash, make_response, render_template, request
 from sqlalchemy import select
@@ -10,8 +12,8 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock, jobs
-from portal.errors import Conflict, Invalid
-from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, undo
+from portal.errors import Conflict, Forbidden, Invalid
+from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, two_people, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
 from portal.refunds.settle import DECIDED_ANEW, ELSEWHERE
@@ -62,7 +64,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         too_much = mine and lost and given_up.is_needed(actions.left_for(session, refund, refund.payment), refund)
         begun = refund.first_submitted_at
         held_for_second = shown["held"] == reviews.SECOND_PERSON
-        first = second.had_a_part(session, refund, me().id) if held_for_second else False
+        first = two_people.had_a_part(session, refund, me().id) if held_for_second else False
         offers = {
             "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
             "end": too_much,
@@ -111,7 +113,7 @@ def _others(session: Session, refund: Refund, *, first: bool, todo: bool) -> lis
         return None
     found = [each for each in people.list_who_may(session, permission) if each[0] != me().id]
     if permission == may.SECOND_REFUNDS:
-        decided = second.people_in(session, refund)
+        decided = two_people.people_in(session, refund)
         found = [each for each in found if each[0] not in decided]
     return found
 
@@ -131,7 +133,7 @@ def hand_over_refund(public_id: str) -> Response:
 
 def _took_part(session: Session, refund: Refund) -> bool:
     held = refund.status == lifecycle.PLANNED and refund.held_for == reviews.SECOND_PERSON
-    return held and second.had_a_part(session, refund, me().id)
+    return held and two_people.had_a_part(session, refund, me().id)
 
 
 @staff.post("/refunds/<public_id>/<any(undo):act>")
@@ -161,25 +163,25 @@ def repair(public_id: str, act: str) -> Response:
     """Try again with a new refund, record a payment made elsewhere, give up one that never arrived or has too little left,
     or count one that Stripe shows as paid after all. Each needs a note."""
     note = request.form.get("note", "")
-    do = {
+    acts: dict[str, Callable[..., Refund]] = {
         "retry": actions.retry,
-        "elsewhere": actions.mark_paid_elsewhere,
+        "elsewhere": partial(actions.mark_paid_elsewhere, above=ports().shop.refunds.second_above_minor),
         "unsent": actions.declare_unsent,
         "count": contradicted.count,
         "end": given_up.give_up,
         "anyway": actions.send_anyway,
         "undo": undo.take_back,
         "second": second.approve,
-    }[act]
+    }
     try:
         with command() as tx:
-            done = do(tx, public_id, note)
+            done = acts[act](tx, public_id, note)
             number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
             follows, of_return = fate.of_refund(done), done.return_id is not None
     except Invalid as wrong:
         return make_response(_page(public_id, {f"{act}-note": wrong.fields.get("note", wrong.message)}, note), 422)
-    except Conflict as conflict:
-        return make_response(_page(public_id, {"": conflict.message}, note), 409)
+    except (Conflict, Forbidden) as refused:
+        return make_response(_page(public_id, {"": refused.message}, note), refused.status)
     said = {
         "retry": _("A new refund of %(amount)s takes its place.", amount=amount),
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),

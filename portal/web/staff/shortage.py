@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import abort, flash, request
 from werkzeug.wrappers import Response
 
@@ -28,7 +30,8 @@ def end_shortage(rma: str, act: str) -> Response:
                 sent = shortage.send_left(tx, rma, note, ports().shop)
                 said = ", ".join(words.amount(each.amount_minor, each.currency) for each in sent)
             else:
-                do = shortage.paid_elsewhere if act == "elsewhere" else shortage.close
+                above = ports().shop.refunds.second_above_minor
+                do = partial(shortage.paid_elsewhere, above=above) if act == "elsewhere" else shortage.close
                 ended = do(tx, rma, note, seen_minor=int(seen))
                 said = words.amount(ended.minor, ended.currency)
     except Invalid as wrong:

@@ -21,7 +21,8 @@ class Mistake:
 
 
 SUBMIT, SETTLE, PAYOUT = "portal/refunds/submit.py", "portal/refunds/settle.py", "portal/refunds/payout.py"
-TENDERS, GATE, SECOND = "portal/refunds/tenders.py", "portal/refunds/gate.py", "portal/refunds/second.py"
+TENDERS, GATE = "portal/refunds/tenders.py", "portal/refunds/gate.py"
+SECOND, TWO_PEOPLE = "portal/refunds/second.py", "portal/refunds/two_people.py"
 ACTIONS, UNDO, RELEASE = "portal/refunds/actions.py", "portal/refunds/undo.py", "portal/refunds/release.py"
 HOLDING, GATEWAY = "portal/returns/holding.py", "portal/adapters/stripe_gateway.py"
 CLAIMS, SHORTAGE, RECEIVING = "portal/refunds/claims.py", "portal/refunds/shortage.py", "portal/receiving/service.py"
@@ -242,8 +243,8 @@ MISTAKES = (
         (f"{REFUNDS}/test_gate.py::TestDailyCap::test_two_workers_never_both_take_the_last_of_it",),
     ),
     Mistake(
-        "no second person is needed", SECOND,
-        "    if total <= most:\n", "    if True:\n",
+        "no second person is needed", TWO_PEOPLE,
+        "if total > most else", "if False else",
         (f"{REFUNDS}/test_controls.py::TestSecondPerson",),
     ),
     Mistake(
@@ -252,7 +253,7 @@ MISTAKES = (
         (f"{REFUNDS}/test_controls.py::TestSecondPerson",),
     ),
     Mistake(
-        "gifts for a replacement count apart", SECOND,
+        "gifts for a replacement count apart", TWO_PEOPLE,
         "Goodwill.order_id.in_(family)", "Goodwill.order_id == payment.order_id",
         (f"{REFUNDS}/test_goodwill.py::test_gifts_for_an_order_and_for_its_replacement_count_together_and_each_order_owes_its_own",),
     ),
@@ -353,8 +354,8 @@ MISTAKES = (
         "less_captured_after_credit",
     ),
     Mistake(
-        "credit beside a refund needs no second person", SECOND,
-        "        return refunds + (credit.amount_minor if credit is not None else 0)\n", "        return refunds\n",
+        "credit beside a refund needs no second person", TWO_PEOPLE,
+        "    return refunds + (credit.amount_minor if credit is not None else 0)\n", "    return refunds\n",
         (f"{REFUNDS}/test_controls.py::TestSecondPerson::test_store_credit_beside_a_refund_counts_for_the_same_payout",),
         "credit_beside_refund",
     ),

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from portal import timeline
 from portal.api import tokens
 from portal.db import Actor
 from portal.errors import Conflict, Forbidden, Invalid, PortalError
-from portal.refunds import actions, ledger, payout, second, submit, undo
+from portal.orders.models import Payment
+from portal.refunds import actions, ledger, payout, second, shortage, submit, undo
 from portal.refunds.submit import Limits
 from portal.returns import decisions
 from portal.returns.models import Return
@@ -161,6 +163,46 @@ class TestSecondPerson:
         assert world.at_stripe() == [(3000, "succeeded"), (2000, "succeeded")]
         assert world.said("refund.seconded") == 2
         world.check_books()
+
+    def test_what_is_paid_another_way_is_recorded_by_somebody_who_did_not_decide_it(self, quick_world: World) -> None:
+        world = quick_world
+        card = Payment(position=1, provider="gift_card", reference="GC-1", captured_minor=6000, currency="GBP")
+        return_id = world.return_(world.order_with([card], 6000), 5000)
+        with world.database.transaction(INES) as tx:
+            payout.plan_when_due(tx, return_id, "received", world.shop)
+        (refund_id,) = world.refund_ids(return_id)
+        number, above = world.refund(refund_id).public_id, TWO_ABOVE_40.second_above
+        with pytest.raises(Forbidden, match="Somebody else"), world.database.transaction(INES) as tx:
+            actions.mark_paid_elsewhere(tx, number, "Put on GC-1.", above)
+        assert world.money(return_id).refunded.minor == 0
+        with world.database.transaction(MAYA) as tx:
+            actions.mark_paid_elsewhere(tx, number, "Put on GC-1.", above)
+        assert world.money(return_id).state == "refunded"
+        world.check_books()
+
+    def test_a_large_refund_is_not_recorded_as_paid_before_the_worker_has_looked_at_it(
+        self, quick_world: World
+    ) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(5000)
+        number, above = world.refund(refund_id).public_id, TWO_ABOVE_40.second_above
+        with pytest.raises(Conflict, match="second person"), world.database.transaction(MAYA) as tx:
+            actions.mark_paid_elsewhere(tx, number, "Cash.", above)
+        with world.database.transaction(MAYA) as tx:
+            actions.mark_paid_elsewhere(tx, number, "Cash.", lambda currency: 5000)
+
+    def test_money_that_no_payment_has_is_recorded_by_somebody_who_did_not_decide_it(self, quick_world: World) -> None:
+        world = quick_world
+        return_id = world.return_(world.order_with([], 5000), 5000)
+        rma = rma_of(world, return_id)
+        with world.database.transaction(INES) as tx:
+            timeline.record(tx, "return.authorized", return_id=return_id)
+        world.pay(return_id)
+        with pytest.raises(Forbidden, match="Somebody else"), world.database.transaction(INES) as tx:
+            shortage.paid_elsewhere(tx, rma, "Cash.", seen_minor=5000, above=TWO_ABOVE_40.second_above)
+        with world.database.transaction(MAYA) as tx:
+            shortage.paid_elsewhere(tx, rma, "Cash.", seen_minor=5000, above=TWO_ABOVE_40.second_above)
+        assert world.money(return_id).state == "refunded"
 
     @pytest.mark.parametrize("owner", ["maya@wren.example", ""])
     def test_who_approved_by_a_program_of_theirs_is_not_the_second_either(self, quick_world: World, owner: str) -> None:

@@ -15,8 +15,7 @@ from portal.db import Database
 from portal.orders.models import Payment
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import actions, gate, settle
-from portal.refunds import second as second_person
+from portal.refunds import actions, gate, settle, two_people
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
 from portal.returns import service
@@ -229,7 +228,7 @@ class TestInWords:
             with shop.do(STRIPE) as tx:
                 refund, payment = lock_refund(tx.session, shop.refunds(rma)[0].id)
                 why = (
-                    second_person.is_needed(tx, refund, payment, lambda currency: 30_00)
+                    two_people.is_needed(tx, refund, payment, lambda currency: 30_00)
                     if kind == "second_person"
                     else "Enough."
                 )
