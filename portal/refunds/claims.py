@@ -33,6 +33,11 @@ def end(tx: Tx, rma: str, note: str) -> Return:
     waiting = return_.status in returns.TRAVELLING
     if waiting and (sums[ledger.RESERVED] or sums[ledger.OWED] != paid.minor):
         raise Conflict("Money of this return is still under way or failed. End that first.", state=return_.status)
+    if waiting and return_.payout_planned_at is None:
+        raise Conflict(
+            "The payout of this return was taken back, so nothing went ahead. Decide once the goods are here.",
+            state=return_.status,
+        )
     for review in open_:
         reviews.settle(tx, review, reviews.SETTLED, note=note)
     if waiting:

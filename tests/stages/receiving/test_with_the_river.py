@@ -358,3 +358,22 @@ def test_what_came_is_replaced_when_the_rest_of_a_paid_return_is_given_up(databa
         claims.end(tx, rma, "Leave the second item at that")
     assert [each.status for each in rows(database, select(Exchange))] == ["ordered"]
     assert [each.status for each in rows(database, select(Return))] == ["closed"]
+
+
+def test_a_return_whose_payout_was_taken_back_is_not_closed_as_one_that_was_paid(
+    database: Database, shop: Book
+) -> None:
+    for sku in ("SHIRT-M", "SHIRT-L"):
+        add_variant(database, sku, stock=5)
+    trusted = {"tags": ("trusted",)}
+    order = paid_order(database, Item(1, 10_00, sku="SHIRT-M", product="shirt", **trusted), Item(1, 20_00, **trusted))
+    rma = book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+    (refund,) = rows(database, select(Refund))
+    receive(database, rma, Count("1", 1, "as_new"))
+    assert ask_overdue(database, 24, at=later(24 * 60)) == 1
+    with database.transaction(MAYA, at=later(24 * 61)) as tx:
+        undo.take_back(tx, refund.public_id, "Wait for the second item")
+    with pytest.raises(Conflict, match="taken back"), database.transaction(MAYA, at=later(24 * 61)) as tx:
+        claims.end(tx, rma, "Leave the second item at that")
+    assert [each.status for each in rows(database, select(Exchange))] == ["reserved"]
+    assert [each.status for each in rows(database, select(Return))] == ["in_transit"]
