@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from portal import clock, ids, timeline
 from portal.config import Config
@@ -116,6 +116,14 @@ def _queue_gift(tx: Tx, kind: str, event: Event, key: str) -> int | None:
         queued_at=tx.at,
     )
     return made or tx.session.scalar(select(Notice.id).where(Notice.key == key))
+
+
+def call_back(tx: Tx, return_id: int) -> bool:
+    """Drop what was to be told of a decision on the return and has not left; True when nothing of it was told or is leaving."""
+    of_decision = (Notice.return_id == return_id, Notice.kind.in_(("booked", "refused")))
+    latest = tx.session.scalar(select(Notice.id).where(*of_decision).order_by(Notice.id.desc()).limit(1))
+    dropped = tx.session.execute(delete(Notice).where(Notice.id == latest, Notice.status == QUEUED))
+    return latest is None or bool(dropped.rowcount)  # type: ignore[attr-defined]
 
 
 def send(post: Post, notice_id: int) -> None:

@@ -263,7 +263,7 @@ def undo_decision(rma: str) -> Response:
     """Take one's own decision back within the minutes for that."""
     with command() as tx:
         returns.take_decision_back(tx, rma, undo_within())
-    flash(_("The decision is taken back. The customer reads that somebody looks at it again."), "green")
+    flash(_("The decision is taken back. What the customer was told of it is put right."), "green")
     return see_other("staff.return_page", rma=rma)
 
 

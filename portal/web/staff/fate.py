@@ -61,7 +61,7 @@ def _waiting(piece: Piece) -> str:
     if counted().stopped is not None:
         return _("All refunds are stopped. It waits until they flow again.")
     if until := undo_until(piece.prepared_at) if not piece.tried else None:
-        said = words.when(until, clock.now(), ports().shop.timezone)
+        said = words.when(until, clock.now(), ports().shop.timezone, inside=True)
         return _("It goes out %(when)s. Until then it can be taken back.", when=said)
     if piece.tried:
         return _("It did not get out yet and is tried again.")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, make_response, render_template, request
-from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
 from portal import clock
 from portal.errors import Invalid
-from portal.refunds import gate, lifecycle
-from portal.refunds.models import Refund
+from portal.refunds import gate
 from portal.staff import permissions as may
-from portal.web.staff import words
+from portal.web.staff import reads, words
 from portal.web.staff.base import command, needs, ports, read, see_other, staff
 from portal.web.staff.text import _
 
@@ -29,19 +27,14 @@ def _page(errors: dict[str, str], reason: str) -> str:
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
         state = gate.read(session)
-        waiting = session.execute(
-            select(Refund.currency, func.count(), func.sum(Refund.amount_minor))
-            .where(Refund.status.in_(lifecycle.SENDABLE))
-            .group_by(Refund.currency)
-            .order_by(Refund.currency)
-        ).all()
+        waiting = reads.standings(session)[reads.WAITING]
     cap = ports().shop.refunds.per_day
     return render_template(
         "staff/switch.html",
         state=state,
-        since=words.when(state.stopped_at, now, zone) if state.stopped_at else "",
-        count=sum(row[1] for row in waiting),
-        worth=", ".join(words.amount(int(total), currency) for currency, _count, total in waiting),
+        since=words.when(state.stopped_at, now, zone, inside=True) if state.stopped_at else "",
+        count=waiting.count,
+        worth=", ".join(words.amount(total, currency) for currency, total in waiting.worth),
         caps=_caps(cap.count, [(currency, cap.most_minor(currency)) for currency in sorted(cap.amounts)]),
         errors=errors,
         reason=reason,

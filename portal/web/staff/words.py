@@ -73,13 +73,13 @@ def span(length: timedelta, *, exact: bool = False) -> str:
     return _("%(hours)s h", hours=hours)
 
 
-def when(moment: datetime, now: datetime, zone: str) -> str:
-    """``Today, 16:15`` or ``Sat 21 Nov, 04:15``, in the shop's zone."""
+def when(moment: datetime, now: datetime, zone: str, *, inside: bool = False) -> str:
+    """``Today, 16:15`` or ``Sat 21 Nov, 04:15``, in the shop's zone; ``today, 16:15`` inside a sentence."""
     local, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
     found = wording.locale_of(locale())
     clock = format_time(local, "HH:mm", locale=found)
     if local.date() == today.date():
-        return _("Today, %(time)s", time=clock)
+        return _("today, %(time)s", time=clock) if inside else _("Today, %(time)s", time=clock)
     pattern = "EEE d MMM, HH:mm" if local.year == today.year else "EEE d MMM y, HH:mm"
     return format_datetime(local, pattern, locale=found)
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from portal import jobs
 from portal.notices.models import Notice
 from portal.orders.models import OrderLine, Variant
 from portal.receiving import service as receiving
@@ -53,11 +54,25 @@ def test_the_message_offers_undo_and_the_case_is_open_as_before(lead: Browser, s
     after = shop.review(rma)
     assert (after.id, after.status, after.due_at, after.why) == (before.id, "open", before.due_at, before.why)
     assert shop.events(rma).count("return.reopened") == 1
-    assert rows(shop.database, select(Notice.kind).order_by(Notice.id))[-1] == "under_review"
+    # The mail about the decision had not left, so it is called back and nothing is to be put right.
+    assert rows(shop.database, select(Notice.kind)) == ["under_review"]
     assert rows(shop.database, select(OrderLine.units_gone)) == [0]
     decide(lead, rma)
     assert shop.look(rma).status == "authorized"
     assert shop.look(rma).quote["total"]["amount"] == 310_00
+
+
+@pytest.mark.parametrize("status", ["sent", "sending"])
+def test_who_was_told_of_the_decision_is_told_that_it_is_open_again(lead: Browser, shop: Shop, status: str) -> None:
+    rma = shop.under_review()
+    decide(lead, rma)
+    with shop.do() as tx:
+        tx.session.execute(update(Notice).where(Notice.kind == "booked").values(status=status))
+    lead.submit(lead.form(f"/staff/returns/{rma}", "/undo"))
+    assert rows(shop.database, select(Notice.kind).order_by(Notice.id)) == ["under_review", "booked", "under_review"]
+    # It never overtakes the mail that it puts right.
+    waits = rows(shop.database, select(jobs.Job.run_at).where(jobs.Job.name == "send_notice").order_by(jobs.Job.id))
+    assert waits[-1] - waits[-2] > timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("choice", ["approve", "deny"])
@@ -155,7 +170,7 @@ def test_money_that_waits_is_taken_back_by_the_link_of_the_message(lead: Browser
         receiving.receive(tx, rma, [Count("1", 1, "used")], command_key=rma)
     decide(lead, rma)
     page = lead.page(f"/staff/returns/{rma}")
-    assert "It goes out Today, 10:25. Until then it can be taken back. Undo until 10:25" in words(page)
+    assert "It goes out today, 10:25. Until then it can be taken back. Undo until 10:25" in words(page)
     link = next(each for each in links(page) if each.endswith("#take-back"))
     assert lead.submit(lead.form(link.partition("#")[0], "/undo"), {"note": "Look at it again"}).status_code == 303
     assert [each.status for each in shop.refunds(rma)] == ["canceled"]

@@ -89,7 +89,7 @@ class TestWhatWaits:
         [
             ("", "It is prepared and waits for its turn."),
             ("stopped", "All refunds are stopped. It waits until they flow again."),
-            ("undo", "It goes out Today, 10:25. Until then it can be taken back."),
+            ("undo", "It goes out today, 10:25. Until then it can be taken back."),
             ("second_person", "It waits for a second person."),
             ("daily_cap", "It is above the daily cap and waits for somebody who sends it anyway."),
             ("disputed", "The payment is disputed. It waits for the end of that."),
