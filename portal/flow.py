@@ -24,6 +24,7 @@ from portal.notices import service as notices
 from portal.notices.mailer import Mailer
 from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
+from portal.receiving import rest
 from portal.refunds import (
     credit_notes,
     disputes,
@@ -291,6 +292,10 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     ),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
+    "ask_for_the_rest": (
+        timedelta(hours=1),
+        lambda ports: rest.ask_overdue(ports.database, ports.shop.decide_within_hours),
+    ),
     "ask_for_paid_goods": (
         timedelta(hours=1),
         lambda ports: claims.ask_overdue(ports.database, ports.shop.decide_within_hours),

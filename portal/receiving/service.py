@@ -44,6 +44,8 @@ DECIDE_WITHIN_HOURS = 24
 WITHOUT_SCAN = "It arrived without a scan on the way."
 """Why a return was on its way though no carrier said so."""
 MAX_KEY = 100
+GIVEN_UP = "rest_given_up"
+"""Marks in `Return.basis` that staff know which units never came: these put no question any more (see `rest`)."""
 _ON_RECEIPT = ("received", "inspected")
 
 
@@ -323,10 +325,14 @@ _WHY = {
 def _asking(return_: Return, *verdicts: Verdict) -> list[ReturnLine]:
     """The lines with one of these verdicts; those that a person has to say something about if none is named."""
     wanted = verdicts or (Verdict.QUESTION,)
+    # Staff who have given the rest up know that it is missing (`rest`).
+    known = {MISSING} if return_.basis.get(GIVEN_UP) else set()
     return [
         line
         for line in return_.lines
-        if line.status in COUNTING and goods.verdict(line.found or {}, grades(line)) in wanted
+        if line.status in COUNTING
+        and goods.verdict({name: n for name, n in (line.found or {}).items() if name not in known}, grades(line))
+        in wanted
     ]
 
 
@@ -342,8 +348,12 @@ def _differences(asking: Sequence[ReturnLine]) -> tuple[str, list[str]]:
 
 
 def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
-    """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves."""
+    """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves.
+
+    So does the rest of a return that was not paid ahead: what it is like is another question.
+    """
     if not claims.was_paid_ahead(return_):
+        claims.settle(tx, return_, "The rest has come.")
         return
     due, paid = price(return_).total, payable_quote(tx.session, return_).total
     if not _asking(return_) and due == paid:

@@ -28,6 +28,11 @@ def end(tx: Tx, rma: str, note: str) -> Return:
     open_ = reviews.open_reviews(tx.session, return_.id, reviews.GOODS_MISSING)
     if not open_:
         raise Conflict("Nothing about missing goods of this return is open. Nothing was changed.", state=return_.status)
+    if return_.payout_planned_at is None:
+        raise Conflict(
+            "Nothing was paid for this return, so it can't be left at that. Give the rest up, or wait longer.",
+            state=return_.status,
+        )
     sums = ledger.balances(tx.session, return_.id)
     paid = Money(sums[ledger.REFUNDED] + sums[ledger.STORE_CREDIT], return_.currency)
     waiting = return_.status in returns.TRAVELLING

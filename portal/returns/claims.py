@@ -57,8 +57,8 @@ def ask_overdue(database: Database, hours: int, *, at: datetime | None = None) -
     moment = at or clock.now()
     asked = exists().where(Review.return_id == Return.id, Review.kind == reviews.GOODS_MISSING)
     query = select(Return.rma).where(
+        # While goods travel, money that is planned went ahead of them: by the policy, or recorded by staff.
         Return.payout_planned_at.is_not(None),
-        Return.refund_when.in_(AHEAD),
         Return.ship_with != "",
         or_(
             and_(Return.status == AUTHORIZED, Return.ship_by_on < (moment - GRACE).date()),

@@ -1,4 +1,4 @@
-"""What staff do about goods that were paid ahead and did not come: ask the customer, as for every question, or end it."""
+"""What staff do about goods that did not come, paid ahead or not: ask the customer, as for every question, or end it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,36 @@ from flask import flash, request
 from werkzeug.wrappers import Response
 
 from portal.errors import Invalid
+from portal.receiving import rest
 from portal.refunds import claims
+from portal.returns.payable import payable_quote
 from portal.staff import permissions as may
-from portal.web.staff.base import command, needs, see_other, staff
+from portal.web.staff.base import check_limit, command, needs, ports, see_other, staff
 from portal.web.staff.decide import answers_changes
 from portal.web.staff.text import _
+
+
+@staff.post("/returns/<rma>/rest/<any(wait, end):act>")
+@needs(may.DECIDE, "returns")
+@answers_changes
+def end_rest(rma: str, act: str) -> Response:
+    """The rest of a return did not come: give it up, so that what came is paid, or wait longer. Each needs a note."""
+    note = request.form.get("note", "")
+    try:
+        with command() as tx:
+            if act == "wait":
+                rest.wait_longer(tx, rma, note)
+            else:
+                done = rest.give_up(tx, rma, note, decide_within_hours=ports().shop.decide_within_hours)
+                check_limit(payable_quote(tx.session, done).total)
+    except Invalid as wrong:
+        raise Invalid(wrong.message, {f"rest-{act}-note": wrong.fields.get("note", wrong.message)}) from wrong
+    said = {
+        "wait": _("It waits longer. You are asked again when the rest does not come."),
+        "end": _("The rest is given up. What came is paid as agreed."),
+    }[act]
+    flash(said, "green")
+    return see_other("staff.return_page", rma=rma)
 
 
 @staff.post("/returns/<rma>/goods-missing")

@@ -114,7 +114,7 @@ def kind(code: str) -> str:
         reviews.DAILY_CAP: _("Above the daily cap"),
         reviews.SECOND_PERSON: _("Needs a second person"),
         reviews.REFUND_LATE: _("Later than banks need"),
-        reviews.GOODS_MISSING: _("Paid ahead, goods missing"),
+        reviews.GOODS_MISSING: _("Goods missing"),
     }.get(code, code)
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from portal import flow
 from portal import shop as merchant
 from portal.db import Database
-from portal.errors import Conflict
+from portal.errors import Conflict, Invalid
 from portal.jobs import Job
 from portal.orders.models import OrderLine, Payment, Variant
 from portal.policybook.service import Book
+from portal.receiving import rest
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
 from portal.refunds import claims, credit_notes, settle, undo
@@ -22,6 +23,7 @@ from portal.refunds.models import Exchange, Refund, StoreCredit
 from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
 from portal.returns.claims import ask_overdue
+from portal.returns.expiry import expire_due
 from portal.returns.models import Return
 from portal.reviews.models import Review
 from tests.stages.returns.trade import (
@@ -245,6 +247,90 @@ class TestPaidAhead:
     def test_a_return_that_is_paid_on_receipt_is_never_asked_about(self, database: Database, shop: Book) -> None:
         book_return(database, shop, paid_order(database, Item(gross=64_00)))
         assert ask_overdue(database, 24, at=later(days=90)) == 0
+
+
+class TestTheRest:
+    """A part came, nothing was paid ahead, and the rest never comes."""
+
+    def partly(self, database: Database, shop: Book, **item: Any) -> str:
+        """Three units at 21.33, of which one came on the second day; the last day to post is two weeks later."""
+        order = paid_order(database, Item(3, 64_00, **item))
+        rma = book_return(database, shop, order, wish(quantity=3))
+        receive(database, rma, Count("1", 1, "as_new"), key="monday")
+        return rma
+
+    def questions(self, database: Database) -> list[tuple[str, str, str]]:
+        return [(each.kind, each.status, each.fact) for each in rows(database, select(Review).order_by(Review.id))]
+
+    def give_up(self, database: Database, rma: str, note: str = "Never posted") -> str:
+        with database.transaction(MAYA, at=later(24 * 25)) as tx:
+            return rest.give_up(tx, rma, note, decide_within_hours=24).status
+
+    def test_staff_are_asked_once_and_what_came_is_paid_when_they_give_the_rest_up(
+        self, any_database: Database
+    ) -> None:
+        database = any_database
+        database.river = flow.make_river(SHOP)
+        shop = open_shop(database, POLICY)
+        rma = self.partly(database, shop)
+        asked = [rest.ask_overdue(database, 24, at=later(days=days)) for days in (16, 24, 25)]
+        assert asked == [0, 1, 0]
+        assert self.questions(database) == [("goods_missing", "open", "2 of 3 units are still to come")]
+        assert [expire_due(database, at=later(days=60)), ask_overdue(database, 24, at=later(days=60))] == [0, 0]
+        with pytest.raises(Invalid):
+            self.give_up(database, rma, " ")
+        with pytest.raises(Conflict, match="Nothing was paid"), database.transaction(MAYA) as tx:
+            claims.end(tx, rma, "Close it")
+        assert self.give_up(database, rma) == "received"
+        assert planned(database) == [21_33]
+        assert self.questions(database)[0][1] == "settled"
+        assert len(self.questions(database)) == 1, "nobody is asked again whether something is missing"
+        with pytest.raises(Conflict):
+            self.give_up(database, rma)
+        assert planned(database) == [21_33]
+        assert rest.ask_overdue(database, 24, at=later(days=90)) == 0
+
+    def test_the_rest_that_comes_after_all_answers_the_question_and_all_is_paid(
+        self, database: Database, shop: Book
+    ) -> None:
+        rma = self.partly(database, shop)
+        rest.ask_overdue(database, 24, at=later(days=24))
+        receive(database, rma, Count("1", 2, "as_new"), key="tuesday")
+        assert [status for _kind, status, _fact in self.questions(database)] == ["settled"]
+        assert planned(database) == [64_00]
+
+    def test_somebody_may_wait_longer_and_is_asked_again(self, database: Database, shop: Book) -> None:
+        rma = self.partly(database, shop)
+        rest.ask_overdue(database, 24, at=later(days=24))
+        with database.transaction(MAYA, at=later(24 * 24)) as tx:
+            rest.wait_longer(tx, rma, "The customer posts it tomorrow")
+        with pytest.raises(Conflict), database.transaction(MAYA) as tx:
+            rest.wait_longer(tx, rma, "Clicked twice")
+        assert [rest.ask_overdue(database, 24, at=later(days=days)) for days in (37, 39)] == [0, 1]
+        assert planned(database) == []
+
+    def test_what_came_and_is_not_as_agreed_keeps_its_own_question(self, database: Database, shop: Book) -> None:
+        rma = book_return(database, shop, paid_order(database, Item(3, 64_00)), wish(quantity=3))
+        receive(database, rma, Count("1", 1, "damaged"), key="monday")
+        rest.ask_overdue(database, 24, at=later(days=24))
+        self.give_up(database, rma)
+        assert [(kind, status) for kind, status, _fact in self.questions(database)] == [
+            ("goods_missing", "settled"), ("receipt", "open"),
+        ]  # fmt: skip
+        assert planned(database) == []
+
+    def test_an_inspection_asks_no_more_about_what_was_given_up(self, database: Database, shop: Book) -> None:
+        rma = self.partly(database, shop, tags=("delicate",))
+        self.give_up(database, rma)
+        with database.transaction(BENCH, at=later(24 * 26)) as tx:
+            receiving.inspect(tx, rma, [Count("1", 1, "as_new")], command_key="look")
+        assert planned(database) == [21_33]
+
+    def test_money_that_staff_paid_before_all_had_come_is_a_question_too(self, database: Database, shop: Book) -> None:
+        rma = self.partly(database, shop)
+        with database.transaction() as tx:
+            tx.session.scalars(select(Return).where(Return.rma == rma)).one().payout_planned_at = tx.at
+        assert ask_overdue(database, 24, at=later(days=60)) == 1
 
 
 class TestExchange:

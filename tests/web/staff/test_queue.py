@@ -13,6 +13,9 @@ import time_machine
 from portal.db import Database
 from portal.labels.models import Label
 from portal.orders.models import Order
+from portal.receiving import rest
+from portal.receiving import service as receiving
+from portal.receiving.service import Count
 from portal.refunds import disputes, settle
 from portal.refunds.gateway import Gateway, PaymentView
 from portal.refunds.settle import STRIPE
@@ -23,7 +26,7 @@ from portal.reviews import service as questions
 from portal.reviews.models import Review
 from portal.staff.models import User
 from portal.web.staff import returns as page
-from tests.stages.returns.trade import MAYA
+from tests.stages.returns.trade import BENCH, MAYA
 from tests.web.staff.browser import Browser, cost, links, words
 from tests.web.staff.conftest import NoGateway
 from tests.web.staff.shop import NOW, Item, Shop, wish
@@ -75,6 +78,30 @@ def test_goods_that_were_paid_ahead_and_do_not_come_are_on_the_desk_until_somebo
     assert shop.look(rma).status == "closed"
     assert "Jonas Berg left it at that, the money stays with the customer: “Lost in the post”" in agent.words(here)
     assert rma not in agent.words("/staff/?why=goods_missing")
+
+
+def test_the_rest_of_a_return_that_does_not_come_is_given_up_or_waited_for(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(quantity=2), items=(Item(2, 64_00),))
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    assert rest.ask_overdue(shop.database, 24, at=NOW + timedelta(days=60)) == 1
+    assert "A part has come, and the rest has not" in agent.words("/staff/?why=goods_missing")
+    here = f"/staff/returns/{rma}"
+    for part in (
+        "The rest did not come",
+        "Nothing has been paid yet.",
+        "Wait two more weeks",
+        "Pay for what came only",
+    ):
+        assert part in agent.words(here), part
+    assert "Paid ahead" not in agent.words(here)
+    assert agent.submit(agent.form(here, "/rest/end"), {"note": " "}).status_code == 422
+    assert agent.submit(agent.form(here, "/rest/wait"), {"note": "Posts it tomorrow"}).status_code == 303
+    assert "The rest did not come" not in agent.words(here)
+    assert rest.ask_overdue(shop.database, 24, at=NOW + timedelta(days=90)) == 1
+    assert agent.submit(agent.form(here, "/rest/end"), {"note": "Never posted"}).status_code == 303
+    assert [refund.amount_minor for refund in shop.refunds(rma)] == [32_00]
+    assert "gave the rest up, what came is paid" in agent.words(here)
 
 
 def test_an_empty_queue_says_what_will_appear(lead: Browser, shop: Shop) -> None:
