@@ -45,20 +45,23 @@ class ReturnableCause(BaseModel):
     """Why it is not simply accepted."""
 
     code: str
-    rule: str
     message: str
 
 
 class ReturnableRule(BaseModel):
-    """A rule that may change it, by what is not known yet."""
+    """What may change it, by what is not known yet, in a sentence."""
 
-    rule: str
     message: str
 
 
 class ReturnableCost(BaseModel):
-    """What it costs the customer."""
+    """What it costs the customer, for some days or to the end."""
 
+    for_days: Annotated[int | None, Field(description="For so many days; null: to the end")] = None
+    for_from: Annotated[
+        str | None, Field(description="What these days are counted from: delivered, last_delivered")
+    ] = None
+    until: Annotated[str | None, Field(description="The last of these days, where `delivered` is given")] = None
     shipping: Annotated[
         str, Field(description="free, label (`amount` or `share` comes off), own (the customer pays the carrier)")
     ]
@@ -77,7 +80,11 @@ class ReturnableCase(BaseModel):
     days: int | None = None
     from_: Annotated[str | None, Field(alias="from")] = None
     until: str | None = None
-    cost: ReturnableCost | None = None
+    cost: Annotated[ReturnableCost | None, Field(description="From the first day on")] = None
+    later: Annotated[
+        list[ReturnableCost] | None,
+        Field(description="What it costs after the days of `cost`, in order; empty where the cost stays the same"),
+    ] = None
     resolutions: list[str] | None = None
     ship_with: list[str] | None = None
 

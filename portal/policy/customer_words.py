@@ -121,10 +121,10 @@ def _shipping(value: ReturnShipping, wording: Wording) -> str:
         return gettext("Free")
     if value.amount is not None:
         price = {"price": wording.money(value.amount)}
-        once = gettext("%(price)s once for the whole order, taken off your refund")
-        said = (once if value.once_per == "order" else gettext("%(price)s, taken off your refund")) % price
+        once = gettext("%(price)s once for the whole order, taken off what you get back")
+        said = (once if value.once_per == "order" else gettext("%(price)s, taken off what you get back")) % price
     elif value.bp is not None:
-        said = gettext("%(share)s of the value, taken off your refund") % {"share": percent(value.bp)}
+        said = gettext("%(share)s of the value, taken off what you get back") % {"share": percent(value.bp)}
     else:
         said = gettext("You pay the carrier")
     if not value.free_for:
@@ -144,7 +144,7 @@ def _photos(value: Evidence, wording: Wording) -> str:
 
 
 def _fee(value: Fee, wording: Wording) -> str:
-    if value.amount is not None:
+    if value.amount is not None and value.amount.minor:
         return wording.gettext("%(price)s for each item") % {"price": wording.money(value.amount)}
     return (
         wording.gettext("%(share)s of the price") % {"share": percent(value.bp)}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portal.policy.customer_words import window
 from portal.policy.decision import REFUSE, REVIEW
 from portal.policy.explain import ENGLISH, Wording, customer_summary, length_words
 from portal.policy.loader import Policy
 from portal.policy.promise import Asks, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
-from portal.policy.terms import Window, percent
+from portal.policy.terms import Fee, Window, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,36 @@ def _cost(usual: Promise, faulty: Promise, wording: Wording) -> Point:
             title = _("Free with store credit")
         else:
             title = _("The return label costs %(price)s") % {"price": price}
-        if free:
+        spared = [each for each in usual.resolutions if each not in free and each != usual.resolution]
+        if free and not spared:
             text = _("A refund takes %(price)s off for the return label.") % {"price": price}
+        elif free:
+            text = _("Otherwise %(price)s comes off what you get back, for the return label.") % {"price": price}
         else:
             text = _("It comes off what you get back.")
-    if shipping.kind != "free" and faulty.decision.answer != REFUSE and faulty.shipping.kind == "free":
+    if (
+        shipping.kind != "free"
+        and faulty.decision.answer != REFUSE
+        and all(each.shipping.kind == "free" for each in faulty.costs)
+    ):
         text += " " + _("Faulty items are always free.")
-    fee = usual.fee
-    if fee.bp or fee.amount is not None:
-        amount = percent(fee.bp) if fee.amount is None else wording.money(fee.amount)
-        text += " " + _("A restocking fee of %(amount)s comes off a refund.") % {"amount": amount}
+    if fees := _fees(usual, wording):
+        text += " " + fees
     return Point("exchange", title, text)
+
+
+def _fees(usual: Promise, wording: Wording) -> str:
+    """The fee for restocking, and for how long a law lifts it; nothing where there is none."""
+    _ = wording.gettext
+    fee = usual.fee
+    if fee == Fee():
+        return ""
+    amount = percent(fee.bp) if fee.amount is None else wording.money(fee.amount)
+    free = [each.stage for each in usual.costs if each.fee == Fee() and each.stage is not None]
+    if not free:
+        return _("A restocking fee of %(amount)s comes off what you get back.") % {"amount": amount}
+    said = {"days": window(free[-1].within, wording), "amount": amount}
+    return _("No restocking fee for %(days)s. After that, %(amount)s comes off what you get back.") % said
 
 
 def _way(methods: tuple[str, ...], wording: Wording) -> Point:

@@ -1,31 +1,31 @@
-"""What a policy promises before anything is bought: to a country, for a kind of item, in a season. Page, search engines and the
+"""What a policy promises before anything is bought: to a country, for a kind of item, for a reason. Page, search engines and the
 widget of product pages all say what is computed here, and it is computed by deciding.
 
-In: a policy, a way to decide, and what is known of a purchase. Out: a `Promise`: the decision that holds, and the rules that
-could still change it. Invariants: whatever completes the known facts without meeting one of those rules is decided just so;
-nothing is read from a rule that the decision does not say. Never: a clock; a promise about an order that exists already.
+In: a policy, a way to decide, and what is known of a purchase. Out: a `Promise`: the decision that holds, what a law gives
+before it, and the rules and exemptions that could still change it. Invariants: whatever completes the known facts without
+meeting one of those is decided just so on every day; nothing is read from a rule that the decision does not say.
+Never: a clock; a promise about an order that exists already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 from portal.money import Money
-from portal.policy.conditions import Unknown, comparisons
+from portal.policy.conditions import ALWAYS, Unknown, comparisons
 from portal.policy.decision import REFUSE, Decision
+from portal.policy.engine import end_of_day
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
+from portal.policy.laws import Floor, last_day
 from portal.policy.loader import Policy, Rule
-from portal.policy.reasons import CHANGED_MIND, FAULTY
 from portal.policy.terms import RESOLUTIONS, Fee, ReturnShipping, Window
 
 Asks: TypeAlias = Callable[[Policy], Callable[[Facts], Decision]]
 """Gives the way in which a policy decides, laws included."""
-FAR = timedelta(days=400)
-"""How far ahead seasons are told."""
 UNKNOWN_ITEM = ItemFacts()
 ITEM_FACTS = ("item.category", "item.type", "item.tags")
 """What a kind of item is known by."""
@@ -35,13 +35,16 @@ ITEM_FACTS = ("item.category", "item.type", "item.tags")
 class Purchase:
     """What is known of a purchase: where it goes, in which currency, when, and as much of the item as a product page knows.
 
-    ``tags`` None means that they are not known, an empty tuple that there are none. The buyer is a consumer.
+    ``tags`` None means that they are not known, an empty tuple that there are none. The buyer is a consumer. ``since`` is the
+    first day of purchase that the policy binds, ``before`` the first one that another version binds; None: there is no such.
     """
 
     country: str
     currency: str
     placed_at: datetime
     item: ItemFacts = UNKNOWN_ITEM
+    since: date | None = None
+    before: date | None = None
 
     def facts(self, reason: str, resolution: str | None = None) -> Facts:
         """The facts as far as they are known."""
@@ -66,11 +69,32 @@ class Shipping:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """Days in which a law gives more than the policy alone: ``within`` is the law's window, ``last_on`` its last day for a parcel
+    that comes when the promise takes it to come, ``decision`` what holds in it."""
+
+    within: Window
+    last_on: date
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What it costs to send it back: ``stage`` says until when, None: to the end of the window."""
+
+    stage: Stage | None
+    shipping: Shipping
+    fee: Fee
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """What holds for one reason. ``decision`` is that for ``resolution``, the first one of refund, store credit and exchange
-    that is offered; ``shipping`` and ``fee`` are its costs, ``free_for`` the other offers that cost nothing to send back.
+    that is offered, on the last day; ``shipping`` and ``fee`` are its costs, ``free_for`` the other offers that cost nothing to
+    send back. ``stages`` come before it, each with what a law gives for its own days.
 
-    ``depends`` are the rules that may still change it, by facts that are not known.
+    ``depends`` are the rules that may still change it, by facts that are not known, ``exempt`` the rights of a law that it does
+    not give for some goods, where it is not known whether this is one of them.
     """
 
     reason: str
@@ -81,6 +105,8 @@ class Promise:
     resolutions: tuple[str, ...]
     free_for: tuple[str, ...]
     depends: tuple[Rule, ...]
+    stages: tuple[Stage, ...] = ()
+    exempt: tuple[Floor, ...] = ()
 
     @property
     def window(self) -> Window:
@@ -97,41 +123,112 @@ class Promise:
         """Whether a customer is promised the same, whichever rule says so."""
         return self.told() == other.told()
 
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        """What it costs from the first day to the last; more than one where a law makes it cheaper for its own days."""
+        found = [Cost(each, *_cost(each.decision, self.resolution)) for each in self.stages]
+        found.append(Cost(None, self.shipping, self.fee))
+        return (
+            *(here for here, then in pairwise(found) if (here.shipping, here.fee) != (then.shipping, then.fee)),
+            found[-1],
+        )
+
     def told(self) -> tuple[Any, ...]:
         """Everything that a customer is told, to be compared."""
-        answer, decided = self.decision.answer, self.decision
-        if answer == REFUSE:
-            return (answer,)
+        if self.decision.answer == REFUSE:
+            return (REFUSE,)
         return (
-            answer, self.window, self.shipping, self.fee, frozenset(self.resolutions), frozenset(self.free_for),
-            frozenset(self.methods), decided.value("evidence"), decided.value("credit_bonus"), decided.value("refund_when"),
-            decided.value("outbound_shipping"), decided.value("keep_item"),
+            self.resolution, frozenset(self.resolutions), frozenset(self.free_for), _said(self.decision),
+            tuple((each.within, _said(each.decision)) for each in self.stages),
         )  # fmt: skip
 
 
-def promise(policy: Policy, asks: Asks, purchase: Purchase, reason: str) -> Promise:
-    """What is promised to a customer with this reason."""
-    found = {resolution: _decide(policy, asks, purchase, reason, resolution) for resolution in RESOLUTIONS}
-    offered = tuple(name for name, (decision, _) in found.items() if name in decision.value("resolutions"))
-    order = [name for name in ("refund", "store_credit", "exchange") if name in offered] or ["refund"]
-    first = order[0]
-    decision, depends = found[first]
-    shipping = shipping_cost(decision, first)
-    free = tuple(name for name in order[1:] if shipping_cost(found[name][0], name).kind == "free")
-    fee: Fee = decision.value("restocking_fee") if first != "exchange" else Fee()
+def _said(decided: Decision) -> tuple[Any, ...]:
+    """What a customer reads of one decision, to be compared."""
+    named = ("window", "return_shipping", "restocking_fee", "evidence", "credit_bonus", "refund_when", "outbound_shipping",
+             "keep_item", "ship_by", "exchange_bonus", "donate")  # fmt: skip
+    lists = (frozenset(decided.value(name)) for name in ("resolutions", "ship_with"))
+    return (decided.answer, *(decided.value(name) for name in named), *lists)
+
+
+def promise(
+    policy: Policy,
+    asks: Asks,
+    purchase: Purchase,
+    reason: str,
+    *,
+    resolution: str | None = None,
+    assumed: Collection[str] = (),
+) -> Promise:
+    """What is promised to a customer with this reason.
+
+    ``resolution`` asks for this one in the place of the first one that is offered; of the rules named ``assumed`` those hold
+    whose facts are not known.
+    """
+    found = {each: _decide(policy, asks, purchase, reason, each, assumed) for each in RESOLUTIONS}
+    offered = tuple(name for name, each in found.items() if name in each.decision.value("resolutions"))
+    order: list[str] = [name for name in ("refund", "store_credit", "exchange") if name in offered] or ["refund"]
+    if resolution is not None:
+        order = [resolution, *(name for name in order if name != resolution)]
+    first = found[order[0]]
+    shipping, fee = _cost(first.decision, order[0])
+    free = tuple(name for name in order[1:] if shipping_cost(found[name].decision, name).kind == "free")
     return Promise(
-        reason, first, decision, shipping, fee, offered, () if shipping.kind == "free" else free, depends
+        reason, order[0], first.decision, shipping, fee, offered, () if shipping.kind == "free" else free, first.depends,
+        first.stages, first.exempt,
     )  # fmt: skip
 
 
+def _cost(decision: Decision, resolution: str) -> tuple[Shipping, Fee]:
+    fee: Fee = decision.value("restocking_fee") if resolution != "exchange" else Fee()
+    return shipping_cost(decision, resolution), Fee() if fee.amount is not None and not fee.amount.minor else fee
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    decision: Decision
+    stages: tuple[Stage, ...]
+    depends: tuple[Rule, ...]
+    exempt: tuple[Floor, ...]
+
+
 def _decide(
-    policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str
-) -> tuple[Decision, tuple[Rule, ...]]:
-    decide, asked, depends = _asked(policy, asks, purchase, reason, resolution)
-    found = decide(asked)
-    # What a law gives for its own days alone is no promise for the whole time: the last day tells what always holds.
-    last = found.return_by if found.accepted else None
-    return found if last is None else decide(replace(asked, at=last)), depends
+    policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str, assumed: Collection[str]
+) -> _Found:
+    decide, asked, depends = _asked(policy, asks, purchase, reason, resolution, assumed)
+    arrival = decide(asked)
+    last, last_on = arrival.return_by, arrival.return_by_on
+    if arrival.answer == REFUSE or last is None or last_on is None:
+        return _Found(arrival, (), depends, _exempt(policy, purchase.facts(reason, resolution), (arrival,)))
+    # What a law gives for its own days alone ends with them, so each of these ends is a day to ask for.
+    ends = {day: within for day, within in sorted(_legal_ends(policy, asked), key=lambda end: end[0]) if day < last_on}
+    stages = [
+        Stage(within, day, decide(replace(asked, at=end_of_day(day, policy.zone)))) for day, within in ends.items()
+    ]
+    final = decide(replace(asked, at=last))
+    decided = [*(each.decision for each in stages), final]
+    kept = tuple(stage for stage, then in zip(stages, decided[1:], strict=True) if _said(stage.decision) != _said(then))
+    return _Found(final, kept, depends, _exempt(policy, purchase.facts(reason, resolution), decided))
+
+
+def _legal_ends(policy: Policy, asked: Facts) -> Iterator[tuple[date, Window]]:
+    for law in policy.floors:
+        for floor in law.floors if law.holds(asked) is True else ():
+            within: Window = floor.grants["window"]
+            day = last_day(within, asked, policy.zone) if floor.holds(asked) is True else None
+            if day is not None:
+                yield day, within
+
+
+def _exempt(policy: Policy, known: Facts, decided: Collection[Decision]) -> tuple[Floor, ...]:
+    """The floors that set something here and that their law may not give for this item, by what is not known of it."""
+    setters = {term.set_by for each in decided for term in each.terms.values()}
+    return tuple(
+        floor
+        for law in policy.floors
+        for floor in law.floors
+        if floor.label in setters and floor.exempt is not None and isinstance(floor.exempt(known), Unknown)
+    )
 
 
 def on_arrival(policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str = "refund") -> Decision:
@@ -141,7 +238,7 @@ def on_arrival(policy: Policy, asks: Asks, purchase: Purchase, reason: str, reso
 
 
 def _asked(
-    policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str
+    policy: Policy, asks: Asks, purchase: Purchase, reason: str, resolution: str, assumed: Collection[str] = ()
 ) -> tuple[Callable[[Facts], Decision], Facts, tuple[Rule, ...]]:
     """The way to decide by the rules that hold for certain, the facts for it, and the rules that could still change it."""
     known = purchase.facts(reason, resolution)
@@ -153,20 +250,51 @@ def _asked(
         if holds is True:
             held.append(rule)
             decided |= rule.sets.keys()
+        elif isinstance(holds, Unknown) and is_foreign(rule, holds, purchase.currency):
+            held.append(rule)
+        elif isinstance(holds, Unknown) and rule.name in assumed:
+            held.append(replace(rule, when=ALWAYS, holds=_always))
+            decided |= rule.sets.keys()
         elif isinstance(holds, Unknown) and not rule.sets.keys() <= decided:
             depends.append(rule)
     # The rules that hold are asked again with a parcel that came at once and a question on the same day: whatever is left
-    # unknown is asked by none of them.
+    # unknown is asked by none of them. A law is asked of goods for which it makes no exemption, unless a tag says otherwise.
     placed = purchase.placed_at
     came = purchase.item.delivered_at or placed
+    # Amounts are in the currency of the order, and none of these rules compares them in it.
+    worth = Money(0, purchase.currency)
+    item = replace(purchase.item, shipped_at=placed, delivered_at=came, tags=purchase.item.tags or ())
     asked = replace(
         known,
-        order=replace(known.order, last_delivered_at=came),
-        item=replace(purchase.item, shipped_at=placed, delivered_at=came),
+        order=replace(known.order, last_delivered_at=came, total=worth),
+        customer=replace(known.customer, refunded_90_days=worth, credit_received=worth),
+        item=replace(item, price=item.price or worth, paid=item.paid or worth),
+        line_value=worth,
+        return_value=worth,
         evidence=0,
         at=placed,
     )
     return asks(replace(policy, rules=tuple(held))), asked, tuple(depends)
+
+
+def is_foreign(rule: Rule, why: Unknown, currency: str) -> bool:
+    """Whether all that keeps a rule from being evaluated are amounts that it counts in other currencies than this one: no order
+    in it can ever be told by the rule, so a person decides each."""
+    counted = {
+        miss.fact: {
+            amount.currency
+            for test in comparisons(rule.when)
+            if test.fact == miss.fact
+            for amount in (test.value if isinstance(test.value, tuple) else (test.value,))
+            if isinstance(amount, Money)
+        }
+        for miss in why.misses
+    }
+    return all(found and currency not in found for found in counted.values())
+
+
+def _always(_facts: Facts) -> bool:
+    return True
 
 
 def shipping_cost(decision: Decision, resolution: str) -> Shipping:
@@ -234,6 +362,19 @@ def kinds(policy: Policy) -> tuple[Kind, ...]:
     return tuple(Kind(fact, value) for fact in ITEM_FACTS for value in _values(policy, fact))
 
 
+def exempt_kinds(policy: Policy) -> tuple[Kind, ...]:
+    """Every kind of item to which a law under the policy does not extend one of its rights."""
+    found = [
+        Kind(test.fact, value)
+        for law in policy.floors
+        for floor in law.floors
+        for test in (comparisons(floor.unless) if floor.unless is not None else ())
+        if test.fact in ITEM_FACTS
+        for value in (test.value if isinstance(test.value, tuple) else (test.value,))
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 def ordinary(item: ItemFacts = UNKNOWN_ITEM) -> ItemFacts:
     """An item that is of none of the named kinds, as far as ``item`` does not say so: no tag, no category, no type."""
     return replace(
@@ -242,101 +383,3 @@ def ordinary(item: ItemFacts = UNKNOWN_ITEM) -> ItemFacts:
         category="" if item.category is None else item.category,
         type="" if item.type is None else item.type,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Season:
-    """Days of purchase, both inclusive, on which something else is promised: ``promise`` for a change of mind, ``faulty`` for a
-    fault. Either may be that of all other days."""
-
-    first: date
-    last: date
-    promise: Promise
-    faulty: Promise
-
-    def told(self) -> tuple[Any, ...]:
-        """What is promised in it, to be compared."""
-        return self.promise.told(), self.faulty.told()
-
-
-def seasons(policy: Policy, asks: Asks, purchase: Purchase) -> tuple[Promise, Promise, tuple[Season, ...]]:
-    """What is promised outside of seasons, for a change of mind and for a fault, and the seasons from the purchase on in which
-    something else is.
-
-    Outside means: for purchases after the last day that a rule names. Days are those of the policy's calendar.
-    """
-    today = purchase.placed_at.astimezone(policy.zone).date()
-    edges: set[date] = set()
-    for rule in policy.rules:
-        for test in comparisons(rule.when):
-            if test.fact != "order.placed":
-                continue
-            first, last = test.value if isinstance(test.value, tuple) else (test.value, test.value)
-            edges |= set() if test.op == "to" else {first}
-            edges |= set() if test.op == "from" else {last + timedelta(days=1)}
-    edges |= {
-        value.until + timedelta(days=1)
-        for sets in (policy.otherwise, *(rule.sets for rule in policy.rules))
-        if isinstance(value := sets.get("window"), Window) and value.until is not None
-    }
-    # The season of today began at the last edge; nothing changes between that day and today.
-    began = max((edge for edge in edges if edge <= today), default=today)
-    ahead = [began, *sorted(edge for edge in edges if edge > today)]
-
-    def on(day: date) -> tuple[Promise, Promise]:
-        bought = replace(purchase, placed_at=_noon(day, policy))
-        return promise(policy, asks, bought, CHANGED_MIND), promise(policy, asks, bought, FAULTY)
-
-    usual, faulty = on(ahead[-1])
-    found: list[Season] = []
-    for first, following in pairwise(ahead):
-        here = Season(first, following - timedelta(days=1), *on(first))
-        if here.told() == (usual.told(), faulty.told()):
-            continue
-        if found and found[-1].last == first - timedelta(days=1) and found[-1].told() == here.told():
-            found[-1] = replace(found[-1], last=here.last)
-        elif first <= today + FAR:
-            found.append(here)
-    return usual, faulty, tuple(found)
-
-
-def _noon(day: date, policy: Policy) -> datetime:
-    return datetime(day.year, day.month, day.day, 12, tzinfo=policy.zone)
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Everything that is promised for purchases of one kind to some countries, the same for all of them."""
-
-    countries: tuple[str, ...]
-    currency: str
-    usual: Promise
-    faulty: Promise
-    seasons: tuple[Season, ...]
-
-    def told(self) -> tuple[Any, ...]:
-        """Everything that a customer is told, to be compared."""
-        return (
-            self.usual.told(), self.faulty.told(), tuple((each.first, each.last, each.told()) for each in self.seasons)
-        )  # fmt: skip
-
-
-def offer(policy: Policy, asks: Asks, purchase: Purchase) -> Offer:
-    """What is promised for a purchase, for a change of mind and for a fault."""
-    usual, faulty, found = seasons(policy, asks, purchase)
-    return Offer((purchase.country,), purchase.currency, usual, faulty, found)
-
-
-def offers(policy: Policy, asks: Asks, purchase: Purchase, sold_to: Sequence[str]) -> tuple[Offer, ...]:
-    """One offer for all countries to which the same is promised, in the order of the countries."""
-    grouped: dict[tuple[Any, ...], Offer] = {}
-    akin: dict[Any, list[str]] = {}
-    for country in sold_to:
-        akin.setdefault(kin(policy, country), []).append(country)
-    for group in akin.values():
-        found = offer(policy, asks, replace(purchase, country=group[0]))
-        known = grouped.get(found.told())
-        grouped[found.told()] = replace(found, countries=(*(known.countries if known is not None else ()), *group))
-    order = {country: place for place, country in enumerate(sold_to)}
-    told = [replace(each, countries=tuple(sorted(each.countries, key=order.__getitem__))) for each in grouped.values()]
-    return tuple(sorted(told, key=lambda each: order[each.countries[0]]))

@@ -2,7 +2,7 @@
 
 In: offers (see `promise`). Out: JSON values. Invariants: only what the decision says for the listed countries; what the
 vocabulary can't say exactly (a person decides; days that don't count from delivery) becomes a link to the page instead of a
-wrong number.
+wrong number, and a cost that a law lifts for its own days stands beside the vocabulary, for these days and for those after them.
 Never: a float; amounts are decimal texts, as Google's own examples have them.
 
 Google's requirements: developers.google.com/search/docs/appearance/structured-data/return-policy. Vocabulary:
@@ -12,12 +12,14 @@ schema.org/MerchantReturnPolicy, schema.org/MerchantReturnPolicySeasonalOverride
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from portal.money import Money
+from portal.policy.customer_words import window
 from portal.policy.decision import ACCEPT, REFUSE
-from portal.policy.promise import Offer, Promise, Season, Shipping
-from portal.policy.terms import Fee
+from portal.policy.explain import ENGLISH
+from portal.policy.offers import Offer, Season
+from portal.policy.promise import Promise, Shipping
 
 SCHEMA = "https://schema.org/"
 MAX_COUNTRIES = 50
@@ -59,9 +61,26 @@ def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: st
                 policy |= _variant("itemDefect", found.faulty)
             if seasons:
                 policy["returnPolicySeasonalOverride"] = seasons
-            if more := [*_defects(found), *_defects_in_season(found, link), *_by_currency(found, foreign)]:
+            if more := [
+                *_lifted(found),
+                *_defects(found),
+                *_defects_in_season(found, link),
+                *_by_currency(found, foreign),
+            ]:
                 policy["additionalProperty"] = more
         yield policy
+
+
+def _lifted(found: Offer) -> Iterator[dict[str, Any]]:
+    """Costs that are not the same on every day: the vocabulary has one of each, for all days."""
+    if found.usual.decision.answer == ACCEPT:
+        for name, value in {**_course("return", found.usual), **_restocking(found.usual)}.items():
+            if " " in name:
+                yield _property(name, value)
+    if found.faulty.decision.answer == ACCEPT:
+        for name, value in _course("itemDefectReturn", found.faulty).items():
+            if " " in name:
+                yield _property(name, value)
 
 
 def _defects(found: Offer) -> Iterator[dict[str, Any]]:
@@ -84,7 +103,7 @@ def _defects_in_season(found: Offer, link: str) -> Iterator[dict[str, Any]]:
         if {(_window(season.promise) or {}).get(days), (_window(found.faulty) or {}).get(days, usual)} != {here}:
             yield _property(f"itemDefectMerchantReturnDays {when}", here)
         before, after = (
-            _variant("itemDefect", each) if each.decision.answer == ACCEPT else {}
+            _variant("itemDefect", each) | _course("itemDefectReturn", each) if each.decision.answer == ACCEPT else {}
             for each in (found.faulty, season.faulty)
         )
         for name in {**before, **after} if after else {}:
@@ -96,15 +115,14 @@ def _by_currency(found: Offer, foreign: Sequence[Offer]) -> Iterator[dict[str, A
     """What orders in another currency pay otherwise: a policy has one amount, and countries but no currencies to apply to."""
     if found.usual.decision.answer != ACCEPT:
         return
-    own = _terms(found.usual)
     for other in foreign:
         if other.usual.decision.answer != ACCEPT or not set(found.countries) <= set(other.countries):
             continue
-        here = _terms(other.usual)
-        for name, amount in (("returnFees", "returnShippingFeesAmount"), ("restockingFee", "")):
-            was, now = (terms.get(amount, terms.get(name, 0)) for terms in (own, here))
-            if now != was and (now or name in own):
-                yield _property(f"{name} of orders in {other.currency}", now)
+        for told in (_way_back, _restocking):
+            own, here = told(found.usual), told(other.usual)
+            if own != here:
+                for name, now in here.items():
+                    yield _property(f"{name} of orders in {other.currency}", now)
 
 
 def _property(name: str, value: Any) -> dict[str, Any]:
@@ -133,19 +151,59 @@ def _terms(told: Promise) -> dict[str, Any]:
     methods = dict.fromkeys(_METHODS[each] for each in told.methods)
     if methods:
         found["returnMethod"] = [SCHEMA + each for each in methods]
-    found |= _fees("return", told.shipping)
-    if told.fee != Fee():
-        found["restockingFee"] = _amount(told.fee.amount) if told.fee.amount is not None else _percent(told.fee.bp)
+    found |= _sayable(_course("return", told), _restocking(told))
+    if not found.get("restockingFee", True):
+        del found["restockingFee"]
     if label := _label(told):
         found["returnLabelSource"] = label
     return found
 
 
 def _variant(prefix: str, told: Promise) -> dict[str, Any]:
-    found = _fees(prefix + "Return", told.shipping)
+    found = _sayable(_course(prefix + "Return", told))
     if label := _label(told):
         found[prefix + "ReturnLabelSource"] = label
     return found
+
+
+def _sayable(*courses: dict[str, Any]) -> dict[str, Any]:
+    """What holds on every day, and so can be said by a property of the vocabulary."""
+    return {name: value for course in courses for name, value in course.items() if " " not in name}
+
+
+def _course(prefix: str, told: Promise) -> dict[str, Any]:
+    """What the way back costs; where a law lifts that for its own days, under names that say for which days."""
+    costs = _apart(told, [_fees(prefix, each.shipping) for each in told.costs])
+    return {f"{name}{days}": value for days, fees in costs for name, value in fees.items()}
+
+
+def _way_back(told: Promise) -> dict[str, Any]:
+    """The same as one value each: the amount where there is one."""
+    found = _course("return", told)
+    amounts = {name for name in found if name.startswith("returnShippingFeesAmount")}
+    for name in amounts:
+        found[name.replace("returnShippingFeesAmount", "returnFees")] = found.pop(name)
+    return found
+
+
+def _restocking(told: Promise) -> dict[str, Any]:
+    """The fee for restocking, 0 where there is none, in the same way."""
+    fees = (each.fee for each in told.costs)
+    values = [_amount(fee.amount) if fee.amount is not None else _percent(fee.bp) for fee in fees]
+    return {f"restockingFee{days}": value for days, value in _apart(told, values)}
+
+
+_Value = TypeVar("_Value")
+
+
+def _apart(told: Promise, values: list[_Value]) -> list[tuple[str, _Value]]:
+    """Values of the costs with the days that each holds for; one value with no days where all are the same."""
+    if all(value == values[0] for value in values):
+        return [("", values[0])]
+    days = [
+        " after that" if each.stage is None else f" for {window(each.stage.within, ENGLISH)}" for each in told.costs
+    ]
+    return list(zip(days, values, strict=True))
 
 
 def _fees(prefix: str, shipping: Shipping) -> dict[str, Any]:
@@ -186,10 +244,15 @@ def _season(season: Season, usual: Promise) -> dict[str, Any] | None:
         return found
     before = _terms(usual) if usual.decision.answer == ACCEPT else {}
     after = _terms(season.promise)
-    if "returnFees" in before and "returnFees" not in after:
-        return None
-    if "restockingFee" in before:
-        after.setdefault("restockingFee", 0)
+    fees = [_restocking(each) if each.decision.answer == ACCEPT else {} for each in (usual, season.promise)]
+    ways = [_course("return", each) if each.decision.answer == ACCEPT else {} for each in (usual, season.promise)]
+    for was, now, name in ((*fees, "restockingFee"), (*ways, "returnFees")):
+        if was != now and was and name not in now:
+            # A season of the vocabulary has no place for days of its own, so the usual words would be read for it.
+            return None
+    if fees[0] != fees[1] and (fees[1].get("restockingFee") or fees[0]):
+        after |= _sayable(fees[1])
+        before.pop("restockingFee", None)
     for group in (("refundType",), ("returnMethod",), ("returnFees", "returnShippingFeesAmount"), ("restockingFee",)):
         if any(before.get(key) != after.get(key) for key in group):
             found |= {key: after[key] for key in group if key in after}

@@ -93,7 +93,7 @@ def _right(floor: Floor, wording: Wording) -> Right:
     text = _("%(case)s: %(days)s.") % said
     if gains:
         text = _("%(case)s: %(days)s, with %(gains)s.") % {**said, "gains": listed_words(gains, wording, last="and")}
-    return Right(floor.name, text, _exempt(floor.unless, wording), floor.cite)
+    return Right(floor.name, text, exempt_words(floor, wording), floor.cite)
 
 
 def _case(when: Condition, wording: Wording) -> str:
@@ -112,12 +112,14 @@ def goods_words(tag: str, wording: Wording) -> str:
     return wording.gettext(_EXEMPT[tag]) if tag in _EXEMPT else tag.replace("-", " ").replace("_", " ").strip()
 
 
-def _exempt(unless: Condition | None, wording: Wording) -> str:
-    if unless is None:
+def exempt_words(floor: Floor, wording: Wording) -> str:
+    """The goods to which a right of a law does not extend: "Not for goods made to order or newspapers and magazines."; nothing
+    where it extends to all."""
+    if floor.unless is None:
         return ""
     goods = [
         goods_words(str(value), wording)
-        for test in comparisons(unless)
+        for test in comparisons(floor.unless)
         for value in (test.value if isinstance(test.value, tuple) else (test.value,))
     ]
     return wording.gettext("Not for %(goods)s.") % {"goods": listed_words(goods, wording)}

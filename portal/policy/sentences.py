@@ -23,21 +23,26 @@ from portal.policy.term_words import term_words, window_clause
 __all__ = ["Piece", "Pieces", "plain", "term_words"]  # what a caller of the sentences needs of its neighbours
 
 
-def condition_words(condition: c.Condition, wording: Wording = ENGLISH) -> Pieces:
+Facts = Mapping[str, p.FactWords]
+"""How facts are spoken of: `phrases.FACT_WORDS` to staff."""
+
+
+def condition_words(condition: c.Condition, wording: Wording = ENGLISH, facts: Facts = p.FACT_WORDS) -> Pieces:
     """A condition as a clause: "the item cost more than £75.00 and the reason is faulty". Empty for one that always holds."""
-    return _clause(condition, wording, 0)
+    return _clause(condition, wording, 0, facts)
 
 
-def _clause(condition: c.Condition, wording: Wording, depth: int) -> Pieces:
+def _clause(condition: c.Condition, wording: Wording, depth: int, facts: Facts = p.FACT_WORDS) -> Pieces:
     match condition:
         case c.Comparison():
-            return _test_words(condition, wording)
+            return _test_words(condition, wording, facts)
         case c.Not(part):
-            return fill(wording.gettext("it is not so that %(condition)s"), condition=_clause(part, wording, depth + 1))
+            inner = _clause(part, wording, depth + 1, facts)
+            return fill(wording.gettext("it is not so that %(condition)s"), condition=inner)
         case c.All():
-            return listed([_clause(part, wording, depth + 1) for part in _flat(condition)], wording)
+            return listed([_clause(part, wording, depth + 1, facts) for part in _flat(condition)], wording)
         case c.Any_(parts):
-            told = [_clause(part, wording, depth + 1) for part in parts]
+            told = [_clause(part, wording, depth + 1, facts) for part in parts]
             last = "comma or" if any(isinstance(part, c.All) and len(_flat(part)) > 1 for part in parts) else "or"
             clause = fill(wording.gettext("either %(conditions)s"), conditions=listed(told, wording, last=last))
             # Brackets where "or" and "and" would otherwise run into each other.
@@ -71,8 +76,8 @@ def fact_label(name: str, wording: Wording = ENGLISH) -> str:
     return name
 
 
-def _lead(name: str, op: str, wording: Wording) -> str:
-    known = p.FACT_WORDS.get(name)
+def _lead(name: str, op: str, wording: Wording, facts: Facts) -> str:
+    known = facts.get(name)
     if known is not None:
         return wording.gettext(known.many if op == "has_all" and known.many else known.lead)
     if name.startswith(c.ANSWER_PREFIX):
@@ -80,11 +85,11 @@ def _lead(name: str, op: str, wording: Wording) -> str:
     return wording.gettext(p.OTHER_LEAD) % {"fact": name}
 
 
-def _test_words(test: c.Comparison, wording: Wording) -> Pieces:
+def _test_words(test: c.Comparison, wording: Wording, facts: Facts) -> Pieces:
     _ = wording.gettext
     spec = c.find_fact(test.fact)
-    lead = _lead(test.fact, test.op, wording)
-    known = p.FACT_WORDS.get(test.fact)
+    lead = _lead(test.fact, test.op, wording, facts)
+    known = facts.get(test.fact)
     if isinstance(test.value, bool):
         yes, no = (known.yes, known.no) if known is not None and known.yes else ("true", "false")
         return fill(_(p.OPERATOR_WORDS["is"][1]), lead=lead, value=_(yes if test.value else no))

@@ -7,17 +7,18 @@ not in force yet.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
 from portal.policy.explain import Wording
 from portal.policy.loader import Policy
+from portal.policy.offers import Offer, offer, offers
 from portal.policy.page import PolicyPage, policy_page
 from portal.policy.plain import Point, policy_points
-from portal.policy.promise import Offer, Purchase, countries, currencies, offer, offers, ordinary
+from portal.policy.promise import Purchase, countries, currencies, ordinary
 from portal.policy.rights import LawTold, laws_told
-from portal.policybook.service import asking, load_book
+from portal.policybook.service import Book, asking, load_book
 from portal.shop import Shop
 
 
@@ -69,12 +70,30 @@ def find_promises(session: Session, shop: Shop, at: datetime) -> Promises | None
     if not book.versions:
         return None
     number, policy = book.current(at)
-    return promises_of(policy, shop, at, number=number)
+    since, before = _days_of(book, number, policy, at)
+    return promises_of(policy, shop, at, number=number, since=since, before=before)
 
 
-def promises_of(policy: Policy, shop: Shop, at: datetime, *, number: int = 0) -> Promises:
-    """What this policy would promise in this shop; ``number`` 0 is that of a draft."""
-    own = Purchase(shop.country, shop.currency, at, ordinary())
+def _days_of(book: Book, number: int, policy: Policy, at: datetime) -> tuple[date | None, date | None]:
+    """The days of purchase that this version binds for certain: the first one, and the first one of the next version. Orders
+    older than every version are bound by the first one, which therefore begins on no day."""
+    ordered = sorted(book.versions, key=lambda each: (each.effective_at, each.number))
+    place = next(index for index, each in enumerate(ordered) if each.number == number)
+    since = before = None
+    if place:
+        starts = ordered[place].effective_at.astimezone(policy.zone)
+        since = starts.date() if starts.time() == time() else starts.date() + timedelta(days=1)
+    if place + 1 < len(ordered):
+        ends = ordered[place + 1].effective_at.astimezone(policy.zone).date()
+        before = max(ends, at.astimezone(policy.zone).date() + timedelta(days=1))
+    return since, before
+
+
+def promises_of(
+    policy: Policy, shop: Shop, at: datetime, *, number: int = 0, since: date | None = None, before: date | None = None
+) -> Promises:
+    """What this policy would promise in this shop; ``number`` 0 is that of a draft. ``since`` and ``before``: see `Purchase`."""
+    own = Purchase(shop.country, shop.currency, at, ordinary(), since, before)
     sold_to = tuple(dict.fromkeys((*shop.sold_to, *countries(policy))))
     known = tuple(dict.fromkeys((shop.currency, *currencies(policy))))
     return Promises(number, policy, own, sold_to, known)

@@ -1,14 +1,15 @@
 """Can this be returned, until when, at what cost: the question of a product page, before anything is bought.
 
 In: what the page knows of the item, as texts. Out: a `Purchase`, and the answer as JSON values and sentences.
-Invariants: every word is made from `Promises`; what is not known is not guessed but listed under ``depends``.
-Never: anything about an order, a customer, or a thing that only the shop knows.
+Invariants: every word is made from `Promises`; what is not known is not guessed but listed under ``depends``; a cost that a law
+lifts for its own days is told for these days and for those after them.
+Never: anything about an order, a customer, or a thing that only the shop knows, such as the name of a rule.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -20,13 +21,16 @@ from limits.strategies import FixedWindowRateLimiter
 from portal.errors import Invalid, TooManyTries
 from portal.limiter import limit
 from portal.money import Money, is_currency
+from portal.policy.customer_conditions import customer_condition
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.explain import Wording, cause_message
 from portal.policy.facts import ItemFacts
+from portal.policy.loader import Policy
 from portal.policy.plain import points_of
-from portal.policy.promise import Promise, Purchase, promise
+from portal.policy.promise import Cost, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
-from portal.policy.terms import Fee, percent
+from portal.policy.rights import exempt_words
+from portal.policy.terms import Fee, Window, percent
 from portal.policybook.promises import Promises
 from portal.policybook.service import asking
 
@@ -123,8 +127,8 @@ def answer(found: Promises, purchase: Purchase, wording: Wording, *, refund_days
     return {
         "answer": _answer(usual, faulty),
         "points": [{"title": point.title, "text": point.text} for point in points],
-        "ordinary": _told(usual, purchase, wording),
-        "faulty": _told(faulty, purchase, wording),
+        "ordinary": _told(usual, purchase, found.policy, wording),
+        "faulty": _told(faulty, purchase, found.policy, wording),
         "policy": {"version": found.number, "hash": found.policy.content_hash, "url": url},
     }
 
@@ -137,34 +141,63 @@ def _answer(usual: Promise, faulty: Promise) -> str:
     return "no" if faulty.decision.answer == REFUSE else "only_if_faulty"
 
 
-def _told(told: Promise, purchase: Purchase, wording: Wording) -> dict[str, Any]:
+def _told(told: Promise, purchase: Purchase, policy: Policy, wording: Wording) -> dict[str, Any]:
     decision, window = told.decision, told.window
     out: dict[str, Any] = {
         "answer": decision.answer,
-        "causes": [
-            {"code": cause.code, "rule": cause.rule, "message": cause_message(cause, wording)} for cause in decision.causes
-        ],
-        "depends": [{"rule": rule.name, "message": rule.say or ""} for rule in told.depends],
-    }  # fmt: skip
+        "causes": [{"code": cause.code, "message": cause_message(cause, wording)} for cause in decision.causes],
+        "depends": [{"message": each} for each in _depends(told, purchase, policy, wording)],
+    }
     if decision.answer == REFUSE:
         return out
-    known = window.until is not None or (window.start == "delivered" and purchase.item.delivered_at is not None)
-    known = known or window.start == "placed"
-    shipping = told.shipping
+    costs = [_cost(each, told, purchase) for each in told.costs]
     return out | {
         "days": window.days,
-        "from": None if window.until is not None else window.start,
-        "until": decision.return_by_on.isoformat() if known and decision.return_by_on is not None else None,
-        "cost": {
-            "shipping": shipping.kind,
-            "amount": shipping.amount.to_json() if shipping.amount is not None else None,
-            "share": percent(shipping.share_bp) if shipping.share_bp is not None else None,
-            "restocking_fee": _fee(told.fee),
-            "free_for": list(told.free_for),
-        },
+        "from": _start(window),
+        "until": _day(window, decision.return_by_on, purchase),
+        "cost": costs[0],
+        "later": costs[1:],
         "resolutions": list(told.resolutions),
         "ship_with": list(told.methods),
     }
+
+
+def _depends(told: Promise, purchase: Purchase, policy: Policy, wording: Wording) -> Iterator[str]:
+    """A sentence for each rule that may still change the answer, and for each right that a law may not give for this item."""
+    known = purchase.facts(told.reason, told.resolution)
+    for rule in told.depends:
+        condition = customer_condition(policy, rule.when, known, wording)
+        said = wording.gettext("If %(condition)s: %(sentence)s")
+        other = wording.gettext("Something else may hold if %(condition)s.")
+        yield (said if rule.say else other) % {"condition": condition, "sentence": rule.say}
+    for floor in told.exempt:
+        yield f"{floor.name}: {exempt_words(floor, wording)}"
+
+
+def _cost(cost: Cost, told: Promise, purchase: Purchase) -> dict[str, Any]:
+    """What it costs for some days: ``for_days`` from ``for_from``, to ``until``; all of them None for what holds to the end."""
+    within, shipping = None if cost.stage is None else cost.stage.within, cost.shipping
+    return {
+        "for_days": None if within is None else within.days,
+        "for_from": None if within is None else _start(within),
+        "until": None if cost.stage is None else _day(cost.stage.within, cost.stage.last_on, purchase),
+        "shipping": shipping.kind,
+        "amount": shipping.amount.to_json() if shipping.amount is not None else None,
+        "share": percent(shipping.share_bp) if shipping.share_bp is not None else None,
+        "restocking_fee": _fee(cost.fee),
+        "free_for": list(told.free_for) if shipping.kind != "free" else [],
+    }
+
+
+def _start(window: Window) -> str | None:
+    return None if window.until is not None else window.start
+
+
+def _day(window: Window, last: date | None, purchase: Purchase) -> str | None:
+    """The last day of a window, where it can be known: a parcel that comes on the expected day is taken for the last one."""
+    known = window.until is not None or window.start == "placed"
+    known = known or (window.start in ("delivered", "last_delivered") and purchase.item.delivered_at is not None)
+    return last.isoformat() if known and last is not None else None
 
 
 def _fee(fee: Fee) -> Any:

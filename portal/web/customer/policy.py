@@ -62,7 +62,7 @@ class Shown:
     """The structured data, as they stand in the page."""
 
 
-_shown: dict[tuple[str, str, int], Shown] = {}
+_shown: dict[tuple[object, ...], Shown] = {}
 
 
 @pages.get("/policy")
@@ -73,7 +73,8 @@ def policy() -> tuple[str, int]:
         found = find_promises(session, ports().shop, now)
     if found is None:
         return page("policy", shown=None, data=None)
-    key = (found.policy.content_hash, speech().locale, int(now.timestamp()) // 60)
+    days = found.purchase.since, found.purchase.before
+    key = (found.policy.content_hash, days, speech().locale, int(now.timestamp()) // 60)
     shown = _shown.get(key)
     if shown is None:
         shown = _show(found)

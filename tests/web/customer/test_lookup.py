@@ -265,7 +265,7 @@ def test_the_policy_in_four_lines_is_that_of_the_shop(desk: Desk, customer: Make
     assert "A refund takes £3.50 off for the return label. Faulty items are always free." in text
     whole = text_of(customer().get("/policy"))
     assert "Socks and underwear can’t be returned, for hygiene reasons." in whole
-    assert "£3.50, taken off your refund" in whole
+    assert "£3.50, taken off what you get back" in whole
 
 
 def test_nothing_that_is_typed_breaks_the_look_up_or_gets_into_the_page_as_code(desk: Desk, customer: Make) -> None:

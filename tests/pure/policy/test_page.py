@@ -1,0 +1,146 @@
+"""The policy's page says to whoever reads it what is decided: in every market, season and kind, on every day, for all reasons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.money import Money
+from portal.policy.customer_conditions import customer_condition
+from portal.policy.customer_words import phrase
+from portal.policy.decision import REFUSE
+from portal.policy.engine import decide, end_of_day
+from portal.policy.explain import ENGLISH
+from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
+from portal.policy.loader import Policy, load_policy
+from portal.policy.page import policy_page
+from portal.policy.promise import UNKNOWN_ITEM, Purchase, ordinary, promise
+from portal.policy.reasons import CHANGED_MIND, FAULTY, REASONS
+from portal.policy.term_rows import SHOWN, value_of
+from tests.pure.policy.reader import agrees, read, titles_of
+from tests.pure.policy.test_promise import EXAMPLES, NOW, PHASES, RULES, SOLD_TO, asks, text_of
+
+MORE = """
+- {rule: gadget_v2, when: {item.category: gadgets}, set: {restocking_fee: 15%}}
+- {rule: opened_r7, when: {answer.opened: "yes"}, set: {restocking_fee: 20%}}
+- {rule: both-1, when: {item.category: shoes, item.tags: {has: heavy}}, set: {ship_by: 3 days}}
+- {rule: small-1, when: {reason: too-small}, set: {return_shipping: {paid_by: merchant}, ship_by: 30 days}}
+- {rule: credit-1, when: {resolution: store_credit}, set: {window: {days: 80}, credit_bonus: 20%}}
+- {rule: xmas-shoes, when: {item.category: shoes, order.placed: {from: 2026-11-01, to: 2026-12-24}}, set: {evidence: photo}}
+- {rule: hyg, when: {item.tags: {has: hygiene}}, set: {returnable: false}, say: Not once it is open.}
+- {rule: shoe-faults, when: {item.category: shoes, reason: faulty}, set: {window: {days: 200}, evidence: photo}}
+- {rule: fees-1, when: {order.country: DE}, set: {restocking_fee: 9%, outbound_shipping: never}}
+- {rule: credit-only, when: {item.type: card}, set: {resolutions: [store_credit]}}
+""".strip().splitlines()
+LAWS = "laws: [eu-consumer, uk-consumer]\n"
+
+policies = st.builds(
+    lambda laws, rules, days, returnable: load_policy(
+        text_of(rules, days, returnable).replace("rules:", f"{LAWS if laws else ''}rules:", 1)
+    ),
+    st.booleans(),
+    st.lists(st.sampled_from([*RULES, *MORE]), unique=True, max_size=8),
+    st.sampled_from([10, 14, 30]),
+    st.sampled_from(["true", "true", "true", "false"]),
+)
+ITEMS = (
+    ItemFacts(category="shoes"), ItemFacts(category="food"), ItemFacts(category="gadgets"), ItemFacts(type="card"),
+    ItemFacts(type="sample"), ItemFacts(tags=("heavy",)), ItemFacts(tags=("final-sale",)), ItemFacts(tags=("hygiene",)),
+)  # fmt: skip
+questions = st.one_of(
+    st.tuples(st.sampled_from(ITEMS), st.sampled_from([CHANGED_MIND, FAULTY]), st.none(), st.just(False)),
+    st.tuples(st.just(UNKNOWN_ITEM), st.sampled_from(list(REASONS)), st.none(), st.booleans()),
+    st.tuples(
+        st.just(UNKNOWN_ITEM),
+        st.just(CHANGED_MIND),
+        st.sampled_from(["refund", "exchange", "store_credit"]),
+        st.just(False),
+    ),
+)
+
+
+def bought(country: str, currency: str, placed_on: date, item: ItemFacts, policy: Policy, **more: Any) -> Facts:
+    """The facts of an order with one line; the parcel came four days later."""
+    placed_at = datetime(placed_on.year, placed_on.month, placed_on.day, 12, tzinfo=policy.zone)
+    delivered_at, price = placed_at + timedelta(days=4), more.pop("price")
+    return Facts(
+        order=OrderFacts(
+            number="1", placed_at=placed_at, country=country, region="", channel="web", currency=currency, total=price, tags=(),
+            discount_codes=(), discount_percent_bp=0, payment_method="card", returns_so_far=0, is_gift=False, is_business=False,
+            fulfilment="fulfilled", last_delivered_at=delivered_at,
+        ),
+        customer=CustomerFacts(orders=more.pop("orders"), tags=()),
+        item=replace(
+            ordinary(item), sku="B-2", product="", vendor="", price=price, paid=price, discounted=False, quantity=1, weight_g=1,
+            hazardous=False, is_exchange=False, shipped_at=placed_at, delivered_at=delivered_at,
+        ),
+        quantity=1, line_value=price, return_value=price, return_items=1, return_is_full=True, evidence=9, method="label",
+        is_consumer=True, **more,
+    )  # fmt: skip
+
+
+@settings(max_examples=EXAMPLES, deadline=None, phases=PHASES)
+@given(policies, st.sampled_from(SOLD_TO), st.sampled_from(["GBP", "EUR"]), questions, st.integers(0, 60), st.data())
+def test_whoever_reads_the_page_knows_what_is_decided(
+    policy: Policy, country: str, currency: str, question: tuple[Any, ...], later: int, data: st.DataObject
+) -> None:
+    shop = Purchase("GB", "GBP", NOW, ordinary())
+    # The part that is read stands beside that of Britain, in euros beside that in pounds.
+    sold_to, currencies = (tuple(dict.fromkeys(each)) for each in (("GB", country), ("GBP", currency)))
+    page = policy_page(policy, asks, shop, sold_to=sold_to, currencies=currencies)
+    item, reason, wish, changed = question
+    placed_on = NOW.date() + timedelta(days=later if wish is None and reason in (CHANGED_MIND, FAULTY) else 900)
+    here = replace(shop, country=country, currency=currency, item=ordinary(item))
+    bare = bought(
+        country, currency, placed_on, item, policy, price=Money(20_000 if changed else 900, currency), orders=9 if changed else 1,
+        reason=reason, answers={"opened": "yes" if changed else "no"},
+    )  # fmt: skip
+    known = promise(policy, asks, replace(here, placed_at=bare.order.placed_at), reason, resolution=wish)
+    assert bare.item.delivered_at is not None
+    came = bare.item.delivered_at.astimezone(policy.zone).date()
+    asked_on = came + timedelta(days=data.draw(st.sampled_from([0, 5, 14, 15, 25])))
+    facts = bare.asking(resolution=known.resolution, at=end_of_day(asked_on, policy.zone))
+    change = _change(policy, page, facts, here, known)
+    if change is None or (change and item != UNKNOWN_ITEM):
+        return
+    decision = decide(policy, facts)
+    if "window_closed" in [cause.code for cause in decision.causes] or (
+        wish and wish not in decision.value("resolutions")
+    ):
+        return
+    if policy.floors and (known.window.until is not None or known.window.start == "placed"):
+        # The law's days begin with the parcel, which came later than the page could know: they may end later than is told.
+        return
+    kept = decision.value("keep_item")
+    names = tuple(name for name in SHOWN if not (kept and name in ("return_shipping", "ship_with", "ship_by")))
+    words = {name: phrase(name, value_of(decision, name), ENGLISH) for name in names}
+    agrees(read(page, facts, placed_on, change=change), decision, names, words, (came, asked_on))
+
+
+def _change(policy: Policy, page: Any, facts: Facts, here: Purchase, known: Any) -> str | None:
+    """The title of the one change that holds for these facts, "" where none does, None where several do. Every rule that holds
+    and that the kinds, reasons, wishes and seasons do not tell must be told as a change."""
+    told = replace(here, placed_at=facts.order.placed_at).facts(known.reason, known.resolution)
+    titles = titles_of(page, here.country, here.currency)
+    found = []
+    for rule in policy.rules:
+        if rule.holds(facts) is not True or rule.holds(told) is True or _idle(policy, rule.name, facts):
+            continue
+        everybody = replace(here, item=UNKNOWN_ITEM, placed_at=facts.order.placed_at).facts(CHANGED_MIND)
+        title = "If " + customer_condition(policy, rule.when, replace(everybody, reason=None), ENGLISH)
+        assert title in titles, (title, titles)
+        found.append(title)
+    return None if len(found) > 1 else "".join(found)
+
+
+def _idle(policy: Policy, name: str, facts: Facts) -> bool:
+    """Whether the rule changes nothing for these facts that a page tells."""
+    without = replace(policy, rules=tuple(rule for rule in policy.rules if rule.name != name))
+    mine, theirs = (decide(each, facts) for each in (policy, without))
+    if REFUSE == mine.answer == theirs.answer:
+        return True
+    return mine.answer == theirs.answer and all(value_of(mine, each) == value_of(theirs, each) for each in SHOWN)
