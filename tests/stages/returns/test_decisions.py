@@ -298,6 +298,7 @@ class TestAsking:
             run(database, MAYA, lambda tx: service.ask(tx, asked, message=" "))
         with pytest.raises(Conflict):
             run(database, CUSTOMER, lambda tx: service.answer_question(tx, asked, "So?"))
+        run(database, MAYA, lambda tx: service.ask(tx, asked, message="Which batch?"))
         with pytest.raises(Invalid):
             run(database, CUSTOMER, lambda tx: service.answer_question(tx, asked, ""))
         plain = book_return(database, shop, add_order(database))
