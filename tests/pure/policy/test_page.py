@@ -17,12 +17,13 @@ from portal.policy.engine import decide, end_of_day
 from portal.policy.explain import ENGLISH
 from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy, load_policy
+from portal.policy.offers import offer
 from portal.policy.page import policy_page
 from portal.policy.promise import UNKNOWN_ITEM, Purchase, ordinary, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY, REASONS
 from portal.policy.term_rows import SHOWN, value_of
 from tests.pure.policy.reader import agrees, read, titles_of
-from tests.pure.policy.test_promise import EXAMPLES, NOW, PHASES, RULES, SOLD_TO, asks, text_of
+from tests.pure.policy.test_promise import EXAMPLES, NOW, PHASES, RULES, SOLD_TO, asks, published_by, text_of
 
 MORE = """
 - {rule: gadget_v2, when: {item.category: gadgets}, set: {restocking_fee: 15%}}
@@ -108,6 +109,10 @@ def test_whoever_reads_the_page_knows_what_is_decided(
     if change is None or (change and item != UNKNOWN_ITEM):
         return
     decision = decide(policy, facts)
+    last = decide(policy, facts.asking(at=bare.item.delivered_at)).return_by_on
+    if last is not None and asked_on > last:
+        # Where only a law lets it come back, its days are over by then, and that is read from the page as well.
+        return
     if "window_closed" in [cause.code for cause in decision.causes] or (
         wish and wish not in decision.value("resolutions")
     ):
@@ -144,3 +149,45 @@ def _idle(policy: Policy, name: str, facts: Facts) -> bool:
     if REFUSE == mine.answer == theirs.answer:
         return True
     return mine.answer == theirs.answer and all(value_of(mine, each) == value_of(theirs, each) for each in SHOWN)
+
+
+def test_a_fee_for_a_kind_is_told_in_the_kinds_own_words_with_the_days_in_which_a_law_lifts_it() -> None:
+    policy = load_policy(text_of(MORE[:2]).replace("rules:", f"{LAWS}rules:", 1))
+    shop = Purchase("DE", "GBP", NOW, ordinary())
+    page = policy_page(policy, asks, shop, sold_to=("DE", "US"), currencies=("GBP",))
+    first, other = page.markets
+    (gadgets,) = [each for each in first.kinds if each.name == "Gadgets"]
+    lifted = "None (for 14 days from delivery of the last parcel). After that: 15% of the price"
+    assert (gadgets.text, dict(gadgets.rows)["Restocking fee"]) == ("", lifted)
+    (abroad,) = [dict(each.rows) for each in other.kinds if each.name == "Gadgets"]
+    assert set(abroad.values()) == {"15% of the price"}, "no law lifts it there, for faults neither"
+    assert [each.name for each in first.changes] == ["If the answer to “opened” is yes"]
+    said = repr(page)
+    assert not [rule.name for rule in policy.rules if rule.name in said], "a rule's name is the shop's own business"
+
+
+def test_the_data_say_a_lifted_fee_for_its_days_and_for_those_after_them_and_never_as_one_number() -> None:
+    policy = load_policy(
+        text_of([]).replace("restocking_fee: 0%", "restocking_fee: 15%").replace("rules:", f"{LAWS}rules:", 1)
+    )
+    listed = published_by(policy, Purchase("GB", "GBP", NOW, ordinary()))["hasMerchantReturnPolicy"]
+    for country, fee in (("DE", None), ("GB", None), ("US", 15)):
+        (entry,) = [each for each in listed if country in each["applicableCountry"]]
+        more = {each["name"]: each["value"] for each in entry.get("additionalProperty", ())}
+        told = {name: value for name, value in more.items() if name.startswith("restockingFee")}
+        assert entry.get("restockingFee") == fee
+        within = {"restockingFee for 14 days from delivery of the last parcel": 0, "restockingFee after that": 15}
+        assert told == ({} if fee else within)
+
+
+def test_a_season_begins_no_earlier_than_its_version_and_ends_before_the_next_one() -> None:
+    policy = load_policy(text_of([RULES[6]]))
+    today = NOW.date()
+    shop = Purchase("GB", "GBP", NOW, ordinary(), since=today - timedelta(days=2), before=today + timedelta(days=300))
+    (season,) = offer(policy, asks, shop).seasons
+    assert (season.first, season.last) == (today - timedelta(days=2), date(2026, 12, 24))
+    (case,) = policy_page(policy, asks, shop, sold_to=("GB",), currencies=("GBP",)).markets[0].cases
+    assert case.name == "Bought by 24 December 2026", "nothing is said of days that are gone"
+    # The next version binds before the season ends: what holds until then is all that is promised.
+    short = offer(policy, asks, replace(shop, before=today + timedelta(days=5)))
+    assert (short.usual.window.until, short.seasons) == (date(2027, 1, 31), ())

@@ -12,14 +12,24 @@ from portal.config import ROOT
 from portal.policy.decision import ACCEPT, REFUSE
 from portal.policy.engine import decide
 from portal.policy.explain import ENGLISH
-from portal.policy.loader import Policy
+from portal.policy.loader import Policy, load_policy
 from portal.policy.promise import promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
 from portal.policybook import widget
 from portal.policybook.promises import promises_of
 from portal.policybook.service import asking
 from portal.shop import load
-from tests.pure.policy.test_promise import EXAMPLES, NOW, PHASES, SOLD_TO, completions, meets_none, policies, worth
+from tests.pure.policy.test_promise import (
+    EXAMPLES,
+    NOW,
+    PHASES,
+    SOLD_TO,
+    completions,
+    meets_none,
+    policies,
+    text_of,
+    worth,
+)
 
 SHOP = load(ROOT / "policies" / "shop.yaml")
 questions = st.fixed_dictionaries(
@@ -79,3 +89,19 @@ def test_the_widget_says_what_is_decided(policy: Policy, asked: dict[str, str], 
         for resolution in cost["free_for"]:
             other = decide(policy, facts.asking(resolution=resolution))
             assert worth(other, facts, resolution)["return_shipping"] == 0
+
+
+def test_a_fee_that_a_law_lifts_is_told_with_the_last_day_of_that_and_what_comes_after() -> None:
+    rule = "- {rule: gadget_v2, when: {item.category: gadgets}, set: {restocking_fee: 15%}}"
+    policy = load_policy(text_of([rule]).replace("rules:", "laws: [eu-consumer, uk-consumer]\nrules:", 1))
+    found = promises_of(policy, SHOP, NOW)
+    # The tags are not known: the law's exemptions stand under what it depends on, and nobody is sent to a person for them.
+    purchase = widget.read_purchase({"country": "DE", "category": "gadgets", "delivered": "2026-11-25"}, found)
+    said = widget.answer(found, purchase, ENGLISH, refund_days=5, url="https://returns.example/policy")
+    cost, (later,) = said["ordinary"]["cost"], said["ordinary"]["later"]
+    assert said["answer"] == "yes"
+    assert (cost["restocking_fee"], cost["until"], cost["for_days"]) == (None, "2026-12-09", 14)
+    assert (later["restocking_fee"], later["until"]) == ("15%", None)
+    assert any("EU right of withdrawal: Not for" in each["message"] for each in said["ordinary"]["depends"])
+    assert "No restocking fee for 14 days" in said["points"][1]["text"]
+    assert "gadget_v2" not in repr(said)
