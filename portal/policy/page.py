@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from portal.policy.explain import ENGLISH, Wording
 from portal.policy.loader import Policy
-from portal.policy.page_cases import Case, Told, tell
+from portal.policy.page_cases import Case, Told, reasons_title, tell
 from portal.policy.pieces import listed_words
 from portal.policy.plain import Point, policy_points
 from portal.policy.promise import Asks, Kind, Purchase, kin
@@ -194,6 +194,10 @@ _Key = TypeVar("_Key")
 def _over(there: Mapping[_Key, Case], told: Mapping[_Key, Case]) -> dict[_Key, Case]:
     out = dict(there)
     for key, case in told.items():
+        for other in [
+            each for each in out if each != key and out[each].about and set(out[each].about) <= set(case.about)
+        ]:
+            del out[other]
         before = there.get(key)
         same = before is not None and before.title == case.title
         out[key] = (
@@ -208,12 +212,32 @@ def _besides(here: Told, mine: Mapping[_Key, Case], theirs: Mapping[_Key, Case],
     """What has to be said of each case, also of those that are told there and are none here."""
     same = wording.gettext("The same terms as for everything else.")
     found: dict[_Key, Case | None] = {}
-    for key in (*mine, *theirs):
+    covered = {reason for case in mine.values() for reason in case.about}
+    for key, case in mine.items():
         told = theirs.get(key)
-        case = mine[key] if key in mine else Case(theirs[key].title, same, (), here.both)
         # A condition that reads otherwise here, such as an amount in another currency, is one of which nothing was read yet.
-        found[key] = case.beside(None if told is None or told.title != case.title else told, here.both)
+        told = told if told is not None and told.title == case.title else None
+        found[key] = _regrouped(case, theirs, here) if told is None else case.beside(told, here.both)
+    for key, told in theirs.items():
+        left = tuple(reason for reason in told.about if reason not in covered)
+        if key not in mine and (left or not told.about):
+            title = reasons_title(left, wording) if told.about else told.title
+            found[key] = Case(title, same, (), here.both).beside(told, here.both)
     return {key: case for key, case in found.items() if case is not None}
+
+
+def _regrouped(case: Case, theirs: Mapping[_Key, Case], here: Told) -> Case | None:
+    """A case that is told nowhere else, or there for other groups of its reasons: whatever these say otherwise is said again."""
+    others = [each for each in theirs.values() if set(each.about) & set(case.about)]
+    first = case.beside(None, here.both)
+    again = {
+        name for each in others for name, words in (*each.implied, *each.rows) if dict(case.whole).get(name) != words
+    }
+    names = again | ({name for name, _words in first.rows} if first is not None else set())
+    if first is None and not names:
+        return None
+    text = case.text or (case.answer if any(each.text for each in others) else "")
+    return replace(case, text=text, rows=tuple((name, words) for name, words in case.whole if name in names))
 
 
 def _named(cases: Mapping[str, Case]) -> tuple[Different, ...]:

@@ -42,7 +42,8 @@ from portal.policy.terms import RESOLUTIONS
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case: a title, a sentence, the terms that differ from the usual ones, and all of its terms. ``implied`` are terms of
-    faults that nobody says: they are taken to be as for a change of mind. ``answer`` is the sentence where it has to be said."""
+    faults that nobody says: they are taken to be as for a change of mind. ``answer`` is the sentence where it has to be
+    said, ``about`` the reasons of a case that is told for some reasons."""
 
     title: str
     text: str
@@ -50,6 +51,7 @@ class Case:
     whole: Rows
     implied: Rows = ()
     answer: str = ""
+    about: tuple[str, ...] = ()
 
     @property
     def said(self) -> tuple[str, Rows]:
@@ -137,7 +139,6 @@ def _cases(policy: Policy, asks: Asks, found: Offer, wording: Wording) -> dict[s
 
 def _of_reasons(policy: Policy, asks: Asks, found: Offer, wording: Wording) -> Iterator[Case]:
     """A case for all reasons that are promised the same."""
-    _ = wording.gettext
     told = {reason: promise(policy, asks, found.bought, reason) for reason in REASONS}
     alike: list[list[str]] = []
     for reason in (FAULTY, *(each for each in REASONS if each not in (FAULTY, CHANGED_MIND))):
@@ -145,11 +146,17 @@ def _of_reasons(policy: Policy, asks: Asks, found: Offer, wording: Wording) -> I
         alike.append([reason]) if same is None else same.append(reason)
     for group in alike:
         if not told[group[0]].same_terms(found.usual):
-            words = listed_words([f"“{_(REASONS[each])}”" for each in REASONS if each in group], wording)
-            title = _("If you say %(reasons)s") % {"reasons": words}
-            if set(group) == set(FAULTS):
-                title = _("If something is wrong with it")
-            yield _case(title, told[group[0]], found.usual, wording)
+            case = _case(reasons_title(group, wording), told[group[0]], found.usual, wording)
+            yield replace(case, about=tuple(group))
+
+
+def reasons_title(reasons: Sequence[str], wording: Wording) -> str:
+    """The title of a case for these reasons, in the words of the form that asks for them."""
+    _ = wording.gettext
+    if set(reasons) == set(FAULTS):
+        return _("If something is wrong with it")
+    words = listed_words([f"“{_(REASONS[each])}”" for each in REASONS if each in reasons], wording)
+    return _("If you say %(reasons)s") % {"reasons": words}
 
 
 def _season_words(season: Season, found: Offer, wording: Wording) -> str:

@@ -74,6 +74,9 @@ def read(page: PolicyPage, facts: Facts, placed_on: date, *, change: str = "") -
         lambda each: _is_season(each.name, placed_on),
     ]
     usual, wrong = dict(said), sentence
+    for part in parts:
+        alike = [each.name for each in part.cases if _is_reason(each.name, facts.reason or "")]
+        assert len(alike) <= 1, f"one part tells a reason twice: {alike}"
     for layer in layers:
         found = [each for part in parts for each in part.cases if layer(each)]
         said, wrong = _over(found, said, wrong, faulty, sentence)
