@@ -28,21 +28,17 @@ def end(tx: Tx, rma: str, note: str) -> Return:
     open_ = reviews.open_reviews(tx.session, return_.id, reviews.GOODS_MISSING)
     if not open_:
         raise Conflict("Nothing about missing goods of this return is open. Nothing was changed.", state=return_.status)
-    if return_.payout_planned_at is None:
-        raise Conflict(
-            "Nothing was paid for this return, so it can't be left at that. Give the rest up, or wait longer.",
-            state=return_.status,
-        )
     sums = ledger.balances(tx.session, return_.id)
     paid = Money(sums[ledger.REFUNDED] + sums[ledger.STORE_CREDIT], return_.currency)
     waiting = return_.status in returns.TRAVELLING
-    if waiting and (sums[ledger.RESERVED] or sums[ledger.OWED] != paid.minor):
-        raise Conflict("Money of this return is still under way or failed. End that first.", state=return_.status)
     if waiting and return_.payout_planned_at is None:
         raise Conflict(
-            "The payout of this return was taken back, so nothing went ahead. Decide once the goods are here.",
+            "Nothing was paid for this return, or it was taken back, so it can't be left at that. Give the rest up, wait longer, "
+            "or decide once the goods are here.",
             state=return_.status,
         )
+    if waiting and (sums[ledger.RESERVED] or sums[ledger.OWED] != paid.minor):
+        raise Conflict("Money of this return is still under way or failed. End that first.", state=return_.status)
     for review in open_:
         reviews.settle(tx, review, reviews.SETTLED, note=note)
     if waiting:

@@ -29,7 +29,8 @@ from portal.returns.models import Return, ReturnLine
 
 COUNTING = ("accepted", "review")
 NOT_PAID = frozenset({"missing", "wrong_item"})
-"""What did not come is not paid, unless the policy grades it or staff set an amount."""
+"""What did not come is not paid, unless the policy grades it or staff set an amount. Without it the order is not back in full,
+whatever the policy gives for it, and delivery that goes back with a full return stays."""
 
 
 def payable_quote(session: Session, return_: Return) -> Quote:
@@ -100,9 +101,8 @@ def price(return_: Return, instead: Mapping[int, str] | None = None) -> Quote:
         if line.status not in COUNTING:
             whole = False
             continue
-        priced = _groups(line, (instead or {}).get(line.id, line.resolution))
-        whole = whole and sum(each.quantity for each in priced) == line.quantity
-        lines += priced
+        whole = whole and (keeps_item(line) or NOT_PAID.isdisjoint(line.found or {}))
+        lines += _groups(line, (instead or {}).get(line.id, line.resolution))
     quoted = money.quote(
         lines,
         return_.currency,

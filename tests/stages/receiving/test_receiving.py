@@ -210,6 +210,18 @@ class TestQuestions:
         received = next(entry for entry in timeline_of(database, rma) if entry.what == "return.received")
         assert (received.data["was"]["amount"], received.data["now"]["amount"]) == (105_00, 66_66)
 
+    @pytest.mark.parametrize("condition", ["missing", "wrong_item"])
+    @pytest.mark.parametrize("grade", ["0%", "{refund: 0%, review: always}", "50%"])
+    def test_a_policy_that_grades_what_did_not_come_gives_no_delivery_back_for_it(
+        self, database: Database, condition: str, grade: str
+    ) -> None:
+        shop = open_shop(database, f"{POLICY.rstrip()}\n  on_inspection: {{{condition}: {grade}}}\n")
+        order = add_order(database, [Item(1, 70_00), Item(1, 1_00)], shipping=5_00)
+        rma = book_return(database, shop, order, wish("1"), wish("2"))
+        assert owed(database, rma) == 76_00
+        receive(database, rma, Count("1", 1, condition), Count("2", 1, "as_new"))
+        assert owed(database, rma) == 1_00 + (35_00 if grade == "50%" else 0)
+
     def test_an_amount_that_staff_had_set_shrinks_with_the_units(self, database: Database, shop: Book) -> None:
         order = add_order(database, [Item(2, 20_00, tags=("final-sale",))])
         rma = book_return(database, shop, order, wish(quantity=2), ask_us=True)
