@@ -43,6 +43,7 @@ from portal.refunds.gateway import Captures, Gateway
 from portal.returns import claims, expiry, simulation
 from portal.returns.photos import Photos
 from portal.shop import Shop
+from portal.staff import forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,7 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
         lambda ports: late.raise_late(ports.database, ports.shop.bank_days.most, ports.shop.timezone),
     ),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
+    "forget_kept_forms": (timedelta(hours=1), lambda ports: forms.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
     "ask_for_the_rest": (
         timedelta(hours=1),

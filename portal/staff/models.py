@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_security.core import RoleMixin, UserMixin
-from sqlalchemy import Column, ForeignKey, String, Table
+from sqlalchemy import Column, ForeignKey, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base
@@ -63,6 +63,24 @@ class SignIn(Base):
     """SHA-256 of the token in the cookie."""
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class KeptForm(Base):
+    """A form that came after its author's sign-in had ended. It is shown to that person again, and carried out by nobody."""
+
+    __tablename__ = "kept_form"
+    __table_args__ = (Index("ix_kept_form_kept_at", "kept_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    path: Mapped[str] = mapped_column(String(1000))
+    """Where the form goes."""
+    page: Mapped[str] = mapped_column(String(1000))
+    """Where it was written."""
+    fields: Mapped[list[Any]]
+    """``[name, value]`` as the browser sent them, in its order."""
+    kept_at: Mapped[datetime]
 
 
 class ApiToken(Base):

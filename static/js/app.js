@@ -179,10 +179,18 @@
     });
   }
 
+  /* What was kept while somebody signed in again comes back by itself; its page carries nothing out. */
+  function goOn() {
+    var form = document.querySelector("form[data-go-on]");
+    var came = performance.getEntriesByType("navigation")[0];
+    if (form && !(came && came.type === "back_forward")) { form.requestSubmit(); }
+  }
+
   errorSummary();
   singleSubmit();
   autoSubmit();
   selections();
   files();
   keys();
+  goOn();
 }());

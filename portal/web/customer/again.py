@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from portal.web.customer.base import LookupNeeded, page, pages, see
 from portal.web.customer.words import _
+from portal.web.origin import from_here
 
 LONGEST = 4_000
 
@@ -50,10 +51,8 @@ def _way_back() -> dict[str, str]:
 
 
 def _typed() -> list[str]:
-    """What somebody wrote in sentences. A form of another site shows nothing here: browsers name the origin of each form."""
-    if request.method != "POST" or request.headers.get("Origin", request.host_url).rstrip(
-        "/"
-    ) != request.host_url.rstrip("/"):
+    """What somebody wrote in sentences."""
+    if request.method != "POST" or not from_here():
         return []
     names = [name for name in list(request.form)[:50] if name in ("note", "answer") or name.startswith("answer-")]
     return [text for name in names if (text := request.form[name].strip()[:LONGEST])]

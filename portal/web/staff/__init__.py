@@ -31,6 +31,7 @@ def register(app: Flask, ports: Ports) -> None:
         reconciliation,
         refund,
         refunds,
+        resume,
         returns,
         shortage,
         simulation,
@@ -39,4 +40,5 @@ def register(app: Flask, ports: Ports) -> None:
     from portal.web.staff.policy import commands, pages, publish, settings  # noqa: F401
 
     accounts.set_up(app, ports)
+    app.jinja_env.globals["form_author"] = resume.author
     app.register_blueprint(base.staff)

@@ -26,6 +26,7 @@ from flask import (
 from flask_security import Security, UserDatastore, login_user, logout_user
 from flask_security.forms import LoginForm
 from flask_security.mail_util import EmailValidateException
+from flask_wtf.csrf import CSRFError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -34,6 +35,7 @@ from portal.db import Actor, Database
 from portal.flow import Ports
 from portal.staff import queries, service
 from portal.staff.models import Role, User
+from portal.web.origin import from_here
 from portal.web.staff.base import THEME_COOKIE, THEMES, find_me, local_path, ports, theme
 from portal.web.staff.text import _
 
@@ -170,6 +172,17 @@ def try_sign_in() -> Response | str:
     return redirect(target, 303)
 
 
+@door.errorhandler(CSRFError)
+def form_without_session(_error: CSRFError) -> Response:
+    """The page was open so long that its cookie is gone. The sign-in comes back, good for a try; who is signed out stays so."""
+    if request.endpoint == "staff_door.try_sign_in" and from_here():
+        email = request.form.get("email", "").strip()[:320]
+        return make_response(_form(local_path(request.form.get("next")), email, late=True), 400)
+    if find_me() is None:
+        return redirect(url_for("staff_door.sign_in"), 303)
+    return make_response(render_template("errors/400.html", message=None, expired=True), 400)
+
+
 @door.post("/sign-out")
 def sign_out() -> Response:
     """End the sign-in on the server too, so that a copy of the cookie is worth nothing."""
@@ -211,12 +224,15 @@ def _looked_up(email: str) -> str:
         return email
 
 
-def _form(target: str, email: str = "", *, wrong: bool = False, missing: dict[str, str] | None = None) -> str:
+def _form(
+    target: str, email: str = "", *, wrong: bool = False, late: bool = False, missing: dict[str, str] | None = None
+) -> str:
     return render_template(
         "security/sign_in.html",
         target=target,
         email=email,
         wrong=wrong,
+        late=late,
         missing=missing or {},
         theme=theme(),
         user=None,

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 
 from portal import clock, edge
 from portal.db import Actor, Tx
-from portal.errors import Forbidden
+from portal.errors import Forbidden, Invalid
 from portal.flow import Ports
 from portal.money import Money
 from portal.staff import permissions as may
@@ -30,6 +30,20 @@ staff = Blueprint("staff", __name__, url_prefix="/staff")
 View = TypeVar("View", bound=Callable[..., Any])
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
+
+
+class SignInNeeded(Exception):
+    """A form came, and its sign-in has ended."""
+
+
+class Resumed(Invalid):
+    """The form is one that was kept while its author signed in again: it is shown, and not carried out."""
+
+    def __init__(self) -> None:
+        text = _(
+            "You had been signed out, so nothing was carried out. Look at it once more, then press the button again"
+        )
+        super().__init__(text)
 
 
 @dataclass(frozen=True)
@@ -97,8 +111,15 @@ def read() -> AbstractContextManager[Session]:
     return ports().database.read()
 
 
+def resumed() -> bool:
+    """Whether this form is only given back."""
+    return "resume" in request.form
+
+
 def command() -> AbstractContextManager[Tx]:
-    """The one transaction of a command of the person who is signed in."""
+    """The one transaction of a command of the person who is signed in. Raises `Resumed` for a form that is only given back."""
+    if resumed():
+        raise Resumed
     return edge.command(ports().database, me().actor)
 
 
@@ -175,9 +196,10 @@ def guard() -> Response | None:
     """Only people who are signed in and may see it come further."""
     view = current_app.view_functions[request.endpoint or ""]
     found = find_me()
+    if found is None and request.method == "POST":
+        raise SignInNeeded
     if found is None:
-        shown = request.full_path if request.query_string else request.path
-        here = local_path(shown) if request.method == "GET" else "/staff/"
+        here = local_path(request.full_path if request.query_string else request.path)
         target = url_for("staff_door.sign_in", next=here) if here != "/staff/" else url_for("staff_door.sign_in")
         return redirect(target, 303)
     g.me = found

@@ -18,7 +18,21 @@ from portal.reviews import queries as reviews
 from portal.reviews import service as questions
 from portal.reviews.queries import QueueRow
 from portal.staff import permissions as may
-from portal.web.staff.base import Me, check_limit, command, local_path, me, needs, ports, read, say, see_other, staff
+from portal.web.staff.base import (
+    Me,
+    Resumed,
+    check_limit,
+    command,
+    local_path,
+    me,
+    needs,
+    ports,
+    read,
+    resumed,
+    say,
+    see_other,
+    staff,
+)
 from portal.web.staff.queue import href_of, shown, sums
 from portal.web.staff.text import _, ngettext
 from portal.web.staff.undoing import undo_within
@@ -132,6 +146,8 @@ def do_bulk(act: str) -> Response:
             _("Write what the customers should answer") if act == "ask" else _("Write why, for the customers to read")
         )
         return make_response(_page(act, chosen, back, {"message": error}), 422)
+    if resumed():
+        return make_response(_page(act, chosen, back, {"": Resumed().message}), 422)
     who = me()
     with read() as session:
         known = reviews.rows_of(session, [pick.review_id for pick in chosen], answered=True)

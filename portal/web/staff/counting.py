@@ -49,7 +49,11 @@ class Filled:
 
 def read_form(return_: Return, form: Mapping[str, str], *, inspecting: bool) -> Filled:
     """The counts that a form names. Every mistake is told at its control."""
-    found = Filled(values={name: value[:1000] for name, value in form.items() if name[:2] in ("q-", "c-", "d-", "n-")})
+    found = Filled(
+        values={
+            name: value[:1000] for name, value in form.items() if name[:2] in ("q-", "c-", "d-", "n-") or name == "note"
+        }
+    )
     for line in expected_lines(return_):
         most, named = to_count(line, inspecting=inspecting), 0
         for group in range(GROUPS):

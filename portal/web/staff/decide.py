@@ -26,7 +26,7 @@ from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.staff import fate, money
-from portal.web.staff.base import check_limit, command, me, needs, ports, read, say, see_other, staff
+from portal.web.staff.base import Resumed, check_limit, command, me, needs, ports, read, say, see_other, staff
 from portal.web.staff.detail import page
 from portal.web.staff.money import read_amount
 from portal.web.staff.showing import log_entry, name_of
@@ -247,8 +247,11 @@ def deny(rma: str) -> Response:
     message, version = request.form.get("message", ""), expected()
     if not message.strip():
         return make_response(_deny_page(rma, {"message": _("Write why, for the customer to read")}), 422)
-    with command() as tx:
-        returns.refuse(tx, rma, message=message, note=request.form.get("note", ""), expected=version)
+    try:
+        with command() as tx:
+            returns.refuse(tx, rma, message=message, note=request.form.get("note", ""), expected=version)
+    except Invalid as wrong:
+        return make_response(_deny_page(rma, _fields(wrong)), 422)
     with read() as session:
         return_ = get_return(session, rma)
         undo = offer_undo(return_, entries_for_return(session, return_.id))
@@ -320,17 +323,21 @@ def change_outcome(rma: str) -> Response:
     note = request.form.get("note", "")
     if not note.strip():
         raise Invalid("A note is missing.", {"outcome-note": _("Say why the outcome is changed")})
-    with command() as tx:
-        changed = returns.change_resolution(
-            tx,
-            rma,
-            line=request.form.get("line", ""),
-            resolution=request.form.get("resolution", ""),
-            note=note,
-            overrule=me().may(may.OVERRULE),
-            expected=expected(),
-        )
-        check_limit(returns.payable_quote(tx.session, changed).total)
+    version = expected()
+    try:
+        with command() as tx:
+            changed = returns.change_resolution(
+                tx,
+                rma,
+                line=request.form.get("line", ""),
+                resolution=request.form.get("resolution", ""),
+                note=note,
+                overrule=me().may(may.OVERRULE),
+                expected=version,
+            )
+            check_limit(returns.payable_quote(tx.session, changed).total)
+    except Resumed as late:
+        raise Invalid(late.message, {"outcome-note": late.message}) from late
     flash(_("The outcome is changed."), "green")
     return see_other("staff.return_page", rma=rma)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from flask import Response, flash, g, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import clock
+from portal import clock, edge
 from portal.staff import kept
 from portal.staff import permissions as may
-from portal.web.staff.base import command, me, needs, read, see_other, staff
+from portal.web.staff.base import me, needs, ports, read, see_other, staff
 from portal.web.staff.text import _
 
 KEPT = (200, 403, 404, 409, 422)
@@ -25,7 +25,8 @@ def keep(response: Response) -> AnyResponse:
     shown = response.status_code in KEPT and response.mimetype == "text/html"
     if request.method != "POST" or not shown or "me" not in g:
         return response
-    with command() as tx:
+    # Not by `base.command`, which begins nothing for a form that is only given back.
+    with edge.command(ports().database, me().actor) as tx:
         token = kept.keep(tx, me().id, response.status_code, response.get_data(as_text=True))
     return see_other("staff.kept_page", token=token)
 

@@ -129,7 +129,7 @@ class Browser:
         kept = answer.status_code == 303 and (answer.location or "").startswith("/staff/kept/")
         return self.get(answer.location or "") if kept else answer
 
-    def submit(self, form: Form, changes: dict[str, Any] | None = None) -> TestResponse:
+    def submit(self, form: Form, changes: dict[str, Any] | None = None, referer: str = "") -> TestResponse:
         """Send a form as it stands, with these fields changed (a list gives a name several values, None leaves it out)."""
         changes = changes or {}
         values: dict[str, list[str]] = {}
@@ -139,7 +139,8 @@ class Browser:
             values[name] = (
                 [] if value is None else [str(each) for each in value] if isinstance(value, list) else [str(value)]
             )
-        return self._seen(self.client.post(form.action, data=values))
+        headers = {"Referer": f"http://localhost{referer}"} if referer else None
+        return self._seen(self.client.post(form.action, data=values, headers=headers))
 
     def sign_in(self, email: str, password: str = PASSWORD, target: str = "/staff/") -> TestResponse:
         form = self.form(f"/staff/sign-in?next={target}", "sign-in")

@@ -238,8 +238,10 @@ def test_each_mistake_is_told_at_its_field_and_keeps_the_rest(
     rma = shop.booked(wish("1", 2), items=(Item(quantity=2, gross=20_00),))
     line = shop.look(rma).lines[0].id
     filled = {"q": "2", "c": "as_new", "d": "", "n": "kept"} | changes
-    answer = warehouse.submit(parcel(warehouse, rma), {f"{name}-{line}-0": value for name, value in filled.items()})
+    sent = {f"{name}-{line}-0": value for name, value in filled.items()}
+    answer = warehouse.submit(parcel(warehouse, rma), sent | {"note": "Box was wet"})
     assert answer.status_code == 422
+    assert 'value="Box was wet"' in answer.text
     assert told in words(answer.text)
     assert shop.count(Receipt) == 0
     if "n" not in changes:

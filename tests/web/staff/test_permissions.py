@@ -137,6 +137,7 @@ def test_every_page_of_the_staff_names_its_permission_and_stands_in_these_tables
         if adapter.test(path, method=method)
     }
     elsewhere = {
+        "staff.again",
         "staff.queue",
         "staff.photo",
         "staff.kept_page",

@@ -21,7 +21,7 @@ from portal.policy.edit import NoSuchRule, Wish
 from portal.policybook import drafts, service
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
-from portal.web.staff.base import command, needs, ports, read, see_other, staff
+from portal.web.staff.base import Resumed, command, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.pages import OTHERWISE, rules_page, stale_page, text_page
 from portal.web.staff.policy.rule_form import RuleForm, pressed, read_form, sent_form, with_waiting
@@ -61,6 +61,9 @@ def save_rule() -> Response:
         return rules_page(form, 409)
     except PolicyErrors as errors:
         return rules_page(_refused(form, errors), 422)
+    except Resumed as late:
+        form.errors["also" if otherwise else "name"] = late.message
+        return rules_page(form, 422)
     if otherwise:
         flash(_("The default is saved in the draft."), "green")
         return see_other("staff.policy", _anchor="rule-otherwise")

@@ -20,7 +20,7 @@ from portal.policybook.service import asking
 from portal.staff import permissions as may
 from portal.web.render import locale
 from portal.web.staff import words
-from portal.web.staff.base import command, needs, ports, read, see_other, staff
+from portal.web.staff.base import Resumed, command, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.fields import Data, Holder
 from portal.web.staff.policy.pages import frame, stale_page
@@ -88,5 +88,7 @@ def save_settings() -> Response:
         return stale_page(stale, url_for("staff.policy_settings"))
     except PolicyErrors as errors:
         return make_response(_page(data, {"name": spoken(errors.diagnostics[0].message)}), 422)
+    except Resumed as late:
+        return make_response(_page(data, {"": late.message}), 422)
     flash(_("The settings are saved in the draft."), "green")
     return see_other("staff.policy_settings")
