@@ -13,7 +13,7 @@ from portal import clock, ids
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.money import Money
 from portal.orders.models import Order
-from portal.refunds import credit_notes, goodwill, lifecycle, payout
+from portal.refunds import credit_notes, goodwill, lifecycle, payout, promised
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Refund
 from portal.refunds.tenders import order_chain, payments_of
@@ -82,7 +82,25 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
             ],
             errors=errors,
             typed=typed,
+            promised=[
+                (rma, words.amount(minor, order.currency))
+                for rma, minor in promised.to_come(session, order.id, order.currency)
+            ],
         )
+
+
+def _check_promised(session: Session, order_id: int, currency: str) -> None:
+    """Raises `Invalid` when what is left after the gift no longer pays what open returns were promised."""
+    chain = order_chain(session, order_id)
+    left = payout.room(session, chain, payments_of(session, chain))
+    owed = sum(minor for _rma, minor in promised.to_come(session, order_id, currency))
+    if owed > left:
+        wrong = _(
+            "Open returns of this order were promised %(owed)s, and %(left)s would be left for them. Tick to give it anyway.",
+            owed=words.amount(owed, currency),
+            left=words.amount(left, currency),
+        )
+        raise Invalid("Nothing was given.", {"sure": wrong})
 
 
 def _order(session: Session, order_id: int) -> Order:
@@ -120,6 +138,8 @@ def give_goodwill(order_id: int) -> Response:
                 shop=ports().shop,
                 most_minor=limit_minor(currency),
             )
+            if not typed.get("sure"):
+                _check_promised(tx.session, order_id, currency)
             said = words.amount(made.amount_minor, made.currency)
     except Invalid as wrong:
         return make_response(_page(order_id, wrong.fields or {"": wrong.message}, typed), 422)

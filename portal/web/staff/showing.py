@@ -18,7 +18,7 @@ from portal.policy.explain import staff_message
 from portal.policy.quote import EXCHANGE, Quote
 from portal.policy.reasons import REASONS
 from portal.policybook.service import load_book
-from portal.refunds import shortage
+from portal.refunds import promised, shortage
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
 from portal.returns import lifecycle
@@ -83,6 +83,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "papers": _papers(return_),
         "decision": _decision(return_, open_, quote, who),
         "shortage": _shortage(session, return_, open_, who),
+        "too_little": _too_little(session, return_),
         "claim": next((each for each in open_ if each.kind == questions.GOODS_MISSING), None)
         if who.may(may.DECIDE)
         else None,
@@ -109,6 +110,19 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
             (_("Spent, after returns"), words.amount(buyer.spent_minor, buyer.currency)),
         ]
     return found
+
+
+def _too_little(session: Session, return_: Return) -> dict[str, str] | None:
+    """What of the return's money can be paid, where the payments no longer have all of it."""
+    missing = promised.missing(session, return_)
+    if not missing:
+        return None
+    owed = promised.in_money(session, return_)
+    return {
+        "owed": words.amount(owed, return_.currency),
+        "left": words.amount(owed - missing, return_.currency),
+        "missing": words.amount(missing, return_.currency),
+    }
 
 
 def name_of(line: OrderLine) -> str:

@@ -23,7 +23,7 @@ from tests.stages.refunds.test_controls import INES
 from tests.stages.returns.trade import rows
 from tests.web.staff.browser import Browser, cost, links, words
 from tests.web.staff.conftest import make_app
-from tests.web.staff.shop import NOW, Item, Shop
+from tests.web.staff.shop import NOW, Item, Shop, wish
 
 
 def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop: Shop) -> None:
@@ -200,3 +200,21 @@ def test_the_customer_is_told_of_a_gift_that_failed_or_is_late(shop: Shop, ports
         for part in (said, "£20.00 to Visa ending 1177", "See your refund", "http://x/gifts", "because of your order"):
             assert part in " ".join(text.text.split()), part
         assert "Late parcel" not in text.text
+
+
+def test_money_that_an_open_return_was_promised_is_given_only_after_a_tick(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(), items=(Item(gross=60_00),))
+    with shop.database.read() as session:
+        order_id = session.scalars(select(Order.id)).one()
+    here, there = f"/staff/orders/{order_id}/goodwill", f"/staff/returns/{rma}"
+    assert f"{rma} : £60.00" in lead.words(here) or f"{rma}: £60.00" in lead.words(here)
+    assert "can be paid" not in lead.words(there)
+    form = lead.form(here, "/goodwill")
+    asked = lead.submit(form, {"amount": "50", "reason": "Late parcel"})
+    assert asked.status_code == 422
+    assert "were promised £60.00, and £10.00 would be left for them" in words(asked.text)
+    assert shop.count(Goodwill) == 0
+    assert lead.submit(form, {"amount": "50", "reason": "Late parcel", "sure": "1"}).status_code == 303
+    seen = lead.words(there)
+    assert "£10.00 of the £60.00 can be paid" in seen
+    assert "no longer have the other £50.00" in seen
