@@ -26,6 +26,7 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, gives_away, keeps_item, message_of
 from portal.returns.queries import is_told_to_buyer
 from portal.reviews.models import Review
+from portal.reviews.service import RECEIPT, open_reviews
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
@@ -65,7 +66,9 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["place"] = labels.place_in_warehouse(return_)
         if label := labels.label_words(session, return_.id):
             context["label"] = label
-    if kind in WITH_MONEY:
+    # While a person has to look at what arrived, nobody knows what will be taken off for it.
+    undecided = kind == "received" and bool(open_reviews(session, return_.id, RECEIPT))
+    if kind in WITH_MONEY and not undecided:
         context["quote"] = return_.quote
         context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)
     if kind in ABOUT_REFUNDS and event.refund_id is not None:

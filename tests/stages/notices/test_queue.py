@@ -152,6 +152,17 @@ def test_receipt_refund_and_its_failure_are_told_with_part_amount_and_card(post:
     assert "canceled its" not in text
 
 
+def test_what_a_person_has_to_look_at_is_told_without_a_sum_that_nobody_has_decided(
+    post: PostOffice, book: trade.Book
+) -> None:
+    rma = book_return(post.database, book, sold(post, Item(2, 40_00)), wish(quantity=2))
+    with trade.command(post.database, trade.BENCH, later(days=2)) as tx:
+        receive(tx, rma, [Count("1", 1, "as_new"), Count("1", 1, "missing")], command_key="r1")
+    (arrived,) = (notice.context for notice in told(post) if notice.kind == "received")
+    assert "quote" not in arrived
+    assert arrived["refund_when"] == "inspected"
+
+
 def test_store_credit_and_exchange_are_told_with_code_and_article(post: PostOffice, book: trade.Book) -> None:
     trade.add_variant(post.database, "SHIRT-L", product="shirt")
     order_id = sold(post, Item(gross=20_00), Item(gross=10_00, product="shirt", sku="SHIRT-M"))
