@@ -38,6 +38,10 @@ _BAR_MODULE = 3  # dots: 0.375 mm
 _QR_MODULE = 7  # dots: 0.875 mm, the least whole number of dots that is 0.8 mm or more
 _SLIP_QR_MODULE = 10
 
+MOST_ROWS = 60
+"""Items that a slip lists, three pages of them. Each row takes tens of milliseconds, and somebody waits for the paper; the warehouse
+scans the code and sees them all."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
@@ -131,6 +135,8 @@ class WeasyprintDocuments:
             doc=doc,
             lang=str(locale).replace("_", "-"),
             count=sum(item.quantity for item in doc.items),
+            more=sum(item.quantity for item in doc.items[MOST_ROWS:]),
+            most=MOST_ROWS,
             number=lambda value: format_decimal(value, locale=locale),
             booked_on=format_date(doc.booked_on, "long", locale=locale),
             send_by=_deadline(doc.send_by, locale) if doc.send_by else "",

@@ -90,6 +90,16 @@ def test_case_78_the_sender_is_the_customer_and_the_recipient_the_warehouse(
     assert _bare(text).endswith(_bare("For the warehouse R-7K4Q92M Order WH-20418, 2 items"))
 
 
+def test_a_very_long_slip_lists_its_first_items_and_counts_the_rest(
+    documents: WeasyprintDocuments, slip: SlipDoc, words: Words
+) -> None:
+    items = tuple(replace(slip.items[0], name=f"Item no. {number};", quantity=2) for number in range(1, 801))
+    text = words(documents.slip_pdf(replace(slip, items=items)).pdf)
+    assert "1,600 items to pack" in text or "1600 items to pack" in text
+    assert ("Item no. 60;" in text, "Item no. 61;" in text) == (True, False)
+    assert "and 1480 more items" in text
+
+
 def test_the_slip_lists_what_to_pack_and_no_amount(documents: WeasyprintDocuments, slip: SlipDoc, words: Words) -> None:
     text = words(documents.slip_pdf(slip).pdf)
     for part in ("Put this in the parcel", "3 items to pack", "Brushed flannel shirt Moss check, size L WH-FS-L-MOS 2"):
