@@ -39,8 +39,8 @@ _QR_MODULE = 7  # dots: 0.875 mm, the least whole number of dots that is 0.8 mm 
 _SLIP_QR_MODULE = 10
 
 MOST_ROWS = 60
-"""Items that a slip lists, three pages of them. Each row takes tens of milliseconds, and somebody waits for the paper; the warehouse
-scans the code and sees them all."""
+"""Items that a slip lists, three pages of them. Each row takes tens of milliseconds, and somebody waits for the paper; the
+warehouse scans the code and sees them all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, select
 
-from portal import timeline
+from portal import ids, timeline
 from portal.db import Tx
 from portal.errors import Invalid
 from portal.money import Money
@@ -206,7 +206,7 @@ _WRITE = insert(cast(Table, Receipt.__table__))
 
 
 def _is_repeated(tx: Tx, return_: Return, command_key: str) -> bool:
-    if not 0 < len(command_key) <= MAX_KEY or not texts.readable(command_key):
+    if not 0 < len(command_key) <= MAX_KEY or not ids.is_text(command_key):
         raise Invalid("The command has no usable key.", {"command_key": f"use 1 to {MAX_KEY} characters"})
     wanted = {"lines": [line.id for line in return_.lines], "key": f"{command_key}:0"}
     return tx.session.connection().scalar(_REPEATED, wanted) is not None

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
 
-from portal import clock, jobs
+from portal import clock, ids, jobs
 from portal.db import Database, Tx
 from portal.errors import Invalid, UpstreamError
 from portal.refunds import disputes, reconcile
@@ -62,13 +62,14 @@ def store(database: Database, secrets: Sequence[str], raw_body: bytes, signature
 
 def _read(raw_body: bytes) -> dict[str, Any]:
     try:
-        event = json.loads(raw_body)
+        event = json.loads(raw_body, parse_constant=_no_number)
         fits = (
             isinstance(event["id"], str)
             and 0 < len(event["id"]) <= 80
             and isinstance(event["type"], str)
             and 0 < len(event["type"]) <= 60
             and isinstance(event["data"]["object"], dict)
+            and _is_text(event)
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         fits = False
@@ -76,6 +77,19 @@ def _read(raw_body: bytes) -> dict[str, Any]:
         raise Rejected("The body is signed but is no event with an id, a type and an object.")
     found: dict[str, Any] = event
     return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _is_text(value: object) -> bool:
+    """Whether every database can hold all texts of a JSON value."""
+    if isinstance(value, dict):
+        return all(_is_text(each) for pair in value.items() for each in pair)
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    return not isinstance(value, str) or ids.is_text(value)
 
 
 def _insert(tx: Tx, values: dict[str, Any]) -> bool:

@@ -81,7 +81,7 @@ def book(
     person, `Conflict` when the total is no longer what was shown.
     """
     email, note = texts.note(email, "/email", 320), texts.note(note, "/note")
-    if not 0 < len(booking_key) <= 80 or not texts.readable(booking_key):
+    if not 0 < len(booking_key) <= 80 or not ids.is_text(booking_key):
         raise Invalid("The booking has no usable key.", {"/booking_key": "use 1 to 80 characters"})
     order = lock_order(tx, order_id)
     rma, booked = _number(tx, booking_key)

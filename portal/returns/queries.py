@@ -15,7 +15,6 @@ from portal.errors import Invalid, NotFound
 from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order, OrderLine
 from portal.paging import page
-from portal.returns import texts
 from portal.returns.lifecycle import ENDED, STATUSES, UNDECIDED
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.payable import payable_quote
@@ -115,7 +114,7 @@ def list_returns(
         wrong["limit"] = f"choose from 1 to {MAX_LIMIT}"
     if wrong:
         raise Invalid("The list can't be shown like this.", wrong)
-    if not all(texts.readable(each) for each in (order or "", email or "", search)):
+    if not all(ids.is_text(each) for each in (order or "", email or "", search)):
         return [], None
     query = select(Return).join(Return.order).options(contains_eager(Return.order), _lines())
     if status is not None:

@@ -5,14 +5,10 @@ In: text from outside. Out: the text, trimmed, or `Invalid` naming the field. Ne
 
 from __future__ import annotations
 
+from portal import ids
 from portal.errors import Invalid
 
 MAX_NOTE = 4_000
-
-
-def readable(text: str) -> bool:
-    """False for what no database stores as text: a NUL, or half of a surrogate pair."""
-    return "\x00" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def note(text: str, field: str, longest: int = MAX_NOTE) -> str:
@@ -20,6 +16,6 @@ def note(text: str, field: str, longest: int = MAX_NOTE) -> str:
     text = text.strip()
     if len(text) > longest:
         raise Invalid("This text is too long.", {field: f"use at most {longest} characters; these are {len(text)}"})
-    if not readable(text):
+    if not ids.is_text(text):
         raise Invalid("This text can't be read.", {field: "leave out characters that are no text"})
     return text

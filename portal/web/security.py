@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.routing import IntegerConverter
 
 from portal.config import Config
 
@@ -25,8 +27,16 @@ MAX_BODY = 35 * 1024 * 1024
 """Three photos of 10 MB and a form; anything larger is refused before it is read."""
 
 
+class RowNumber(IntegerConverter):
+    """A number in an address. One that is larger than any row's names a page that is not there."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"max": 2**63 - 1} | options)
+
+
 def set_up(app: Flask, config: Config) -> None:
     """Set cookie rules, size limits and the headers of every answer."""
+    app.url_map.converters["int"] = RowNumber
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY,
         MAX_FORM_MEMORY_SIZE=1024 * 1024,

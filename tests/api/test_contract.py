@@ -289,6 +289,13 @@ def test_the_label_of_a_return_without_one_is_404(api: Api) -> None:
     problem(api.get(f"/returns/{made['rma']}/label.pdf"), 404)
 
 
+def test_a_sku_that_no_article_can_have_is_refused_and_changes_no_other(api: Api) -> None:
+    body = {"product": "p", "name": "Jumper", "label": "L", "price": 2000, "currency": "GBP", "stock": 3}
+    assert api.call("PUT", f"/variants/{'S' * 100}", body).status_code == 200
+    problem(api.call("PUT", f"/variants/{'S' * 100}-RED", body | {"price": 1}), 422)
+    assert api.get(f"/variants/{'S' * 100}").json["price"]["amount"] == 2000
+
+
 def test_a_variant_is_put_and_read_and_an_exchange_reserves_it(api: Api) -> None:
     body = {"product": "p", "name": "Jumper", "label": "L", "price": 2000, "currency": "GBP", "stock": 3}
     assert api.call("PUT", "/variants/JUMPER-L", body).status_code == 200

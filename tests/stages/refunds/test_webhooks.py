@@ -108,8 +108,14 @@ def test_two_secrets_are_good_while_one_is_rolled_over(database: Database) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b"\xff", b'{"id":1}', b'{"id":"e","type":"t","data":{}}', b"[" * 100_000]
-)
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b"\xff", b'{"id":1}', b'{"id":"e","type":"t","data":{}}', b"[" * 100_000,
+        *(b'{"id":"%s","type":"t","data":{"object":{%s}}}' % each for each in (
+            (b"evt_\\ud800", b""), (b"e", b'"id":["\\ud800"]'), (b"e", b'"\\u0000":1'), (b"e", b'"amount":NaN'),
+        )),
+    ],
+)  # fmt: skip
 def test_a_signed_body_that_is_no_event_is_400(database: Database, body: bytes) -> None:
     with pytest.raises(webhooks.Rejected):
         _store(database, body)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from werkzeug.routing import IntegerConverter
 
 from portal.staff import permissions as may
 from tests.web.staff.browser import Browser, words
@@ -113,6 +115,22 @@ def test_a_stranger_is_sent_to_the_door_from_everywhere_and_changes_nothing(stra
         answer = stranger.client.post(path.format(rma=rma), data={"csrf_token": stranger.token()})
         assert (answer.status_code, answer.location) == (303, "/staff/sign-in"), path
     assert shop.events(rma) == ["return.booked", "return.review_opened"]
+
+
+def test_a_number_that_no_row_can_have_is_a_page_that_is_not_there(lead: Browser, app: Flask) -> None:
+    tried = 0
+    for rule in app.url_map.iter_rules():
+        numbers = {name for name, kind in rule._converters.items() if isinstance(kind, IntegerConverter)}
+        if numbers:
+            values = {name: 2**63 if name in numbers else "R-1" for name in rule.arguments}
+            path = str(rule)
+            for name, value in values.items():
+                path = re.sub(rf"<[^<>]*\b{name}>", str(value), path)
+            for method in {"GET", "POST"} & (rule.methods or set()):
+                tried += 1
+                found = lead.client.open(path, method=method)
+                assert found.status_code == (404 if method == "GET" else found.status_code) < 500, path
+    assert tried > 5
 
 
 def test_no_command_works_without_its_token(lead: Browser, shop: Shop) -> None:
