@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from itertools import combinations, groupby, islice
+from itertools import chain, combinations, groupby, islice
 from typing import Any, TypeAlias, cast
 
 from portal.money import Money
@@ -26,7 +26,7 @@ from portal.policy.terms import value_to_json
 
 RANK = {answer: rank for rank, answer in enumerate((REFUSE, REVIEW, ACCEPT))}
 MOST_TRIES = 400
-"""How many pairs of changes are decided at most."""
+"""How many pairs of changes are decided at most, and how many sets of rules without all of which."""
 MOST_PAIRS = 3
 
 FOR_CUSTOMERS = (TODAY, "resolution", "method", UNITS, "return.value", "return.items")
@@ -254,8 +254,9 @@ class _Search:
         if not found:
             causes = {cause.rule for cause in self.before.causes}
             refusing = [name for name in names if name in causes]
-            for size in (2, 3, 4):
-                found = [each for some in combinations(refusing, size) if (each := self._without(some, ())) is not None]
+            sets = chain.from_iterable(combinations(refusing, size) for size in (2, 3, 4))
+            for _, alike in groupby(islice(sets, MOST_TRIES), key=len):
+                found = [each for some in alike if (each := self._without(some, ())) is not None]
                 if found:
                     break
         yield from found

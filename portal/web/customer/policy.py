@@ -77,14 +77,15 @@ def policy() -> tuple[str, int]:
     key = (found.policy.content_hash, days, speech().locale, int(now.timestamp()) // 60)
     shown = _shown.get(key)
     if shown is None:
-        shown = _show(found)
+        shown = show(found, _embedded(found))
         if len(_shown) > 100:
             _shown.clear()
         _shown[key] = shown
     return page("policy", shown=shown, data=shown.data)
 
 
-def _show(found: Promises) -> Shown:
+def show(found: Promises, data: str = "") -> Shown:
+    """The page of these promises; ``data`` are its structured data."""
     told = found.page(speech().wording(), ports().shop.bank_days.most)
     parts: list[Part] = []
     for market in told.markets:
@@ -100,7 +101,7 @@ def _show(found: Promises) -> Shown:
         }[market.beside]  # fmt: skip
         parts.append(Part(anchor, title, paid, intro, market))
     laws = tuple((law, countries(law.countries)) for law in found.rights(speech().wording()))
-    return Shown(told, tuple(parts), laws, _embedded(found))
+    return Shown(told, tuple(parts), laws, data)
 
 
 def countries(codes: Sequence[str]) -> str:

@@ -34,6 +34,7 @@ PAGES = {
     "/staff/receive/{rma}": ALL,
     "/staff/policy": READERS,
     "/staff/policy/customers": READERS,
+    "/staff/policy/preview": READERS,
     "/staff/policy/text": READERS,
     "/staff/policy/settings": READERS,
     "/staff/policy/versions": READERS,

@@ -707,3 +707,23 @@ def test_a_rule_on_a_fact_that_no_order_tells_is_checked_on_the_orders_of_the_sh
         line = tx.session.scalars(select(OrderLine).where(OrderLine.order_id == order)).one()
         line.facts = {**(line.facts or {}), "weight_g": 400}
     assert said not in lead.words("/staff/policy")
+
+
+def test_the_customers_policy_page_is_previewed_as_the_draft_would_have_it(lead: Browser, database: Database) -> None:
+    assert "/staff/policy/preview" in links(lead.page("/staff/policy/customers"))
+    before = lead.words("/staff/policy/preview")
+    assert "There is no draft: this is what customers see" in before
+    assert "30 days" in before
+    save_text(lead, POLICY.replace("window: {days: 30, from: delivered", "window: {days: 47, from: delivered"))
+    html = lead.page("/staff/policy/preview")
+    said = words(html)
+    assert "A preview: no customer sees this yet" in said
+    assert said.count("47 days") > 1
+    assert "It was sold as final sale." in said
+    assert "Your rights by law" in said
+    assert "Start a return" not in said
+    assert 'name="robots" content="noindex"' in html
+    assert "ld+json" not in html
+    assert len(cost(database, lead, "/staff/policy/preview")) <= 8
+    save_text(lead, "rules: [broken")
+    assert lead.get("/staff/policy/preview").location == "/staff/policy/text#checks"

@@ -23,9 +23,10 @@ from portal.policybook.drafts import Draft, StaleDraft
 from portal.policybook.promises import promises_of
 from portal.returns.usage import rule_uses
 from portal.staff import permissions as may
+from portal.web.customer.policy import show
 from portal.web.render import locale
 from portal.web.staff import simulation, words
-from portal.web.staff.base import me, needs, ports, read, staff
+from portal.web.staff.base import me, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.rule_form import RuleForm, form_of, form_of_otherwise, new_form
 from portal.web.staff.text import _, ngettext
@@ -161,6 +162,20 @@ def policy_customers() -> str:
             points=points,
             rows=[] if policy is None else shown.rule_rows(policy, before),
         )
+
+
+@staff.get("/policy/preview")
+@needs(may.SEE_POLICY, "policy")
+def policy_preview() -> Response:
+    """The customer's policy page as it would be if the draft were published now; a draft with errors has none."""
+    now = clock.now()
+    with read() as session:
+        draft = drafts.find_draft(session, now)
+    policy = shown.loaded(draft.source)
+    if policy is None:
+        return see_other("staff.policy_text", _anchor="checks")
+    found = promises_of(policy, ports().shop, now)
+    return make_response(render_template("staff/policy/preview.html", shown=show(found), data=None, draft=draft))
 
 
 @staff.get("/policy/text")
