@@ -67,7 +67,8 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         if label := labels.label_words(session, return_.id):
             context["label"] = label
     # While a person has to look at what arrived, nobody knows what will be taken off for it.
-    undecided = kind == "received" and bool(open_reviews(session, return_.id, RECEIPT))
+    waits = kind == "received" and return_.refund_when == "inspected"
+    undecided = waits and bool(open_reviews(session, return_.id, RECEIPT))
     if kind in WITH_MONEY and not undecided:
         context["quote"] = return_.quote
         context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)

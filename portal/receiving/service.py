@@ -102,6 +102,7 @@ def receive(
     if status == lifecycle.AUTHORIZED:
         ship(tx, return_, why=WITHOUT_SCAN)
     _write(tx, return_, counts, command_key, "received")
+    in_parts = any(accounted(line) for line in return_.lines)
     shelved: list[tuple[ReturnLine, int]] = []
     for ref, found in by_line.items():
         line = _line(return_, ref)
@@ -129,6 +130,9 @@ def receive(
     # The question stands before the event moves money or a replacement.
     why = _ask_staff(tx, return_, was, now, decide_within_hours) if asks else ""
     _look_at_paid(tx, return_, decide_within_hours)
+    if in_parts and not claims.was_paid_ahead(return_):
+        # Whether the rest comes was perhaps asked; what it is like is another question.
+        claims.settle(tx, return_, "The rest has come.")
     timeline.record(tx, "return.received", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
     if asks:
         _record_question(tx, return_, why)
@@ -348,12 +352,8 @@ def _differences(asking: Sequence[ReturnLine]) -> tuple[str, list[str]]:
 
 
 def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
-    """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves.
-
-    So does the rest of a return that was not paid ahead: what it is like is another question.
-    """
+    """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves."""
     if not claims.was_paid_ahead(return_):
-        claims.settle(tx, return_, "The rest has come.")
         return
     due, paid = price(return_).total, payable_quote(tx.session, return_).total
     if not _asking(return_) and due == paid:
