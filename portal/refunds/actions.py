@@ -38,7 +38,7 @@ def retry(tx: Tx, public_id: str, note: str) -> Refund:
     """
     note = read_note(note)
     refund, payment = _locked(tx, public_id)
-    final = refund.cause == ELSEWHERE or refund.failure_code in settle.DECIDED_ANEW
+    final = refund.cause == ELSEWHERE or refund.failure_code in lifecycle.DECIDED_ANEW
     if refund.status not in lifecycle.LOST or final or (refund.return_id is None and refund.goodwill_id is None):
         raise _conflict(refund, "Only a refund that failed or was canceled is sent again.")
     later = find_replacement(tx.session, refund)
@@ -88,7 +88,7 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str, above: Above = never)
     refund, payment = _locked(tx, public_id)
     if refund.paid_elsewhere_by:
         return refund
-    if refund.failure_code in settle.DECIDED_ANEW:
+    if refund.failure_code in lifecycle.DECIDED_ANEW:
         raise _conflict(refund, "It was taken back or given up; what is owed now is decided anew.")
     if refund.held_for == reviews.SECOND_PERSON:
         raise _conflict(refund, "It waits for a second person.")

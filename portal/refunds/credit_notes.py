@@ -32,7 +32,7 @@ from portal.policy.quote import EXCHANGE, Quote, QuotePart
 from portal.refunds import lifecycle
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
 from portal.refunds.models import Refund
-from portal.refunds.settle import DECIDED_ANEW, RELEASE
+from portal.refunds.settle import RELEASE
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
@@ -159,11 +159,11 @@ def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
     if not paid or any(part.status == lifecycle.PLANNED for part in parts):
         return None
     replaced = {part.replaces_id for part in parts}
-    given = [part for part in parts if part.id not in replaced and part.failure_code not in DECIDED_ANEW]
+    given = [part for part in parts if part.id not in replaced and part.failure_code not in lifecycle.DECIDED_ANEW]
     rows = tuple(
         Row("item", _name(line.order_line), line.quantity, line.gross_minor, line.tax_minor) for line in gift.lines
     )
-    if not rows or any(part.failure_code in DECIDED_ANEW for part in parts):
+    if not rows or any(part.failure_code in lifecycle.DECIDED_ANEW for part in parts):
         gross, tax = sum(part.amount_minor for part in given), sum(part.tax_minor or 0 for part in given)
         rows = (Row("goodwill", "", 0, gross, tax),)
     return keep(tx, rows, tx.session.get_one(Order, gift.order_id), shop, refund_id=paid[0].id)

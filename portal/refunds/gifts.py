@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session, joinedload
 from portal.errors import NotFound
 from portal.money import Money
 from portal.orders.models import Order
+from portal.refunds import lifecycle
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.queries import Piece, piece_of
-from portal.refunds.settle import DECIDED_ANEW
 from portal.shop import BankDays
 
 
@@ -54,7 +54,9 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
         select(Refund).where(Refund.goodwill_id == gift.id).options(joinedload(Refund.payment)).order_by(Refund.id)
     ).all()
     replaced = {refund.replaces_id for refund in refunds}
-    shown = [refund for refund in refunds if refund.id not in replaced and refund.failure_code not in DECIDED_ANEW]
+    shown = [
+        refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
+    ]
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
     pieces = tuple(piece_of(refund, bank_days) for refund in shown)

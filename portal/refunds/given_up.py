@@ -13,14 +13,16 @@ from portal.orders.models import Payment
 from portal.refunds import goodwill, ledger, lifecycle, payout, settle
 from portal.refunds.actions import check_not_contradicted, find_refund, find_replacement, left_for, read_note
 from portal.refunds.models import Goodwill, Refund
-from portal.refunds.settle import DECIDED_ANEW, ELSEWHERE, GIVEN_UP, GOODWILL
+from portal.refunds.settle import ELSEWHERE, GOODWILL
 from portal.refunds.tenders import lock_refund
 from portal.returns.models import Return
 
 
 def is_needed(left: int, refund: Refund) -> bool:
     """Whether it failed for good: less than its amount (``left``) may still go to its payment."""
-    mine = refund.cause != ELSEWHERE and not refund.paid_elsewhere_by and refund.failure_code not in DECIDED_ANEW
+    mine = (
+        refund.cause != ELSEWHERE and not refund.paid_elsewhere_by and refund.failure_code not in lifecycle.DECIDED_ANEW
+    )
     return mine and refund.status in lifecycle.LOST and refund.amount_minor > left
 
 
@@ -31,7 +33,7 @@ def give_up(tx: Tx, public_id: str, note: str) -> Refund:
     """
     note = read_note(note)
     refund, payment = lock_refund(tx.session, find_refund(tx.session, public_id).id)
-    if refund.failure_code == GIVEN_UP:
+    if refund.failure_code == lifecycle.GIVEN_UP:
         return refund
     if find_replacement(tx.session, refund) is not None:
         raise Conflict("Another refund was sent in its place; give up that one.", state=refund.status)
@@ -42,7 +44,7 @@ def give_up(tx: Tx, public_id: str, note: str) -> Refund:
             state=refund.status,
         )
     settle.settle_reviews(tx, refund, note)
-    refund.failure_code = GIVEN_UP
+    refund.failure_code = lifecycle.GIVEN_UP
     tx.session.flush()
     settle.record(tx, "refund.given_up", refund, payment, why=note)
     if refund.return_id is not None:

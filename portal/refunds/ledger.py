@@ -118,7 +118,7 @@ def unsent(session: Session, return_id: int) -> int:
         Refund.return_id == return_id,
         Refund.status.in_(lifecycle.LOST),
         # What was taken back, or given up, is owed anew: by the next decision, or with the rest of the return.
-        Refund.failure_code.not_in(("taken_back", "given_up")),
+        Refund.failure_code.not_in(lifecycle.DECIDED_ANEW),
         Refund.id.not_in(later),
     )
     waiting = int(session.scalar(query) or 0)

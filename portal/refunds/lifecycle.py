@@ -25,6 +25,12 @@ HOLDING = frozenset(STATUSES) - LOST
 """Counts against the payment."""
 SENDABLE = frozenset({PLANNED, SUBMITTED, UNKNOWN})
 """No answer has been recorded yet: it may be sent, with its own key."""
+TAKEN_BACK = "taken_back"
+"""The code of a refund that staff took back before it was sent, and whose payout is decided anew."""
+GIVEN_UP = "given_up"
+"""The code of a refund that failed, is sent no more, and whose amount is decided with the rest of its return."""
+DECIDED_ANEW = frozenset({TAKEN_BACK, GIVEN_UP})
+"""The codes of refunds whose amount other rows stand for, or nothing."""
 
 
 class Step(Enum):

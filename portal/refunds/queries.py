@@ -27,7 +27,7 @@ from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import DECIDED_ANEW, ELSEWHERE, REFUND, RELEASE
+from portal.refunds.settle import ELSEWHERE, REFUND, RELEASE
 from portal.refunds.tenders import is_stripe, tender_name
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
@@ -147,7 +147,9 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
     currency = return_.currency
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
     replaced = {refund.replaces_id for refund in refunds}
-    shown = [refund for refund in refunds if refund.id not in replaced and refund.failure_code not in DECIDED_ANEW]
+    shown = [
+        refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
+    ]
     pieces = [piece_of(refund, bank_days) for refund in shown]
     credit = find_credit(session, return_id) if planned else None
     if credit is not None:

@@ -33,12 +33,6 @@ CONTRADICTED = "contradicted"
 """The fact of a question about a refund that has ended here, or was paid another way, and is alive at Stripe."""
 STUCK_AFTER, STUCK_TRIES = timedelta(hours=4), 10
 """How long ago a refund was prepared, and how often it was tried, when staff hear that it does not get out."""
-TAKEN_BACK = "taken_back"
-"""The code of a refund that staff took back before it was sent, and whose payout is decided anew."""
-GIVEN_UP = "given_up"
-"""The code of a refund that failed, is sent no more, and whose amount is decided with the rest of its return."""
-DECIDED_ANEW = frozenset({TAKEN_BACK, GIVEN_UP})
-"""The codes of refunds whose amount other rows stand for, or nothing."""
 REFUND, RELEASE = "refund", "release"
 REVERSAL = "reversal"
 """Instead of the status of a bank's reference: the purchase itself is taken back and no reference will ever come."""

@@ -18,7 +18,7 @@ from portal.refunds import goodwill, ledger, lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
 from portal.refunds.exchange import ORDERED
 from portal.refunds.models import Exchange, Goodwill, LedgerEntry, Refund
-from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, GOODWILL, TAKEN_BACK
+from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, GOODWILL
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return, ReturnLine
@@ -38,7 +38,7 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
     if known.return_id is not None:
         lock_return(tx.session, known.return_id)
     refund, payment = lock_refund(tx.session, known.id)
-    if refund.failure_code in (TAKEN_BACK, PART_TAKEN_BACK):
+    if refund.failure_code in (lifecycle.TAKEN_BACK, PART_TAKEN_BACK):
         return refund
     if refund.status != lifecycle.PLANNED or refund.cause == ELSEWHERE:
         raise Conflict(
@@ -53,7 +53,7 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
     if _all_is_here(tx, return_, [refund, *siblings]):
         for each in [refund, *siblings]:
             if each.status == lifecycle.PLANNED:
-                _cancel(tx, each, lock_refund(tx.session, each.id)[1], TAKEN_BACK, note)
+                _cancel(tx, each, lock_refund(tx.session, each.id)[1], lifecycle.TAKEN_BACK, note)
         _owe_nothing(tx, return_)
         _decide_again(tx, return_, note)
     else:
@@ -76,7 +76,7 @@ def _take_gift_back(tx: Tx, refund: Refund, note: str) -> None:
     query = select(Refund.id).where(Refund.goodwill_id == refund.goodwill_id, Refund.status == lifecycle.PLANNED)
     for refund_id in tx.session.scalars(query.order_by(Refund.id)).all():
         part, payment = lock_refund(tx.session, refund_id)
-        _cancel(tx, part, payment, TAKEN_BACK, note)
+        _cancel(tx, part, payment, lifecycle.TAKEN_BACK, note)
         ledger.write(tx, ledger.OWED, GOODWILL, -part.amount_minor, part.currency, order_id=given.order_id)
     goodwill.end_if_all_is_back(tx, given.id)
 
@@ -95,7 +95,7 @@ def _siblings(tx: Tx, refund: Refund) -> list[Refund]:
 def _all_is_here(tx: Tx, return_: Return, refunds: list[Refund]) -> bool:
     """Nothing of the payout has left in any form, nor failed, nor was sent in place of something: it can be undone as a whole."""
     whole = all(
-        each.failure_code == TAKEN_BACK or (each.status == lifecycle.PLANNED and each.replaces_id is None)
+        each.failure_code == lifecycle.TAKEN_BACK or (each.status == lifecycle.PLANNED and each.replaces_id is None)
         for each in refunds
     )
     sums = ledger.balances(tx.session, return_.id)

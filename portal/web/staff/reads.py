@@ -16,7 +16,7 @@ from portal.receiving.models import Receipt
 from portal.refunds import lifecycle as refund_life
 from portal.refunds.ledger import REFUNDED, STORE_CREDIT
 from portal.refunds.models import Exchange, LedgerEntry, Refund, RefundGate, StoreCredit
-from portal.refunds.settle import DECIDED_ANEW, ELSEWHERE
+from portal.refunds.settle import ELSEWHERE
 from portal.returns.lifecycle import ENDED
 from portal.returns.models import Return, ReturnLine
 from portal.reviews.models import Review
@@ -35,7 +35,7 @@ def needs_somebody() -> ColumnElement[bool]:
     return or_(
         and_(
             Refund.status.in_(refund_life.LOST),
-            Refund.failure_code.not_in(DECIDED_ANEW),
+            Refund.failure_code.not_in(refund_life.DECIDED_ANEW),
             Refund.paid_elsewhere_by == "",
             Refund.cause != ELSEWHERE,
             ~replaced,

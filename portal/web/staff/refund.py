@@ -16,7 +16,7 @@ from portal.errors import Conflict, Forbidden, Invalid
 from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, two_people, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
-from portal.refunds.settle import DECIDED_ANEW, ELSEWHERE
+from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
@@ -50,7 +50,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         ).all()
         log = [log_entry(entry, now, zone) for entry in entries]
         lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
-        undone = refund.failure_code in DECIDED_ANEW
+        undone = refund.failure_code in lifecycle.DECIDED_ANEW
         ended = refund.status in lifecycle.LOST or bool(refund.paid_elsewhere_by)
         asked = settle.contradiction(session, refund) if ended else None
         mine = (
@@ -94,6 +94,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
             "staff/refund.html",
             each=shown,
             later=later,
+            undone=undone,
             log=log,
             offers=offers,
             asked=asked,

@@ -398,7 +398,7 @@ MISTAKES = (
     ),
     Mistake(
         "what was given up is forgotten", "portal/refunds/ledger.py",
-        'Refund.failure_code.not_in(("taken_back", "given_up"))', 'Refund.failure_code != "taken_back"',
+        "Refund.failure_code.not_in(lifecycle.DECIDED_ANEW)", "Refund.failure_code != lifecycle.TAKEN_BACK",
         (f"{REFUNDS}/test_shortage.py::TestAFailedRefundWithTooLittleLeft",),
         "credit_after_failure",
     ),
