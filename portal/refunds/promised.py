@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.money import Money
 from portal.refunds import payout
 from portal.refunds.tenders import order_chain, order_family, payments_of
 from portal.returns import lifecycle
@@ -27,6 +28,14 @@ def to_come(session: Session, order_id: int, currency: str) -> list[tuple[str, i
     )
     found = session.scalars(query.order_by(Return.id)).all()
     return [(each.rma, minor) for each in found if (minor := in_money(session, each))]
+
+
+def endangered(session: Session, order_id: int, currency: str) -> tuple[Money, Money] | None:
+    """What the open returns of the order were promised, and what is left for them; None where that is enough."""
+    owed = sum(minor for _rma, minor in to_come(session, order_id, currency))
+    chain = order_chain(session, order_id)
+    left = payout.room(session, chain, payments_of(session, chain))
+    return (Money(owed, currency), Money(left, currency)) if owed > left else None
 
 
 def in_money(session: Session, return_: Return) -> int:

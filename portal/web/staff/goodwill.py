@@ -91,14 +91,13 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
 
 def _check_promised(session: Session, order_id: int, currency: str) -> None:
     """Raises `Invalid` when what is left after the gift no longer pays what open returns were promised."""
-    chain = order_chain(session, order_id)
-    left = payout.room(session, chain, payments_of(session, chain))
-    owed = sum(minor for _rma, minor in promised.to_come(session, order_id, currency))
-    if owed > left:
+    found = promised.endangered(session, order_id, currency)
+    if found is not None:
+        owed, left = found
         wrong = _(
             "Open returns of this order were promised %(owed)s, and %(left)s would be left for them. Tick to give it anyway.",
-            owed=words.amount(owed, currency),
-            left=words.amount(left, currency),
+            owed=words.amount(owed.minor, currency),
+            left=words.amount(left.minor, currency),
         )
         raise Invalid("Nothing was given.", {"sure": wrong})
 
