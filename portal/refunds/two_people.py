@@ -39,6 +39,7 @@ DECIDING = (
     "refund.handed_to_staff", "goodwill.given",
 )  # fmt: skip
 """Who did one of these had a part in the decision."""
+_SOMEBODY_ELSE = "You had a part in this decision. Somebody else has to record how it was paid."
 
 
 def is_needed(tx: Tx, refund: Refund, payment: Payment, above: Above) -> str:
@@ -64,7 +65,7 @@ def check_recorded(tx: Tx, refund: Refund, payment: Payment, above: Above) -> No
     if why and refund.status == lifecycle.PLANNED and is_stripe(payment):
         raise Conflict(f"{why} It waits for a second person.", state=refund.status)
     if why and had_a_part(tx.session, refund, tx.actor.id):
-        raise Forbidden(f"{why} You had a part in this decision. Somebody else has to record how it was paid.")
+        raise Forbidden(f"{why} {_SOMEBODY_ELSE}")
 
 
 def check_recorded_for(tx: Tx, return_id: int, owed: Money, above: Above) -> None:
@@ -74,7 +75,7 @@ def check_recorded_for(tx: Tx, return_id: int, owed: Money, above: Above) -> Non
     person = tx.actor.id
     if most is not None and total > most and (person is None or person in _people(tx.session, return_id, None)):
         why = _too_much(total, most, owed.currency)
-        raise Forbidden(f"{why} You had a part in this decision. Somebody else has to record how it was paid.")
+        raise Forbidden(f"{why} {_SOMEBODY_ELSE}")
 
 
 def had_a_part(session: Session, refund: Refund, person: int | None) -> bool:

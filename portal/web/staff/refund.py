@@ -64,7 +64,7 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         too_much = mine and lost and given_up.is_needed(actions.left_for(session, refund, refund.payment), refund)
         begun = refund.first_submitted_at
         held_for_second = shown["held"] == reviews.SECOND_PERSON
-        first = two_people.had_a_part(session, refund, me().id) if held_for_second else False
+        first = _took_part(session, refund)
         offers = {
             "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
             "end": too_much,
