@@ -26,7 +26,7 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, gives_away, keeps_item, message_of
 from portal.returns.queries import is_told_to_buyer
 from portal.reviews.models import Review
-from portal.reviews.service import RECEIPT, open_reviews
+from portal.reviews.service import ASKED_US, DISPUTE, POLICY, RECEIPT, REFUND_FAILED, UNDECIDED, open_reviews
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
@@ -37,7 +37,7 @@ ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
 WITH_MONEY = ABOUT_REFUNDS | {"withdrawn", "booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
 # The questions to staff whose deadline a notice tells to the customer.
-_PROMISED_BY = {"under_review": ("policy", "asked_us"), "refund_failed": ("refund_failed", "dispute")}
+_PROMISED_BY = {"under_review": (POLICY, ASKED_US), "refund_failed": (REFUND_FAILED, DISPUTE)}
 
 
 def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def freeze_gift(tx: Tx, kind: str, event: Event, order: Order) -> dict[str, Any]
         "another_way": bool(refund.paid_elsewhere_by),
     }
     if kind == "refund_failed":
-        query = select(Review.due_at).where(Review.refund_id == refund.id, Review.status.in_(("open", "asked")))
+        query = select(Review.due_at).where(Review.refund_id == refund.id, Review.status.in_(UNDECIDED))
         context["answer_by"] = _iso(tx.session.scalar(query.order_by(Review.due_at).limit(1)))
         context |= _failure(refund)
     return context
@@ -146,7 +146,7 @@ def _line(line: ReturnLine) -> dict[str, Any]:
 
 def _deadline(session: Session, return_: Return, event: Event, kinds: tuple[str, ...]) -> datetime | None:
     query = select(Review.due_at).where(
-        Review.return_id == return_.id, Review.kind.in_(kinds), Review.status.in_(("open", "asked"))
+        Review.return_id == return_.id, Review.kind.in_(kinds), Review.status.in_(UNDECIDED)
     )
     if event.refund_id is not None:
         query = query.where(Review.refund_id == event.refund_id)

@@ -77,7 +77,7 @@ def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> N
     for return_id in open_:
         reviews.open_review(
             tx,
-            kind="dispute",
+            kind=reviews.DISPUTE,
             why="The customer's bank has taken the payment back. Refunds of this order wait; "
             "refunding now would pay the customer twice.",
             fact=view.dispute_status,
@@ -99,17 +99,17 @@ def _thaw(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> Non
     for return_id in _open_returns(tx, family):
         query = select(Review).where(
             Review.return_id == return_id,
-            Review.kind == "dispute",
+            Review.kind == reviews.DISPUTE,
             Review.refund_id.is_(None),
-            Review.status.in_(("open", "asked")),
+            Review.status.in_(reviews.UNDECIDED),
         )
         for review in tx.session.scalars(query).all():
-            reviews.settle(tx, review, "settled", "", note)
+            reviews.settle(tx, review, reviews.SETTLED, note=note)
         timeline.record(tx, "dispute.closed", return_id=return_id, order_id=payment.order_id, why=view.dispute_status)
     refused = (
         select(Review)
         .join(Refund, Refund.id == Review.refund_id)
-        .where(Refund.payment_id == payment.id, Review.kind == "dispute", Review.status.in_(("open", "asked")))
+        .where(Refund.payment_id == payment.id, Review.kind == reviews.DISPUTE, Review.status.in_(reviews.UNDECIDED))
     )
     for review in tx.session.scalars(refused).all():
         # Stripe had refused it; a new one needs a person's word.

@@ -85,7 +85,7 @@ def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
         return []
     for review in reviews.open_reviews(tx.session, return_id, "refund_failed"):
         if review.refund_id is None:
-            reviews.settle(tx, review, "settled", "", "Sent now, as far as the payments reach.")
+            reviews.settle(tx, review, reviews.SETTLED, note="Sent now, as far as the payments reach.")
     quote = payable_quote(tx.session, return_)
     issued = credit.find_credit(tx.session, return_id) is not None
     as_credit = 0 if issued else min(max(quote.credit_total.minor, 0), rest)
@@ -133,7 +133,7 @@ def _is_frozen(tx: Tx, return_: Return, chain: list[int], shop: Shop) -> bool:
         )
     reviews.open_review(
         tx,
-        kind="dispute",
+        kind=reviews.DISPUTE,
         why="A chargeback is open on the payment of this order, so nothing is paid twice: refund, credit and exchange wait.",
         return_id=return_.id,
         data={"payment_intent": disputed.payment_intent},
@@ -315,7 +315,7 @@ def ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: boo
     )
     reviews.open_review(
         tx,
-        kind="dispute" if frozen else "refund_failed",
+        kind=reviews.DISPUTE if frozen else reviews.REFUND_FAILED,
         why=f"{short} of what the customer is owed could not be sent. {cause}",
         fact="short",
         return_id=return_.id,

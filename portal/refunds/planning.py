@@ -98,7 +98,7 @@ def plan_refund(
     if not stripe:
         reviews.open_review(
             tx,
-            kind="pay_elsewhere",
+            kind=reviews.PAY_ELSEWHERE,
             why=f"This part was paid by {tender_name(payment.method, payment.provider)}, which the portal cannot send money to. "
             "Pay it there, then record it here with a note.",
             fact=payment.provider,

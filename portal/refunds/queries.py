@@ -32,10 +32,10 @@ from portal.refunds.tenders import is_stripe, tender_name
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
+from portal.reviews import service as reviews
 from portal.shop import BankDays
 
 MAX_PAGE = 100
-DISPUTED = "dispute"
 BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
@@ -84,7 +84,7 @@ class Piece:
     provider: str = ""
     order_number: str = ""
     hold: str = ""
-    """What a prepared refund waits for: the kind of the question that holds it, or `DISPUTED`."""
+    """What a prepared refund waits for: the kind of the question that holds it; empty where none does."""
     prepared_at: datetime | None = None
     tried: bool = False
     can_retry: bool = False
@@ -218,7 +218,7 @@ def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
         reference_status=refund.reference_status,
         method=payment.method,
         provider=payment.provider,
-        hold=(refund.held_for or (DISPUTED if payment.disputed_at else ""))
+        hold=(refund.held_for or (reviews.DISPUTE if payment.disputed_at else ""))
         if refund.status == lifecycle.PLANNED
         else "",
         prepared_at=refund.planned_at,

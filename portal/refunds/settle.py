@@ -241,7 +241,7 @@ def settle_reviews(tx: Tx, refund: Refund, note: str, *kinds: str) -> None:
     for review in tx.session.scalars(_ASKED, {"refund_id": refund.id}).all():
         if kinds and review.kind not in kinds:
             continue
-        reviews.settle(tx, review, "settled", "", note)
+        reviews.settle(tx, review, reviews.SETTLED, note=note)
 
 
 def contradiction(session: Session, refund: Refund) -> Review | None:
@@ -252,9 +252,9 @@ def contradiction(session: Session, refund: Refund) -> Review | None:
 
 def _contradict(tx: Tx, refund: Refund, view: RefundView, read_at: datetime | None) -> None:
     """Ask staff where Stripe shows money for what has ended here; end the question once Stripe has taken it back."""
-    seen, known = lifecycle.read_status(view.status), contradiction(tx.session, refund)
     if refund.stripe_refund_id != view.id or read_at is None or (refund.settled_at or tx.at) >= read_at:
         return
+    seen, known = lifecycle.read_status(view.status), contradiction(tx.session, refund)
     if seen in lifecycle.LOST:
         if known is not None:
             reviews.settle(tx, known, reviews.SETTLED, note="Stripe shows again that it did not arrive.")
@@ -297,7 +297,7 @@ def _note_waiting(tx: Tx, refund: Refund, view: RefundView, seen: str) -> None:
     if low and before != refund.pending_reason and refund.cause != ELSEWHERE:
         reviews.open_review(
             tx,
-            kind="balance_low",
+            kind=reviews.BALANCE_LOW,
             why=f"{explain('pending_insufficient_funds').what}. {explain('pending_insufficient_funds').todo}",
             fact=view.pending_reason,
             return_id=refund.return_id,

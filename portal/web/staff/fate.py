@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from portal import clock
 from portal.refunds import lifecycle
 from portal.refunds.models import Refund
-from portal.refunds.queries import DISPUTED, Piece, piece_of
+from portal.refunds.queries import Piece, piece_of
 from portal.reviews import service as reviews
 from portal.web.staff import words
 from portal.web.staff.base import counted, ports
@@ -56,7 +56,7 @@ def _waiting(piece: Piece) -> str:
         return _("It waits for a second person.")
     if piece.hold == reviews.DAILY_CAP:
         return _("It is above the daily cap and waits for somebody who sends it anyway.")
-    if piece.hold == DISPUTED:
+    if piece.hold == reviews.DISPUTE:
         return _("The payment is disputed. It waits for the end of that.")
     if counted().stopped is not None:
         return _("All refunds are stopped. It waits until they flow again.")
