@@ -29,7 +29,7 @@ from portal.web.staff import fate, money
 from portal.web.staff.base import Resumed, check_limit, command, me, needs, ports, read, say, see_other, staff
 from portal.web.staff.detail import page
 from portal.web.staff.money import read_amount
-from portal.web.staff.showing import log_entry, name_of
+from portal.web.staff.showing import first_name, log_entry, name_of
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo, undo_within
 from portal.web.staff.words import amount as amount_words
@@ -152,12 +152,8 @@ def _change(done: Return, quote: Quote, before: Money) -> dict[str, Any]:
         "total": amount_words(quote.total.minor, quote.currency),
         "was": amount_words(before.minor, before.currency),
         "button": money.approve_words(quote)[1],
-        "first_name": _first_name(done),
+        "first_name": first_name(done),
     }
-
-
-def _first_name(return_: Return) -> str:
-    return (return_.order.customer_name or return_.email or _("the customer")).split()[0]
 
 
 def _say_approved(rma: str, total: Money) -> None:
@@ -235,7 +231,7 @@ def _deny_page(rma: str, errors: dict[str, str]) -> str:
             names=[name_of(line.order_line) for line in return_.lines],
             errors=errors,
             typed=typed(),
-            first_name=_first_name(return_),
+            first_name=first_name(return_),
         )
 
 

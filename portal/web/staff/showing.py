@@ -61,7 +61,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
-        "first_name": (return_.order.customer_name or return_.email or _("the customer")).split()[0],
+        "first_name": first_name(return_),
         "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown) for each in open_],
@@ -128,6 +128,11 @@ def _too_little(session: Session, return_: Return) -> dict[str, str] | None:
 def name_of(line: OrderLine) -> str:
     """What an article is called."""
     return line.name or line.sku or line.ref
+
+
+def first_name(return_: Return) -> str:
+    """What a form calls the customer: the first word of the order's name, or the address where it has none."""
+    return (return_.order.customer_name.split() or return_.email.split() or [_("the customer")])[0]
 
 
 def _first_to_decide(return_: Return) -> ReturnLine:
