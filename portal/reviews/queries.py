@@ -146,11 +146,11 @@ def queue(
     return Page(rows, counts(session, me=me, at=at), total, page, per_page)
 
 
-def rows_of(session: Session, review_ids: Collection[int], *, answered: bool = False) -> list[QueueRow]:
-    """These questions as the queue shows them, the oldest deadline first: one query. Only undecided ones, unless ``answered``."""
+def rows_of(session: Session, review_ids: Collection[int], *, decided: bool = False) -> list[QueueRow]:
+    """These questions as the queue shows them, the oldest deadline first: one query. With ``decided``, the answered ones too."""
     tables = _Tables()
     query = tables.joined(select(*tables.columns())).where(Review.id.in_(review_ids))
-    if not answered:
+    if not decided:
         query = query.where(Review.status.in_(UNDECIDED))
     return [_row(each) for each in session.execute(query.order_by(Review.due_at, Review.id))]
 

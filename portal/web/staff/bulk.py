@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock, wording
@@ -40,6 +39,8 @@ from portal.web.staff.undoing import undo_within
 ACTS = ("approve", "ask", "deny")
 MOST = 100
 """More than a page holds; a longer list of picks is no form of ours."""
+Link = tuple[str, str]
+"""Name and address of a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def bulk() -> Response:
 
 def _assign(chosen: list[Pick], back: str) -> Response:
     with read() as session:
-        known = reviews.rows_of(session, [pick.review_id for pick in chosen], answered=True)
+        known = reviews.rows_of(session, [pick.review_id for pick in chosen], decided=True)
     done: list[QueueRow] = []
     for row in known:
         try:
@@ -113,7 +114,7 @@ def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None
     who, now, zone = me(), clock.now(), ports().shop.timezone
     versions = {pick.review_id: pick.version for pick in chosen}
     with read() as session:
-        rows = find_rows(session, list(versions))
+        rows = reviews.rows_of(session, list(versions))
     doing = [row for row in rows if obstacle(row, act, who) is None]
     skipped = [(shown(row, now, zone), obstacle(row, act, who)) for row in rows if obstacle(row, act, who)]
     return render_template(
@@ -128,11 +129,6 @@ def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None
         note=request.form.get("note", ""),
         errors=errors or {},
     )
-
-
-def find_rows(session: Session, review_ids: list[int]) -> list[QueueRow]:
-    """These questions as the queue shows them, as far as they still wait."""
-    return reviews.rows_of(session, review_ids)
 
 
 @staff.post("/bulk/<any(approve, ask, deny):act>")
@@ -150,7 +146,7 @@ def do_bulk(act: str) -> Response:
         return make_response(_page(act, chosen, back, {"": Resumed().message}), 422)
     who = me()
     with read() as session:
-        known = reviews.rows_of(session, [pick.review_id for pick in chosen], answered=True)
+        known = reviews.rows_of(session, [pick.review_id for pick in chosen], decided=True)
     rows = {row.id: row for row in known if row.status in questions.UNDECIDED}
     done: list[QueueRow] = []
     left: list[tuple[QueueRow, str]] = []
@@ -195,12 +191,7 @@ def _say(act: str, done: list[QueueRow], left: list[tuple[QueueRow, str]], gone:
             "deny": ngettext("%(num)s return denied.", "%(num)s returns denied.", count),
         }
         say(said[act], links=named(done), undo=_undo(act, [row.rma for row in done]))
-    by_reason: dict[str, list[QueueRow]] = {}
-    for row, why in left:
-        by_reason.setdefault(why, []).append(row)
-    for why, rows in by_reason.items():
-        title = ngettext("%(num)s was left as it is.", "%(num)s were left as they are.", len(rows))
-        say(title, "amber", text=why, links=named(rows))
+    _say_left([(link, why) for row, why in left for link in named([row])])
     _say_gone(gone)
 
 
@@ -221,8 +212,8 @@ def _undo(act: str, rmas: list[str]) -> dict[str, Any] | None:
 @needs(may.DECIDE, "exceptions")
 def undo_bulk() -> Response:
     """Take several decisions back, each as far as it still can be."""
-    done: list[tuple[str, str]] = []
-    left: dict[str, list[tuple[str, str]]] = {}
+    done: list[Link] = []
+    left: list[tuple[Link, str]] = []
     for rma in request.form.get("rmas", "")[: MOST * 20].split(",")[:MOST]:
         link = (rma, url_for("staff.return_page", rma=rma or "-"))
         try:
@@ -232,13 +223,21 @@ def undo_bulk() -> Response:
         except NotFound:
             continue
         except PortalError as error:
-            left.setdefault(gettext(error.message), []).append(link)
+            left.append((link, gettext(error.message)))
     if done:
         say(ngettext("%(num)s decision taken back.", "%(num)s decisions taken back.", len(done)), links=done)
-    for why, links in left.items():
+    _say_left(left)
+    return see_other("staff.queue")
+
+
+def _say_left(left: list[tuple[Link, str]]) -> None:
+    """What was not done, by its reason."""
+    by_reason: dict[str, list[Link]] = {}
+    for link, why in left:
+        by_reason.setdefault(why, []).append(link)
+    for why, links in by_reason.items():
         title = ngettext("%(num)s was left as it is.", "%(num)s were left as they are.", len(links))
         say(title, "amber", text=why, links=links)
-    return see_other("staff.queue")
 
 
 def _say_gone(gone: list[QueueRow]) -> None:
@@ -247,6 +246,6 @@ def _say_gone(gone: list[QueueRow]) -> None:
         say(title, "amber", links=named(gone))
 
 
-def named(rows: list[QueueRow]) -> list[tuple[str, str]]:
-    """Name and address of these cases."""
+def named(rows: list[QueueRow]) -> list[Link]:
+    """The links to these cases."""
     return [(row.rma or _("Order %(number)s", number=row.order_number), href_of(row)) for row in rows]
