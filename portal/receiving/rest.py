@@ -21,7 +21,7 @@ from portal.returns import claims, texts
 from portal.returns.holding import lock_return
 from portal.returns.lifecycle import IN_TRANSIT
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import COUNTING, accounted, goods_outstanding, keeps_item
+from portal.returns.payable import accounted, expected_lines, goods_outstanding
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
@@ -64,7 +64,7 @@ def ask_overdue(database: Database, hours: int, *, at: datetime | None = None) -
             return_ = lock_return(tx, rma)
             if not is_waiting(return_):
                 continue
-            units = sum(line.quantity for line in return_.lines if line.status in COUNTING and not keeps_item(line))
+            units = sum(line.quantity for line in expected_lines(return_))
             fact = f"{goods_outstanding(return_)} of {units} units are still to come"
             claims.ask(tx, return_, "A part has come, and the rest has not", fact, hours)
             done += 1
@@ -91,8 +91,8 @@ def give_up(tx: Tx, rma: str, note: str, *, decide_within_hours: int) -> Return:
     timeline.record(tx, "rest.given_up", return_id=return_.id, order_id=return_.order_id, why=note)
     counts = [
         Count(line.order_line.ref, line.quantity - accounted(line), MISSING)
-        for line in return_.lines
-        if line.status in COUNTING and not keeps_item(line) and line.quantity > accounted(line)
+        for line in expected_lines(return_)
+        if line.quantity > accounted(line)
     ]
     return receive(
         tx, rma, counts, command_key=f"rest:{return_.id}", note=note, decide_within_hours=decide_within_hours

@@ -30,9 +30,9 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import (
     COUNTING,
     accounted,
+    expected_lines,
     goods_outstanding,
     grades,
-    keeps_item,
     payable_quote,
     price,
     reprice,
@@ -218,7 +218,7 @@ def _is_repeated(tx: Tx, return_: Return, command_key: str) -> bool:
 
 def _check(return_: Return, counts: Sequence[Count]) -> dict[str, list[tuple[int, Count]]]:
     """The counts by line, each with its position. Every mistake is named at once."""
-    known = {line.order_line.ref: line for line in return_.lines if line.status in COUNTING and not keeps_item(line)}
+    known = {line.order_line.ref: line for line in expected_lines(return_)}
     wrong: dict[str, str] = {}
     found: dict[str, list[tuple[int, Count]]] = {}
     for index, count in enumerate(counts):

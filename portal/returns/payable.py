@@ -42,9 +42,12 @@ def payable_quote(session: Session, return_: Return) -> Quote:
 
 def goods_outstanding(return_: Return) -> int:
     """How many units still have to come: announced, not kept by the customer, not yet counted (found missing counts)."""
-    return sum(
-        line.quantity - accounted(line) for line in return_.lines if line.status in COUNTING and not keeps_item(line)
-    )
+    return sum(line.quantity - accounted(line) for line in expected_lines(return_))
+
+
+def expected_lines(return_: Return) -> list[ReturnLine]:
+    """The lines whose goods come back: what was not refused, and what the customer does not keep."""
+    return [line for line in return_.lines if line.status in COUNTING and not keeps_item(line)]
 
 
 def accounted(line: ReturnLine) -> int:

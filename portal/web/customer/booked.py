@@ -20,7 +20,14 @@ from portal.orders.queries import get_order
 from portal.policy.quote import REFUND, STORE_CREDIT, Quote
 from portal.returns import lifecycle, service
 from portal.returns.models import Return
-from portal.returns.payable import COUNTING, accounted, gives_away, keeps_item, message_of, payable_quote
+from portal.returns.payable import (
+    COUNTING,
+    accounted,
+    expected_lines,
+    gives_away,
+    message_of,
+    payable_quote,
+)
 from portal.reviews.service import open_reviews
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.customer import grants
@@ -95,7 +102,7 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
     order = get_order(session, return_.order.number)
     quote = payable_quote(session, return_)
     review = return_.status != lifecycle.AUTHORIZED
-    travelling = [line for line in return_.lines if line.status in COUNTING and not keeps_item(line)]
+    travelling = expected_lines(return_)
     known = grants.knows_buyer(return_.rma, order.number)
     to = pay_to(order, knows_buyer=known)
     due = min((each.due_at for each in open_reviews(session, return_.id)), default=None)

@@ -16,7 +16,7 @@ from portal import clock, wording
 from portal.refunds.queries import MoneyView, add_working_days
 from portal.returns import lifecycle as life
 from portal.returns.models import Return
-from portal.returns.payable import COUNTING, accounted, keeps_item
+from portal.returns.payable import accounted, expected_lines
 from portal.reviews.models import Review
 from portal.reviews.service import ASKED
 from portal.shop import Shop
@@ -243,7 +243,7 @@ def _way_back(told: _Told) -> list[Step]:
         steps.append(Step(NEXT, _("Drop it off")))
     if return_.received_at is not None:
         parts = sum(accounted(line) for line in return_.lines)
-        whole = sum(line.quantity for line in return_.lines if line.status in COUNTING and not keeps_item(line))
+        whole = sum(line.quantity for line in expected_lines(return_))
         detail = _("%(count)s of %(all)s items so far", count=parts, all=whole) if 0 < parts < whole else ""
         steps.append(_done(_("Arrived with us"), return_.received_at, detail))
     else:

@@ -20,17 +20,12 @@ from portal.receiving import disposition as goods
 from portal.receiving.disposition import MISSING, Verdict
 from portal.receiving.service import Count
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import COUNTING, accounted, grades, keeps_item, price
+from portal.returns.payable import accounted, expected_lines, grades, price
 from portal.returns.queries import get_return
 from portal.web.staff.text import _, ngettext
 
 GROUPS = 3
 """So many different conditions of one line fit into the form."""
-
-
-def expected_lines(return_: Return) -> list[ReturnLine]:
-    """The lines whose goods come back."""
-    return [line for line in return_.lines if line.status in COUNTING and not keeps_item(line)]
 
 
 def to_count(line: ReturnLine, *, inspecting: bool) -> int:

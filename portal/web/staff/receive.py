@@ -18,7 +18,7 @@ from portal.receiving import disposition as goods
 from portal.receiving import service as receiving
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import goods_outstanding
+from portal.returns.payable import expected_lines, goods_outstanding
 from portal.returns.queries import get_return
 from portal.reviews import service as questions
 from portal.staff import permissions as may
@@ -159,7 +159,7 @@ def _form(rma: str, filled: Filled, key: str, *, shown: str = "", outlook: count
         return_ = get_return(rows, rma)
         kinds = {review.kind for review in questions.open_reviews(rows, return_.id)}
         stage = _stage(return_, kinds)
-        lines = counting.expected_lines(return_)
+        lines = expected_lines(return_)
         return render_template(
             "staff/parcel.html",
             return_=return_,
