@@ -70,8 +70,8 @@ def read_orders(
     ``what`` names the format in messages.
     Raises `UnreadableFile` when the file is no JSON or holds something else.
     """
-    lines, whole = _survey(path)
-    if lines > 1 and whole > lines // 2:
+    lines, is_one_per_line = _survey(path, keys, telling)
+    if is_one_per_line:
         reading = Reading(rows=lines, items=iter(()))
         documents = _lines(path)
     else:
@@ -115,28 +115,36 @@ def _unwrap(value: Any, keys: Sequence[str]) -> list[Any]:
     return [value]
 
 
-def _survey(path: Path) -> tuple[int, int]:
-    """How many lines hold something, and how many of the first ones are whole objects: in JSON Lines most of them are.
+def _survey(path: Path, keys: Sequence[str], telling: Sequence[str]) -> tuple[int, bool]:
+    """How many lines hold something, and whether the file is JSON Lines, however many of its lines may be broken.
 
-    The whole file is run through, so that a damaged one is refused before anything is written. Of a long file the first
-    lines are enough to tell; their share is scaled up.
+    It is when its first line is an object by itself, or two of the first ones are orders: in a document that goes over several
+    lines, an order on a line of its own is followed by a comma, save the last.
+    The whole file is run through, so that a damaged one is refused before anything is written.
     """
-    count = tried = whole = 0
+    count = orders = 0
+    begins_whole = False
     with open_text(path) as file:
         for line in file:
             if line.strip(_BLANK):
                 count += 1
-                if tried < LOOKED_AT:
-                    tried += 1
-                    whole += _is_object(line)
-    return count, whole * count // max(tried, 1)
+                if count <= LOOKED_AT:
+                    value = _object(line)
+                    begins_whole |= count == 1 and value is not None
+                    orders += value is not None and _has_orders(_unwrap(value, keys), telling)
+    return count, count > 1 and (begins_whole or orders > 1)
 
 
-def _is_object(line: str) -> bool:
+def _object(line: str) -> dict[str, Any] | None:
     try:
-        return isinstance(parse(line), dict)
+        value = parse(line)
     except ValueError:
-        return False
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _has_orders(found: Sequence[Any], telling: Sequence[str]) -> bool:
+    return any(isinstance(each, dict) and any(key in each for key in telling) for each in found)
 
 
 def _lines(path: Path) -> Iterator[Document]:
@@ -159,7 +167,7 @@ def _document(path: Path, keys: Sequence[str], what: str, telling: Sequence[str]
     except ValueError as error:
         raise UnreadableFile(f"{path} {error}") from None
     found = value if isinstance(value, list) else _unwrap(value, keys)
-    if not any(isinstance(each, dict) and any(key in each for key in telling) for each in found):
+    if not _has_orders(found, telling):
         raise UnreadableFile(f"{path} holds no {what} orders")
     starts = _starts(text, keys)
     if len(starts) != len(found):

@@ -95,6 +95,25 @@ def test_lines_that_are_no_order_are_named_and_the_rest_is_kept(any_database: Da
     ]
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [order("1"), "{", "{", "{"],
+        [order("1"), "{"],
+        ["{", order("1"), "{", order("2")],
+        ['{"number": "1", "lines": [{', *["no JSON"] * 9, {"orders": [order("1")]}, {"orders": [order("2")]}],
+    ],
+    ids=["all but the first", "half", "the first, and half", "most, and orders in a wrapper"],
+)
+def test_json_lines_stay_json_lines_however_many_of_them_are_no_json(
+    database: Database, tmp_path: Path, rows: list[Any]
+) -> None:
+    report = bring_in(database, write_lines(tmp_path / "book.jsonl", *rows), format="portal")
+    broken = [at for at, row in enumerate(rows, start=1) if isinstance(row, str)]
+    assert [(row.file, row.line) for row in report.bad] == [("book.jsonl", at) for at in broken]
+    assert report.good == sum(isinstance(row, dict) for row in rows)
+
+
 @pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"page": {"orders": 7}, "orders": rows}])
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_document_names_the_line_on_which_each_order_begins(
@@ -122,6 +141,12 @@ REFUSED = {
     "binary": b"\x00\x01\x02" * 100,
     "UTF-16": '{"number": "1", "placed_at": "x"}'.encode("utf-16"),
     "a key that stands twice": b'{"placed_at": "x", "number": "1", "number": "2"}',
+    "lines of which none is whole": b'{"number": "1", "placed_at": "x"\n' * 50,
+    "a document that ends early, an order on each line": b'{"orders": [\n'
+    + json.dumps(order("1")).encode()
+    + b",\n"
+    + json.dumps(order("2")).encode(),
+    "a document that is broken inside": json.dumps([order("1"), order("2")], indent=1).replace(":", "", 1).encode(),
     "nesting without end": b'{"number": "1", "placed_at": ' + b"[" * 100_000,
 }
 
@@ -220,7 +245,7 @@ NAUGHTY = st.text(max_size=40) | st.sampled_from(
 JUNK = st.none() | st.booleans() | st.integers() | st.floats() | NAUGHTY | st.lists(st.integers(), max_size=2)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from([*CONTRACT, "total", "tags", "extras", "x"]), JUNK, max_size=4))
 def test_no_field_can_bring_anything_but_an_order_or_a_clear_refusal(change: dict[str, Any]) -> None:
     with suppress(Invalid):
