@@ -7,6 +7,7 @@ half up, per amount, and what the amounts then lack of the total shows as the or
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -16,11 +17,20 @@ from zoneinfo import ZoneInfo
 from portal.errors import Invalid
 from portal.money import exponent, is_currency
 from portal.orders.incoming import MAX_AMOUNT
+from portal.orders.texts import clean
 
 
 def wrong(pointer: str, message: str) -> Invalid:
     """The error for one field."""
     return Invalid(f"{pointer} {message}", {pointer: message})
+
+
+def identifier(value: Any, length: int, pointer: str) -> str:
+    """Text that names one thing, of at most ``length`` signs. A longer one is refused: cut it could name another."""
+    text = clean(value, sys.maxsize)
+    if len(text) > length:
+        raise wrong(pointer, f"has {len(text)} signs, more than {length}")
+    return text
 
 
 def currency_of(value: Any, pointer: str) -> str:

@@ -14,11 +14,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from portal.adapters.order_amounts import count, currency_of, fine_minor, half_up, minor, moment, objects, part, wrong
+from portal.adapters.order_amounts import (
+    count,
+    currency_of,
+    fine_minor,
+    half_up,
+    identifier,
+    minor,
+    moment,
+    objects,
+    part,
+    wrong,
+)
 from portal.adapters.order_documents import looks_like_json, read_orders
 from portal.adapters.shopify_payments import payments_of
 from portal.money import spread
-from portal.orders.incoming import Extra, IncomingLine, IncomingOrder
+from portal.orders.incoming import MAX_REF, MAX_SKU, Extra, IncomingLine, IncomingOrder
+from portal.orders.keys import MAX_NUMBER_KEY
 from portal.orders.source import Reading
 from portal.orders.texts import clean, split_tags
 
@@ -75,7 +87,7 @@ def read_order(data: Json) -> IncomingOrder:
     raw_lines = objects(data, "line_items")
     if not raw_lines:
         raise wrong("/line_items", "are missing; this is no complete order")
-    number = clean(data.get("name") or data.get("order_number"), 80)
+    number = identifier(data.get("name") or data.get("order_number"), MAX_NUMBER_KEY, "/name")
     if not number:
         raise wrong("/name", "is missing; this is a request for an order, not an order")
     charged = Charged(data)
@@ -110,14 +122,14 @@ def read_order(data: Json) -> IncomingOrder:
         placed_at=moment(data.get("processed_at") or data.get("created_at"), "/created_at"),
         currency=charged.currency,
         lines=lines,
-        email=clean(data.get("email") or data.get("contact_email"), 320),
+        email=identifier(data.get("email") or data.get("contact_email"), 320, "/email"),
         source=SOURCE,
         discount_minor=order_discount,
         shipping_minor=shipping,
         shipping_tax_minor=shipping_tax,
         extras=_extras(data, raw_lines, charged),
         total_minor=charged.money(data, "total_price", ""),
-        customer_ref=clean(customer.get("id"), 64),
+        customer_ref=identifier(customer.get("id"), 64, "/customer/id"),
         customer_name=_name(address) or _name(customer),
         customer_tags=split_tags(customer.get("tags")),
         locale=clean(data.get("customer_locale"), 20),
@@ -146,7 +158,7 @@ def _line(
     off = sum(charged.money(each, "amount", f"{at}/discount_allocations") for each in allocated)
     if not allocated:
         off = charged.money(raw, "total_discount", at)
-    ref = clean(raw.get("id"), 64)
+    ref = identifier(raw.get("id"), MAX_REF, f"{at}/id")
     facts: dict[str, Any] = {}
     if raw.get("grams") is not None:
         facts["weight_g"] = count(raw["grams"], f"{at}/grams")
@@ -154,7 +166,7 @@ def _line(
     shipped, shipped_at, delivered, delivered_at = deliveries.get(ref, (0, None, 0, None))
     return IncomingLine(
         ref=ref,
-        sku=clean(raw.get("sku"), 100),
+        sku=identifier(raw.get("sku"), MAX_SKU, f"{at}/sku"),
         name=clean(raw.get("title") or raw.get("name"), 300),
         quantity=quantity,
         unit_price_minor=price,
@@ -164,7 +176,7 @@ def _line(
         tax_included=included,
         discountable=raw.get("gift_card") is not True,
         variant=clean(raw.get("variant_title"), 200),
-        product=clean(raw.get("product_id"), 100),
+        product=identifier(raw.get("product_id"), 100, f"{at}/product_id"),
         vendor=clean(raw.get("vendor"), 100),
         type="gift_card" if raw.get("gift_card") is True else "",
         # Of several parcels the last one counts, and only when all units that are left have come with them.

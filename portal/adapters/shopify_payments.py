@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from portal.adapters.order_amounts import minor, objects, part, wrong
+from portal.adapters.order_amounts import identifier, minor, objects, part, wrong
 from portal.orders.incoming import IncomingPayment
 from portal.orders.texts import clean
 
@@ -83,7 +83,7 @@ def _amount(transaction: Json, currency: str) -> int:
 def _intent(transaction: Json) -> str | None:
     receipt = part(transaction, "receipt")
     candidates = (receipt.get("payment_intent_id"), receipt.get("payment_intent"), transaction.get("authorization"))
-    return next((each[:80] for each in candidates if isinstance(each, str) and each.startswith("pi_")), None)
+    return next((each for each in candidates if isinstance(each, str) and each.startswith("pi_")), None)
 
 
 def _payment(transaction: Json, currency: str) -> IncomingPayment:
@@ -94,7 +94,7 @@ def _payment(transaction: Json, currency: str) -> IncomingPayment:
         provider="stripe" if intent else gateway or "external",
         captured_minor=_amount(transaction, currency),
         payment_intent=intent,
-        reference=clean(transaction.get("id"), 120),
+        reference=identifier(transaction.get("id"), 120, "/transactions/id"),
         method=f"{brand} ending {digits}" if brand and digits.isdigit() else gateway,
     )
 

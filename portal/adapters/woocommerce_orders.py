@@ -16,10 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from portal.adapters.order_amounts import count, currency_of, minor, moment, objects, part, wrong
+from portal.adapters.order_amounts import count, currency_of, identifier, minor, moment, objects, part, wrong
 from portal.adapters.order_documents import looks_like_json, read_orders
 from portal.money import spread
-from portal.orders.incoming import Extra, IncomingLine, IncomingOrder, IncomingPayment
+from portal.orders.incoming import MAX_REF, MAX_SKU, Extra, IncomingLine, IncomingOrder, IncomingPayment
+from portal.orders.keys import MAX_NUMBER_KEY
 from portal.orders.source import Reading
 from portal.orders.texts import clean
 
@@ -60,7 +61,7 @@ class WooCommerceOrders:
 
 def read_order(data: Json, zone: str) -> IncomingOrder:
     """One order. Raises `Invalid` with a pointer into WooCommerce's own JSON."""
-    number = clean(data.get("number") or data.get("order_number"), 80)
+    number = identifier(data.get("number") or data.get("order_number"), MAX_NUMBER_KEY, "/number")
     if not number:
         raise wrong("/number", "is missing; this is no complete order")
     currency = currency_of(data.get("currency"), "/currency")
@@ -91,7 +92,7 @@ def read_order(data: Json, zone: str) -> IncomingOrder:
     address = part(data, "shipping") or part(data, "shipping_address")
     if not any(address.get(key) for key in ("address_1", "city", "postcode")):
         address = billing
-    customer = clean(data.get("customer_id"), 64)
+    customer = identifier(data.get("customer_id"), 64, "/customer_id")
     codes = [clean(each.get("code"), 100) for each in objects(data, "coupon_lines")]
     paying = part(data, "payment_details")
     method = clean(data.get("payment_method") or paying.get("method_id"), 40)
@@ -110,7 +111,7 @@ def read_order(data: Json, zone: str) -> IncomingOrder:
         currency=currency,
         lines=lines,
         payments=_payments(data, currency, left, cards, status, zone),
-        email=clean(billing.get("email"), 320),
+        email=identifier(billing.get("email"), 320, "/billing/email"),
         source=SOURCE,
         # The fee is net; where prices show with tax, the tax that it took off belongs to it.
         discount_minor=off + (off_tax if included else 0),
@@ -137,12 +138,12 @@ def _line(
     if listed < paid:
         # A price that staff raised by hand: there is no discount then.
         listed = paid
-    ref = clean(raw.get("id"), 64)
-    sku = clean(raw.get("sku"), 100)
-    product = clean(raw.get("product_id"), 100)
+    ref = identifier(raw.get("id"), MAX_REF, f"{at}/id")
+    sku = identifier(raw.get("sku"), MAX_SKU, f"{at}/sku")
+    product = identifier(raw.get("product_id"), 100, f"{at}/product_id")
     return IncomingLine(
         ref=ref,
-        sku=sku or clean(raw.get("variation_id") or "", 100) or product,
+        sku=sku or identifier(raw.get("variation_id") or "", MAX_SKU, f"{at}/variation_id") or product,
         name=clean(html.unescape(str(raw.get("name") or "")), 300),
         quantity=quantity,
         # For showing only, rounded down; amounts are taken from the line, never from this.
@@ -209,7 +210,11 @@ def _gift_cards(data: Json, currency: str) -> tuple[IncomingPayment, ...]:
         if amount > 0:
             end = clean(each.get("code"), 60)[-4:]
             method = f"Gift card ending {end}" if end else "Gift card"
-            found.append(IncomingPayment("gift_card", amount, None, clean(each.get("id"), 120), method))
+            found.append(
+                IncomingPayment(
+                    "gift_card", amount, None, identifier(each.get("id"), 120, f"/gift_cards/{index}/id"), method
+                )
+            )
     return tuple(found)
 
 
@@ -224,8 +229,8 @@ def _payments(
         abs(minor(each.get("total") or each.get("amount"), currency, "/refunds/total"))
         for each in objects(data, "refunds")
     )
-    transaction = clean(data.get("transaction_id"), 120)
-    intent = transaction[:80] if transaction.startswith("pi_") else None
+    transaction = identifier(data.get("transaction_id"), 120, "/transaction_id")
+    intent = transaction if transaction.startswith("pi_") else None
     provider = "stripe" if intent else clean(data.get("payment_method") or paying.get("method_id"), 20) or "external"
     method = clean(html.unescape(str(data.get("payment_method_title") or paying.get("method_title") or "")), 60)
     main = IncomingPayment(provider, left, intent, "" if intent else transaction, method)

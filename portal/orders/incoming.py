@@ -8,6 +8,7 @@ Source of the rules: the house's money rules, "Amounts".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,7 @@ MAX_AMOUNT = 2**53 - 1
 MAX_QUANTITY = 1_000_000
 MAX_LINES = 5_000
 MAX_REF, MAX_SKU = 64, 100
+_PAYMENT_INTENT = re.compile("[A-Za-z0-9_-]{3,80}")
 EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 
 
@@ -193,6 +195,11 @@ def _problems(order: IncomingOrder) -> dict[str, str]:
     for index, payment in enumerate(order.payments):
         at = f"/payments/{index}"
         _amount(payment.captured_minor, f"{at}/captured", wrong)
+        if payment.payment_intent is not None and not _PAYMENT_INTENT.fullmatch(payment.payment_intent):
+            # Cut or cleaned it could be the id of somebody else's payment.
+            wrong[f"{at}/payment_intent"] = (
+                f"`{payment.payment_intent[:20]}…` is no id of a payment (3 to 80 letters, digits, _)"
+            )
         if not 0 <= payment.refunded_minor <= payment.captured_minor:
             wrong[f"{at}/refunded"] = f"is not between 0 and what was captured, {payment.captured_minor}"
     _lines(order, wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -430,3 +431,43 @@ def test_a_broken_order_is_a_bad_row_and_never_a_traceback(
     report = bring_in(database, path, format="shopify")
     assert report.outcomes == {"created": 1}
     assert report.bad_count == 1
+
+
+def read_woo(data: dict[str, Any]) -> IncomingOrder:
+    return woocommerce_orders.read_order(data, ZONE)
+
+
+LONG_INTENT = "pi_" + "3" * 78
+
+
+@pytest.mark.parametrize(
+    ("read_order", "data", "pointer"),
+    [
+        (
+            shopify_orders.read_order,
+            shopify(
+                transactions=[
+                    {"id": 1, "kind": "sale", "status": "success", "amount": "1", "authorization": LONG_INTENT}
+                ]
+            ),
+            "/payments/0/payment_intent",
+        ),
+        (read_woo, woo(transaction_id=LONG_INTENT), "/payments/0/payment_intent"),
+        (read_woo, woo(transaction_id="x" * 121), "/transaction_id"),
+        (shopify_orders.read_order, shopify(line={"sku": "S" * 101}), "/line_items/0/sku"),
+        (shopify_orders.read_order, shopify(line={"id": "1" * 65}), "/line_items/0/id"),
+        (shopify_orders.read_order, shopify(line={"product_id": "1" * 101}), "/line_items/0/product_id"),
+        (shopify_orders.read_order, shopify(customer={"id": "1" * 65}), "/customer/id"),
+        (shopify_orders.read_order, shopify(email="a" * 309 + "@example.com"), "/email"),
+        (shopify_orders.read_order, shopify(name="#" + "1" * 80), "/name"),
+        (read_woo, woo(billing={"email": "a" * 309 + "@example.com"}), "/billing/email"),
+        (read_woo, woo(customer_id="1" * 65), "/customer_id"),
+        (read_woo, woo(number="1" * 80), "/number"),
+    ],
+)
+def test_what_names_a_thing_or_a_person_is_refused_and_never_cut(
+    read_order: Callable[[dict[str, Any]], IncomingOrder], data: dict[str, Any], pointer: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        prepare(read_order(data))
+    assert list(refused.value.fields) == [pointer]
