@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from portal.orders.incoming import (
     freeze,
 )
 from portal.orders.keys import email_key, lookup_key, number_key, postcode_key
+from portal.orders.texts import in_one_line
 
 _VALUES = {
     kind: attrgetter(*(field.name for field in fields(kind)))
@@ -46,10 +47,26 @@ def _plain(value: object) -> object:
     return _VALUES[type(value)](value)  # type: ignore[index]
 
 
+def _in_one_line(value: Any) -> Any:
+    """``value`` with each of its texts `in_one_line`, at any depth."""
+    if isinstance(value, str):
+        return in_one_line(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_in_one_line(each) for each in value)
+    if isinstance(value, dict):
+        return {key: _in_one_line(each) for key, each in value.items()}
+    if type(value) in _VALUES:
+        return replace(value, **{field.name: _in_one_line(getattr(value, field.name)) for field in fields(value)})
+    return value
+
+
 def prepare(order: IncomingOrder) -> Prepared:
-    """Freeze and hash. Raises `Invalid` with JSON pointers."""
+    """Put texts in one line, freeze and hash. Raises `Invalid` with JSON pointers."""
     frozen = freeze(order)
     content = json.dumps(order, default=_plain, sort_keys=True, separators=(",", ":"))
+    # JSON escapes nearly every sign that could need it, so that most orders are known to be clean without a look at each text.
+    if ("\\" in content or not content.isprintable()) and (tidy := _in_one_line(order)) != order:
+        return prepare(tidy)
     return Prepared(order, frozen, number_key(order.number), hashlib.sha256(content.encode()).hexdigest())
 
 
