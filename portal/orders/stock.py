@@ -15,9 +15,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
-from portal.errors import Conflict
-from portal.orders.incoming import IncomingOrder
+from portal.errors import Conflict, Invalid
+from portal.orders.incoming import MAX_SKU, IncomingOrder
 from portal.orders.models import Order, OrderLine, Variant
+from portal.orders.texts import in_one_line
 
 
 def put_variant(
@@ -34,8 +35,14 @@ def put_variant(
 ) -> Variant:
     """Create or update one article; ``stock`` is how many there are, those held for exchanges included.
 
-    Raises `Conflict` when booked exchanges hold more than ``stock``.
+    Raises `Invalid` for a SKU that no order line could have, `Conflict` when booked exchanges hold more than ``stock``.
     """
+    if not 0 < len(sku) <= MAX_SKU:
+        raise Invalid("The SKU is empty or too long.", {"sku": f"use 1 to {MAX_SKU} characters"})
+    if in_one_line(sku) != sku:
+        raise Invalid(
+            "The SKU has a character that nobody sees.", {"sku": "leave line breaks and hidden characters out"}
+        )
     variant = tx.session.get(Variant, sku, with_for_update=True, populate_existing=True)
     if variant is None:
         variant = Variant(sku=sku, stock=stock, reserved=0)
@@ -47,7 +54,8 @@ def put_variant(
             state="reserved",
             reserved=variant.reserved,
         )
-    variant.product, variant.name, variant.label = product, name, label
+    # As the texts of orders are, which must name the same product.
+    variant.product, variant.name, variant.label = in_one_line(product), in_one_line(name), in_one_line(label)
     variant.price_minor, variant.currency, variant.stock = price_minor, currency, stock
     variant.options = dict(options or {})
     variant.updated_at = tx.at

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from portal.db import Database
-from portal.errors import Conflict
+from portal.errors import Conflict, Invalid
+from portal.orders.incoming import MAX_SKU
 from portal.orders.models import OrderLine, Variant
 from portal.orders.stock import put_variant, siblings
 from tests.stages.orders.samples import bring_in, dump, line, order, write_lines
@@ -54,6 +55,21 @@ def test_stock_is_never_set_below_what_exchanges_hold(any_database: Database) ->
         put_variant(tx, sku="A", product="p", price_minor=1, currency="GBP", stock=1)
     with any_database.transaction() as tx:
         assert put_variant(tx, sku="A", product="p", price_minor=1, currency="GBP", stock=2).reserved == 2
+
+
+@pytest.mark.parametrize("sku", ["", "S" * (MAX_SKU + 1), "S\n1", "S\u202e1"])
+def test_a_sku_that_no_order_line_can_have_is_refused(database: Database, sku: str) -> None:
+    with pytest.raises(Invalid) as refused, database.transaction() as tx:
+        put_variant(tx, sku=sku, product="p", price_minor=1, currency="GBP", stock=3)
+    assert list(refused.value.fields) == ["sku"]
+
+
+def test_the_texts_of_a_variant_are_as_those_of_the_orders_that_name_its_product(database: Database) -> None:
+    with database.transaction() as tx:
+        made = put_variant(
+            tx, sku="A", product="p\u202e1", name="a\nb", label="L\t", price_minor=1, currency="GBP", stock=3
+        )
+        assert (made.product, made.name, made.label) == ("p1", "a b", "L")
 
 
 def test_a_second_import_of_variants_changes_nothing(database: Database, tmp_path: Path) -> None:
