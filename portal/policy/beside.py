@@ -7,6 +7,7 @@ has as well is not named. Never: a look at a clock or at an order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 
 from portal.policy import check_words as say
@@ -16,6 +17,15 @@ from portal.policy.diagnostics import Diagnostic
 from portal.policy.diff import same_rule
 from portal.policy.loader import Policy
 from portal.policy.written import flat
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A rule that asks a fact which no order tells; so many ``lines`` of those tried wait for a person because of that."""
+
+    rule: str
+    fact: str
+    lines: int
 
 
 def early(policy: Policy, before: Policy | None, starts: date) -> Iterator[Diagnostic]:
@@ -50,18 +60,19 @@ def early(policy: Policy, before: Policy | None, starts: date) -> Iterator[Diagn
         )  # fmt: skip
 
 
-def untold(policy: Policy, found: Iterable[tuple[str, str]], lines: int) -> Iterator[Diagnostic]:
-    """The rules that send every return to a person, by (rule, fact): the fact is known of none of the ``lines`` tried."""
-    for name, fact in found:
-        rule = policy.rule(name)
+def untold(policy: Policy, found: Iterable[Untold], lines: int) -> Iterator[Diagnostic]:
+    """The rules that send returns to a person for a fact that is known of none of the ``lines`` tried."""
+    for each in found:
+        rule = policy.rule(each.rule)
         if rule is None:
             continue
+        whose = "item" if each.fact.startswith("item.") else "order"
+        waits = f"{each.lines:,} of the last {lines:,} lines sold would wait"
         yield at_rule(
-            policy, rule, f"`{name}` sends every return to a person: `{fact}` is not known of any item",
-            f"tried on the last {lines:,} sold lines; import that fact with your orders, or take it out of the rule",
-            plain=(f"“{name}” sends every return to a person: {say.called(fact)} isn’t known of any item",
-                   f"Tried on the last {lines:,} lines sold. Have your shop’s system send it with the orders, or take it out of "
-                   "the rule"),
+            policy, rule, f"`{each.rule}` sends returns to a person: `{each.fact}` is not known of any {whose}",
+            f"{waits}; import that fact with your orders, or take it out of the rule",
+            plain=(f"“{each.rule}” sends returns to a person: {say.called(each.fact)} isn’t known of any {whose}",
+                   f"{waits}. Have your shop’s system send it with the orders, or take it out of the rule"),
         )  # fmt: skip
 
 

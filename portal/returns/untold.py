@@ -1,11 +1,13 @@
-"""Facts that a policy asks and the shop's system never tells, so that every return would wait for a person.
+"""Facts that a policy asks and the shop's system never tells, so that returns wait for a person who knows no more.
 
-In: a policy and the orders of late. Out: (rule, fact) pairs. Invariants: said only where each of the last lines sold, asked about
-with everything else known, is put to a person for that fact. Never: a guess from the rule alone; a write.
+In: a policy and the orders of late. Out: `Untold`. Invariants: said of a fact that none of the last lines sold tells, where
+at least one of them, asked about with everything else known, is put to a person for it; what becomes of the other lines hides
+nothing. Never: a guess from the rule alone; a write.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import select
@@ -13,6 +15,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.money import Money
 from portal.orders.models import Order, OrderLine
+from portal.policy.beside import Untold
+from portal.policy.conditions import find_fact, getter
 from portal.policy.decision import REVIEW
 from portal.policy.engine import decide
 from portal.policy.facts import CustomerFacts, Facts
@@ -25,24 +29,29 @@ ORDERS = 30
 _TOLD = ("order.", "item.", "customer.tags", "customer.email")
 
 
-def untold(session: Session, policy: Policy, at: datetime) -> tuple[list[tuple[str, str]], int]:
-    """The pairs of rule and fact, in the order of the rules, and how many lines were tried. Costs two queries."""
+def untold(session: Session, policy: Policy, at: datetime) -> tuple[list[Untold], int]:
+    """What is asked and never told, in the order of the rules, and how many lines were tried. Costs two queries."""
     query = select(Order).options(selectinload(Order.lines)).order_by(Order.id.desc()).limit(ORDERS)
     tried = [_facts(order, line, at) for order in session.scalars(query) for line in order.lines]
-    always: set[tuple[str, str]] | None = None
+    waiting: Counter[tuple[str, str]] = Counter()
     for facts in tried:
         decision = decide(policy, facts)
-        here = {
-            (cause.rule, str(cause.params["fact"]))
-            for cause in decision.causes
-            if decision.answer == REVIEW and cause.code == "unknown_fact"
-        }
-        always = here if always is None else always & here
-        if not always:
-            return [], len(tried)
+        if decision.answer == REVIEW:
+            waiting.update(
+                {(cause.rule, str(cause.params["fact"])) for cause in decision.causes if cause.code == "unknown_fact"}
+            )
     places = {rule.name: place for place, rule in enumerate(policy.rules)}
-    found = [pair for pair in always or () if pair[0] in places and pair[1].startswith(_TOLD)]
-    return sorted(found, key=lambda pair: (places[pair[0]], pair[1])), len(tried)
+    found = [
+        Untold(rule, fact, lines)
+        for (rule, fact), lines in waiting.items()
+        if rule in places and fact.startswith(_TOLD) and not any(_tells(facts, fact) for facts in tried)
+    ]
+    return sorted(found, key=lambda each: (places[each.rule], each.fact)), len(tried)
+
+
+def _tells(facts: Facts, name: str) -> bool:
+    spec = find_fact(name)
+    return spec is not None and getter(spec)(facts) is not None
 
 
 def _facts(order: Order, line: OrderLine, at: datetime) -> Facts:

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from portal.policy.analysis import analyse
-from portal.policy.beside import early, untold
+from portal.policy.beside import Untold, early, untold
 from portal.policy.check_words import ABOUT, example
 from portal.policy.checks import NOTE, WARNING, Check, check_policy, with_more
 from portal.policy.diagnostics import Diagnostic
@@ -85,7 +85,9 @@ def test_no_check_that_the_forms_can_cause_speaks_the_language_of_the_document()
     rules = [*WARNED.values(), FINAL]
     found = [check for each in rules for laws in ("", LAW) for check in told(policy(each, extra=laws))]
     late = policy("- rule: Season\n  when: {order.placed: {from: 2026-11-01}}\n  set: {review: always}")
-    found += told(late, *early(late, policy(), date(2026, 11, 26)), *untold(late, [("Season", "item.weight")], 12))
+    found += told(
+        late, *early(late, policy(), date(2026, 11, 26)), *untold(late, [Untold("Season", "item.weight", 9)], 12)
+    )
     assert len({each.title for each in found}) > 15
     assert [(each.title, each.help) for each in found if OF_THE_DOCUMENT.search(f"{each.title} {each.help}")] == []
 
@@ -170,6 +172,10 @@ def test_days_that_the_version_before_keeps_or_that_are_offered_to_older_orders_
 
 def test_a_fact_that_nobody_tells_is_told_at_its_rule() -> None:
     heavy = policy("- rule: Heavy\n  when: {item.weight: {over: 20 kg}}\n  set: {review: always}\n")
-    (check,) = told(heavy, *untold(heavy, [("Heavy", "item.weight"), ("law: UK", "item.tags")], 40))[:1]
+    gone = Untold("law: UK", "item.tags", 1)
+    (check, *_rest) = told(heavy, *untold(heavy, [Untold("Heavy", "item.weight", 36), gone], 40))
     assert (check.severity, check.rule) == (WARNING, "Heavy")
-    assert check.title == "“Heavy” sends every return to a person: “Weight” isn’t known of any item"
+    assert check.title == "“Heavy” sends returns to a person: “Weight” isn’t known of any item"
+    assert check.help.startswith("36 of the last 40 lines sold would wait. ")
+    (other,) = untold(heavy, [Untold("Heavy", "order.region", 1)], 40)
+    assert other.plain[0].endswith("isn’t known of any order")

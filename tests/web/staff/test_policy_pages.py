@@ -697,7 +697,7 @@ def test_a_rule_on_a_fact_that_no_order_tells_is_checked_on_the_orders_of_the_sh
 ) -> None:
     heavy = "  - {rule: Heavy, when: {item.weight: {over: 20 kg}}, set: {review: always}}\n"
     save_text(lead, POLICY.replace("otherwise:", f"{heavy}\notherwise:", 1))
-    said = "“Heavy” sends every return to a person: “Weight” isn’t known of any item"
+    said = "“Heavy” sends returns to a person: “Weight” isn’t known of any item"
     assert said not in lead.words("/staff/policy"), "nothing was sold yet"
     order = shop.order()
     for page in ("/staff/policy", "/staff/policy/publish", "/staff/policy/text"):
