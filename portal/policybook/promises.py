@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
+from portal.policy.binding import Version
 from portal.policy.explain import Wording
 from portal.policy.loader import Policy
 from portal.policy.offers import Offer, offer, offers
@@ -67,25 +68,24 @@ class Promises:
 def find_promises(session: Session, shop: Shop, at: datetime) -> Promises | None:
     """Today's promises, or None when nothing was ever published."""
     book = load_book(session)
-    if not book.versions:
+    live = book.live(at)
+    if live is None:
         return None
-    number, policy = book.current(at)
-    since, before = _days_of(book, number, policy, at)
-    return promises_of(policy, shop, at, number=number, since=since, before=before)
+    since, before = _days_of(book, live, at)
+    return promises_of(live.policy, shop, at, number=live.number, since=since, before=before)
 
 
-def _days_of(book: Book, number: int, policy: Policy, at: datetime) -> tuple[date | None, date | None]:
-    """The days of purchase that this version binds for certain: the first one, and the first one of the next version. Orders
-    older than every version are bound by the first one, which therefore begins on no day."""
-    ordered = sorted(book.versions, key=lambda each: (each.effective_at, each.number))
-    place = next(index for index, each in enumerate(ordered) if each.number == number)
+def _days_of(book: Book, live: Version, at: datetime) -> tuple[date | None, date | None]:
+    """The days of purchase that the version in force binds for certain: the first one, and the first one of the next version.
+    What is in force before its own start, as the first version is before every start, begins on no day."""
+    zone, start = live.policy.zone, live.effective_at
     since = before = None
-    if place:
-        starts = ordered[place].effective_at.astimezone(policy.zone)
+    if start <= at and book.live(start - timedelta(microseconds=1)) is not live:
+        starts = start.astimezone(zone)
         since = starts.date() if starts.time() == time() else starts.date() + timedelta(days=1)
-    if place + 1 < len(ordered):
-        ends = ordered[place + 1].effective_at.astimezone(policy.zone).date()
-        before = max(ends, at.astimezone(policy.zone).date() + timedelta(days=1))
+    if coming := book.coming(at):
+        ends = coming[0].effective_at.astimezone(zone).date()
+        before = max(ends, at.astimezone(zone).date() + timedelta(days=1))
     return since, before
 
 
