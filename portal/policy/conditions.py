@@ -178,6 +178,14 @@ def find_fact(name: str) -> FactSpec | None:
     return FACTS.get(name)
 
 
+def get_fact(name: str) -> FactSpec:
+    """The fact of that name. Raises ValueError where there is none."""
+    spec = find_fact(name)
+    if spec is None:
+        raise ValueError(f"`{name}` is no fact")
+    return spec
+
+
 def getter(spec: FactSpec) -> Callable[[Facts], Any]:
     """Where a fact's value is read, None where it is not known; of a span of days both of its ends."""
     if spec.path.startswith(ANSWER_PREFIX):
@@ -279,33 +287,32 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _compile_test(test: Comparison, zone: ZoneInfo) -> Holds:
-    spec = find_fact(test.fact)
-    if spec is None:
-        raise ValueError(f"`{test.fact}` is no fact")
+    spec = get_fact(test.fact)
     get, missing = getter(spec), Unknown((Miss(test.fact, "missing"),))
     if spec.type == DAY:
         return _day_test(get, missing, test, zone)
     if spec.type == MONEY:
         return _money_test(get, missing, test)
     if spec.kind == "days":
-        spanned, counted = get, _predicate(spec.type, test)
+        get = _days(get, zone)
+    return _common_test(get, missing, test) or _rare_test(get, missing, _predicate(spec.type, test.op, test.value))
 
-        def days_hold(facts: Facts) -> Answer:
-            span = spanned(facts)
-            if span is None:
-                return missing
-            start, at = span
-            return counted((at.astimezone(zone).date() - start.astimezone(zone).date()).days)
 
-        return days_hold
-    return _common_test(get, missing, test) or _rare_test(get, missing, _predicate(spec.type, test))
+def _days(span: Callable[[Facts], tuple[datetime, datetime] | None], zone: ZoneInfo) -> Callable[[Facts], int | None]:
+    def days(facts: Facts) -> int | None:
+        ends = span(facts)
+        if ends is None:
+            return None
+        start, at = ends
+        return (at.astimezone(zone).date() - start.astimezone(zone).date()).days
+
+    return days
 
 
 def words_of(test: Comparison) -> frozenset[str] | None:
     """The words, casefolded, of which a text must be one or a list must have one; None for a test of another kind."""
-    spec = find_fact(test.fact)
     asks_words = {TEXT: ("is", "in"), TEXTS: ("has", "has_any")}
-    if spec is None or test.op not in asks_words.get(spec.type, ()):
+    if test.op not in asks_words.get(get_fact(test.fact).type, ()):
         return None
     given = test.value if isinstance(test.value, tuple) else (test.value,)
     return frozenset(each.casefold() for each in given)
@@ -340,29 +347,23 @@ def _rare_test(get: Callable[[Facts], Any], missing: Unknown, predicate: Callabl
     return holds
 
 
-def _predicate(type_: str, test: Comparison) -> Callable[[Any], bool]:
-    op, value = test.op, test.value
-    if type_ == TEXT:
-        return _text_predicate(op, value)
-    if type_ == TEXTS:
-        wanted = frozenset(each.casefold() for each in (value if isinstance(value, tuple) else (value,)))
-        return lambda tags: wanted.issubset(map(str.casefold, tags))
-    if op == "between":
-        low, high = value
-        return lambda found: bool(low <= found <= high)
-    if op in ("in", "not_in"):
-        known = frozenset(value)
-        return (lambda found: found in known) if op == "in" else (lambda found: found not in known)
-    compare = _COMPARE[op]
-    return lambda found: compare(found, value)
-
-
-def _text_predicate(op: str, value: Any) -> Callable[[Any], bool]:
+def _predicate(type_: str, op: str, value: Any) -> Callable[[Any], bool]:
     if op == "matches":
         fits = re.compile(value, re.IGNORECASE).fullmatch
         return lambda text: fits(text[:MAX_SUBJECT]) is not None
-    words = frozenset(each.casefold() for each in value)
-    return lambda text: text.casefold() not in words
+    if op == "between":
+        low, high = value
+        return lambda found: bool(low <= found <= high)
+    if op == "in":
+        return frozenset(value).__contains__
+    if type_ == TEXTS:
+        wanted = frozenset(map(str.casefold, value))
+        return lambda tags: wanted.issubset(map(str.casefold, tags))
+    if type_ == TEXT:
+        words = frozenset(map(str.casefold, value))
+        return lambda text: text.casefold() not in words
+    known = frozenset(value)
+    return lambda found: found not in known
 
 
 # A pattern sees at most so many characters. With the limits on repeats in `schema` this bounds the time of a match.

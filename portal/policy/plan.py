@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from portal.policy.conditions import (
@@ -17,10 +17,9 @@ from portal.policy.conditions import (
     All,
     Comparison,
     Condition,
-    FactSpec,
     Holds,
     compile_condition,
-    find_fact,
+    get_fact,
     getter,
     words_of,
 )
@@ -115,6 +114,5 @@ def _key(parts: tuple[Condition, ...]) -> tuple[Comparison, frozenset[str]] | No
 
 
 def _lookup(fact: str, by_word: Mapping[str, Found], blind: Found) -> Lookup:
-    # Only a fact of the language has words.
-    spec = cast(FactSpec, find_fact(fact))
+    spec = get_fact(fact)
     return Lookup(getter(spec), spec.type == TEXTS, by_word, blind)
