@@ -2,7 +2,8 @@
 
 In: a return, who asks, and how long a decision may be taken back. Out: the return under review with the same questions.
 Invariants: only the last decision, only by who made it, only before the parcel travels, goods have come or money is prepared;
-what a "no" had given free is held again, or nothing changes. Never: a silent end; the customer reads that it is looked at again.
+what a "no" had given free is held again, also for some of the items, or nothing changes. Never: a silent end; the customer reads
+that it is looked at again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from portal.policy.decision import ACCEPT, Decision
 from portal.returns import lifecycle, shipping
 from portal.returns.decisions import ended_with_it
 from portal.returns.holding import hold_again, lock_return, touch
-from portal.returns.models import Return
+from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING, accounted, reprice
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
@@ -45,8 +46,7 @@ def open_until(
         return None
     taken_back = any(each.what == "return.reinstated" and each.at == last.at for each in entries)
     begun = return_.received_at is not None or return_.payout_planned_at is not None
-    # A line that was refused beside approved ones would have to be told apart from those refused before.
-    if taken_back or begun or (last.data or {}).get("refused") or any(accounted(line) for line in return_.lines):
+    if taken_back or begun or any(accounted(line) for line in return_.lines):
         return None
     until = last.at + within
     return until if at < until else None
@@ -63,9 +63,10 @@ def take_decision_back(tx: Tx, rma: str, within: timedelta) -> Return:
     decided = next(each for each in reversed(entries) if each.what in _DECISIONS)
     refused = return_.status == lifecycle.REJECTED
     withdrawn = any(each.what == "return.withdrawn" for each in entries)
-    for line in ended_with_it(return_) if refused else [each for each in return_.lines if each.status in COUNTING]:
-        if refused:
-            hold_again(tx, line)
+    denied = ended_with_it(return_) if refused else _denied_beside(return_, decided.at)
+    for line in denied:
+        hold_again(tx, line)
+    for line in (*denied, *(each for each in return_.lines if each.status in COUNTING)):
         decision = Decision.from_json(line.decision)
         waits = decision.answer != ACCEPT or (bool(decision.requires) and not withdrawn)
         line.status = "review" if waits else "accepted"
@@ -74,7 +75,7 @@ def take_decision_back(tx: Tx, rma: str, within: timedelta) -> Return:
     return_.authorized_at = return_.ship_by_on = None
     return_.message = ""
     reprice(return_)
-    if refused:
+    if denied:
         shipping.share(tx, return_.order, acting=return_)
     touch(return_)
     query = select(Review).where(Review.return_id == return_.id, Review.decided_at == decided.at)
@@ -85,6 +86,16 @@ def take_decision_back(tx: Tx, rma: str, within: timedelta) -> Return:
         tx, REOPENED, return_id=return_.id, order_id=return_.order_id, data={"from": _DECISIONS[decided.what]}
     )
     return return_
+
+
+def _denied_beside(return_: Return, at: datetime) -> list[ReturnLine]:
+    """The lines that the yes of this moment has refused; one that was refused before was given free before."""
+    return [
+        line
+        for line in return_.lines
+        if line.status == "refused"
+        and max((each.released_at for each in line.units if each.released_at), default=None) == at
+    ]
 
 
 def _did(tx: Tx, return_: Return, entries: Sequence[TimelineEntry]) -> bool:

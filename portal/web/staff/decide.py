@@ -19,7 +19,8 @@ from portal.refunds.queries import money_of_return
 from portal.returns import service as returns
 from portal.returns import texts
 from portal.returns.holding import lock_return
-from portal.returns.models import Return
+from portal.returns.models import Return, ReturnLine
+from portal.returns.payable import COUNTING
 from portal.returns.queries import get_return
 from portal.reviews import service as questions
 from portal.staff import permissions as may
@@ -101,7 +102,8 @@ def _fields(wrong: Invalid) -> dict[str, str]:
 @needs(may.DECIDE, "returns")
 @answers_changes
 def decide(rma: str) -> Response:
-    """Approve, approve with other amounts, ask, or go on to the page that confirms a "no"."""
+    """Approve, ask, or go on to the page that confirms a "no". What gives another sum than the card showed (other amounts, some
+    of the items) is carried out once that sum was seen, and a reason given for the items that are denied."""
     choice = request.form.get("decision", "")
     message, note, version = request.form.get("message", ""), request.form.get("note", ""), expected()
     if choice not in DECISIONS:
@@ -119,15 +121,17 @@ def decide(rma: str) -> Response:
             _check_rank(tx, found, choice)
             before = returns.payable_quote(tx.session, found).total
             amounts = _amounts(tx, found) if choice == "change" else {}
+            chosen = _lines(found)
+            denied = [] if chosen is None else [line for line in _open(found) if line.order_line.ref not in chosen]
             done = returns.authorize(
-                tx, rma, note=note, message=message, expected=version, lines=_lines(found), amounts=amounts
+                tx, rma, note=note, message=message, expected=version, lines=chosen, amounts=amounts
             )
             quote = returns.payable_quote(tx.session, done)
             check_limit(quote.total)
-            if choice == "change" and request.form.get("sum") != str(quote.total.minor):
-                raise _Unseen(_change(done, quote, before))
+            if denied or choice == "change":
+                _check_seen(done, quote, before, denied)
     except _Unseen as unseen:
-        return make_response(render_template("staff/change.html", typed=typed(), **unseen.shown))
+        return make_response(render_template("staff/change.html", typed=typed(), **unseen.shown), unseen.status)
     _say_approved(rma, quote.total)
     return see_other("staff.return_page", rma=rma)
 
@@ -135,17 +139,29 @@ def decide(rma: str) -> Response:
 class _Unseen(Exception):
     """What the customer would get in all; carried out of the command, which thereby changes nothing."""
 
-    def __init__(self, shown: dict[str, Any]) -> None:
+    def __init__(self, shown: dict[str, Any], status: int) -> None:
         super().__init__()
-        self.shown = shown
+        self.shown, self.status = shown, status
 
 
-def _change(done: Return, quote: Quote, before: Money) -> dict[str, Any]:
-    """What the customer gets in all with the amounts that were typed, by the very command that would give them."""
+def _check_seen(done: Return, quote: Quote, before: Money, denied: list[ReturnLine]) -> None:
+    """Raises `_Unseen` when the sum was not seen, or the items that are denied have no reason that the customer reads."""
+    seen = request.form.get("sum") == str(quote.total.minor)
+    reasoned = not denied or bool(request.form.get("message", "").strip())
+    if not (seen and reasoned):
+        errors = {"message": _("Write why, for the customer to read")} if seen else {}
+        raise _Unseen(_change(done, quote, before, denied, errors), 422 if errors else 200)
+
+
+def _change(
+    done: Return, quote: Quote, before: Money, denied: list[ReturnLine], errors: dict[str, str]
+) -> dict[str, Any]:
+    """What the customer gets in all with what was chosen and typed, by the very command that would give it."""
     names = {line.order_line.ref: name_of(line.order_line) for line in done.lines}
+    asked_here = ("csrf_token", "sum", "message") if denied else ("csrf_token", "sum")
     return {
         "rma": done.rma,
-        "fields": [each for each in request.form.items(multi=True) if each[0] not in ("csrf_token", "sum")],
+        "fields": [each for each in request.form.items(multi=True) if each[0] not in asked_here],
         "minor": quote.total.minor,
         "rows": money.rows(quote, names),
         "totals": money.totals(quote),
@@ -153,6 +169,8 @@ def _change(done: Return, quote: Quote, before: Money) -> dict[str, Any]:
         "was": amount_words(before.minor, before.currency),
         "button": money.approve_words(quote)[1],
         "first_name": first_name(done),
+        "denied": [names[line.order_line.ref] for line in denied],
+        "errors": errors,
     }
 
 
@@ -181,11 +199,15 @@ def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
         raise Forbidden(_("Only a returns lead may overrule the policy, change an amount or take a “no” back."))
 
 
+def _open(return_: Return) -> list[ReturnLine]:
+    return [line for line in return_.lines if line.status in COUNTING]
+
+
 def _lines(return_: Return) -> list[str] | None:
     """The ticked lines; None where the form offers no choice, or all of them are ticked."""
     if "choose_lines" not in request.form:
         return None
-    open_ = [line.order_line.ref for line in return_.lines if line.status in ("accepted", "review")]
+    open_ = [line.order_line.ref for line in _open(return_)]
     chosen = [ref for ref in request.form.getlist("line") if ref in open_]
     if not chosen:
         raise Invalid("Nothing would be approved.", {"lines": _("tick at least one item, or deny the return")})

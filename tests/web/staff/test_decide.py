@@ -195,15 +195,40 @@ def test_what_is_no_amount_is_refused_at_its_field(lead: Browser, shop: Shop, am
     assert shop.look(rma).lines[0].amount_minor is None
 
 
-def test_only_some_of_the_items_are_approved(lead: Browser, shop: Shop) -> None:
+def test_some_of_the_items_are_approved_only_after_their_sum_was_seen_and_a_reason_given(
+    lead: Browser, shop: Shop
+) -> None:
     rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=200_00, name="Jacket"), Item(gross=150_00, name="Bag")))
     form = lead.form(f"/staff/returns/{rma}", "decision")
     assert [value for name, value in form.values if name == "line"] == ["1", "2"]
     assert lead.submit(form, {"line": None}).status_code == 422
-    assert lead.submit(form, {"line": ["2"]}).status_code == 303
+    shown = lead.submit(form, {"line": ["2"], "note": "Seen on the photo"})
+    assert shown.status_code == 200
+    for part in ("Priya gets £150.00 in all", "Instead of £350.00.", "Jacket is denied", "“Seen on the photo”"):
+        assert part in words(shown.text), part
+    assert shop.look(rma).status == "under_review", "nothing is done before it was seen"
+    again = lead.submit(lead.form("", "decision", html=shown.text))
+    assert again.status_code == 422
+    assert "Write why, for the customer to read" in words(again.text)
+    assert shop.look(rma).status == "under_review"
+    done = lead.submit(lead.form("", "decision", html=again.text), {"message": "The jacket was worn."})
+    assert done.status_code == 303
     found = shop.look(rma)
     assert [(line.order_line.ref, line.status) for line in found.lines] == [("1", "refused"), ("2", "accepted")]
-    assert found.quote["total"]["amount"] == 150_00
+    assert (found.quote["total"]["amount"], found.message) == (150_00, "The jacket was worn.")
+    assert shop.entry(rma, "return.authorized").why == "Seen on the photo"
+
+
+def test_the_button_names_the_sum_of_all_items_only_while_all_are_ticked(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=200_00, name="Jacket"), Item(gross=150_00, name="Bag")))
+    seen = lead.page(f"/staff/returns/{rma}")
+    for part in (
+        r'decide__all"><button[^>]*>(<[^>]*>)*Approve £350\.00 refund',
+        r'decide__some"><button[^>]*>(<[^>]*>)*Approve the ticked items, and check first',
+        r'Approve <span class="decide__all">£350\.00</span><span class="decide__some">the ticked items</span>',
+    ):
+        assert re.search(part, seen), part
+    assert "decide__some" not in lead.page(f"/staff/returns/{shop.under_review()}")
 
 
 def test_an_agent_approves_what_a_rule_puts_to_a_person(agent: Browser, shop: Shop) -> None:
