@@ -312,14 +312,21 @@ def test_a_booked_return_says_how_to_send_it_and_when_the_money_comes(
     assert said in say("booked", context("booked", **changes), shop, label_attached=attached).text
 
 
-def test_an_approval_by_staff_says_so_with_their_words_and_what_stays_out(shop: Shop) -> None:
-    facts = context("booked", by_staff=True, message="We make an exception this time.")
-    facts["lines"][1] |= {"status": "refused"}
-    found = say("booked", facts, shop)
+def test_an_approval_by_staff_says_so_with_their_words(shop: Shop) -> None:
+    found = say("booked", context("booked", by_staff=True, message="We make an exception this time."), shop)
     assert found.subject == "Your return R-7K4Q92M is approved"
     for part in (flat(found.text), Page(found.html).text):
         assert "From our team We make an exception this time." in part
-        assert "Not part of this return: Brushed flannel shirt, Moss check, L. Please keep them." in part
+
+
+@pytest.mark.parametrize(("units", "kept"), [(1, "Moss check, L. Please keep it."), (2, "Please keep them.")])
+def test_what_stays_out_of_an_approval_is_named_with_its_reason(units: int, kept: str, shop: Shop) -> None:
+    facts = context("booked", by_staff=True, message="The shirt was washed.")
+    facts["lines"][1] |= {"status": "refused", "quantity": units}
+    found = say("booked", facts, shop)
+    for part in (flat(found.text), Page(found.html).text):
+        assert f"{kept} Why The shirt was washed. " in part
+        assert "From our team" not in part
 
 
 def test_what_the_policy_wants_done_before_sending_is_said_at_its_item(shop: Shop) -> None:
