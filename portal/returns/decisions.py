@@ -77,7 +77,7 @@ def authorize(
     was, now = reprice(return_)
     if taken_back or len(chosen) < len(staying):
         now = shipping.share(tx, return_.order, acting=return_) or now
-    data: dict[str, Any] = {"by": "staff", **said}
+    data: dict[str, Any] = {"by": "staff", "message": message, **said}
     if was != now:
         data |= {"was": was.to_json(), "now": now.to_json()}
     if refused := [line.order_line.ref for line in return_.lines if line.status == "refused"]:
@@ -160,7 +160,7 @@ def refuse(tx: Tx, rma: str, *, message: str = "", note: str = "", expected: Exp
         return return_
     if return_.payout_planned_at is not None:
         raise Conflict("Money for this return is on its way. It can't be refused any more.", state=return_.status)
-    data: dict[str, Any] = {"by": "staff", "goods": arrived}
+    data: dict[str, Any] = {"by": "staff", "message": message, "goods": arrived}
     if arrived and (taken := _take_from_stock(tx, return_.lines)):
         data["stock"] = taken
     _end(tx, return_, command, "refused")

@@ -42,7 +42,8 @@ def ask(tx: Tx, rma: str, *, message: str, note: str = "", expected: Expected = 
         raise Conflict("The customer was asked already and has not answered yet.", state="asked")
     return_.message = message
     tx.session.flush()
-    timeline.record(tx, "return.asked", return_id=return_.id, order_id=return_.order_id, why=note)
+    data = {"message": message}
+    timeline.record(tx, "return.asked", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
     return return_
 
 

@@ -35,6 +35,8 @@ TONES: Mapping[str, str] = {
 """The colour of an entry's dot; grey for all others."""
 PEOPLE = ("staff", "customer", "api")
 """The actors whose name a sentence says; what the portal and Stripe do says itself who did it."""
+_TOLD = ("return.asked", "return.authorized", "return.rejected", "return.inspected")
+"""What the customer is told of with words of staff's, beside which a note for colleagues may stand."""
 _CODE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*", re.ASCII)
 
 
@@ -51,7 +53,7 @@ def sentence(entry: TimelineEntry) -> str:
 def reason(entry: TimelineEntry) -> str:
     """Why: what a person wrote stands in quotation marks; what the portal says of itself does not, and no code is said at all."""
     why = entry.why
-    if not why or (entry.what == "return.authorized" and (entry.data or {}).get("by") == "policy"):
+    if not why or entry.what in _TOLD:
         return ""
     if entry.what.startswith("dispute."):
         return dispute(why)
@@ -65,6 +67,17 @@ def reason(entry: TimelineEntry) -> str:
     if entry.actor_kind != "staff" or entry.what.startswith(("review.", "return.review_")):
         return why
     return _("“%(words)s”", words=why)
+
+
+def said(entry: TimelineEntry) -> list[str]:
+    """What staff wrote to the customer, and what for their colleagues: two things, and never one for the other."""
+    if entry.what not in _TOLD or (entry.data or {}).get("by") == "policy":
+        return []
+    told = (entry.data or {}).get("message")
+    return [
+        *([_("To the customer: “%(words)s”", words=told)] if told else []),
+        *([_("Note for the team: “%(words)s”", words=entry.why)] if entry.why else []),
+    ]
 
 
 def dispute(code: str) -> str:

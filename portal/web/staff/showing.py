@@ -226,21 +226,18 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> d
 
 
 def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
-    """One entry of the timeline: what, who, when, why."""
-    change = ""
+    """One entry of the timeline: what, who, when, why; what the customer was told and what colleagues were, each by its name."""
+    more = log_words.said(entry)
     data = entry.data or {}
     if "was" in data and "now" in data:
-        change = _(
-            "%(was)s became %(now)s",
-            was=words.amount(data["was"]["amount"], data["was"]["currency"]),
-            now=words.amount(data["now"]["amount"], data["now"]["currency"]),
-        )
+        was, now_ = (words.amount(data[name]["amount"], data[name]["currency"]) for name in ("was", "now"))
+        more.append(_("%(was)s became %(now)s", was=was, now=now_))
     return {
         "when": words.when(entry.at, now, zone),
         "when_iso": entry.at.isoformat(),
         "what": log_words.sentence(entry),
         "why": log_words.reason(entry),
-        "change": change,
+        "more": more,
         "tone": log_words.TONES.get(entry.what),
     }
 

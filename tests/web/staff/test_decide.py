@@ -59,7 +59,8 @@ def test_approving_tells_the_customer_and_the_timeline_who_what_when_and_why(lea
     assert (review.status, review.decided_by, review.note) == ("approved", "Maya Okafor", "Third one from this batch.")
     seen = lead.words(f"/staff/returns/{rma}")
     assert "Approved, £310.00." in seen
-    assert "Maya Okafor approved it: “Third one from this batch.”" in seen
+    told, note = "To the customer: “Send it back free.”", "Note for the team: “Third one from this batch.”"
+    assert f"Maya Okafor approved it {told} {note}" in seen
     assert "booked" in [notice.kind for notice in rows(shop.database, select(Notice))]
 
 
@@ -118,9 +119,12 @@ def test_denying_is_confirmed_on_its_own_page_and_needs_a_reason(lead: Browser, 
 def test_asking_stops_the_clock_and_the_answer_comes_back_to_the_page(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review(hours_ago=3)
     assert act(lead, rma, decision="ask").status_code == 422
-    assert act(lead, rma, decision="ask", message="Which size do you wear?").status_code == 303
+    question = {"message": "Which size do you wear?", "note": "The photo shows an L."}
+    assert act(lead, rma, decision="ask", **question).status_code == 303
     seen = lead.words(f"/staff/returns/{rma}")
     for part in (
+        "Maya Okafor asked the customer To the customer: “Which size do you wear?” "
+        "Note for the team: “The photo shows an L.”",
         f"{rma} Asked Paused",
         "Maya Okafor asked, Today, 10:15:",
         "“Which size do you wear?”",

@@ -280,7 +280,7 @@ class TestInWords:
         for part in (
             "Priya Nair booked 1 item",
             "Sent to exceptions: “Big returns” asks for a person to decide.",
-            "Maya Okafor approved it: “Third one”",
+            "Maya Okafor approved it Note for the team: “Third one”",
             "Handed to the carrier: It arrived without a scan on the way.",
             f"{BENCH.name} received the parcel: 1 × as new",
             f"{BENCH.name} had a refund of £310.00 prepared",
