@@ -8,7 +8,7 @@ Never: a rule's number, a reconstruction: what is said stands in the decision's 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, cast
 
@@ -155,6 +155,11 @@ def length_words(days: int, wording: Wording) -> str:
     if years:
         return wording.ngettext("%(count)d year", "%(count)d years", years) % {"count": years}
     return wording.ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+
+
+def counting_photos(cause: Cause, photos: int) -> Cause:
+    """The same cause where ``photos`` are there by now; any other cause than a missing photo as it is."""
+    return replace(cause, params={**cause.params, "given": photos}) if cause.code == "photo_required" else cause
 
 
 def staff_message(cause: Cause, wording: Wording = ENGLISH) -> str:

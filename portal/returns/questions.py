@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict, Invalid, NotFound
+from portal.policy.decision import Decision
+from portal.policy.explain import counting_photos, staff_message
 from portal.returns import texts
 from portal.returns.holding import Expected, check_expected, lock_return, touch
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.payable import COUNTING
 from portal.returns.photos import Stored, check_count
-from portal.returns.queries import unsent_photos
+from portal.returns.queries import photos_of, unsent_photos
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
@@ -59,6 +61,12 @@ def answer_question(tx: Tx, rma: str, text: str) -> Return:
     if not text and not photos:
         raise Invalid("There is no answer.", {"answer": "write your answer, or add a photo"})
     lines = {line.order_line_id: line for line in return_.lines}
+    if photos:
+        before = photos_of(tx.session, return_)
+        for article, sent in by_line.items():
+            line = lines[article]
+            had = len(before.get(line.id, ()))
+            _recount(review, line, had, had + len(sent))
     for photo in photos:
         photo.return_line_id = lines[photo.order_line_id].id
     reviews.answer(tx, review, text, [photo.id for photo in photos])
@@ -68,6 +76,13 @@ def answer_question(tx: Tx, rma: str, text: str) -> Return:
         tx, "return.answered", return_id=return_.id, order_id=return_.order_id, data={"photos": len(photos)}
     )
     return return_
+
+
+def _recount(review: Review, line: ReturnLine, had: int, has: int) -> None:
+    """Let the question say how many photos are there by now."""
+    for cause in Decision.from_json(line.decision).requires:
+        was, now = (staff_message(counting_photos(cause, count)) for count in (had, has))
+        review.why, review.fact = review.why.replace(was, now), review.fact.replace(was, now)
 
 
 def keep_answer(tx: Tx, rma: str, text: str) -> None:

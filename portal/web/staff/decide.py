@@ -111,6 +111,8 @@ def decide(rma: str) -> Response:
     if choice == "deny":
         return make_response(_deny_page(rma, {}))
     if choice == "ask":
+        if not message.strip():
+            raise Invalid("There is no question.", {"message": _("Write what the customer should answer")})
         with command() as tx:
             returns.ask(tx, rma, message=message, note=note, expected=version)
         flash(_("The question is on its way. The deadline stands still until there is an answer."), "green")

@@ -14,10 +14,10 @@ from portal.labels.service import find_label, short_code, travelling
 from portal.money import Money
 from portal.orders.models import OrderLine
 from portal.policy.decision import Decision
-from portal.policy.explain import staff_message
 from portal.policy.quote import EXCHANGE, Quote
 from portal.policy.reasons import REASONS
 from portal.policybook.service import load_book
+from portal.receiving.disposition import NOWHERE
 from portal.refunds import promised, shortage
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
@@ -58,16 +58,23 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     names = {each.order_line.ref: name_of(each.order_line) for each in return_.lines}
     chosen = next((each for each in return_.lines if each.order_line.ref == line), _first_to_decide(return_))
     shown = _photos(return_, photos)
+    away = _put_away(entries)
+    counts = {each.id: len(photos.get(each.id, ())) for each in return_.lines}
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
         "first_name": first_name(return_),
         "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
-        "reviews": [_question(each, return_, now, shop.timezone, shown) for each in open_],
-        "items": [_item(each, quote, [shown[photo.id] for photo in photos.get(each.id, ())]) for each in return_.lines],
-        "rules": why.rules(chosen, len(photos.get(chosen.id, []))),
-        "why": why.explained(load_book(session), return_.order, chosen),
+        "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
+        "items": [
+            _item(
+                each, quote, [shown[photo.id] for photo in photos.get(each.id, ())], away.get(each.order_line.ref, "")
+            )
+            for each in return_.lines
+        ],
+        "rules": why.rules(chosen, counts[chosen.id]),
+        "why": why.explained(load_book(session), return_.order, chosen, counts[chosen.id]),
         "rules_of": chosen.order_line.ref,
         "line_choices": [(each.order_line.ref, names[each.order_line.ref]) for each in return_.lines],
         "money_rows": money.rows(quote, names),
@@ -152,7 +159,12 @@ def _photos(return_: Return, photos: Mapping[int, Sequence[Photo]]) -> dict[int,
 
 
 def _question(
-    review: Review, return_: Return, now: datetime, zone: str, photos: Mapping[int, dict[str, str]]
+    review: Review,
+    return_: Return,
+    now: datetime,
+    zone: str,
+    photos: Mapping[int, dict[str, str]],
+    counts: Mapping[int, int],
 ) -> dict[str, Any]:
     paused = review.status == questions.ASKED
     talk = [
@@ -169,10 +181,8 @@ def _question(
     short, tipped = words.question(review.kind, review.why, review.fact)
     sentences: list[str] = []
     if review.kind in (questions.POLICY, questions.ASKED_US):
-        spoken = words.staff_wording()
         for line in return_.lines:
-            decision = Decision.from_json(line.decision)
-            causes = dict.fromkeys(staff_message(cause, spoken) for cause in (*decision.causes, *decision.requires))
+            causes = why.causes(line, counts[line.id])
             if causes:
                 # What the heading says already is not said again.
                 said = [cause for cause in causes if cause != review.why]
@@ -194,7 +204,28 @@ def _question(
     }
 
 
-def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> dict[str, Any]:
+def _put_away(entries: Sequence[TimelineEntry]) -> dict[str, str]:
+    """Where the units of each line (by ref) go that came, as they were counted last: ``1 × Back to stock, 1 × Donate``."""
+    found: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        counts = (entry.data or {}).get("counts", ())
+        if entry.what in ("return.inspected", "return.questioned"):
+            # A check replaces what was noted at arrival, line by line.
+            found |= {each["line"]: {} for each in counts}
+        for each in counts:
+            goes = found.setdefault(each["line"], {})
+            goes[each["disposition"]] = goes.get(each["disposition"], 0) + each["quantity"]
+    return {
+        ref: ", ".join(
+            words.disposition(name) if set(goes) == {name} else f"{count} × {words.disposition(name)}"
+            for name, count in goes.items()
+            if name != NOWHERE or len(goes) == 1
+        )
+        for ref, goes in found.items()
+    }
+
+
+def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]], goes: str) -> dict[str, Any]:
     article = line.order_line
     quoted = next((each for each in quote.lines if each.line == article.ref), None)
     wants = {
@@ -218,7 +249,7 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> d
         "note": line.note,
         "answers": _answers(line),
         "found": found,
-        "goes": words.disposition(line.disposition) if line.disposition else "",
+        "goes": goes,
         "status": line.status if line.status in ("review", "refused", "canceled") else "accepted",
         "amount": words.amount(quoted.total_minor, quote.currency) if quoted is not None else "—",
         "photos": photos,

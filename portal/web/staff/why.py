@@ -13,7 +13,7 @@ from portal.orders.models import Order
 from portal.policy.counterfactual import WhatIf
 from portal.policy.counterfactual_words import answer_words, change_words
 from portal.policy.decision import ACCEPT, Decision
-from portal.policy.explain import staff_message, term_label, trace
+from portal.policy.explain import counting_photos, staff_message, term_label, trace
 from portal.policy.laws import PREFIX
 from portal.policybook.service import Book
 from portal.returns.explaining import changes_of_line, laws_of
@@ -55,12 +55,19 @@ def _short(name: str) -> str:
     return name.removeprefix(PREFIX).partition(" (")[0] if name.startswith(PREFIX) else name
 
 
-def explained(book: Book, order: Order, line: ReturnLine) -> dict[str, Any]:
+def causes(line: ReturnLine, photos: int) -> list[str]:
+    """Why the line was decided so, each sentence once; ``photos`` are there by now."""
+    decision, spoken = Decision.from_json(line.decision), words.staff_wording()
+    told = (counting_photos(cause, photos) for cause in (*decision.causes, *decision.requires))
+    return list(dict.fromkeys(staff_message(cause, spoken) for cause in told))
+
+
+def explained(book: Book, order: Order, line: ReturnLine, photos: int) -> dict[str, Any]:
     """The causes of the answer, the laws that set terms, and what would have changed it: what helps first, the rest to unfold."""
     decision, spoken = Decision.from_json(line.decision), words.staff_wording()
     changes = changes_of_line(book, order, line) if book.versions else ()
     return {
-        "causes": list(dict.fromkeys(staff_message(cause, spoken) for cause in (*decision.causes, *decision.requires))),
+        "causes": causes(line, photos),
         "laws": [
             {
                 "title": each.law.title,

@@ -12,7 +12,7 @@ from portal.returns import questions, service
 from portal.returns.photos import Encoded, Stored
 from tests.stages.returns.trade import CUSTOMER, MAYA
 from tests.web.staff.browser import Browser
-from tests.web.staff.shop import Shop
+from tests.web.staff.shop import Shop, wish
 
 
 def photo(name: str) -> Stored:
@@ -62,3 +62,18 @@ def test_an_answered_case_is_marked_and_shows_the_photos_at_the_answer_and_at_th
     with shop.do(MAYA) as tx:
         service.ask(tx, asked, message="And the label?")
     assert "Answered 0" in lead.words("/staff/")
+
+
+def test_photos_of_an_answer_count_as_given(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(reason="faulty"), ask_us=True)
+    assert "“Faulty items” asks for a photo: 1 needed, 0 given." in lead.words(f"/staff/returns/{rma}")
+    for name in ("seam", "label"):
+        with shop.do(MAYA) as tx:
+            service.ask(tx, rma, message=f"Can you show us the {name}?")
+        with shop.do(CUSTOMER) as tx:
+            questions.add_photos(tx, rma, shop.look(rma).lines[0].id, [photo(name)])
+            service.answer_question(tx, rma, "")
+    for page in (f"/staff/returns/{rma}", "/staff/"):
+        seen = lead.words(page).partition("Timeline")[0]
+        assert "“Faulty items” asks for a photo: 1 needed, 2 given." in seen, page
+        assert " 0 given" not in seen, page

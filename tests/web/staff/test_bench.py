@@ -327,3 +327,20 @@ def test_the_list_of_scans_stays_short(warehouse: Browser, shop: Shop) -> None:
     cookie = warehouse.client.get_cookie("portal")
     assert cookie is not None
     assert len(cookie.value) < 3000
+
+
+def test_the_return_says_where_each_unit_goes_that_came(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(quantity=3), items=(Item(3, 30_00, tags=("delicate",)),))
+    here = f"/staff/returns/{rma}"
+    counts = [Count("1", 1, "as_new"), Count("1", 1, "used", "donate"), Count("1", 1, "missing")]
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, counts, command_key="parcel")
+    counted = "Counted: 1 × as new, 1 × used, 1 × missing. 1 × Back to stock, 1 × Donate"
+    assert counted in lead.words(here)
+    with shop.do(BENCH) as tx:
+        receiving.inspect(tx, rma, [Count("1", 2, "as_new")], command_key="check")
+    assert "Counted: 1 × missing, 2 × as new. Back to stock" in lead.words(here)
+    lost = shop.booked()
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, lost, [Count("1", 1, "missing")], command_key="lost")
+    assert "Counted: 1 × missing. Nothing to put away" in lead.words(f"/staff/returns/{lost}")
