@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 from flask import Response
 
-_BEGINS_A_FORMULA = frozenset("=+-@|%")
+_BREAKS = "\t\n\r"
+# A full-width sign is a sign too, where a spreadsheet is set to East Asian input. Where the comma is the decimal sign, spreadsheets
+# split rows at semicolons, also inside quotes, so that the middle of a text may begin a cell.
+_FORMULA = re.compile(rf"""(^|[;{_BREAKS}])(\s*)(["']*[=+\-@|%\uff01-\uff5e])""")
 
 
 def cell(value: object) -> str:
-    """``value`` as text that no spreadsheet takes for a formula: such a text gets an apostrophe in front, as OWASP advises."""
+    """``value`` as text that no spreadsheet takes for a formula: what could begin one gets an apostrophe in front, as OWASP
+    advises."""
     text = "" if value is None else str(value)
     text = text.replace("\x00", "")
-    first = text.lstrip()[:1]
-    # A full-width sign is a sign too, where a spreadsheet is set to East Asian input.
-    dangerous = first in _BEGINS_A_FORMULA or "\uff01" <= first <= "\uff5e" or text[:1] in ("\t", "\r", "\n")
-    return f"'{text}" if first and dangerous else text
+    if text[:1] in tuple(_BREAKS) and text.strip():
+        return f"'{text}"
+    return _FORMULA.sub(r"\1'\2\3", text)
 
 
 def answer(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:

@@ -257,6 +257,23 @@ def test_a_spreadsheet_takes_nothing_of_the_export_for_a_formula(lead: Browser, 
     assert row["customer"] == "'" + name
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a;=1+1", "a;'=1+1"), ("a; @SUM(1)", "a;' @SUM(1)"), ("a\n=1+1", "a\n'=1+1"), ('a;"-1+2', "a;'\"-1+2"),
+     ("Size L; red, 5 % off", "Size L; red, 5 % off")],
+)  # fmt: skip
+def test_a_spreadsheet_that_splits_at_semicolons_finds_no_formula_either(
+    lead: Browser, shop: Shop, name: str, shown: str
+) -> None:
+    order = shop.order(Item(gross=310_00))
+    with shop.database.transaction() as tx:
+        tx.session.get_one(Order, order).customer_name = name
+    shop.booked(order=order)
+    text = lead.get("/staff/exceptions.csv").data.decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["customer"] == shown
+
+
 def test_search_goes_straight_to_the_one_return_that_fits(lead: Browser, shop: Shop) -> None:
     rma = shop.booked()
     found = shop.look(rma)
