@@ -43,18 +43,19 @@ def early(policy: Policy, before: Policy | None, starts: date) -> Iterator[Diagn
             continue
         if last is not None and last < starts:
             yield at_rule(
-                policy, rule, f"`{rule.name}` is for orders placed by {last}, before this version starts",
+                policy, rule, f"`{rule.name}` is for orders placed by {last}, before this version starts on {starts}",
                 "such orders keep the version they were placed under; take the rule out, or set `apply_to_open_orders: true`",
-                plain=(f"“{rule.name}” comes too late: its last order is placed on {say.day(last)}, before this version starts",
+                plain=(f"“{rule.name}” comes too late: its last order is placed on {say.day(last)}, before this version starts "
+                       f"on {say.day(starts)}",
                        "Such orders keep the version they were placed under. Delete the rule, or offer this version to older "
                        "orders in Settings"),
             )  # fmt: skip
             continue
         yield at_rule(
-            policy, rule, f"`{rule.name}` is for orders placed from {first} on, before this version starts",
+            policy, rule, f"`{rule.name}` is for orders placed from {first} on, before this version starts on {starts}",
             f"orders placed before {starts} keep the version they were placed under; begin on that day, or set "
             "`apply_to_open_orders: true`",
-            plain=(f"“{rule.name}” begins on {say.day(first)}, before this version starts",
+            plain=(f"“{rule.name}” begins on {say.day(first)}, before this version starts on {say.day(starts)}",
                    f"Orders placed before {say.day(starts)} keep the version they were placed under, whatever the policy page "
                    "says of these days. Begin on that day, or offer this version to older orders in Settings"),
         )  # fmt: skip

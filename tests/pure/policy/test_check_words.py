@@ -130,7 +130,11 @@ def test_nothing_is_told_of_a_refusal_that_no_law_lifts(rules: str, countries: t
 
 
 CHRISTMAS = "- rule: Christmas\n  when: {order.placed: %s}\n  set: {window: {until: 2027-01-31}}\n"
-BEGINS = "“Christmas” begins on 1 November 2026, before this version starts"
+BEGINS = "“Christmas” begins on 1 November 2026, before this version starts on 26 November 2026"
+LATE = (
+    "“Christmas” comes too late: its last order is placed on 25 November 2026, "
+    "before this version starts on 26 November 2026"
+)
 STARTS = date(2026, 11, 26)
 
 
@@ -145,11 +149,11 @@ STARTS = date(2026, 11, 26)
         ("{to: 2026-12-24}", None),  # names no first day
         (
             "{from: 2026-11-01, to: 2026-11-25}",
-            "“Christmas” comes too late: its last order is placed on 25 November 2026, before this version starts",
+            LATE,
         ),
         (
             "2026-11-25",
-            "“Christmas” comes too late: its last order is placed on 25 November 2026, before this version starts",
+            LATE,
         ),
         ("2026-11-26", None),
     ],

@@ -678,14 +678,20 @@ SEASON = (
 def test_a_start_after_the_first_day_of_a_rule_has_to_be_read_before_it_is_published(
     lead: Browser, database: Database
 ) -> None:
-    save_text(lead, POLICY.replace("otherwise:", f"{SEASON}\notherwise:", 1))
-    early = "“Season” begins on 5 December 2026, before this version starts"
-    assert early not in lead.words("/staff/policy/publish"), "it would start now"
+    season = SEASON.replace("2026-12-05", "2026-11-10")
+    save_text(lead, POLICY.replace("otherwise:", f"{season}\notherwise:", 1))
+    early = "“Season” begins on 10 November 2026, before this version starts"
+    for page in ("", "/publish"):
+        assert early not in lead.words(f"/staff/policy{page}"), "nobody has chosen a start yet"
     form, keys = lead.form("/staff/policy/publish", "publish"), ticks(lead)
-    later = {"note": "x", "start": "later", "day": "2026-12-10", "time": "09:00"}
-    answer = lead.submit(form, {**later, "read": keys})
+    answer = lead.submit(form, {"note": "x", "start": "now", "read": keys})
     assert answer.status_code == 422
-    assert early in words(answer.text)
+    assert f"{early} on 20 November 2026" in words(answer.text)
+    (now,) = set(re.findall(r'name="read" value="(\w+)"', answer.text)) - set(keys)
+    later = {"note": "x", "start": "later", "day": "2026-12-10", "time": "09:00"}
+    answer = lead.submit(form, {**later, "read": [*keys, now]})
+    assert answer.status_code == 422, "what was read of one start was not read of another"
+    assert f"{early} on 10 December 2026" in words(answer.text)
     assert "Orders placed before 10 December 2026 keep the version they were placed under" in words(answer.text)
     (new,) = set(re.findall(r'name="read" value="(\w+)"', answer.text)) - set(keys)
     assert lead.submit(form, {**later, "read": [*keys, new]}).status_code == 303
@@ -727,3 +733,12 @@ def test_the_customers_policy_page_is_previewed_as_the_draft_would_have_it(lead:
     assert len(cost(database, lead, "/staff/policy/preview")) <= 8
     save_text(lead, "rules: [broken")
     assert lead.get("/staff/policy/preview").location == "/staff/policy/text#checks"
+def test_a_start_in_the_place_of_another_version_has_the_warnings_of_that_day(planned: Browser) -> None:
+    save_text(planned, POLICY.replace("otherwise:", f"{SEASON.replace('2026-12-05', '2026-11-20')}\notherwise:", 1))
+    form, keys = planned.form("/staff/policy/publish", "publish"), ticks(planned)
+    for note in ("", "x"):
+        answer = planned.submit(form, {"note": note, "start": "instead-2", "read": keys})
+        assert answer.status_code == 422
+        assert "begins on 20 November 2026, before this version starts on 1 December 2026" in words(answer.text)
+
+

@@ -35,13 +35,17 @@ def policy_publish() -> str:
     return _page({}, {})
 
 
-def _page(errors: dict[str, str], held: dict[str, object], starts: datetime | None = None) -> str:
+def _page(
+    errors: dict[str, str], held: dict[str, object], starts: datetime | None = None, instead_of: int | None = None
+) -> str:
+    """``starts`` and ``instead_of`` are the start that was chosen; without one, nothing is said against it."""
     with read() as session:
         now = clock.now()
         draft = drafts.find_draft(session, now)
         policy = shown.loaded(draft.source)
         book = service.load_book(session)
         live, coming = book.live(now), book.coming(now)
+        starts = next((each.effective_at for each in coming if each.number == instead_of), starts)
         checks = shown.checks_of(session, draft.source, starts)
         return render_template(
             "staff/policy/publish.html",
@@ -83,7 +87,7 @@ def publish_draft() -> Response:
                     read=read_keys,
                     note=note,
                     effective_at=starts,
-                    check=partial(shown.checks_of, tx.session, starts=starts),
+                    check=partial(shown.checks_of, tx.session, starts=starts or tx.at),
                 )
                 number = version.number
         except StaleDraft as stale:
@@ -94,7 +98,8 @@ def publish_draft() -> Response:
             errors["start"] = _(gone.message)
         else:
             return _published(number, starts)
-    return make_response(_page(errors, {**held, "read": read_keys}, starts), 422)
+    chosen = None if instead_of is not None or "day" in errors else starts or clock.now()
+    return make_response(_page(errors, {**held, "read": read_keys}, chosen, instead_of), 422)
 
 
 def _published(number: int, starts: datetime | None) -> Response:

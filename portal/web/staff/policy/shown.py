@@ -60,19 +60,15 @@ def loaded(text: str) -> Policy | None:
 
 
 def checks_of(session: Session, text: str, starts: datetime | None = None) -> tuple[Check, ...]:
-    """Everything that can be said against a text that is to start then (now when left out): what the text itself shows, what its
-    start does to the days that it names, and what the orders of the shop never tell."""
-    now, shop = clock.now(), ports().shop
-    found, policy = check_text(text, shop.sold_to), loaded(text)
+    """Everything that can be said against a text: what the text itself shows, what the orders of the shop never tell and, once
+    its start is chosen, what that does to the days that it names."""
+    found, policy = check_text(text, ports().shop.sold_to), loaded(text)
     if policy is None:
         return found
-    moment = starts or now
-    live = load_book(session).live(moment)
-    unknown, lines = untold(session, policy, now)
-    more = [
-        *early(policy, None if live is None else live.policy, moment.astimezone(policy.zone).date()),
-        *never_told(policy, unknown, lines),
-    ]
+    more = [*never_told(policy, *untold(session, policy, clock.now()))]
+    if starts is not None:
+        live = load_book(session).live(starts)
+        more += early(policy, None if live is None else live.policy, starts.astimezone(policy.zone).date())
     return with_more(found, policy, more) if more else found
 
 
