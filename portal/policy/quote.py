@@ -14,7 +14,7 @@ from typing import Any
 
 from portal.money import Money, share_bp
 from portal.policy.decision import Term
-from portal.policy.terms import Fee, Grade, ReturnShipping
+from portal.policy.terms import Fee, ReturnShipping
 
 REFUND, STORE_CREDIT, EXCHANGE = "refund", "store_credit", "exchange"
 FULL_BP = 10_000
@@ -223,12 +223,6 @@ def quote(
     if ship_with not in WITHOUT_LABEL:
         parts += _label(lines, quoted, outbound, currency, fee_already_charged)
     return Quote(currency, quoted, tuple(parts))
-
-
-def grade_of(terms: Mapping[str, Term], condition: str) -> Grade:
-    """What the policy gives for goods found in that condition; the whole price where it says nothing."""
-    found = terms.get("on_inspection")
-    return Grade() if found is None else found.value.get(condition, Grade())
 
 
 def _value(line: QuoteLine, term: str) -> Any:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any
 
 from portal.money import Money
 
@@ -111,11 +111,6 @@ class Grade:
 
     bp: int = 10_000
     review: bool = False
-
-
-TermValue: TypeAlias = (
-    bool | int | str | tuple[str, ...] | Window | Evidence | Fee | ReturnShipping | Questions | Mapping[str, Grade]
-)
 
 
 def percent(bp: int) -> str:

@@ -87,8 +87,6 @@ class Piece:
     """What a prepared refund waits for: the kind of the question that holds it; empty where none does."""
     prepared_at: datetime | None = None
     tried: bool = False
-    can_retry: bool = False
-    can_pay_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +190,6 @@ def _state(return_: Return, owed: int, sums: dict[str, int], pieces: list[Piece]
 def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
     """One refund as the customer is told of it; its payment is loaded."""
     payment = refund.payment
-    lost = refund.status in lifecycle.LOST
     state = _STATES[refund.status]
     if refund.status == lifecycle.PLANNED and not is_stripe(payment):
         state = "by_shop"
@@ -223,8 +220,6 @@ def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
         else "",
         prepared_at=refund.planned_at,
         tried=refund.attempts > 0,
-        can_retry=lost and refund.cause != ELSEWHERE and payment.disputed_at is None,
-        can_pay_elsewhere=(lost or refund.status == lifecycle.PLANNED) and refund.cause != ELSEWHERE,
     )
 
 

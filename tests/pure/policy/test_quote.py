@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from portal.money import Money, share_bp, units_worth
 from portal.policy.engine import decide
 from portal.policy.facts import canonical
-from portal.policy.quote import Quote, QuoteLine, QuotePart, ShippingPaid, grade_of, quote
+from portal.policy.quote import Quote, QuoteLine, QuotePart, ShippingPaid, quote
 from portal.policy.terms import OUTBOUND, RESOLUTIONS, Fee, Grade, ReturnShipping
 from tests.pure.policy.samples import JUMPER as SOLD
 from tests.pure.policy.samples import LABEL_FEE, shipped, terms
@@ -66,12 +66,11 @@ def test_the_shirt_graded_c_is_36_82_and_the_parcel_124_93():
 
 
 def test_the_default_policy_grades_worn_goods_and_never_the_sellers_faults():
-    worn = decide(shipped("default"), SOLD).terms
-    assert grade_of(worn, "used") == Grade(7000, review=True)
-    assert grade_of(worn, "as_new") == Grade()
-    faulty = decide(shipped("default"), SOLD.asking(reason="faulty")).terms
-    assert grade_of(faulty, "used") == Grade()
-    assert grade_of(DEFAULT, "missing") == Grade()
+    worn = decide(shipped("default"), SOLD)
+    assert worn.value("on_inspection")["used"] == Grade(7000, review=True)
+    assert "as_new" not in worn.value("on_inspection")
+    faulty = decide(shipped("default"), SOLD.asking(reason="faulty"))
+    assert faulty.value("on_inspection")["used"] == Grade()
 
 
 def test_units_of_a_line_in_different_conditions_are_graded_apart():
