@@ -14,10 +14,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from flask import Flask, render_template, render_template_string
 from flask_babel import Babel
-from flask_wtf import FlaskForm
 from markupsafe import escape
-from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Optional
 
 from portal.errors import NotFound
 from portal.web import statuses
@@ -367,35 +364,6 @@ def test_the_sentence_of_an_error_is_translated_like_every_other(tmp_path: Path)
     answer = app.test_client().get("/nothing-here")
     assert answer.status_code == 404
     assert "Такого повернення немає." in answer.get_data(as_text=True)
-
-
-class SampleForm(FlaskForm):
-    name = StringField("Name", validators=[DataRequired("Enter a name")], description="As on the order")
-    note = TextAreaField("Note", validators=[Optional()])
-    size = SelectField("Size", choices=[("s", "Small"), ("l", "Large")], validators=[DataRequired()])
-    reason = RadioField(
-        "Reason", choices=[("a", "Too small"), ("b", "Too big")], validators=[DataRequired("Select a reason")]
-    )
-    keep = BooleanField("Keep me signed in")
-
-
-def test_wtforms_fields_carry_their_errors_to_the_control_and_the_summary(app: Flask) -> None:
-    with app.test_request_context("/", method="POST", data={"name": "", "size": "l", "note": EVIL}):
-        form = SampleForm()
-        assert not form.validate_on_submit()
-        html = render_template_string(
-            "{% import '_macros/wtf.html' as wtf %}{{ wtf.error_summary(form) }}{{ wtf.field(form.name) }}"
-            "{{ wtf.textarea(form.note) }}{{ wtf.select(form.size) }}{{ wtf.radios(form.reason) }}{{ wtf.checkbox(form.keep) }}",
-            form=form,
-        )
-    tags = Tags(html)
-    ids = {attrs.get("id") for _tag, attrs in tags.found}
-    linked = {str(attrs["href"])[1:] for attrs in tags.all("a")}
-    assert linked == {"name", "reason"}
-    assert linked <= ids
-    assert "<img src=x" not in html
-    assert html.count("(optional)") == 1
-    assert [attrs["value"] for attrs in tags.all("option") if "selected" in attrs] == ["l"]
 
 
 def test_the_mail_frame_needs_no_picture_and_its_layout_tables_say_so() -> None:
