@@ -164,17 +164,7 @@ def cancel(rma: str, data: NoteIn) -> Response:
 def receive(rma: str, data: CountsIn) -> Response:
     """Count what has arrived. When the policy sends money on receipt, this is enough."""
 
-    def act(tx: Tx) -> Return:
-        return receiving.receive(
-            tx,
-            rma,
-            _counts(tx, rma, data, outstanding=True),
-            note=data.note,
-            command_key=_command_key(),
-            decide_within_hours=ports().shop.decide_within_hours,
-        )
-
-    return _work(rma, may.RECEIVE, act)
+    return _take_in(rma, data, receiving.receive, outstanding=True)
 
 
 @api.post("/returns/<rma>/inspect")
@@ -182,22 +172,22 @@ def receive(rma: str, data: CountsIn) -> Response:
 def inspect(rma: str, data: CountsIn) -> Response:
     """Say in which condition the received goods really are."""
 
+    return _take_in(rma, data, receiving.inspect, outstanding=False)
+
+
+def _take_in(rma: str, data: CountsIn, counted: Callable[..., Return], *, outstanding: bool) -> Response:
     def act(tx: Tx) -> Return:
-        return receiving.inspect(
+        return counted(
             tx,
             rma,
-            _counts(tx, rma, data, outstanding=False),
+            _counts(tx, rma, data, outstanding=outstanding),
             note=data.note,
-            command_key=_command_key(),
+            # With an Idempotency-Key the whole answer is remembered already; the receipt's own key only has to be new.
+            command_key=f"api:{ids.new_token()}",
             decide_within_hours=ports().shop.decide_within_hours,
         )
 
     return _work(rma, may.RECEIVE, act)
-
-
-def _command_key() -> str:
-    # With an Idempotency-Key the whole answer is remembered already; the receipt's own key only has to be new.
-    return f"api:{ids.new_token()}"
 
 
 def _counts(tx: Tx, rma: str, data: CountsIn, *, outstanding: bool) -> list[Count]:
