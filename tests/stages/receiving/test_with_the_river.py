@@ -429,12 +429,17 @@ def test_a_replacement_that_was_ordered_is_not_undone_with_the_refund_beside_it(
     assert lines[0].units_held == 1
 
 
-def test_what_came_is_replaced_when_the_rest_of_a_paid_return_is_given_up(database: Database, shop: Book) -> None:
+def a_paid_one_with_an_exchange(database: Database, shop: Book) -> str:
+    """One item is to be replaced, the other is paid ahead."""
     for sku in ("SHIRT-M", "SHIRT-L"):
         add_variant(database, sku, stock=5)
     trusted = {"tags": ("trusted",)}
     order = paid_order(database, Item(1, 10_00, sku="SHIRT-M", product="shirt", **trusted), Item(1, 20_00, **trusted))
-    rma = book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+    return book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+
+
+def test_what_came_is_replaced_when_the_rest_of_a_paid_return_is_given_up(database: Database, shop: Book) -> None:
+    rma = a_paid_one_with_an_exchange(database, shop)
     (refund,) = rows(database, select(Refund))
     with database.transaction(at=later(1)) as tx:
         settle._succeed(tx, *lock_refund(tx.session, refund.id))
@@ -449,11 +454,7 @@ def test_what_came_is_replaced_when_the_rest_of_a_paid_return_is_given_up(databa
 def test_a_return_whose_payout_was_taken_back_is_not_closed_as_one_that_was_paid(
     database: Database, shop: Book
 ) -> None:
-    for sku in ("SHIRT-M", "SHIRT-L"):
-        add_variant(database, sku, stock=5)
-    trusted = {"tags": ("trusted",)}
-    order = paid_order(database, Item(1, 10_00, sku="SHIRT-M", product="shirt", **trusted), Item(1, 20_00, **trusted))
-    rma = book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+    rma = a_paid_one_with_an_exchange(database, shop)
     (refund,) = rows(database, select(Refund))
     receive(database, rma, Count("1", 1, "as_new"))
     assert ask_overdue(database, 24, at=later(24 * 60)) == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -20,7 +18,7 @@ from portal.returns import decisions
 from portal.returns.models import Return
 from portal.reviews import service as reviews
 from portal.staff.models import ApiToken, User
-from tests.stages.refunds.world import World
+from tests.stages.refunds.world import World, together
 
 INES, MAYA, OMAR = Actor("staff", "Ines", 1), Actor("staff", "Maya", 2), Actor("staff", "Omar", 3)
 TEN_MINUTES = Limits(undo=timedelta(minutes=10))
@@ -264,21 +262,3 @@ class TestSecondPerson:
         assert world.said("refund.seconded") == 1
         world.work()
         assert world.at_stripe() == [(5000, "succeeded")]
-
-
-def together(*doings: Callable[[], object]) -> list[BaseException]:
-    start, raised = threading.Barrier(len(doings)), []
-
-    def run(doing: Callable[[], object]) -> None:
-        start.wait()
-        try:
-            doing()
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(doing,)) for doing in doings]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    return raised

@@ -17,9 +17,9 @@ from portal.refunds.books import check_books
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Goodwill, LedgerEntry, Refund
 from portal.refunds.submit import Limits
-from tests.stages.refunds.test_controls import INES, MAYA, together
+from tests.stages.refunds.test_controls import INES, MAYA
 from tests.stages.refunds.test_disputes import exchanged
-from tests.stages.refunds.world import World
+from tests.stages.refunds.world import World, together
 
 
 def give(world: World, order_id: int, gift: Gift, *, key: str = "one", who: Actor = INES, **more: Any) -> list[int]:

@@ -27,27 +27,7 @@ from portal.refunds.goodwill import Gift
 from portal.refunds.models import Refund
 from portal.refunds.signatures import sign
 from portal.refunds.tenders import lock_orders, lock_refund
-from tests.stages.refunds.world import STAFF, World
-
-
-def _together(*doings: Callable[[], object]) -> list[BaseException]:
-    """Run all of them at the same moment; what they raised, `jobs.Later` and refusals included."""
-    start = threading.Barrier(len(doings))
-    raised: list[BaseException] = []
-
-    def run(doing: Callable[[], object]) -> None:
-        start.wait()
-        try:
-            doing()
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(doing,)) for doing in doings]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
+from tests.stages.refunds.world import STAFF, World, together
 
 
 def _only(raised: list[BaseException], *kinds: type[BaseException]) -> None:
@@ -60,7 +40,7 @@ def test_workers_that_send_the_same_refund_make_one(pg_world: World, round_: int
     _return_id, refund_id = world.paid_return(5000)
     world.stripe.control("settings", latency_ms=50)
     send = lambda: submit.submit(world.database, world.gateway, refund_id)  # noqa: E731
-    _only(_together(*[send] * 5), jobs.Later)
+    _only(together(*[send] * 5), jobs.Later)
     assert world.at_stripe() == [(5000, "succeeded")]
     assert len(world.stripe.requests("POST", "/v1/refunds")) == 1, "the others waited"
     assert world.said("refund.succeeded") == 1
@@ -72,7 +52,7 @@ def test_payouts_on_one_payment_together_never_exceed_it(pg_world: World, round_
     world = pg_world
     order_id = world.order(10000, quantity=4)
     ids = [world.return_(order_id, 4000) for _ in range(4)]
-    assert _together(*[lambda return_id=return_id: world.pay(return_id) for return_id in ids]) == []
+    assert together(*[lambda return_id=return_id: world.pay(return_id) for return_id in ids]) == []
     world.work()
     for _ in range(6):
         world.later(seconds=5)
@@ -86,7 +66,7 @@ def test_payouts_on_one_payment_together_never_exceed_it(pg_world: World, round_
 def test_one_payout_clicked_five_times_is_planned_once(pg_world: World) -> None:
     world = pg_world
     return_id = world.return_(world.order(5000), 5000)
-    assert _together(*[lambda: world.pay(return_id)] * 5) == []
+    assert together(*[lambda: world.pay(return_id)] * 5) == []
     assert len(world.refund_ids(return_id)) == 1
     assert world.said("payout.planned") == 1
 
@@ -107,7 +87,7 @@ def test_one_retry_clicked_five_times_sends_one_more(pg_world: World) -> None:
         with world.database.transaction(STAFF) as tx:
             actions.mark_paid_elsewhere(tx, number.public_id, "bank transfer")
 
-    _only(_together(*[click] * 4, pay_by_hand), PortalError)
+    _only(together(*[click] * 4, pay_by_hand), PortalError)
     world.work()
     assert world.refundable(1) == [0]
     assert len(world.refund_ids(return_id)) <= 2
@@ -137,7 +117,7 @@ def test_webhook_reconciler_and_answer_together_count_once(pg_world: World, roun
         lambda: reconcile.look(world.database, world.gateway, refund_id),
     ]
     doings += [lambda event=event: webhooks.work(world.database, world.gateway, event) for event in events]
-    _only(_together(*doings), jobs.Later)
+    _only(together(*doings), jobs.Later)
     assert world.refund(refund_id).status == "succeeded"
     assert world.refund_ids(return_id) == [refund_id]
     assert world.said("refund.succeeded") == 1
@@ -159,7 +139,7 @@ def test_a_message_arrives_while_the_answer_is_on_its_way(pg_world: World, statu
         sending.join(0.01)
     (made,) = world.stripe.refunds()
     world.stripe.control(f"refunds/{made['id']}", status=status)
-    raised = _together(
+    raised = together(
         *[lambda event=event: world.deliver(event) for event in world.events("refund.created", "charge.refunded")],
         lambda: world.stripe.control("faults/release", "POST"),
     )
@@ -183,7 +163,7 @@ def test_a_refund_by_hand_against_a_payout_of_the_same_money(pg_world: World) ->
         lambda: reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id)),
         lambda: world.pay(return_id),
     ]
-    assert _together(*doings) == []
+    assert together(*doings) == []
     world.work()
     reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
     world.check_books()
@@ -200,18 +180,18 @@ def test_returns_of_an_order_and_of_its_replacement_do_not_wait_for_each_other_f
     with world.database.transaction() as tx:
         tx.session.get_one(Order, child).replaces_return_id = origin
     ids = [world.return_(order_id, 1000) for _ in range(4)] + [world.return_(child, 1000) for _ in range(4)]
-    assert _together(*[lambda return_id=return_id: world.pay(return_id) for return_id in ids]) == []
+    assert together(*[lambda return_id=return_id: world.pay(return_id) for return_id in ids]) == []
     refunds = [refund_id for return_id in ids for refund_id in world.refund_ids(return_id)]
     for _ in range(12):
         sending = [lambda number=number: submit.submit(world.database, world.gateway, number) for number in refunds]
-        _only(_together(*sending), jobs.Later)
+        _only(together(*sending), jobs.Later)
         world.later(seconds=40)
     assert len(world.at_stripe()) == 8
     assert {world.status(return_id) for return_id in ids} == {"closed"}
     world.check_books()
 
 
-def test_planning_and_settling_of_one_return_together(pg_world: World) -> None:
+def test_planning_and_settling_of_one_returntogether(pg_world: World) -> None:
     world = pg_world
     order_id = world.order(3000, 2000)
     return_id = world.return_(order_id, 5000)
@@ -222,7 +202,7 @@ def test_planning_and_settling_of_one_return_together(pg_world: World) -> None:
             payout.resume(tx, return_id, world.shop)
 
     sending = [lambda number=number: submit.submit(world.database, world.gateway, number) for number in refunds]
-    _only(_together(*sending, touch, touch), jobs.Later)
+    _only(together(*sending, touch, touch), jobs.Later)
     assert world.status(return_id) == "closed"
     world.check_books()
 

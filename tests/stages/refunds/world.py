@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -325,3 +326,23 @@ class World:
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def together(*doings: Callable[[], object]) -> list[BaseException]:
+    """Run all of them at the same moment; what they raised, `jobs.Later` and refusals included."""
+    start = threading.Barrier(len(doings))
+    raised: list[BaseException] = []
+
+    def run(doing: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            doing()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(doing,)) for doing in doings]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
