@@ -190,7 +190,8 @@ def test_a_change_from_the_review_returns_to_the_review(priya: Customer) -> None
     priya.post(change[1], {"reason": "too-large", "step": "show"})
     data = {"reason": "too-large", "shown": "too-large", "outcome": "store_credit", "step": "continue"}
     assert priya.post(change[1], data).headers["Location"] == REVIEW
-    assert "Store credit £63.36" in text_of(priya.get(REVIEW))
+    seen = text_of(priya.get(REVIEW))
+    assert "Brushed flannel shirt £57.60 10% credit bonus +£5.76 Store credit £63.36" in seen
 
 
 def test_updates_go_where_the_customer_wants_them(desk: Desk, priya: Customer) -> None:

@@ -96,7 +96,7 @@ def test_a_fault_can_be_reported_whatever_the_date(desk: Desk, customer: Make) -
     offered = priya.post("/order/WH-20418/item/3", {"reason": "faulty", "step": "show"})
     text = text_of(priya.get(offered.headers["Location"]))
     assert "Your delivery costs of £3.95 are in it." in text
-    assert "£198.95" in text
+    assert "Delivery costs you paid +£3.95 Refund £198.95" in text
     # Back on the items, it is still part of the return, and can be taken out again.
     again = priya.get(ITEMS).get_data(as_text=True)
     assert re.search(r'value="3" id="line-3" checked form="items"', again)

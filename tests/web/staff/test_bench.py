@@ -184,10 +184,9 @@ def test_each_tile_says_ahead_what_it_does_to_the_money(warehouse: Browser, shop
     said = {name: words("<p>" + html.partition(f'data-for="{name}">')[2].partition("</del>" if name == "used" else "</div>")[0])
             for name in ("as_new", "used", "damaged", "missing")}  # fmt: skip
     assert said["as_new"] == "Refund as agreed £100.00"
-    assert "30% less" in said["used"]
-    assert "As the policy says for this condition." in said["used"]
-    assert "50% less" in said["damaged"]
-    assert "100% less" in said["missing"]
+    assert said["used"] == "Refund drops, 30% less As the policy says for this condition. £100.00"
+    assert said["damaged"] == "Refund drops, 50% less As the policy says for this condition."
+    assert said["missing"] == "Refund drops, 100% less As the policy says for this condition."
 
 
 def test_units_in_several_conditions_are_counted_apart(warehouse: Browser, shop: Shop) -> None:
