@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from flask import Response
 
 _BREAKS = "\t\n\r"
-# A full-width sign is a sign too, where a spreadsheet is set to East Asian input. Where the comma is the decimal sign, spreadsheets
-# split rows at semicolons, also inside quotes, so that the middle of a text may begin a cell.
+# A full-width sign is a sign too, where a spreadsheet is set to East Asian input. Where the comma is the decimal sign,
+# spreadsheets split rows at semicolons, also inside quotes, so that the middle of a text may begin a cell.
 _FORMULA = re.compile(rf"""(^|[;{_BREAKS}])(\s*)(["']*[=+\-@|%\uff01-\uff5e])""")
 
 

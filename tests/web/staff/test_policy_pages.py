@@ -733,6 +733,8 @@ def test_the_customers_policy_page_is_previewed_as_the_draft_would_have_it(lead:
     assert len(cost(database, lead, "/staff/policy/preview")) <= 8
     save_text(lead, "rules: [broken")
     assert lead.get("/staff/policy/preview").location == "/staff/policy/text#checks"
+
+
 def test_a_start_in_the_place_of_another_version_has_the_warnings_of_that_day(planned: Browser) -> None:
     save_text(planned, POLICY.replace("otherwise:", f"{SEASON.replace('2026-12-05', '2026-11-20')}\notherwise:", 1))
     form, keys = planned.form("/staff/policy/publish", "publish"), ticks(planned)
@@ -740,5 +742,3 @@ def test_a_start_in_the_place_of_another_version_has_the_warnings_of_that_day(pl
         answer = planned.submit(form, {"note": note, "start": "instead-2", "read": keys})
         assert answer.status_code == 422
         assert "begins on 20 November 2026, before this version starts on 1 December 2026" in words(answer.text)
-
-
