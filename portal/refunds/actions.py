@@ -21,6 +21,7 @@ from portal.refunds.planning import plan_refund
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe, lock_refund, order_chain, payments_of
 from portal.refunds.two_people import Above, check_recorded, never
+from portal.returns import questions
 from portal.returns.models import Return
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
@@ -128,14 +129,31 @@ def declare_unsent(tx: Tx, public_id: str, note: str) -> Refund:
     return refund
 
 
+def open_question(session: Session, refund: Refund) -> Review | None:
+    """The open question about a refund; the first of several."""
+    query = select(Review).where(Review.refund_id == refund.id, Review.status.in_(reviews.UNDECIDED))
+    return session.scalars(query.order_by(Review.id)).first()
+
+
+def ask_customer(tx: Tx, public_id: str, message: str) -> Return:
+    """Ask the customer about a refund, such as where to pay it instead; they answer on the page of their return.
+
+    Raises `Invalid` without a question, `Conflict` when nothing about it is open, or it is no return's and has no such page.
+    """
+    refund, _payment = _locked(tx, public_id)
+    asked = open_question(tx.session, refund)
+    if asked is None or refund.return_ is None:
+        raise _conflict(refund, "Nothing about it is open that the customer could answer on the page of a return.")
+    return questions.ask(tx, refund.return_.rma, message=message, about=asked.id)
+
+
 def hand_over(tx: Tx, public_id: str, people: Sequence[int]) -> Review:
     """Give the open question about a refund to whoever of ``people`` has the fewest; it stays with one of them who has it.
 
     Raises `Conflict` when nothing is asked about it, or nobody may do the next step.
     """
     refund, _payment = _locked(tx, public_id)
-    query = select(Review).where(Review.refund_id == refund.id, Review.status.in_(reviews.UNDECIDED))
-    asked = tx.session.scalars(query.order_by(Review.id)).first()
+    asked = open_question(tx.session, refund)
     if asked is None:
         raise _conflict(refund, "Nothing about it is open.")
     if not people:

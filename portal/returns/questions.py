@@ -24,24 +24,28 @@ from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
 
-def ask(tx: Tx, rma: str, *, message: str, note: str = "", expected: Expected = None) -> Return:
-    """Put a question to the customer; the deadline stands still until the answer comes. Raises `Invalid` without a question."""
+def ask(
+    tx: Tx, rma: str, *, message: str, note: str = "", expected: Expected = None, about: int | None = None
+) -> Return:
+    """Put a question to the customer; the deadline stands still until the answer comes. Raises `Invalid` without a question.
+
+    ``about`` is the id of the review that it belongs to; None takes the first one that is open.
+    """
     message, note = texts.note(message, "message"), texts.note(note, "note")
     if not message:
         raise Invalid("There is no question.", {"message": "write what the customer should answer"})
     return_ = lock_return(tx, rma)
     check_expected(return_, expected)
     waiting = reviews.open_reviews(tx.session, return_.id)
-    if not waiting:
-        raise Conflict("Nothing about this return waits for a decision.", state=return_.status)
-    for review in waiting:
-        if review.status == reviews.OPEN:
-            reviews.ask(tx, review, message, note)
-            break
-    else:
-        if waiting[0].message == message:
+    asked = next((review for review in waiting if review.status == reviews.ASKED), None)
+    if asked is not None:
+        if asked.message == message:
             return return_
         raise Conflict("The customer was asked already and has not answered yet.", state="asked")
+    review = next((each for each in waiting if about in (None, each.id)), None)
+    if review is None:
+        raise Conflict("Nothing about this return waits for a decision.", state=return_.status)
+    reviews.ask(tx, review, message, note)
     return_.message = message
     tx.session.flush()
     data = {"message": message}

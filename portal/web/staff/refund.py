@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from flask import flash, make_response, render_template, request
 from sqlalchemy import select
@@ -16,8 +17,10 @@ from portal.errors import Conflict, Forbidden, Invalid
 from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, two_people, undo
 from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
+from portal.refunds.refusals import Next, explain
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe
+from portal.returns.queries import photos_of
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
 from portal.staff import queries as people
@@ -25,10 +28,13 @@ from portal.timeline import TimelineEntry
 from portal.web.staff import fate, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.refunds import needed_for, row
-from portal.web.staff.showing import log_entry
+from portal.web.staff.showing import first_name, log_entry, photos_shown, talk_of
 from portal.web.staff.text import _
 
 _ASKABLE = (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED)
+_ASK_CUSTOMER = (reviews.REFUND_FAILED, reviews.PAY_ELSEWHERE)
+"""The questions that the customer can help to answer: by which other way the money may come."""
+TYPED = 4000
 CHECK_EVERY = timedelta(minutes=1)
 
 
@@ -39,7 +45,7 @@ def refund_page(public_id: str) -> str:
     return _page(public_id, {}, "")
 
 
-def _page(public_id: str, errors: dict[str, str], note: str) -> str:
+def _page(public_id: str, errors: dict[str, str], note: str, message: str | None = None) -> str:
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
         refund = get_refund(session, public_id)
@@ -62,11 +68,13 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
         )
         # Neither sending it again nor recording it as paid would fit into what the payments have left.
         too_much = mine and lost and given_up.is_needed(actions.left_for(session, refund, refund.payment), refund)
+        question = actions.open_question(session, refund) if refund.return_ is not None else None
         begun = refund.first_submitted_at
         held_for_second = shown["held"] == reviews.SECOND_PERSON
         first = _took_part(session, refund)
         offers = {
             "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
+            "ask": me().may(may.DECIDE) and question is not None and question.kind in _ASK_CUSTOMER,
             "end": too_much,
             "retry": mine
             and lost
@@ -103,8 +111,26 @@ def _page(public_id: str, errors: dict[str, str], note: str) -> str:
             checked=checked,
             first=first,
             fate=fate.of_refund(refund),
+            talk=talk_of(question, now, zone, _photos(session, refund)) if question is not None else [],
+            first_name=first_name(refund.return_) if refund.return_ is not None else "",
+            message=_where_to_pay(shown) if message is None else message,
+            closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
+
+
+def _photos(session: Session, refund: Refund) -> dict[int, dict[str, str]]:
+    return photos_shown(refund.return_, photos_of(session, refund.return_)) if refund.return_ is not None else {}
+
+
+def _where_to_pay(shown: dict[str, Any]) -> str:
+    """The question that most often helps, for staff to change as they like."""
+    return _(
+        "We could not pay %(amount)s to %(paid_to)s. Which bank account of yours may we send it to? Please tell us the name of "
+        "its holder and its IBAN, or its sort code and number.",
+        amount=shown["amount"],
+        paid_to=shown["paid_to"],
+    )
 
 
 def _others(session: Session, refund: Refund, *, first: bool, todo: bool) -> list[tuple[int, str]] | None:
@@ -117,6 +143,23 @@ def _others(session: Session, refund: Refund, *, first: bool, todo: bool) -> lis
         decided = two_people.people_in(session, refund)
         found = [each for each in found if each[0] not in decided]
     return found
+
+
+@staff.post("/refunds/<public_id>/ask")
+@needs(may.DECIDE, "refunds")
+def ask_about_refund(public_id: str) -> Response:
+    """Ask the customer where the money may go instead."""
+    message = request.form.get("message", "")
+    try:
+        with command() as tx:
+            actions.ask_customer(tx, public_id, message)
+    except Invalid as wrong:
+        errors = {"message": _("Write what the customer should answer") if not message.strip() else wrong.message}
+        return make_response(_page(public_id, errors, "", message[:TYPED]), 422)
+    except Conflict as refused:
+        return make_response(_page(public_id, {"": refused.message}, "", message[:TYPED]), refused.status)
+    flash(_("The question is on its way. The deadline stands still until there is an answer."), "green")
+    return see_other("staff.refund_page", public_id=public_id)
 
 
 @staff.post("/refunds/<public_id>/hand-over")

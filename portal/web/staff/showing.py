@@ -57,7 +57,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     label = find_label(session, return_.id)
     names = {each.order_line.ref: name_of(each.order_line) for each in return_.lines}
     chosen = next((each for each in return_.lines if each.order_line.ref == line), _first_to_decide(return_))
-    shown = _photos(return_, photos)
+    shown = photos_shown(return_, photos)
     away = _put_away(entries)
     counts = {each.id: len(photos.get(each.id, ())) for each in return_.lines}
     found: dict[str, Any] = {
@@ -146,7 +146,7 @@ def _first_to_decide(return_: Return) -> ReturnLine:
     return next((line for line in return_.lines if line.status == "review"), return_.lines[0])
 
 
-def _photos(return_: Return, photos: Mapping[int, Sequence[Photo]]) -> dict[int, dict[str, str]]:
+def photos_shown(return_: Return, photos: Mapping[int, Sequence[Photo]]) -> dict[int, dict[str, str]]:
     """Every photo of the return as the page shows it, by its id."""
     return {
         photo.id: {
@@ -158,16 +158,9 @@ def _photos(return_: Return, photos: Mapping[int, Sequence[Photo]]) -> dict[int,
     }
 
 
-def _question(
-    review: Review,
-    return_: Return,
-    now: datetime,
-    zone: str,
-    photos: Mapping[int, dict[str, str]],
-    counts: Mapping[int, int],
-) -> dict[str, Any]:
-    paused = review.status == questions.ASKED
-    talk = [
+def talk_of(review: Review, now: datetime, zone: str, photos: Mapping[int, dict[str, str]]) -> list[dict[str, Any]]:
+    """What the customer was asked and has answered, the oldest first. ``photos`` are `photos_shown`."""
+    return [
         {
             "question": each["question"],
             "by": each["by"],
@@ -178,6 +171,17 @@ def _question(
         }
         for each in questions.turns(review)
     ]
+
+
+def _question(
+    review: Review,
+    return_: Return,
+    now: datetime,
+    zone: str,
+    photos: Mapping[int, dict[str, str]],
+    counts: Mapping[int, int],
+) -> dict[str, Any]:
+    paused = review.status == questions.ASKED
     short, tipped = words.question(review.kind, review.why, review.fact)
     sentences: list[str] = []
     if review.kind in (questions.POLICY, questions.ASKED_US):
@@ -196,7 +200,7 @@ def _question(
         "status": review.status,
         "badge": "asked" if paused else "answered" if review.answered_at is not None else "",
         "paused": paused,
-        "talk": talk,
+        "talk": talk_of(review, now, zone, photos),
         "owner_id": review.owner_id,
         "deadline": words.deadline(
             review.due_at, review.opened_at, now, zone, paused=paused, answered_at=review.answered_at

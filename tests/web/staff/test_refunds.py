@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import select
 
 from portal import clock, jobs
 from portal.db import Actor
+from portal.notices.models import Notice
 from portal.orders.models import Payment
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
@@ -508,3 +510,44 @@ def test_staff_see_every_row_of_the_ledger_and_its_sums(agent: Browser, warehous
 )
 def test_where_the_money_goes_is_named_as_people_write_it(method: str, provider: str, said: str) -> None:
     assert paid_to(method, provider) == said
+
+
+def test_after_an_expired_card_the_customer_is_asked_where_to_pay_and_the_answer_is_acted_on(
+    lead: Browser, agent: Browser, shop: Shop
+) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "expired_or_canceled_card")
+    here = f"/staff/refunds/{number}"
+    assert primary_buttons(lead.page(here)) == ["Ask where to pay"]
+    assert "Stripe has closed this way. It can only work if that has changed since." in lead.words(here)
+    form = agent.form(here, "/ask")
+    assert "We could not pay £64.00 to Visa ending 1177." in (form.get("message") or "")
+    assert agent.submit(form, {"message": " "}).status_code == 422
+    for _ in range(2):
+        assert agent.submit(form, {"message": "Which account?"}).status_code == 303
+    assert shop.events(rma).count("return.asked") == 1
+    assert [notice.kind for notice in rows(shop.database, select(Notice))][-1] == "asked"
+    assert primary_buttons(lead.page(here)) == []
+    assert "“Which account?” No reply yet." in lead.words(here)
+    with shop.do() as tx:
+        service.answer_question(tx, rma, "IBAN GB33")
+    seen = lead.page(here)
+    assert "“IBAN GB33”" in words(seen)
+    assert primary_buttons(seen) == ["Record £64.00 as paid"]
+
+
+@pytest.mark.parametrize(
+    ("code", "button"), [("declined", "Send £64.00 again"), ("insufficient_funds", "Send £64.00 again")]
+)
+def test_what_can_be_sent_again_has_that_as_its_main_button(lead: Browser, shop: Shop, code: str, button: str) -> None:
+    number = seen_at_stripe(shop, planned(shop), "failed", code)
+    page = lead.page(f"/staff/refunds/{number}")
+    assert primary_buttons(page) == [button]
+    assert "Ask the customer" in words(page)
+
+
+def primary_buttons(html: str) -> list[str]:
+    """What the main buttons of a page's content say."""
+    content = html.partition('class="split"')[2]
+    found = re.findall(r'<button class="[^"]*btn--primary[^"]*"[^>]*>(.*?)</button>', content, re.S)
+    return [re.sub("<[^>]*>", "", each).strip() for each in found]
