@@ -15,8 +15,8 @@ from portal.money import Money
 from portal.orders.models import Order
 from portal.refunds import credit_notes, goodwill, lifecycle, payout, promised
 from portal.refunds.goodwill import Gift
-from portal.refunds.models import Refund
-from portal.refunds.tenders import order_chain, payments_of
+from portal.refunds.models import Goodwill, Refund
+from portal.refunds.tenders import is_stripe, order_chain, payments_of
 from portal.staff import permissions as may
 from portal.web.staff import words
 from portal.web.staff.base import command, limit_minor, needs, ports, read, see_other, staff
@@ -120,11 +120,13 @@ def goodwill_credit_note(public_id: str) -> Response:
 @staff.post("/orders/<int:order_id>/goodwill")
 @needs(may.GIVE_GOODWILL, "refunds")
 def give_goodwill(order_id: int) -> Response:
-    """Give it, once for each form. A reason is needed."""
+    """Show the sum and where it goes; give it, once for each form, when that was seen. A reason is needed."""
     typed = {name: request.form.get(name, "")[:2100] for name in request.form}
     key = typed.get("key", "")
     if not (16 <= len(key) <= 80 and key.isascii()):
         abort(400)
+    if request.form.get("act") == "edit":
+        return make_response(_page(order_id, {}, typed))
     try:
         with command() as tx:
             gift, currency = _gift(_order(tx.session, order_id), typed)
@@ -140,6 +142,10 @@ def give_goodwill(order_id: int) -> Response:
             if not typed.get("sure"):
                 _check_promised(tx.session, order_id, currency)
             said = words.amount(made.amount_minor, made.currency)
+            if typed.get("sum") != str(made.amount_minor):
+                raise _Unseen(_check(tx.session, made, typed))
+    except _Unseen as unseen:
+        return make_response(unseen.page)
     except Invalid as wrong:
         return make_response(_page(order_id, wrong.fields or {"": wrong.message}, typed), 422)
     except (Conflict, Forbidden) as refused:
@@ -147,6 +153,41 @@ def give_goodwill(order_id: int) -> Response:
         return make_response(_page(order_id, {"amount": refused.message}, typed), status)
     flash(_("%(amount)s goes to the customer.", amount=said), "green")
     return see_other("staff.goodwill_page", order_id=order_id)
+
+
+class _Unseen(Exception):
+    """The page that shows what would be given; carried out of the command, which thereby changes nothing."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+
+
+def _check(session: Session, made: Goodwill, typed: dict[str, str]) -> str:
+    """What the gift is, by the very command that would give it."""
+    order = _order(session, made.order_id)
+    query = select(Refund).where(Refund.goodwill_id == made.id).options(joinedload(Refund.payment)).order_by(Refund.id)
+    parts = [
+        {
+            "to": words.paid_to(each.payment.method, each.payment.provider),
+            "by_hand": not is_stripe(each.payment),
+            "amount": words.amount(each.amount_minor, each.currency),
+        }
+        for each in session.scalars(query)
+    ]
+    total = words.amount(made.amount_minor, made.currency)
+    to = parts[0]["to"] if len(parts) == 1 and not parts[0]["by_hand"] else ""
+    return render_template(
+        "staff/goodwill_check.html",
+        order=order,
+        fields=[each for each in typed.items() if each[0] not in ("csrf_token", "sum", "act")],
+        minor=made.amount_minor,
+        total=total,
+        parts=parts,
+        items=[f"{each.quantity} × {name_of(each.order_line)}" for each in made.lines],
+        reason=made.reason,
+        button=_("Send %(total)s to %(to)s", total=total, to=to) if to else _("Give %(total)s", total=total),
+    )
 
 
 def _gift(order: Order, typed: dict[str, str]) -> tuple[Gift, str]:

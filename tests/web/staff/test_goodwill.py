@@ -21,9 +21,33 @@ from portal.refunds.tenders import lock_refund
 from portal.shop import RefundLimits
 from tests.stages.refunds.test_controls import INES
 from tests.stages.returns.trade import rows
-from tests.web.staff.browser import Browser, cost, links, words
+from tests.web.staff.browser import Browser, Form, cost, links, words
 from tests.web.staff.conftest import make_app
 from tests.web.staff.shop import NOW, Item, Shop, wish
+
+
+def give(browser: Browser, form: Form, fields: dict[str, str]) -> int:
+    """Fill the form in, look at what it would give and go on; how that is answered."""
+    checked = browser.submit(form, fields)
+    assert checked.status_code == 200, words(checked.text)
+    return browser.submit(browser.form("", "/goodwill", html=checked.text)).status_code
+
+
+def test_what_is_given_and_where_it_goes_is_seen_before(lead: Browser, shop: Shop) -> None:
+    here = f"/staff/orders/{shop.order(Item(gross=109_00, name='Wool coat'))}/goodwill"
+    checked = lead.submit(lead.form(here, "/goodwill"), {"amount": "20", "reason": "Late parcel"})
+    for part in ("Priya Nair gets £20.00", "Visa ending 1177 By Stripe £20.00", "“Late parcel”",
+                 "Send £20.00 to Visa ending 1177"):  # fmt: skip
+        assert part in words(checked.text), part
+    assert (shop.count(Goodwill), shop.count(Refund)) == (0, 0)
+    confirm = lead.form("", "/goodwill", html=checked.text)
+    back = lead.submit(confirm, {"act": "edit"})
+    assert lead.form("", "/goodwill", html=back.text).get("amount") == "20"
+    other = lead.submit(confirm, {"amount": "25"})
+    assert "Send £25.00 to Visa ending 1177" in words(other.text), "another sum than the one seen is shown first"
+    assert shop.count(Goodwill) == 0
+    assert [lead.submit(confirm).status_code for _ in range(2)] == [303, 303]
+    assert rows(shop.database, select(Refund.amount_minor)) == [20_00]
 
 
 def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop: Shop) -> None:
@@ -42,7 +66,7 @@ def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop:
     assert wrong.status_code == 422
     assert "Write why, for your colleagues." in words(wrong.text)
     for _ in range(2):
-        assert lead.submit(form, {"amount": "20.00", "reason": "Late parcel"}).status_code == 303
+        assert give(lead, form, {"amount": "20.00", "reason": "Late parcel"}) == 303
     (refund,) = rows(shop.database, select(Refund))
     assert (refund.cause, refund.amount_minor, refund.status) == ("goodwill", 20_00, "planned")
     assert shop.count(Goodwill) == 1
@@ -65,7 +89,7 @@ def test_items_are_given_for_what_they_cost_and_then_count_as_returned(lead: Bro
         assert "Enter a number from 0 to 3" in words(wrong.text)
     both = lead.submit(form, {field: "1", "amount": "5", "reason": "Lost"})
     assert "not both" in words(both.text)
-    assert lead.submit(form, {field: "2", "reason": "Lost in the post"}).status_code == 303
+    assert give(lead, form, {field: "2", "reason": "Lost in the post"}) == 303
     (refund,) = rows(shop.database, select(Refund))
     assert refund.amount_minor == 66_66
     assert "Socks, of 1" in lead.words(here)
@@ -102,7 +126,7 @@ def test_a_role_gives_and_approves_no_more_than_its_limit(ports: Ports, shop: Sh
     answer = lead.submit(lead.form(here, "/goodwill"), {"amount": "30.01", "reason": "x"})
     assert answer.status_code == 403
     assert shop.count(Refund) == 0
-    assert lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "x"}).status_code == 303
+    assert give(lead, lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "x"}) == 303
     assert "Of that you can still give £10.00" in lead.words(here)
     split = lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "y"})
     assert split.status_code == 403
@@ -123,7 +147,7 @@ def test_a_gift_that_needs_a_second_person_is_opened_from_the_exceptions_and_dec
     order_id = shop.order(Item(gross=400_00), email="priya@example.com")
     (order,) = rows(shop.database, select(Order))
     here = f"/staff/orders/{order_id}/goodwill"
-    lead.submit(lead.form(here, "/goodwill"), {"amount": "310.00", "reason": "Wedding ruined"})
+    give(lead, lead.form(here, "/goodwill"), {"amount": "310.00", "reason": "Wedding ruined"})
     (refund,) = rows(shop.database, select(Refund))
     with shop.do(STRIPE) as tx:
         settle.hold_back(tx, *lock_refund(tx.session, refund.id), "second_person", "£310.00 is to be paid.")
@@ -144,7 +168,7 @@ def test_the_page_asks_a_fixed_number_of_queries(lead: Browser, shop: Shop) -> N
     many = shop.order(*[Item(gross=10_00, name=f"Item {n}") for n in range(8)])
     for number in range(3):
         form = lead.form(f"/staff/orders/{many}/goodwill", "/goodwill")
-        lead.submit(form, {"amount": f"{number + 1}", "reason": "x"})
+        give(lead, form, {"amount": f"{number + 1}", "reason": "x"})
     few, more = (cost(shop.database, lead, f"/staff/orders/{each}/goodwill") for each in (one, many))
     assert len(few) == len(more) <= 11
 
@@ -152,7 +176,7 @@ def test_the_page_asks_a_fixed_number_of_queries(lead: Browser, shop: Shop) -> N
 def test_the_customer_is_told_once_stripe_has_paid(lead: Browser, shop: Shop) -> None:
     order_id = shop.order(Item(gross=50_00))
     here = f"/staff/orders/{order_id}/goodwill"
-    lead.submit(lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "Late parcel"})
+    give(lead, lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "Late parcel"})
     (refund,) = rows(shop.database, select(Refund))
     assert shop.count(Notice) == 0
     view = RefundView(
@@ -212,7 +236,7 @@ def test_money_that_an_open_return_was_promised_is_given_only_after_a_tick(lead:
     assert asked.status_code == 422
     assert "were promised £60.00, and £10.00 would be left for them" in words(asked.text)
     assert shop.count(Goodwill) == 0
-    assert lead.submit(form, {"amount": "50", "reason": "Late parcel", "sure": "1"}).status_code == 303
+    assert give(lead, form, {"amount": "50", "reason": "Late parcel", "sure": "1"}) == 303
     seen = lead.words(there)
     assert "£10.00 of the £60.00 can be paid" in seen
     assert "no longer have the other £50.00" in seen

@@ -63,6 +63,7 @@ COMMANDS = {
     "/staff/returns/{rma}/hand-over": DESK,
     "/staff/returns/{rma}/notes": EVERYBODY,
     "/staff/returns/{rma}/owner": DESK,
+    "/staff/refunds/rf_x/ask": DESK,
     "/staff/refunds/rf_x/hand-over": DESK,
     "/staff/refunds/rf_x/retry": LEADS,
     "/staff/refunds/rf_x/elsewhere": LEADS,
