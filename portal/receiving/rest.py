@@ -17,7 +17,7 @@ from portal.errors import Conflict, Invalid
 from portal.receiving.disposition import MISSING
 from portal.receiving.models import Receipt
 from portal.receiving.service import GIVEN_UP, Count, receive
-from portal.returns import claims, texts
+from portal.returns import claims, questions, texts
 from portal.returns.holding import lock_return
 from portal.returns.lifecycle import IN_TRANSIT
 from portal.returns.models import Return, ReturnLine
@@ -64,9 +64,7 @@ def ask_overdue(database: Database, hours: int, *, at: datetime | None = None) -
             return_ = lock_return(tx, rma)
             if not is_waiting(return_):
                 continue
-            units = sum(line.quantity for line in expected_lines(return_))
-            fact = f"{goods_outstanding(return_)} of {units} units are still to come"
-            claims.ask(tx, return_, "A part has come, and the rest has not", fact, hours)
+            _ask_staff(tx, return_, hours)
             done += 1
     return done
 
@@ -79,13 +77,32 @@ def is_waiting(return_: Return) -> bool:
     )
 
 
+def _ask_staff(tx: Tx, return_: Return, hours: int) -> None:
+    units = sum(line.quantity for line in expected_lines(return_))
+    fact = f"{goods_outstanding(return_)} of {units} units are still to come"
+    claims.ask(tx, return_, "A part has come, and the rest has not", fact, hours)
+
+
+def ask_customer(tx: Tx, rma: str, message: str, *, decide_within_hours: int) -> Return:
+    """Ask the customer about the rest, also before staff were asked themselves. The same question sent twice is one.
+
+    Raises `Invalid` without a question, and `Conflict` when nothing is waited for.
+    """
+    return_ = _waiting(tx, rma)
+    if not reviews.open_reviews(tx.session, return_.id, reviews.GOODS_MISSING):
+        _ask_staff(tx, return_, decide_within_hours)
+    (asked,) = reviews.open_reviews(tx.session, return_.id, reviews.GOODS_MISSING)
+    return questions.ask(tx, rma, message=message, about=asked.id)
+
+
 def give_up(tx: Tx, rma: str, note: str, *, decide_within_hours: int) -> Return:
     """Count the rest as missing: the return is received, and what came is paid when its policy says. A second click is refused.
 
     What came and is not as agreed puts its question as ever. Raises `Invalid` without a note, and `Conflict` when nothing is
     waited for.
     """
-    return_ = _waiting(tx, rma, note)
+    _check_note(note)
+    return_ = _waiting(tx, rma)
     return_.basis = {**return_.basis, GIVEN_UP: True}
     claims.settle(tx, return_, note)
     timeline.record(tx, "rest.given_up", return_id=return_.id, order_id=return_.order_id, why=note)
@@ -101,7 +118,8 @@ def give_up(tx: Tx, rma: str, note: str, *, decide_within_hours: int) -> Return:
 
 def wait_longer(tx: Tx, rma: str, note: str) -> Return:
     """Leave it open; asked again after `WAIT`. Raises `Invalid` without a note, and `Conflict` when nothing is asked."""
-    return_ = _waiting(tx, rma, note)
+    _check_note(note)
+    return_ = _waiting(tx, rma)
     if not reviews.open_reviews(tx.session, return_.id, reviews.GOODS_MISSING):
         raise Conflict("Nothing about the rest of this return is open. Nothing was changed.", state=return_.status)
     claims.settle(tx, return_, note)
@@ -109,9 +127,12 @@ def wait_longer(tx: Tx, rma: str, note: str) -> Return:
     return return_
 
 
-def _waiting(tx: Tx, rma: str, note: str) -> Return:
+def _check_note(note: str) -> None:
     if not texts.note(note, "note"):
         raise Invalid("Say why.", {"note": "Write a note for your colleagues."})
+
+
+def _waiting(tx: Tx, rma: str) -> Return:
     return_ = lock_return(tx, rma)
     if not is_waiting(return_):
         raise Conflict(

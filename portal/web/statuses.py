@@ -49,6 +49,7 @@ _GOODS = {
     "asked": Look("blue", _l("Asked")),
     "authorized": Look("blue", _l("Approved")),
     "in_transit": Look("blue", _l("Shipped")),
+    "partly_received": Look("violet", _l("Incomplete")),
     "received": Look("violet", _l("Received")),
     "inspected": Look("violet", _l("Inspected")),
     "closed": Look("green", _l("Closed")),

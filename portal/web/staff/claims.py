@@ -15,22 +15,28 @@ from portal.web.staff.decide import answers_changes
 from portal.web.staff.text import _
 
 
-@staff.post("/returns/<rma>/rest/<any(wait, end):act>")
+@staff.post("/returns/<rma>/rest/<any(ask, wait, end):act>")
 @needs(may.DECIDE, "returns")
 @answers_changes
 def end_rest(rma: str, act: str) -> Response:
-    """The rest of a return did not come: give it up, so that what came is paid, or wait longer. Each needs a note."""
-    note = request.form.get("note", "")
+    """The rest of a return is awaited: ask the customer, wait longer, or give it up, so that what came is paid. The last two need
+    a note."""
+    note, hours = request.form.get("note", ""), ports().shop.decide_within_hours
     try:
         with command() as tx:
-            if act == "wait":
+            if act == "ask":
+                rest.ask_customer(tx, rma, request.form.get("message", ""), decide_within_hours=hours)
+            elif act == "wait":
                 rest.wait_longer(tx, rma, note)
             else:
-                done = rest.give_up(tx, rma, note, decide_within_hours=ports().shop.decide_within_hours)
+                done = rest.give_up(tx, rma, note, decide_within_hours=hours)
                 check_limit(payable_quote(tx.session, done).total)
     except Invalid as wrong:
+        if act == "ask":
+            raise Invalid(wrong.message, {"claim-message": _("Write what the customer should answer")}) from wrong
         raise Invalid(wrong.message, {f"rest-{act}-note": wrong.fields.get("note", wrong.message)}) from wrong
     said = {
+        "ask": _("The question is on its way. The deadline stands still until there is an answer."),
         "wait": _("It waits longer. You are asked again when the rest does not come."),
         "end": _("The rest is given up. What came is paid as agreed."),
     }[act]

@@ -25,7 +25,7 @@ from portal.staff import permissions as may
 from portal.web.staff import counting, reads, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.counting import GROUPS, Effect, Filled
-from portal.web.staff.returns import find_exactly
+from portal.web.staff.returns import badge_of, find_exactly
 from portal.web.staff.showing import name_of
 from portal.web.staff.text import _, ngettext
 
@@ -164,6 +164,7 @@ def _form(rma: str, filled: Filled, key: str, *, shown: str = "", outlook: count
             "staff/parcel.html",
             return_=return_,
             stage=stage,
+            badge=badge_of(return_),
             questioned=questions.RECEIPT in kinds,
             expected=sum(line.quantity for line in lines),
             counted=sum(line.quantity - counting.to_count(line, inspecting=False) for line in lines),

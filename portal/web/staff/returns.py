@@ -17,8 +17,9 @@ from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
 from portal.refunds.queries import let_go
-from portal.returns.lifecycle import STATUSES
+from portal.returns.lifecycle import IN_TRANSIT, STATUSES
 from portal.returns.models import Return
+from portal.returns.payable import accounted
 from portal.returns.queries import list_returns
 from portal.staff import permissions as may
 from portal.web.staff import reads, words
@@ -49,6 +50,12 @@ def outcome_of(return_: Return, *, free: bool) -> str | None:
     return RELEASED if free and found == {REFUND} else found.pop()
 
 
+def badge_of(return_: Return) -> str:
+    """The name of a return's badge: its status, and that a part of it has come while the rest still travels."""
+    some = return_.status == IN_TRANSIT and any(accounted(line) for line in return_.lines)
+    return "partly_received" if some else return_.status
+
+
 def row(return_: Return, *, free: bool) -> dict[str, Any]:
     """One return as the list shows it."""
     quote = Quote.from_json(return_.quote)
@@ -64,7 +71,7 @@ def row(return_: Return, *, free: bool) -> dict[str, Any]:
         "resolutions": ", ".join(dict.fromkeys(words.resolution(line.resolution) for line in return_.lines)),
         "value": words.amount(quote.total.minor, return_.currency),
         "booked_at": return_.booked_at,
-        "status": return_.status,
+        "status": badge_of(return_),
         "outcome": outcome_of(return_, free=free),
     }
 

@@ -17,13 +17,14 @@ from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, Quote
 from portal.policy.reasons import REASONS
 from portal.policybook.service import load_book
+from portal.receiving import rest
 from portal.receiving.disposition import NOWHERE
 from portal.refunds import promised, shortage
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
 from portal.returns import lifecycle
 from portal.returns.models import Photo, Return, ReturnLine
-from portal.returns.payable import COUNTING, goods_outstanding, payable_quote
+from portal.returns.payable import COUNTING, accounted, expected_lines, goods_outstanding, payable_quote
 from portal.returns.queries import get_return, photos_of
 from portal.reviews import queries as reviews
 from portal.reviews import service as questions
@@ -35,7 +36,7 @@ from portal.web.render import locale
 from portal.web.staff import log_words, money, reads, why, words
 from portal.web.staff.base import Me, ports
 from portal.web.staff.queue import href_of
-from portal.web.staff.returns import outcome_of
+from portal.web.staff.returns import badge_of, outcome_of
 from portal.web.staff.swaps import swaps
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo
@@ -58,19 +59,20 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     names = {each.order_line.ref: name_of(each.order_line) for each in return_.lines}
     chosen = next((each for each in return_.lines if each.order_line.ref == line), _first_to_decide(return_))
     shown = photos_shown(return_, photos)
-    away = _put_away(entries)
+    away, waits = _put_away(entries), rest.is_waiting(return_)
+    to_come = {each.id: each.quantity - accounted(each) for each in expected_lines(return_)} if waits else {}
     counts = {each.id: len(photos.get(each.id, ())) for each in return_.lines}
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
         "first_name": first_name(return_),
+        "badge": badge_of(return_),
         "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
         "items": [
-            _item(
-                each, quote, [shown[photo.id] for photo in photos.get(each.id, ())], away.get(each.order_line.ref, "")
-            )
+            _item(each, quote, [shown[photo.id] for photo in photos.get(each.id, ())])
+            | {"goes": away.get(each.order_line.ref, ""), "to_come": to_come.get(each.id, 0)}
             for each in return_.lines
         ],
         "rules": why.rules(chosen, counts[chosen.id]),
@@ -94,6 +96,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "claim": next((each for each in open_ if each.kind == questions.GOODS_MISSING), None)
         if who.may(may.DECIDE)
         else None,
+        "rest": _rest(return_) if waits and who.may(may.DECIDE) else None,
         "people": people.list_who_may(session, may.DECIDE) if open_ and who.may(may.DECIDE) else [],
         "more": _more(return_, open_, who),
         "swaps": swaps(session, return_, who),
@@ -208,6 +211,16 @@ def _question(
     }
 
 
+def _rest(return_: Return) -> dict[str, list[str]]:
+    """What came and what is awaited of a return that comes in parts."""
+    found: dict[str, list[str]] = {"came": [], "awaited": []}
+    for line in expected_lines(return_):
+        for name, count in (("came", accounted(line)), ("awaited", line.quantity - accounted(line))):
+            if count:
+                found[name].append(f"{count} × {name_of(line.order_line)}")
+    return found
+
+
 def _put_away(entries: Sequence[TimelineEntry]) -> dict[str, str]:
     """Where the units of each line (by ref) go that came, as they were counted last: ``1 × Back to stock, 1 × Donate``."""
     found: dict[str, dict[str, int]] = {}
@@ -229,7 +242,7 @@ def _put_away(entries: Sequence[TimelineEntry]) -> dict[str, str]:
     }
 
 
-def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]], goes: str) -> dict[str, Any]:
+def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> dict[str, Any]:
     article = line.order_line
     quoted = next((each for each in quote.lines if each.line == article.ref), None)
     wants = {
@@ -253,7 +266,6 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]], goes
         "note": line.note,
         "answers": _answers(line),
         "found": found,
-        "goes": goes,
         "status": line.status if line.status in ("review", "refused", "canceled") else "accepted",
         "amount": words.amount(quoted.total_minor, quote.currency) if quoted is not None else "—",
         "photos": photos,

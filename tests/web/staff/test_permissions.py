@@ -73,6 +73,7 @@ COMMANDS = {
     "/staff/refunds/rf_x/undo": DESK,
     "/staff/orders/1/goodwill": LEADS,
     "/staff/returns/{rma}/goods-missing": DESK,
+    "/staff/returns/{rma}/rest/ask": DESK,
     "/staff/returns/{rma}/rest/wait": DESK,
     "/staff/returns/{rma}/money/send": LEADS,
     "/staff/returns/{rma}/money/elsewhere": LEADS,

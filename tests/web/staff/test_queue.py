@@ -80,6 +80,43 @@ def test_goods_that_were_paid_ahead_and_do_not_come_are_on_the_desk_until_somebo
     assert rma not in agent.words("/staff/?why=goods_missing")
 
 
+def test_of_a_return_in_parts_staff_see_what_came_and_ask_about_the_rest_at_once(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked(
+        wish("1", quantity=3), wish("2"), items=(Item(3, 90_00, name="Sock"), Item(gross=40_00, name="Hat"))
+    )
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 2, "as_new")], command_key=rma)
+    here = f"/staff/returns/{rma}"
+    seen = agent.words(here)
+    for part in (
+        f"{rma} Incomplete", "Counted: 2 × as new. Back to stock 1 is still to come.", "The rest is awaited",
+        "Came 2 × Sock Awaited 1 × Sock, 1 × Hat", "Nothing has been paid yet",
+    ):  # fmt: skip
+        assert part in seen, part
+    assert "Incomplete" in agent.words("/staff/returns")
+    form = agent.form(here, "/rest/ask")
+    empty = agent.submit(form)
+    assert (empty.status_code, "Write what the customer should answer" in empty.text) == (422, True)
+    assert shop.events(rma)[-1] == "return.partly_received"
+    assert [agent.submit(form, {"message": "Where is the hat?"}).status_code for _ in range(2)] == [303, 303]
+    assert shop.events(rma).count("return.asked") == 1
+    assert "“Where is the hat?” No reply yet." in agent.words(here)
+    with shop.do() as tx:
+        service.answer_question(tx, rma, "I kept it.")
+    assert "“I kept it.”" in agent.words(here)
+    assert agent.submit(agent.form(here, "/rest/end"), {"note": "Keeps the hat"}).status_code == 303
+    assert [refund.amount_minor for refund in shop.refunds(rma)] == [60_00]
+    assert "The rest" not in agent.words(here).partition("Timeline")[0].replace("The rest is given up", "")
+
+
+def test_what_came_is_paid_before_anybody_was_asked_about_the_rest(agent: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(quantity=2), items=(Item(2, 64_00),))
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    assert agent.submit(agent.form(f"/staff/returns/{rma}", "/rest/end"), {"note": "Lost"}).status_code == 303
+    assert [refund.amount_minor for refund in shop.refunds(rma)] == [32_00]
+
+
 def test_the_rest_of_a_return_that_does_not_come_is_given_up_or_waited_for(agent: Browser, shop: Shop) -> None:
     rma = shop.booked(wish(quantity=2), items=(Item(2, 64_00),))
     with shop.do(BENCH) as tx:
