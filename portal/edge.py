@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import BinaryIO
 
 import structlog
 from limits import RateLimitItem
@@ -30,6 +31,7 @@ CEILINGS = (limiter.limit("60/15 minutes"), limiter.limit("300/day"))
 SHARE = limiter.limit("40/day")
 """The most that one visitor adds to these ceilings: a stranger or a few cannot lock out whoever knows the answer and comes from
 elsewhere. Of IPv6 a visitor is here the /48 that some providers hand out whole."""
+DRAINED = 64 * 1024 * 1024
 WRITE_LIMIT = limiter.limit("60/15 minutes")
 """Photos and bookings of one address; a family behind one router stays far below."""
 
@@ -142,6 +144,14 @@ def _ceilings(kind: str, key: str, address: str) -> list[tuple[RateLimitItem, st
 def limit_writes(database: Database, address: str) -> None:
     """Count one customer command against the address. Raises `TooManyTries`."""
     limiter.hit(database, [(WRITE_LIMIT, f"write:{network(address)}")])
+
+
+def drain(body: BinaryIO, announced: int | None) -> None:
+    """Read, and forget, the rest of a body that is too large to be taken, up to `DRAINED` bytes: a server that closes while the
+    client still sends resets the connection, and the client never reads the answer."""
+    left = DRAINED if announced is None else min(announced, DRAINED)
+    while left > 0 and (chunk := body.read(min(left, 64 * 1024))):
+        left -= len(chunk)
 
 
 def readiness(database: Database, schema_head: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ _DETAILS = {
     400: "The body is not valid JSON, or the request is malformed.",
     404: "There is nothing here.",
     405: "Use one of the methods that `Allow` names.",
-    413: "Send less at once.",
+    413: "Nothing was saved. Send less at once: a body may have 8 MiB.",
     415: "Send JSON with `Content-Type: application/json`.",
 }
 

@@ -9,6 +9,7 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from portal import edge
 from portal.errors import Invalid
 from portal.orders.schema import pointer_of
 
@@ -16,7 +17,6 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 8 * 1024 * 1024
 """An order of the most lines that one may have, each with every field filled, is about five million bytes."""
 MAX_ERRORS = 500
-_DRAINED = 64 * 1024 * 1024
 _SAYINGS = {
     "missing": "is missing",
     "extra_forbidden": "is no key that this call knows; leave it out or correct its spelling",
@@ -80,7 +80,7 @@ def _raw() -> bytes:
         if len(raw) > MAX_BYTES:
             raise RequestEntityTooLarge
     except RequestEntityTooLarge:
-        _drain()
+        edge.drain(request.environ["wsgi.input"], request.content_length)
         raise
     return raw
 
@@ -103,11 +103,3 @@ def _invalid(error: ValidationError) -> Invalid:
         said = _SAYINGS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
         fields.setdefault(pointer_of(each["loc"]), said[:1].lower() + said[1:])
     return Invalid("Some fields are missing or wrong.", fields)
-
-
-def _drain() -> None:
-    # A server that closes while the client still sends resets the connection, and the client never reads the answer.
-    announced = request.content_length
-    left, stream = _DRAINED if announced is None else min(announced, _DRAINED), request.environ["wsgi.input"]
-    while left > 0 and (chunk := stream.read(min(left, 64 * 1024))):
-        left -= len(chunk)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_babel import Babel, get_locale, gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
-from portal import i18n, wording
+from portal import edge, i18n, wording
 from portal.errors import Invalid, PortalError, TooManyTries
 from portal.flow import Ports
 from portal.shop import Shop
@@ -94,6 +96,19 @@ def shop_view(shop: Shop) -> dict[str, Any]:
     }
 
 
+def _form_url() -> str | None:
+    """The page of the form that was sent: of the same address, else the page of this site that the browser names."""
+    try:
+        current_app.create_url_adapter(request).match(method="GET")  # type: ignore[union-attr]
+    except RequestRedirect:
+        return None
+    except HTTPException:
+        came_from = urlsplit(request.referrer or "")
+        is_ours = came_from.netloc == request.host and came_from.path[:1] == "/" and came_from.path[:2] != "//"
+        return came_from.path if is_ours else None
+    return request.full_path.removesuffix("?")
+
+
 def register_errors(app: Flask) -> None:
     """Answer every error with a page that says what happened, what is safe and what to do; the API answers its own way."""
 
@@ -129,7 +144,9 @@ def register_errors(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         if (answer := answered_by_api(error)) is not None:
             return answer
-        response = page(error.code or 500, message=None)
+        if error.code == 413:
+            edge.drain(request.environ["wsgi.input"], request.content_length)
+        response = page(error.code or 500, message=None, form_url=_form_url() if error.code == 413 else None)
         if error.code == 405 and getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
         if error.code in (301, 302, 303, 307, 308):

@@ -16,6 +16,7 @@ from portal.returns.photos import Encoded
 from tests.web.customer.desk import EMAIL, SECOND_PARCEL, Customer, Desk, inline_code, line, picture, text_of
 
 Make = Callable[[], Customer]
+MULTIPART = "multipart/form-data; boundary=x"
 JUMPER = "/order/WH-20418/item/1"
 SHIRT = "/order/WH-20418/item/2"
 
@@ -104,6 +105,37 @@ def test_a_photo_is_written_anew_without_what_the_phone_put_in(desk: Desk, priya
     assert b"SecretPhone" not in stored
     assert not Image.open(io.BytesIO(stored)).getexif()
     assert photo.file_name == "passwd.jpg"
+
+
+def test_photos_beyond_what_a_form_may_carry_lead_back_to_the_form(
+    desk: Desk, priya: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(desk.app.config, "MAX_CONTENT_LENGTH", 10_000)
+    for query in ("", "?back=review"):
+        body = io.BytesIO(b"x" * 20_000)
+        refused = priya.client.post(JUMPER + query, input_stream=body, content_type=MULTIPART)
+        assert refused.status_code == 413
+        assert "35 MB with all photos" in text_of(refused)
+        assert "Nothing of this form was saved" in text_of(refused)
+        assert f'href="{JUMPER}{query}"' in refused.text
+        # Read to the end, for a browser that still sends shows no page.
+        assert body.read() == b""
+    assert desk.photos == []
+
+
+@pytest.mark.parametrize(
+    ("referrer", "link"),
+    [("http://localhost/returns/R-1", "/returns/R-1"),
+     ("http://evil.example/x", "/"), ("http://localhost//evil.example", "/"), ("", "/")],
+)  # fmt: skip
+def test_what_is_too_large_leads_back_to_a_page_of_this_site_alone(
+    desk: Desk, priya: Customer, monkeypatch: pytest.MonkeyPatch, referrer: str, link: str
+) -> None:
+    monkeypatch.setitem(desk.app.config, "MAX_CONTENT_LENGTH", 10)
+    address = "/returns/R-1/answer"
+    refused = priya.client.post(address, data=b"x" * 20, content_type=MULTIPART, headers={"Referer": referrer})
+    assert refused.status_code == 413
+    assert re.findall(r'<a class="btn[^>]*href="([^"]*)"', refused.text) == [link]
 
 
 def test_a_photo_is_nobody_elses(desk: Desk, priya: Customer, customer: Make) -> None:
