@@ -58,22 +58,33 @@ def short_name(file_name: str) -> str:
 
 def _encode(data: bytes, name: str) -> Encoded:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS[str(image.format)] or max(image.size) > MAX_LENGTH:
+        # The decoder calls a JPEG that carries further pictures, as some phones make them, an MPO; its first one is the photo.
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        if image.width * image.height > MAX_PIXELS[kind] or max(image.size) > MAX_LENGTH:
             message = _("%(name)s has too many pixels. Choose a smaller photo", name=name)
             raise _invalid(message)
-        if image.format == "JPEG":
+        if kind == "JPEG":
             # The decoder itself halves the picture as often as it can: a quarter of the memory and time.
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))
         # WeasyPrint, once loaded, tells Pillow to show half a picture as a whole one, for the entire process.
         ImageFile.LOAD_TRUNCATED_IMAGES = False
         image.load()
-        plain = _srgb(ImageOps.exif_transpose(_small(image)))
+        plain = _srgb(ImageOps.exif_transpose(_small(_eight_bits(image))))
     # A fresh picture holds pixels and nothing else, whatever a decoder has kept in `info`.
     clean = Image.new("RGB", plain.size, "white")
     clean.paste(plain)
     out = io.BytesIO()
     clean.save(out, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     return Encoded(out.getvalue(), "image/jpeg", clean.width, clean.height)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of sixteen bits in eight; Pillow's own conversion would cut all that is brighter than 255 of its 65,535 to white."""
+    if image.mode not in ("I;16", "I"):
+        return image
+    # The one grey that a PNG may call transparent has no counterpart among 256.
+    image.info.pop("transparency", None)
+    return image.point(lambda value: value * (1 / 256) + 0).convert("L")
 
 
 def _small(image: Image.Image) -> Image.Image:

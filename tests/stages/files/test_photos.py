@@ -84,6 +84,32 @@ def test_every_way_to_store_colours_is_understood(mode: str) -> None:
     assert PHOTOS.reencode(saved(image, "JPEG" if mode == "CMYK" else "PNG"), "tags").width == 60
 
 
+@pytest.mark.parametrize("width", [64, MAX_SIDE + 48])
+@pytest.mark.parametrize("more", [{}, {"transparency": 65_535}])
+def test_sixteen_bits_of_grey_stay_grey(width: int, more: dict[str, int]) -> None:
+    ramp = Image.frombytes(
+        "I;16", (width, 8), b"".join(struct.pack("<H", x * 65_535 // width) for x in range(width)) * 8
+    )
+    found = opened(PHOTOS.reencode(saved(ramp, "PNG", **more), "scan.png")).convert("L")
+    shown = [found.getpixel((round(part * (found.width - 1)), 4)) for part in (0, 0.25, 0.5, 0.75, 1)]
+    assert all(abs(value - wanted) < 8 for value, wanted in zip(shown, (0, 64, 128, 191, 255), strict=True)), shown
+
+
+@pytest.mark.parametrize("size", [(60, 40), (3_000, 90)])
+def test_of_a_photo_that_carries_a_second_picture_the_first_is_taken_alone(size: tuple[int, int]) -> None:
+    exif = with_gps(orientation=6)
+    second = Image.new("RGB", (30, 20), (0, 160, 0))
+    found = PHOTOS.reencode(saved(picture(*size), "MPO", save_all=True, append_images=[second], exif=exif), "phone.jpg")
+    assert b"MPF" not in found.data
+    assert b"Leaky" not in found.data
+    image = opened(found)
+    assert (image.format, getattr(image, "n_frames", 1)) == ("JPEG", 1)
+    assert image.height > image.width
+    left, right = image.getpixel((2, image.height // 2)), image.getpixel((image.width - 3, image.height // 2))
+    assert left[2] > 150 > left[0]
+    assert right[0] > 150 > right[2]
+
+
 def test_what_is_transparent_turns_white_not_black() -> None:
     clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
     assert opened(PHOTOS.reencode(saved(clear, "PNG"), "logo.png")).getpixel((10, 10)) == (255, 255, 255)
