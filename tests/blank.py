@@ -33,16 +33,26 @@ def make_new(database: Database) -> None:
     # Books are kept by the address of their database, which is always the same one here.
     policybook._books.clear()
     if not database.is_sqlite:
-        names = ", ".join(f'"{table.name}"' for table in rows.metadata.sorted_tables)
-        with database.write_engine.begin() as connection:
-            # A test that left a transaction open is found out, instead of holding up all others.
-            connection.execute(text("SET LOCAL lock_timeout = '20s'"))
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        _empty(database)
         return
     path = Path(str(database.engine.url.database))
     for left in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         left.unlink(missing_ok=True)
     lay_tables(database)
+
+
+def _empty(database: Database) -> None:
+    """Remove every row from PostgreSQL and start its numbers anew. TRUNCATE would lay new files for every table and index, full
+    or empty, which takes the server seven times as long."""
+    names = [f'"{table.name}"' for table in rows.metadata.tables.values()]
+    with database.write_engine.begin() as connection:
+        # A test that left a transaction open is found out, instead of holding up all others.
+        connection.execute(text("SET LOCAL lock_timeout = '20s'"))
+        connection.execute(text(f"LOCK TABLE {', '.join(names)}"))
+        # Neither foreign keys nor the guards of append-only tables are asked.
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.exec_driver_sql("; ".join(f"DELETE FROM {name}" for name in names))
+        connection.execute(text("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence"))
 
 
 @functools.cache
