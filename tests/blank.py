@@ -10,7 +10,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from portal import rows
 from portal.db import Database
@@ -24,6 +24,14 @@ def lay_tables(database: Database) -> None:
         rows.metadata.create_all(database.write_engine)
         return
     Path(path).write_bytes(_sqlite_file())
+
+
+def trust_the_machine(database: Database) -> None:
+    """Let nothing wait for the disk. What is written outlives a process, however it dies, but no power cut."""
+    if database.is_sqlite:
+        event.listen(
+            database.engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous = OFF")
+        )
 
 
 def make_new(database: Database) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from xdist.scheduler import LoadFileScheduling
 
 from portal.db import Database
-from tests.blank import lay_tables, make_new
+from tests.blank import lay_tables, make_new, trust_the_machine
 from tests.live import LivePortal
 
 _names = itertools.count(1)
@@ -64,7 +64,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def one_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Database:
     """One engine for all tests of this process, so that a statement is compiled once and not once in each test."""
-    return Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'portal.sqlite3'}", pool_size=20)
+    made = Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'portal.sqlite3'}", pool_size=20)
+    trust_the_machine(made)
+    return made
 
 
 @pytest.fixture

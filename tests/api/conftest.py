@@ -15,7 +15,7 @@ from portal.flow import Ports
 from portal.policybook import service as policybook
 from portal.refunds.gateway import Gateway
 from tests.api.client import Api
-from tests.blank import lay_tables
+from tests.blank import lay_tables, trust_the_machine
 
 
 class NoGateway:
@@ -41,6 +41,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
         )
     )
     lay_tables(made.database)
+    trust_the_machine(made.database)
     with made.database.transaction() as tx:
         policybook.ensure_first(tx, ROOT / "policies" / "default.yaml")
     yield replace(made, gateway=cast(Gateway, NoGateway()))

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from portal import jobs, rows
 from portal.db import Database
 from portal.refunds.gateway import Gateway, PaymentView, RefundRequest, RefundView, Span
+from tests.blank import trust_the_machine
 from tests.stages.refunds.world import World
 from tests.stand_in_fixture import StandInHandle
 
@@ -114,6 +115,7 @@ class Run:
         self.scenario = scenario
         self.stripe = StandInHandle(None, stripe_url, key, "whsec_none")  # type: ignore[arg-type]
         self.database = Database(database_url, pool_size=2)
+        trust_the_machine(self.database)
 
     def world(self) -> World:
         return World(self.database, self.stripe)

@@ -39,6 +39,7 @@ from portal.returns import drafts
 from portal.returns.models import Draft, Return, ReturnLine, UnitRange
 from portal.timeline.models import TimelineEntry
 from portal.worker import Worker
+from tests.blank import trust_the_machine
 from tests.flow.refund_crash_runner import Deadly, in_child
 from tests.stand_in_fixture import StandInHandle
 from tests.web.customer.desk import Customer
@@ -63,6 +64,7 @@ class Run:
         )  # fmt: skip
         self.ports = replace(ports, gateway=StripeGateway(key, stripe_url))
         self.database = ports.database
+        trust_the_machine(self.database)
         with self.database.transaction() as tx:
             policybook.ensure_first(tx, ROOT / "policies" / "default.yaml")
             self.token = tokens.create(tx, name="bench", scopes=["admin"])

@@ -40,7 +40,7 @@ from portal.refunds.report import compare
 from portal.refunds.signatures import sign
 from portal.shop import DailyCap, RefundLimits
 from portal.worker import Worker
-from tests.blank import lay_tables
+from tests.blank import lay_tables, trust_the_machine
 from tests.proof import controls, decided, invariants
 from tests.proof.books import OPEN, Books, Orders, Reader
 from tests.proof.inside import KEY, SECRET, URL, InsideStripe
@@ -99,11 +99,6 @@ def _blank_shop(path: Path) -> bytes:
         tx.session.execute(text(UNSENT))
     made.dispose()
     return path.read_bytes()
-
-
-def _trust_the_machine(connection: Any, _record: object) -> None:
-    # Deaths here are those of a process: what it has written is kept by the machine that it ran on.
-    connection.execute("PRAGMA synchronous = OFF")
 
 
 class Killed(BaseException):
@@ -186,7 +181,7 @@ class Shop:
             files=_Memory(),
         )
         self.database = self._ports.database
-        event.listen(self.database.engine, "connect", _trust_the_machine)
+        trust_the_machine(self.database)
         event.listen(self.database.engine, "before_cursor_execute", lambda *_: self.life.boundary("statement"))
         event.listen(self.database.engine, "commit", lambda _: self.life.boundary("commit"))
         self._policies: dict[str, Policy] = {}

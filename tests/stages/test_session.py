@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,3 +162,14 @@ def test_a_row_is_found_by_the_key_that_its_table_has(any_database: Database) ->
         tx.session.get_one(Variant, "S-1").stock = 4
     with any_database.read() as session:
         assert session.get_one(Variant, "S-1").stock == 4
+
+
+def test_what_a_shop_has_written_is_on_the_disk_before_anybody_is_told(tmp_path: Path) -> None:
+    # The databases of tests wait for no disk, see `blank.trust_the_machine`.
+    made = Database(f"sqlite:///{tmp_path / 'portal.sqlite3'}")
+    with made.engine.connect() as connection:
+        journal, synchronous = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+        )
+    made.dispose()
+    assert (journal, synchronous) == ("wal", 2), "a power cut must lose nothing that was answered"
