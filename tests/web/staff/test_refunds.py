@@ -427,6 +427,8 @@ def test_a_refund_is_taken_back_before_it_is_sent_and_the_return_decided_again(
         assert part in seen, part
     for act in ("/undo", "/retry", "/elsewhere"):
         assert act not in lead.page(f"/staff/refunds/{number}")
+    # What was taken back by hand is no failure that somebody has to look at.
+    assert "notice tone-red" not in lead.page(f"/staff/refunds/{number}")
     assert "No refund needs you" in lead.words("/staff/refunds")
     assert "Jonas Berg took the refund back before it was sent. Decide this return again." in lead.words(
         f"/staff/returns/{rma}"
