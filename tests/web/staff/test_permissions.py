@@ -132,7 +132,8 @@ def test_a_number_that_no_row_can_have_is_a_page_that_is_not_there(lead: Browser
             for method in {"GET", "POST"} & (rule.methods or set()):
                 tried += 1
                 found = lead.client.open(path, method=method)
-                assert found.status_code == (404 if method == "GET" else found.status_code) < 500, path
+                # Where a page has the address of its form, the router sees the wrong method before the wrong number.
+                assert found.status_code in ((404,) if method == "GET" else (404, 405)), (method, path)
     assert tried > 5
 
 
