@@ -343,6 +343,7 @@ def run(database: Database, number: int) -> None:
     try:
         outcome = simulate(database, text, against=against, sample=sample, progress=progress)
     except Exception:
+        # Whatever it was goes on to the worker, which logs it and tries again; until then the page must not show progress.
         with database.transaction() as tx:
             stored.get(tx.session, number).state = "failed"
         raise
