@@ -318,5 +318,8 @@ def _paper(ports: Printing, query: Select[CreditNote]) -> bytes:
         doc, key = CreditNoteDoc.from_json(note.document), note.file_key
     with suppress(NotFound):
         return ports.files.get(key)
-    # A paper that the storage has lost, or that no worker has drawn yet, is drawn from what was stored when it was issued.
-    return ports.credit_note_papers.credit_note_pdf(doc).pdf
+    # A paper that the storage has lost, or that no worker has drawn yet, is drawn from what was stored when it was issued; and
+    # kept, because all its rows have to be on it, and hundreds of them take seconds.
+    pdf = ports.credit_note_papers.credit_note_pdf(doc).pdf
+    ports.files.put(key, pdf)
+    return pdf

@@ -261,7 +261,9 @@ def test_the_paper_is_drawn_once_kept_and_drawn_again_when_it_is_lost(quick_worl
     (kept,) = printing.files.kept.values()
     assert credit_notes.paper(printing, rma) == kept
     printing.files.kept.clear()
-    assert "£54.10" in words(credit_notes.paper(printing, rma))
+    again = credit_notes.paper(printing, rma)
+    assert "£54.10" in words(again)
+    assert list(printing.files.kept.values()) == [again]
 
 
 def test_a_gifts_note_waits_for_what_can_be_taken_back_and_leaves_it_out(quick_world: World) -> None:
