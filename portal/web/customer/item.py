@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from portal import clock
 from portal.errors import Invalid
+from portal.orders.incoming import MAX_SKU
 from portal.orders.models import OrderLine
 from portal.policy.counterfactual_words import customer_sentences
 from portal.policy.explain import cause_message, customer_summary
@@ -131,14 +132,14 @@ def _read(before: Choice) -> Choice:
     if reason not in REASONS:
         reason = before.reason
     resolution = form.get("outcome", before.resolution)
-    step = form.get("step", "")
+    step, sku = form.get("step", ""), form.get("sku", before.exchange_sku)
     changed = replace(
         before,
         reason=reason,
         note=typed("note", LONGEST_NOTE),
         answers=_answers(before),
         resolution=resolution if resolution in RESOLUTIONS else "",
-        exchange_sku=form.get("sku", before.exchange_sku)[:100],
+        exchange_sku=sku if len(sku) <= MAX_SKU else "",
         ask=step == "ask" or (before.ask and step != "unask"),
     )
     if reason != before.reason:

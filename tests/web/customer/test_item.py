@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from portal.config import ROOT
+from portal.orders.incoming import MAX_SKU
 from portal.returns.models import ReturnLine
 from portal.returns.photos import Encoded
 from tests.web.customer.desk import EMAIL, SECOND_PARCEL, Customer, Desk, inline_code, line, picture, text_of
@@ -191,6 +192,14 @@ def test_three_photos_and_no_more(desk: Desk, priya: Customer) -> None:
     assert answer.status_code == 422
     assert "You can add up to 3 photos" in text_of(answer)
     assert len(desk.photos) == 3
+
+
+def test_a_sku_that_is_too_long_is_not_cut_to_that_of_another_article(desk: Desk, priya: Customer) -> None:
+    desk.variant("L" * MAX_SKU, "Navy, size L")
+    priya.post(JUMPER, {"reason": "too-small", "step": "show", "photo": (picture(), "tags.jpg")})
+    choose = {"reason": "too-small", "shown": "too-small", "outcome": "exchange", "step": "continue"}
+    assert priya.post(JUMPER, choose | {"sku": f"{'L' * MAX_SKU}-RED"}).status_code == 422
+    assert priya.post(JUMPER, choose | {"sku": "L" * MAX_SKU}).headers["Location"] == SHIRT
 
 
 def test_an_exchange_offers_what_is_in_stock_at_the_same_price(desk: Desk, priya: Customer) -> None:
