@@ -30,6 +30,7 @@ from portal.orders.texts import clean
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 CURRENCY = "GBP"
 ZONE = "Europe/London"
+MAX_CUSTOMER = 40
 MAIL_DOMAIN = "example.com"
 """Customers of the book are numbers; their mail goes nowhere."""
 
@@ -217,6 +218,8 @@ class _Reader:
             try:
                 if fields[6] != first[6] or fields[7] != first[7]:
                     raise ValueError(f"invoice {number[:40]} names another customer or country in its first row")
+                if len(fields[6]) > MAX_CUSTOMER:
+                    raise ValueError(f"CustomerID has {len(fields[6])} signs, more than {MAX_CUSTOMER}")
                 found = self._goods(fields, position)
                 placed = _moment(fields[4])
             except (ValueError, ArithmeticError) as error:
@@ -272,7 +275,7 @@ class _Reader:
 
 
 def _order(number: str, placed: datetime, first: list[str], lines: list[IncomingLine]) -> IncomingOrder:
-    customer = clean(first[6], 40)
+    customer = clean(first[6], MAX_CUSTOMER)
     place = clean(first[7], 100)
     code = _countries().get(place, "")
     # Without a customer there is still somebody who may bring the goods back: the invoice itself is the address.

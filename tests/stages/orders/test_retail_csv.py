@@ -149,6 +149,7 @@ BAD = [
     (row(at="01/12/2010 08:26"), "InvoiceDate `01/12/2010 08:26` is not like"),
     ("536365,85123A", "has 2 fields; the header has 8"),
     (row("X99"), "neither a purchase"),
+    (row(customer="1" * 41), "CustomerID has 41 signs, more than 40"),
     (row(quantity="1000001"), "/lines/0/quantity is 1000001"),
 ]
 
