@@ -31,28 +31,27 @@ def empty(request: pytest.FixtureRequest, tmp_path) -> Database:  # type: ignore
     return Database(make())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        update(LedgerEntry).values(amount_minor=LedgerEntry.amount_minor + 1),
-        update(LedgerEntry).values(cause="somebody else"),
-        delete(LedgerEntry),
-        text("UPDATE ledger_entry SET amount_minor = 0"),
-        text("DELETE FROM ledger_entry"),
-    ],
-    ids=["amount", "cause", "delete", "raw-update", "raw-delete"],
-)
+CHANGES = [
+    update(LedgerEntry).values(amount_minor=LedgerEntry.amount_minor + 1),
+    update(LedgerEntry).values(cause="somebody else"),
+    delete(LedgerEntry),
+    text("UPDATE ledger_entry SET amount_minor = 0"),
+    text("DELETE FROM ledger_entry"),
+]
+
+
 def test_a_row_of_the_ledger_is_never_changed_or_removed(
-    empty: Database, made_by: Callable[[Database], None], stripe_side: StandInHandle, change
-) -> None:  # type: ignore[no-untyped-def]
+    empty: Database, made_by: Callable[[Database], None], stripe_side: StandInHandle
+) -> None:
     made_by(empty)
     world = World(empty, stripe_side)
     world.paid_return(5000)
     before = _ledger(empty)
     assert [amount for _id, _account, amount in before] == [5000, 5000], "owed and reserved"
-    with pytest.raises(DBAPIError, match="never changed or removed"), empty.transaction() as tx:
-        tx.session.execute(change)
-    assert _ledger(empty) == before
+    for change in CHANGES:
+        with pytest.raises(DBAPIError, match="never changed or removed"), empty.transaction() as tx:
+            tx.session.execute(change)
+        assert _ledger(empty) == before, str(change)
     world.work()
     assert _ledger(empty)[:2] == before, "what follows is added"
     assert len(_ledger(empty)) == 4
