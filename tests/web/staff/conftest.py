@@ -12,6 +12,7 @@ import time_machine
 from argon2 import PasswordHasher
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import Table
 
 from portal import bootstrap, config
 from portal.config import Config
@@ -19,8 +20,11 @@ from portal.db import Database
 from portal.flow import Ports, make_river
 from portal.policybook.service import Book
 from portal.refunds.gateway import Gateway
+from portal.rows import metadata
 from portal.staff import service
+from portal.timeline import TimelineEntry
 from portal.web import csrf, render, security, staff
+from tests.blank import lay_tables
 from tests.stages.returns.trade import open_shop
 from tests.web.staff.browser import PASSWORD, Browser
 from tests.web.staff.shop import NOW, Shop
@@ -33,6 +37,9 @@ PEOPLE = {
     "warehouse": ("ben@wren.example", "Ben Whitlock"),
 }
 
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+Roster = list[tuple[Table, list[dict[str, Any]]]]
+
 
 class NoGateway:
     """The staff's pages never call Stripe; whoever does is found out."""
@@ -44,7 +51,7 @@ class NoGateway:
 @pytest.fixture
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cheap parameters for the people of these tests, so that making them takes no second."""
-    monkeypatch.setattr(service, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(service, "_hasher", QUICK_HASHER)
 
 
 @pytest.fixture(scope="session")
@@ -115,12 +122,33 @@ def make_app(ports: Ports, **settings: Any) -> Flask:
     return made
 
 
-@pytest.fixture
-def people(database: Database, quick_hashes: None) -> dict[str, tuple[str, str]]:
-    """One person of each role."""
-    with database.transaction() as tx:
+@pytest.fixture(scope="session")
+def roster(tmp_path_factory: pytest.TempPathFactory) -> Roster:
+    """The rows of one person of each role, made once as the portal makes them and copied into each test's database."""
+    made = Database(f"sqlite:///{tmp_path_factory.mktemp('people') / 'portal.sqlite3'}")
+    lay_tables(made)
+    with pytest.MonkeyPatch.context() as patch, time_machine.travel(NOW, tick=False), made.transaction() as tx:
+        patch.setattr(service, "_hasher", QUICK_HASHER)
         for role, (email, name) in PEOPLE.items():
             service.put_user(tx, email=email, role=role, name=name, password=PASSWORD)
+    with made.read() as session:
+        found = [(table, session.execute(table.select()).mappings().all()) for table in metadata.sorted_tables]
+    made.dispose()
+    # The timeline may have entries already and goes on from there.
+    own = TimelineEntry.__table__
+    return [
+        (table, [{name: each[name] for name in each if (table, name) != (own, "id")} for each in all_])
+        for table, all_ in found
+        if all_
+    ]
+
+
+@pytest.fixture
+def people(database: Database, roster: Roster, quick_hashes: None) -> dict[str, tuple[str, str]]:
+    """One person of each role."""
+    with database.write_engine.begin() as connection:
+        for table, found in roster:
+            connection.execute(table.insert(), found)
     return PEOPLE
 
 
