@@ -36,8 +36,7 @@ def analyse(
     laws = [law for name, law in shipped().items() if name not in policy.laws]
     asked = [rule.when for rule in policy.rules]
     for law in (*laws, *(policy.floors if any(map(_refuses, policy.rules)) else ())):
-        asked += [law.applies, *(floor.when for floor in law.floors)]
-        asked += [floor.unless for floor in law.floors if floor.unless is not None]
+        asked += [law.applies, *(each for floor in law.floors for each in (floor.when, floor.unless))]
     asked += [_in(country) for country in countries]
     ends = [rule.sets["window"].until for rule in policy.rules if "window" in rule.sets]
     asked += [_placed_by(day) for day in ends if day is not None]
@@ -251,9 +250,9 @@ class _Analysis:
         self, law: Law, floor: Floor, country: str, rule: Rule | None, term: str, above: Sequence[Rule]
     ) -> Given | None:
         """An example of a parcel to that country for which the floor holds, and this very rule sets the term."""
-        asked: list[Demand] = [(law.applies, TRUE), (_in(country), TRUE), (floor.when, TRUE)]
-        if floor.unless is not None:
-            asked.append((floor.unless, FALSE))
+        asked: list[Demand] = [
+            (law.applies, TRUE), (_in(country), TRUE), (floor.when, TRUE), (floor.unless, FALSE),
+        ]  # fmt: skip
         rivals = [each for each in above if term in each.sets]
         return self.universe.example([*asked, *([] if rule is None else [(rule.when, TRUE)]), *_none(rivals)])
 

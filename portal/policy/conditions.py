@@ -69,7 +69,7 @@ class Not:
     part: Condition
 
 
-ALWAYS = All(())
+ALWAYS, NEVER = All(()), Any_(())
 
 # The types a fact can have. The names are those of the messages.
 TEXT, TEXTS, NUMBER, MONEY, YES_NO, SHARE, WEIGHT, DAY = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal.policy.conditions import ALWAYS, Condition, Holds, Unknown, compile_condition
+from portal.policy.conditions import ALWAYS, NEVER, Condition, Holds, Unknown, compile_condition
 from portal.policy.decision import Term
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
@@ -48,10 +49,10 @@ class Floor:
     name: str
     cite: str
     when: Condition
-    unless: Condition | None
+    unless: Condition
     grants: Mapping[str, Any]
     holds: Holds = field(repr=False, compare=False)
-    exempt: Holds | None = field(repr=False, compare=False)
+    exempt: Holds = field(repr=False, compare=False)
 
     @property
     def label(self) -> str:
@@ -98,7 +99,7 @@ class Law:
             holds = floor.holds(facts)
             if holds is False:
                 continue
-            exempt = False if floor.exempt is None else floor.exempt(facts)
+            exempt = floor.exempt(facts)
             if exempt is True:
                 continue
             raised = _raised(floor, facts, terms, zone)
@@ -238,15 +239,13 @@ def load_law(text: str, filename: str = "law.yaml") -> Law:
     """The law of a document. Raises `PolicyErrors` with every error of it."""
     findings = Findings(filename)
     law: Law | None = None
-    try:
+    with suppress(TooManyFindings):
         root = parse(text, findings)
         if root is not None:
             law = _read_law(root, text, findings)
         elif not findings.failed:
             findings.at(1, 1, "the document is empty", "start with `schema: 1` and `law: …`")
-    except TooManyFindings:
-        law = None
-    if law is None or findings.failed:
+    if law is None:
         raise PolicyErrors(sorted(findings.found, key=lambda each: (each.line, each.column)), text)
     return law
 
@@ -271,58 +270,74 @@ def _keyed(node: Node, known: tuple[str, ...], needed: Iterable[str], findings: 
 
 
 def _read_law(root: Node, text: str, findings: Findings) -> Law | None:
+    """The law; None where anything of it is wrong."""
     given = _keyed(root, _KEYS, (key for key in _KEYS if key != "note"), findings)
     if given is None:
         return None
     if read_number(given["schema"], findings) not in (None, 1):
         findings.error(given["schema"], "this schema is not known", "this program reads schema 1")
-    name, title = read_text(given["law"], findings, "a name"), read_text(given["title"], findings, "a title")
-    note = read_text(given["note"], findings, "a note") if "note" in given else ""
-    checked = read_date(given["checked"], findings)
-    applies = read_condition(given["applies"], findings)
+    read: dict[str, Any] = {
+        "name": read_text(given["law"], findings, "a name"),
+        "title": read_text(given["title"], findings, "a title"),
+        "checked": read_date(given["checked"], findings),
+        "note": read_text(given["note"], findings, "a note") if "note" in given else "",
+        "applies": read_condition(given["applies"], findings),
+    }
     items = read_list(given["floors"], findings, "a list of floors") or []
     floors = [_read_floor(item, findings) for item in items]
-    if name is None or title is None or note is None or checked is None or applies is None or None in floors:
+    if findings.failed:
         return None
-    read = tuple(floor for floor in floors if floor is not None)
     return Law(
-        name, title, checked, note, applies, read, hashlib.sha256(text.encode()).hexdigest(), text,
-        compile_condition(applies, _UTC),
+        **read, floors=tuple(_floor(**floor) for floor in floors), holds=compile_condition(read["applies"], _UTC),
+        content_hash=hashlib.sha256(text.encode()).hexdigest(), source=text,
     )  # fmt: skip
 
 
 _UTC = ZoneInfo("UTC")
 
 
-def _read_floor(node: Node, findings: Findings) -> Floor | None:
+def _read_floor(node: Node, findings: Findings) -> dict[str, Any]:
+    """What `_floor` takes; less where something is wrong."""
     given = _keyed(node, _FLOOR_KEYS, ("floor", "cite", "grant"), findings)
     if given is None:
-        return None
-    name, cite = read_text(given["floor"], findings, "a name"), read_text(given["cite"], findings, "a citation")
-    when = read_condition(given["when"], findings) if "when" in given else ALWAYS
-    unless = read_condition(given["unless"], findings) if "unless" in given else None
+        return {}
     grants = read_terms(given["grant"], findings)
-    if name is None or cite is None or when is None or grants is None or ("unless" in given and unless is None):
-        return None
+    if grants is not None:
+        _check_grants(given["grant"], grants, findings)
+    return {
+        "name": read_text(given["floor"], findings, "a name"),
+        "cite": read_text(given["cite"], findings, "a citation"),
+        "when": read_condition(given["when"], findings) if "when" in given else ALWAYS,
+        "unless": read_condition(given["unless"], findings) if "unless" in given else NEVER,
+        "grants": grants,
+    }
+
+
+def _check_grants(node: Node, grants: Mapping[str, Any], findings: Findings) -> None:
     for term in grants:
         if term not in GRANTABLE:
-            findings.error(given["grant"], f"a law gives no `{term}`", f"it may give {', '.join(GRANTABLE)}")
+            findings.error(node, f"a law gives no `{term}`", f"it may give {', '.join(GRANTABLE)}")
     if "window" not in grants:
-        findings.error(given["grant"], "the floor has no `window`", "say for how long the right lasts")
-    fee = grants.get("restocking_fee")
-    if fee is not None and fee != Fee():
-        findings.error(given["grant"], "a law only forbids a restocking fee", "write `restocking_fee: 0%`")
-    way = grants.get("return_shipping")
-    if way is not None and way != ReturnShipping():
-        findings.error(given["grant"], "a law only puts the way back on the merchant", "write `{paid_by: merchant}`")
+        findings.error(node, "the floor has no `window`", "say for how long the right lasts")
+    if grants.get("restocking_fee", Fee()) != Fee():
+        findings.error(node, "a law only forbids a restocking fee", "write `restocking_fee: 0%`")
+    if grants.get("return_shipping", ReturnShipping()) != ReturnShipping():
+        findings.error(node, "a law only puts the way back on the merchant", "write `{paid_by: merchant}`")
+
+
+def _floor(name: str, cite: str, when: Condition, unless: Condition, grants: Mapping[str, Any]) -> Floor:
     return Floor(
-        name, cite, when, unless, grants, compile_condition(when, _UTC),
-        None if unless is None else compile_condition(unless, _UTC),
-    )  # fmt: skip
+        name, cite, when, unless, grants, holds=compile_condition(when, _UTC), exempt=compile_condition(unless, _UTC)
+    )
 
 
 @cache
 def shipped() -> Mapping[str, Law]:
     """The laws of this release by name: constants, read once. A published version keeps the texts that it was published with."""
-    found = [load_law(path.read_bytes().decode(), path.name) for path in sorted(FOLDER.glob("*.yaml"))]
+    return laws_in(FOLDER)
+
+
+def laws_in(folder: Path) -> Mapping[str, Law]:
+    """The laws of a folder by name, in the order of its files' names. Raises `PolicyErrors`."""
+    found = [load_law(path.read_bytes().decode(), path.name) for path in sorted(folder.glob("*.yaml"))]
     return {law.name: law for law in found}

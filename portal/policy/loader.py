@@ -91,8 +91,7 @@ class Policy:
             yield from comparisons(law.applies)
             for floor in law.floors:
                 yield from comparisons(floor.when)
-                if floor.unless is not None:
-                    yield from comparisons(floor.unless)
+                yield from comparisons(floor.unless)
 
     def meaning(self) -> dict[str, Any]:
         """What the document says, as JSON in one spelling; the hash is taken of this."""

@@ -114,7 +114,7 @@ def _offers(policy: Policy, asks: Asks, purchase: Purchase) -> dict[Kind, Offer]
             continue
         item = ordinary(kind.item())
         unless = [floor.exempt for law in policy.floors for floor in law.floors]
-        key = tuple(exempt is not None and exempt(Facts(item=item)) is True for exempt in unless)
+        key = tuple(exempt(Facts(item=item)) is True for exempt in unless)
         if key not in alike:
             alike[key] = offer(policy, asks, replace(purchase, item=item))
         out[kind] = alike[key]

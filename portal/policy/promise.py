@@ -227,7 +227,7 @@ def _exempt(policy: Policy, known: Facts, decided: Collection[Decision]) -> tupl
         floor
         for law in policy.floors
         for floor in law.floors
-        if floor.label in setters and floor.exempt is not None and isinstance(floor.exempt(known), Unknown)
+        if floor.label in setters and isinstance(floor.exempt(known), Unknown)
     )
 
 
@@ -368,7 +368,7 @@ def exempt_kinds(policy: Policy) -> tuple[Kind, ...]:
         Kind(test.fact, value)
         for law in policy.floors
         for floor in law.floors
-        for test in (comparisons(floor.unless) if floor.unless is not None else ())
+        for test in comparisons(floor.unless)
         if test.fact in ITEM_FACTS
         for value in (test.value if isinstance(test.value, tuple) else (test.value,))
     ]

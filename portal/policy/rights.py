@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from portal.policy.conditions import ALWAYS, Comparison, Condition, comparisons
+from portal.policy.conditions import ALWAYS, NEVER, Comparison, Condition, comparisons
 from portal.policy.customer_words import window
 from portal.policy.explain import ENGLISH, Wording, resolution_words
 from portal.policy.facts import Facts, OrderFacts
@@ -115,7 +115,7 @@ def goods_words(tag: str, wording: Wording) -> str:
 def exempt_words(floor: Floor, wording: Wording) -> str:
     """The goods to which a right of a law does not extend: "Not for goods made to order or newspapers and magazines."; nothing
     where it extends to all."""
-    if floor.unless is None:
+    if floor.unless == NEVER:
         return ""
     goods = [
         goods_words(str(value), wording)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.policy.conditions import ALWAYS, FACTS, Comparison, Miss, Unknown
+from portal.policy.conditions import ALWAYS, FACTS, NEVER, Comparison, Miss, Unknown
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.document import MAX_FINDINGS
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts
-from portal.policy.laws import GRANTABLE, PREFIX, Blocked, Law, applied, last_day, load_law, shipped
+from portal.policy.laws import FOLDER, GRANTABLE, PREFIX, Blocked, Law, applied, last_day, laws_in, load_law, shipped
 from portal.policy.loader import Policy, load_policy
 from portal.policy.page import policy_page
 from portal.policy.promise import Purchase, promise
@@ -256,7 +257,7 @@ def test_a_law_is_read_whole() -> None:
     assert (law.source, law.content_hash) == (TINY, hashlib.sha256(TINY.encode()).hexdigest())
     assert law.applies == Comparison("order.country", "is", "GB")
     assert (floor.name, floor.cite, floor.label) == ("One", "Article 1", "law: One (Article 1)")
-    assert (floor.when, floor.unless, floor.grants) == (ALWAYS, None, {"window": Window(14)})
+    assert (floor.when, floor.unless, floor.grants) == (ALWAYS, NEVER, {"window": Window(14)})
     assert load_law(TINY) == law
     text = (
         TINY.replace("law: tiny", "law: tiny\nnote: Not all.")
@@ -281,6 +282,8 @@ SOME_TEXT = "give one value"
     ("before", "after", "place", "message", "help_line"),
     [
         (TINY, "", (1, 1), "the document is empty", "start with `schema: 1` and `law: …`"),
+        (TINY, "{law", (1, 1), "this can't be read: the `{` is not closed",
+         "end it with `}`, with a comma between two entries"),
         (TINY, "[law]", (1, 1), "expected a mapping, not a list", KEYS_OF_A_LAW),
         ("schema: 1", "schema: 2", (1, 9), "this schema is not known", "this program reads schema 1"),
         ("schema: 1", "schema: one", (1, 9), "expected a whole number, not `one`", "write it in digits, like `30`"),
@@ -332,6 +335,10 @@ def test_the_mistakes_of_a_law_are_told_in_reading_order_and_not_without_end() -
         load_law(broken, "tiny.yaml")
     assert [(each.file, each.line) for each in refused.value.diagnostics] == [("tiny.yaml", 1), ("tiny.yaml", 4)]
     assert refused.value.source == broken
+    nameless = TINY.replace("floor: One", "floor: []").replace("days: 14}", "days: 14}, message: Hello")
+    with pytest.raises(PolicyErrors) as both:
+        load_law(nameless)
+    assert [(each.line, each.column) for each in both.value.diagnostics] == [(7, 10), (9, 10)]
     with pytest.raises(PolicyErrors) as endless:
         load_law(TINY + "- x\n" * 1000)
     assert len(endless.value.diagnostics) == MAX_FINDINGS
@@ -388,6 +395,7 @@ TO_COME = order(OLD, last_delivered_at=None)
         (WAITING, "review}", "{days: 9, from: placed}}", "window: {days: 10, from: placed}",
          {"window": Window(10, start="placed")}),
         (WAITING, "review}", "{days: 9, from: placed}}", "window: {days: 9, from: placed}", {}),
+        (bought(3), "review}", "{days: 60, from: placed}}", "window: {days: 8}", {"window": Window(8)}),
         (WAITING, "review}", "refuse}", "window: {days: 8}", {"window": Window(8)}),
         (WAITING, "review}", "review}", "window: {days: 8}", {}),
         # The law's days have not begun: a question only once the policy's own are over.
@@ -486,6 +494,13 @@ def test_the_last_day_is_one_of_the_shops_calendar_and_unknown_without_its_momen
     late = item(MOMENTS, delivered_at=utc(2026, 10, 3, 23, 30))  # summer time: the fourth in London
     assert last_day(Window(20), late, LONDON) == date(2026, 10, 24)
     assert last_day(Window(20), item(MOMENTS, delivered_at=None), LONDON) is None
+
+
+def test_laws_are_listed_in_the_order_of_their_files_whatever_the_folders_own(tmp_path: Path) -> None:
+    for name in "dhbgcaef":
+        (tmp_path / f"{name}.yaml").write_text(TINY.replace("tiny", name), encoding="utf-8")
+    assert list(laws_in(tmp_path)) == list("abcdefgh")
+    assert laws_in(FOLDER) == shipped()
 
 
 def test_laws_ask_only_facts_of_the_language() -> None:
