@@ -17,13 +17,13 @@ from tests.mutation.trial import ENDLESS, KILLED, ROOT, SURVIVED, Trial
 
 POLICY = (
     "engine", "plan", "conditions", "quote", "binding", "terms", "decision", "laws", "explain", "simulate",
-    "counterfactual", "counterfactual_words", "other_facts",
+    "counterfactual", "counterfactual_words", "other_facts", "facts", "reasons",
 )  # fmt: skip
 MODULES = {name: f"portal.policy.{name}" for name in POLICY}
 TESTS = tuple(
     f"tests/pure/policy/test_{name}.py"
     for name in (
-        "meaning conditions vocabulary stored plan facts laws quote binding sentences counterfactual other_facts"
+        "meaning conditions vocabulary stored plan facts reasons laws quote binding sentences counterfactual other_facts trial"
     ).split()
 )
 """Where the rules are argued for. What only works with decisions (edits, pages, commands) is slow and proves other things."""

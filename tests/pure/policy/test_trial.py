@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from portal.money import Money
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
-from portal.policy.loader import Policy, load_policy
+from portal.policy.loader import Policy
 from portal.policy.quote import REFUND, QuoteLine, ShippingPaid, quote
 from portal.policy.simulate import QUESTIONS, Lines, LineTrial, Numbers
 from portal.policy.tally import Comparison, sums_of
-from tests.stages.simulation.test_simulation import text_of
+from tests.pure.policy import samples
 
 TERMS = (
     "return_shipping: {paid_by: customer, amount: 3.50 GBP}",
@@ -39,7 +39,8 @@ ASKED = Facts(
 
 def policy(terms: list[str], reason: str, outbound: str) -> Policy:
     rules = [f"- {{rule: Rule {n}, when: {{reason: {reason}}}, set: {{{term}}}}}" for n, term in enumerate(terms)]
-    return load_policy(text_of(rules, outbound=outbound))
+    otherwise = samples.OTHERWISE.replace("outbound_shipping: full_return", f"outbound_shipping: {outbound}")
+    return samples.policy("\n".join(rules), otherwise=otherwise)
 
 
 policies = st.builds(
