@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from portal.policy import conditions as c
 from portal.policy.decision import REFUSING, REQUIRING, REVIEWING, Decision
 from portal.policy.diagnostics import PolicyErrors
-from portal.policy.document import Findings, Listing, Mapping_, Node, Scalar, TooManyFindings, entries, parse, shown
+from portal.policy.document import Findings, Listing, Mapping_, Node, Scalar, TooManyErrors, entries, parse, shown
 from portal.policy.engine import decide
 from portal.policy.explain import customer_summary, value_words
 from portal.policy.facts import Facts
@@ -50,7 +50,7 @@ def load_cases(text: str, policy: Policy, filename: str = "policy.cases.yaml") -
             cases = _read_cases(root, policy, findings)
         elif not findings.failed:
             findings.at(1, 1, "the document is empty", "start with `cases:`")
-    except TooManyFindings:
+    except TooManyErrors:
         pass
     if findings.failed:
         raise PolicyErrors(findings.found, text)

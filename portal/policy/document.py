@@ -33,7 +33,7 @@ MAX_BYTES = 256 * 1024
 MAX_LINES = 5_000
 MAX_DEPTH = 16
 MAX_NODES = 20_000
-MAX_FINDINGS = 50
+MAX_ERRORS = 50
 
 # Marks that change the direction or the look of what follows: a rule name that contains one reads differently than it is.
 _HIDDEN = frozenset("Cc Cf Co Cn Zl Zp".split())
@@ -66,7 +66,7 @@ class Mapping_:
 Node: TypeAlias = Scalar | Listing | Mapping_
 
 
-class TooManyFindings(Exception):
+class TooManyErrors(Exception):
     """Enough was found to know that this is no policy; reading on would only repeat it."""
 
 
@@ -109,8 +109,8 @@ class Findings:
         self.found.append(
             Diagnostic(severity, message, self.file, node.line, node.column, text[:200], help, near, plain=plain)
         )
-        if len(self.found) >= MAX_FINDINGS:
-            raise TooManyFindings
+        if severity == ERROR and sum(each.severity == ERROR for each in self.found) >= MAX_ERRORS:
+            raise TooManyErrors
 
 
 def shown(node: Node) -> str:

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from portal.policy.conditions import ALWAYS, NEVER, Condition, Holds, Unknown, compile_condition
 from portal.policy.decision import Term
 from portal.policy.diagnostics import PolicyErrors
-from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
+from portal.policy.document import Findings, Mapping_, Node, TooManyErrors, entries, parse, shown
 from portal.policy.facts import Facts
 from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
@@ -239,7 +239,7 @@ def load_law(text: str, filename: str = "law.yaml") -> Law:
     """The law of a document. Raises `PolicyErrors` with every error of it."""
     findings = Findings(filename)
     law: Law | None = None
-    with suppress(TooManyFindings):
+    with suppress(TooManyErrors):
         root = parse(text, findings)
         if root is not None:
             law = _read_law(root, text, findings)

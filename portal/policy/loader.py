@@ -25,7 +25,7 @@ from portal.policy.conditions import (
 )
 from portal.policy.decision import OTHERWISE, Term
 from portal.policy.diagnostics import Diagnostic, PolicyErrors
-from portal.policy.document import Findings, Mapping_, Node, TooManyFindings, entries, parse, shown
+from portal.policy.document import Findings, Mapping_, Node, TooManyErrors, entries, parse, shown
 from portal.policy.facts import canonical
 from portal.policy.laws import Law, shipped
 from portal.policy.plan import Plan, arrange
@@ -129,7 +129,7 @@ def load_policy(text: str, filename: str = "policy.yaml", laws: Mapping[str, Law
             policy = _read_policy(root, text, findings, shipped() if laws is None else laws)
         elif not findings.failed:
             findings.at(1, 1, "the document is empty", "start with `schema: 1` and `name: …`")
-    except TooManyFindings:
+    except TooManyErrors:
         policy = None
     if policy is None or findings.failed:
         found = sorted(findings.found, key=lambda each: (each.line, each.column))

@@ -7,7 +7,8 @@ import tracemalloc
 
 import pytest
 
-from portal.policy.diagnostics import PolicyErrors
+from portal.policy.diagnostics import ERROR, PolicyErrors
+from portal.policy.document import MAX_ERRORS
 from portal.policy.loader import load_policy
 from tests.pure.policy.samples import OTHERWISE, document
 
@@ -356,6 +357,18 @@ def test_messages_are_lower_case_without_a_full_stop(case):
 def test_a_refusal_without_a_sentence_is_a_warning_and_no_error():
     (found,) = load_policy(document("- rule: No\n  set: {returnable: false}")).warnings
     assert (found.severity, found.line, found.message) == ("warning", 5, "`No` refuses without a sentence")
+
+
+def test_a_policy_of_many_warnings_is_a_policy_and_tells_them_all():
+    rules = "\n".join(f"- rule: No {at}\n  set: {{returnable: false}}" for at in range(60))
+    assert [found.line for found in load_policy(document(rules)).warnings] == [*range(5, 125, 2)]
+
+
+def test_warnings_take_no_place_from_errors_and_of_errors_fifty_are_told():
+    rules = "\n".join(f"- rule: No {at}\n  set: {{returnable: false}}" for at in range(60))
+    (wrong,) = (found for found in errors(document(f"{rules}\n- rule: X\n  sot: 1")) if found.severity == ERROR)
+    assert wrong.message == "unknown key `sot`"
+    assert len(errors(document("\n".join(f"- rule: No {at}\n  sot: 1" for at in range(60))))) == MAX_ERRORS == 50
 
 
 def test_giving_away_what_has_to_come_back_is_a_warning():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from portal.policy.conditions import ALWAYS, FACTS, NEVER, Comparison, Miss, Unknown
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.diagnostics import PolicyErrors
-from portal.policy.document import MAX_FINDINGS
+from portal.policy.document import MAX_ERRORS
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts
 from portal.policy.laws import FOLDER, GRANTABLE, PREFIX, Blocked, Law, applied, last_day, laws_in, load_law, shipped
@@ -341,7 +341,7 @@ def test_the_mistakes_of_a_law_are_told_in_reading_order_and_not_without_end() -
     assert [(each.line, each.column) for each in both.value.diagnostics] == [(7, 10), (9, 10)]
     with pytest.raises(PolicyErrors) as endless:
         load_law(TINY + "- x\n" * 1000)
-    assert len(endless.value.diagnostics) == MAX_FINDINGS
+    assert len(endless.value.diagnostics) == MAX_ERRORS
 
 
 def law_of(*floors: str) -> Law:
