@@ -8,7 +8,7 @@ Never: an amount.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, auto
 
 from portal.policy.terms import CONDITIONS, Grade
 
@@ -26,16 +26,13 @@ _USUAL: Mapping[str, str] = {
     MISSING: NOWHERE,
 }
 
-# From the best to the worst, for the one word that stands for a whole line.
-_WORSE = (AS_NEW, OPENED, USED, DAMAGED, WRONG_ITEM, MISSING)
-
 
 class Verdict(Enum):
     """As agreed; different, and the policy says what that means; different, and a person has to say."""
 
-    AS_AGREED = "as_agreed"
-    GRADED = "graded"
-    QUESTION = "question"
+    AS_AGREED = auto()
+    GRADED = auto()
+    QUESTION = auto()
 
 
 def usual(condition: str) -> str:
@@ -49,9 +46,9 @@ def fits(condition: str, disposition: str) -> bool:
 
 
 def worst(conditions: Mapping[str, int]) -> str | None:
-    """The worst condition that was found at all."""
+    """The worst condition that was found at all: the one word that stands for a whole line."""
     found = [condition for condition, count in conditions.items() if count]
-    return max(found, key=_WORSE.index, default=None)
+    return max(found, key=CONDITIONS.index, default=None)
 
 
 def verdict(conditions: Mapping[str, int], grades: Mapping[str, Grade]) -> Verdict:

@@ -8,7 +8,7 @@ comes back to life; ``succeeded`` never returns to ``pending`` and may still tur
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 
 PLANNED, SUBMITTED, UNKNOWN = "planned", "submitted", "unknown"
 PENDING, REQUIRES_ACTION, SUCCEEDED = "pending", "requires_action", "succeeded"
@@ -36,9 +36,9 @@ DECIDED_ANEW = frozenset({TAKEN_BACK, GIVEN_UP})
 class Step(Enum):
     """What an observation does to a row. An old one and a doubled one are normal and are kept apart from an impossible one."""
 
-    MOVE = "move"
-    SAME = "same"
-    OLD = "old"
+    MOVE = auto()
+    SAME = auto()
+    OLD = auto()
 
 
 _NEXT: dict[str, frozenset[str]] = {

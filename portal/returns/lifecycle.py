@@ -11,7 +11,7 @@ Never: a status that is not in the table, a second effect of a second click.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 from portal.errors import Conflict
 
@@ -44,10 +44,10 @@ ARRIVED = frozenset({RECEIVED, INSPECTED, CLOSED})
 class Effect(Enum):
     """What a command does: it moves the return, it was done already, it comes too late and is ignored, or it is refused."""
 
-    MOVE = "move"
-    DOUBLE = "double"
-    IGNORED = "ignored"
-    INVALID = "invalid"
+    MOVE = auto()
+    DOUBLE = auto()
+    IGNORED = auto()
+    INVALID = auto()
 
 
 @dataclass(frozen=True, slots=True)

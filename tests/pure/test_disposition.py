@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from portal.policy.terms import CONDITIONS, Grade
-from portal.receiving import disposition
 from portal.receiving.disposition import DISPOSITIONS, Verdict, fits, usual, verdict, worst
 
 HALF, ASKED = Grade(5_000), Grade(5_000, review=True)
@@ -18,6 +19,7 @@ HALF, ASKED = Grade(5_000), Grade(5_000, review=True)
         ({}, {}, Verdict.AS_AGREED),
         ({"damaged": 0, "as_new": 1}, {}, Verdict.AS_AGREED),
         ({"damaged": 1}, {}, Verdict.QUESTION),
+        ({"as_new": 1, "opened": 0, "damaged": 1}, {}, Verdict.QUESTION),  # what is as agreed excuses nothing else
         ({"missing": 1}, {}, Verdict.QUESTION),
         ({"wrong_item": 1}, {}, Verdict.QUESTION),
         ({"opened": 1}, {}, Verdict.QUESTION),
@@ -38,6 +40,10 @@ def test_every_condition_has_a_usual_way_that_fits(condition: str) -> None:
     assert fits(condition, usual(condition))
 
 
+def test_goods_go_one_of_these_ways() -> None:
+    assert " ".join(DISPOSITIONS) == "restock refurbish return_to_vendor recycle donate dispose missing"
+
+
 def test_only_goods_as_new_go_back_to_the_shelf_by_themselves() -> None:
     assert [condition for condition in CONDITIONS if usual(condition) == "restock"] == ["as_new"]
 
@@ -52,4 +58,5 @@ def test_one_word_for_a_line_is_its_worst() -> None:
     assert worst({"as_new": 3, "used": 1}) == "used"
     assert worst({"as_new": 3, "missing": 0}) == "as_new"
     assert worst({}) is None
-    assert set(disposition._WORSE) == set(CONDITIONS)
+    for better, worse in pairwise(["as_new", "opened", "used", "damaged", "wrong_item", "missing"]):
+        assert worst({better: 1, worse: 1}) == worst({worse: 1, better: 1}) == worse

@@ -36,6 +36,7 @@ def test_every_pair_has_its_one_answer(status: str) -> None:
 def test_the_table_is_whole() -> None:
     assert set(TABLE) == set(lifecycle.STATUSES)
     assert set(lifecycle.STATUSES) == lifecycle.HOLDING | lifecycle.LOST
+    assert {"taken_back", "given_up"} == lifecycle.DECIDED_ANEW
     assert not lifecycle.HOLDING & lifecycle.LOST
 
 
@@ -90,6 +91,8 @@ def test_shares_never_exceed_a_payment_and_sum_with_the_rest_to_the_amount(
         (5000, [1000], "as_paid", [(0, 1000)], 4000),
         (5000, [], "as_paid", [], 5000),
         (0, [1000], "as_paid", [], 0),
+        (1, [1000], "as_paid", [(0, 1)], 0),
+        (3, [2, 0, 5], "as_paid", [(0, 2), (2, 1)], 0),
     ],
 )
 def test_one_payment_is_emptied_before_the_next_is_touched(
@@ -100,10 +103,22 @@ def test_one_payment_is_emptied_before_the_next_is_touched(
     assert rest == left
 
 
-@pytest.mark.parametrize("wrong", [(-1, "as_paid"), (1, "alphabetical")])
-def test_what_makes_no_sense_is_refused(wrong: tuple[int, str]) -> None:
-    with pytest.raises(ValueError):
-        allocate(wrong[0], [Pot(1, 100)], wrong[1])
+def test_payments_are_emptied_as_they_were_made_unless_told_otherwise() -> None:
+    pots = [Pot(1, 30), Pot(2, 30)]
+    assert allocate(31, pots) == allocate(31, pots, "as_paid") != allocate(31, pots, "reverse")
+
+
+@pytest.mark.parametrize(
+    ("amount", "order", "sentence"),
+    [
+        (-1, "as_paid", "a payout is never negative"),
+        (1, "alphabetical", "`alphabetical` is no order of payments; there are as_paid and reverse"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(amount: int, order: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        allocate(amount, [Pot(1, 100)], order)
+    assert str(refused.value) == sentence
 
 
 @pytest.mark.parametrize(

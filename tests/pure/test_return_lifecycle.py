@@ -35,6 +35,21 @@ def _cells() -> list[tuple[str, str, str]]:
 
 
 CELLS = _cells()
+DONE = {
+    "review": "reviewed",
+    "authorize": "approved",
+    "refuse": "refused",
+    "cancel": "canceled",
+    "expire": "expired",
+    "ship": "marked as on its way",
+    "receive": "received",
+    "inspect": "inspected",
+    "accept_goods": "settled",
+    "refuse_goods": "refused",
+    "reopen": "decided again",
+    "close": "closed",
+}
+WORDS = {status: status for status in STATUSES} | {"under_review": "under review", "in_transit": "in transit"}
 
 
 @pytest.mark.parametrize(("command", "status", "cell"), CELLS)
@@ -57,7 +72,8 @@ def test_a_move_that_is_none_is_a_conflict_naming_the_state_found(command: str, 
     with pytest.raises(Conflict) as refused:
         move(status, command)
     assert refused.value.state == status
-    assert "Nothing was changed" in refused.value.message
+    done = DONE[command]
+    assert refused.value.message == f"This return is {WORDS[status]}, so it can't be {done}. Nothing was changed."
 
 
 def test_an_unknown_status_is_a_mistake_of_ours() -> None:
