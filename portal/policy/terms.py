@@ -22,7 +22,7 @@ METHODS = (
     "shop",
     "own",
 )  # a PDF to print, a code to show, handed in at a shop, posted at one's own cost
-CONDITIONS = ("as_new", "opened", "used", "damaged", "wrong_item", "missing")
+CONDITIONS = ("as_new", "opened", "used", "damaged", "wrong_item", "missing")  # from the best to the worst
 ENDS_ON = ("day", "business_day")
 OUTBOUND = ("never", "full_return", "always")
 REFUND_WHEN = ("authorized", "in_transit", "received", "inspected")

@@ -19,12 +19,21 @@ POLICY = (
     "engine", "plan", "conditions", "quote", "binding", "terms", "decision", "laws", "explain", "simulate",
     "counterfactual", "counterfactual_words", "other_facts", "facts", "reasons",
 )  # fmt: skip
-MODULES = {name: f"portal.policy.{name}" for name in POLICY}
-TESTS = tuple(
-    f"tests/pure/policy/test_{name}.py"
-    for name in (
-        "meaning conditions vocabulary stored plan facts reasons laws quote binding sentences counterfactual other_facts trial"
-    ).split()
+MONEY = {
+    "money": "portal.money",
+    "allocation": "portal.refunds.allocation",
+    "refund_lifecycle": "portal.refunds.lifecycle",
+    "return_lifecycle": "portal.returns.lifecycle",
+    "disposition": "portal.receiving.disposition",
+}
+MODULES = {name: f"portal.policy.{name}" for name in POLICY} | MONEY
+TESTS = (
+    *(
+        f"tests/pure/policy/test_{name}.py"
+        for name in "meaning conditions vocabulary stored plan facts reasons laws quote binding sentences counterfactual "
+        "other_facts trial".split()
+    ),
+    *(f"tests/pure/test_{name}.py" for name in "money refund_lifecycle return_lifecycle disposition".split()),
 )
 """Where the rules are argued for. What only works with decisions (edits, pages, commands) is slow and proves other things."""
 EQUAL = "equivalent"
