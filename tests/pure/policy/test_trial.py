@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy
 from portal.policy.quote import REFUND, QuoteLine, ShippingPaid, quote
-from portal.policy.simulate import QUESTIONS, Lines, LineTrial, Numbers
+from portal.policy.simulate import QUESTIONS, Change, Lines, LineTrial, Numbers, Request, RequestTrial
 from portal.policy.tally import Comparison, sums_of
 from tests.pure.policy import samples
 
@@ -35,6 +37,16 @@ ASKED = Facts(
     item=ItemFacts(tags=(), price=Money(1, "GBP"), delivered_at=DELIVERED),
     answers={}, evidence=0, at=DELIVERED + timedelta(days=3), is_consumer=True,
 )  # fmt: skip
+
+
+def trial(before: Policy, after: Policy, met: list[str | None] | None = None) -> LineTrial:
+    """A trial of the two, which notes the article of every kind that it meets."""
+    seen = [] if met is None else met
+    return LineTrial(
+        lambda facts: decide(before, facts),
+        lambda facts: decide(after, facts),
+        lambda facts: seen.append(facts.item.sku),
+    )
 
 
 def policy(terms: list[str], reason: str, outbound: str) -> Policy:
@@ -77,9 +89,112 @@ def test_money_is_the_sum_of_the_quotes_of_all_lines(
                 line = QuoteLine("1", units, gross, 0, gross, 0, REFUND, decision.terms)
                 sums = sums_of(quote([line], "GBP", shipping=ShippingPaid(shipping), full_return=alone))
                 tally.add("GBP", sums if decision.accepted else {"waiting": sums["refund"]})
-    trial = LineTrial(lambda facts: decide(before, facts), lambda facts: decide(after, facts))
     whole = Lines([()] * len(sold), *zip(*sold, strict=True), range(len(sold)), lambda _: ASKED)  # type: ignore[arg-type]
-    assert trial.run([whole]) == slow
+    assert trial(before, after).run([whole]) == slow
+    # However the book is cut, and however little is remembered of it at once.
+    one_by_one = [Lines([at], *([each] for each in line), [at], lambda _: ASKED) for at, line in enumerate(sold)]  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portal.policy.simulate.MAX_KNOWN", 1)
+        assert trial(before, after).run(one_by_one) == slow
+
+
+KINDS = {
+    "S0": "",
+    "S1": "- {rule: One, when: {item.sku: S1}, set: {returnable: false}, say: No.}",
+    "S2": "- {rule: Two, when: {item.sku: S2, reason: faulty}, set: {review: always}}",
+    "S3": "- {rule: Three, when: {item.sku: S3}, set: {returnable: false, restocking_fee: 10%}, say: No.}",
+}
+FEE = "- {rule: Fee, when: {item.sku: S3}, set: {restocking_fee: 10%}}"
+
+
+def lines(skus: str, first_id: int) -> Lines:
+    """Lines of these kinds, at 10.00 each, called by numbers from ``first_id`` on."""
+    kinds = [f"S{each}" for each in skus]
+    count = len(kinds)
+    return Lines(
+        kinds, [1000] * count, [1] * count, [False] * count, [0] * count, range(first_id, first_id + count),
+        lambda place: samples.item(ASKED, sku=kinds[place]),
+    )  # fmt: skip
+
+
+def test_the_first_line_of_each_way_in_which_answers_change_is_an_example_of_it() -> None:
+    met: list[str | None] = []
+    changed = trial(samples.policy(FEE), samples.policy("\n".join(filter(None, KINDS.values()))), met)
+    to_refuse, to_review = ("accept", "refuse"), ("accept", "review")
+    one = {"ordinary": to_refuse, "fault": to_refuse}
+    two = {"ordinary": ("accept", "accept"), "fault": to_review}
+    changed.run([lines("0013", 100), lines("2", 200)])
+    # Lines of the third kind are answered as those of the first are, though for other money.
+    assert changed.examples == [(102, one), (200, two)]
+    assert met == ["S0", "S1", "S3", "S2"]
+    changed.run([lines("0231", 300)])
+    assert changed.examples == [(301, two), (302, one)], "of the last batch, in its own order"
+    assert met == ["S0", "S1", "S3", "S2"], "a kind is met once"
+
+
+def test_kinds_are_learnt_again_when_too_many_are_known() -> None:
+    numbers, learnt = Numbers(), []
+
+    def learn(place: int) -> int:
+        learnt.append(place)
+        return place
+
+    numbers.of(range(200_000), learn)
+    numbers.of([0], learn)
+    assert len(learnt) == 200_000
+    numbers.of([200_000], learn)
+    numbers.of([0], learn)
+    assert len(learnt) == 200_002
+
+
+GIVEN = samples.policy(otherwise=samples.OTHERWISE.replace("credit_bonus: 0%", "credit_bonus: 10%"))
+LABEL = "return_shipping: {paid_by: customer, amount: 3.50 GBP"
+
+
+@pytest.mark.parametrize(
+    ("after", "more", "change", "sums"),
+    [
+        ("", {}, None, (3395, 0, 0, 0, 0)),
+        (KINDS["S1"], {}, Change(3395, 1000, (("b", "accept", "refuse"),)), (1000, 0, 0, 0, 0)),
+        (KINDS["S2"], {}, None, (3395, 0, 0, 0, 0)),
+        # What waits for a person is what the refund would be with it: here all, and so the shipping too.
+        (KINDS["S1"].replace("returnable: false", "review: always"), {},
+         Change(3395, 3395, (("b", "accept", "review"),)), (1000, 0, 0, 0, 2395)),
+        ("- {rule: All, set: {restocking_fee: 10%}}", {}, Change(3395, 3095, ()), (3095, 0, 0, 300, 0)),
+        ("- {rule: All, set: {restocking_fee: 10%}}", {"resolution": "store_credit"}, Change(3695, 3365, ()),
+         (0, 3365, 0, 300, 0)),
+        (f"- {{rule: All, set: {{{LABEL}}}}}}}", {}, Change(3395, 3045, ()), (3045, 0, 0, 350, 0)),
+        (f"- {{rule: All, set: {{{LABEL}, once_per: order}}}}}}", {"fee_charged": True}, None, (3395, 0, 0, 0, 0)),
+        (f"- {{rule: All, set: {{{LABEL}}}}}}}", {"ship_with": "own"}, None, (3395, 0, 0, 0, 0)),
+        (f"- {{rule: All, set: {{{LABEL}}}}}}}", {"ship_with": ""}, Change(3395, 3045, ()), (3045, 0, 0, 350, 0)),
+        ("", {"full_return": False}, None, (3000, 0, 0, 0, 0)),
+    ],
+)  # fmt: skip
+def test_a_past_request_is_asked_line_by_line_and_quoted_as_a_whole(
+    after: str, more: dict[str, Any], change: Change | None, sums: tuple[int, ...]
+) -> None:
+    resolution = more.get("resolution", REFUND)
+    sold = tuple(
+        (ref, 1, resolution, gross, 0, samples.item(ASKED, sku=sku).asking(resolution=resolution, reason="other"))
+        for ref, gross, sku in (("a", 1000, "S0"), ("b", 2000, "S1"))
+    )
+    asked = Request(
+        "GBP", sold, ShippingPaid(395), more.get("full_return", True), more.get("fee_charged", False),
+        more.get("ship_with", "label"),
+    )  # fmt: skip
+    otherwise = samples.OTHERWISE.replace("credit_bonus: 0%", "credit_bonus: 10%")
+    tried = RequestTrial(
+        lambda facts: decide(GIVEN, facts), lambda facts: decide(samples.policy(after, otherwise=otherwise), facts)
+    )
+    assert tried.run(asked) == change
+    names = ("refund", "credit", "exchange", "fees", "waiting")
+    assert tried.comparison.after.money == {"GBP": dict(zip(names, sums, strict=True))}
+    assert tried.comparison.turned == {(was, now): 1 for _, was, now in (change.lines if change is not None else ())}
+    assert sum(tried.comparison.before.answers.values()) == 2
+    was = dict.fromkeys(names, 0) | {
+        "credit" if resolution != REFUND else "refund": change.before_minor if change else sums[0]
+    }
+    assert tried.comparison.before.money == {"GBP": was}
 
 
 def test_a_number_is_learnt_once_from_the_first_that_has_the_value() -> None:
