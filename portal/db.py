@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import groupby
 from typing import Any, cast
 
@@ -301,10 +301,11 @@ def _begin(dbapi_connection: PoolProxiedConnection) -> None:
     driver.execute("BEGIN")
 
 
-def _begin_immediate(dbapi_connection: PoolProxiedConnection) -> None:
+def _begin_immediate(dbapi_connection: PoolProxiedConnection, synchronous: str = "FULL") -> None:
     """Take the write lock, waiting for other writers in short pauses. Raises ``database is locked`` after `BUSY_TIMEOUT_MS`."""
     driver: Any = dbapi_connection.driver_connection
     begun = time.monotonic()
+    driver.execute(f"PRAGMA synchronous = {synchronous}")
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
@@ -350,6 +351,20 @@ class Database:
                 # With its first connection the dialect learns about SQLite what its copy has to know too.
                 made.dialect = copy(self.engine.dialect)
             made.dialect.do_begin = _begin_immediate  # type: ignore[method-assign]
+        return made
+
+    @cached_property
+    def relaxed_engine(self) -> Engine:
+        """The same for what a power cut may take back, because all of it is found out again: who has which job in hand.
+
+        On SQLite such a commit does not wait for the disk. It is whole, never half, and no later commit is kept without it, so
+        that whoever acts outside on a `transaction` of his own has this behind him as well. PostgreSQL lets all commits of a
+        moment wait together.
+        """
+        made = self.write_engine.execution_options()
+        if self.is_sqlite:
+            made.dialect = copy(self.write_engine.dialect)
+            made.dialect.do_begin = partial(_begin_immediate, synchronous="NORMAL")  # type: ignore[method-assign]
         return made
 
     @property

@@ -91,10 +91,11 @@ def _ring(tx: Tx) -> None:
 
 def beat(database: Database, worker: str) -> None:
     """Tell the others that this worker is alive."""
-    with database.transaction() as tx:
-        found = tx.session.execute(update(WorkerBeat).where(WorkerBeat.worker == worker).values(beat_at=tx.at))
-        if not found.rowcount:  # type: ignore[attr-defined]
-            tx.session.execute(insert(WorkerBeat).values(worker=worker, beat_at=tx.at))
+    now = clock.now()
+    with database.relaxed_engine.begin() as connection:
+        found = connection.execute(update(WorkerBeat).where(WorkerBeat.worker == worker).values(beat_at=now))
+        if not found.rowcount:
+            connection.execute(insert(WorkerBeat).values(worker=worker, beat_at=now))
 
 
 def last_beat(session: Session) -> datetime | None:
@@ -169,7 +170,7 @@ def claim(
         # A look without the write lock first: an idle worker never stands in a writer's way.
         if connection.scalar(due, {"at": moment}) is None:
             return None
-    with database.write_engine.begin() as connection:
+    with database.relaxed_engine.begin() as connection:
         found = connection.execute(take, {"at": moment, "by": worker}).first()
     return None if found is None else Claimed(found.id, found.key, found.name, dict(found.args), found.attempts)
 
@@ -183,7 +184,7 @@ _FINISH = (
 
 def finish(database: Database, job: Claimed, worker: str) -> None:
     """Mark the job done, unless another worker has taken it over meanwhile."""
-    with database.write_engine.begin() as connection:
+    with database.relaxed_engine.begin() as connection:
         connection.execute(_FINISH, {"job": job.id, "by": worker, "at": clock.now()})
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event, insert
+from sqlalchemy.exc import IntegrityError
 
 from portal import bell, clock, jobs
 from portal.bell import Bell
@@ -159,3 +162,30 @@ def test_a_command_that_is_rolled_back_calls_nobody(database: Database) -> None:
     with pytest.raises(RuntimeError):
         ring_and_break()
     assert rung == []
+
+
+def test_only_the_keeping_of_jobs_does_not_wait_for_the_disk(database: Database) -> None:
+    waits: list[tuple[str, int]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        driver = connection.connection.driver_connection
+        if not statement.startswith("SELECT"):
+            waits.append((statement.split()[0], driver.execute("PRAGMA synchronous").fetchone()[0]))
+
+    full, normal = 2, 1
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        jobs.beat(database, "w1")
+        _enqueue(database, "a")
+        job = jobs.claim(database, "w1")
+        assert job is not None
+        jobs.finish(database, job, "w1")
+        with pytest.raises(IntegrityError), database.relaxed_engine.begin() as connection:
+            connection.execute(insert(jobs.WorkerBeat).values(worker="w1", beat_at=clock.now()))
+        _enqueue(database, "b")
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    assert waits == [
+        ("UPDATE", normal), ("INSERT", normal), ("INSERT", full), ("UPDATE", normal), ("UPDATE", normal),
+        ("INSERT", normal), ("INSERT", full),
+    ]  # fmt: skip
