@@ -7,7 +7,7 @@ Never: a job in a message.
 PostgreSQL sends the NOTIFY that was written with the jobs. For SQLite the committing process sends an empty datagram to an
 address that exists in the kernel's memory only (Linux: an abstract socket), so there is no file to clean up or to back up. Where
 that does not reach, as between two containers, the worker sees foreign commits in ``PRAGMA data_version``: a read of shared
-memory, no lock, every 10 ms.
+memory, no lock, every 50 ms.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ CHANNEL = "portal_jobs"
 NOTIFY = text(f"NOTIFY {CHANNEL}")
 PLACES = 8
 """How many workers of one SQLite file have a bell of their own; further ones look every `STEP` seconds."""
-STEP = 0.01
+STEP = 0.05
+"""Such a look sees every commit of anybody, and a thread then looks for a job, nearly always in vain: it stays a rare one."""
 
 
 @cache

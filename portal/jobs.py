@@ -54,13 +54,14 @@ class WorkerBeat(Base):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job in the hands of one worker. ``attempt`` counts from 1."""
+    """A job in the hands of one worker. ``attempt`` counts from 1; ``others`` says that more were due when it was taken."""
 
     id: int
     key: str
     name: str
     args: dict[str, Any]
     attempt: int
+    others: bool = False
 
 
 class Later(Exception):
@@ -136,20 +137,21 @@ _TABLE = cast(Table, Job.__table__)
 
 @cache
 def _claiming(only: frozenset[str], but: frozenset[str]) -> tuple[Any, Any]:
-    """The statements that find and take the job that is due longest, of the names in ``only`` (empty: all) and not in ``but``."""
+    """The statements that find the two jobs that are due longest, and take the first, of the names in ``only`` (empty: all) and
+    not in ``but``."""
     due = select(Job.id).where(Job.state == "ready", Job.run_at <= bindparam("at"))
     if only:
         due = due.where(Job.name.in_(sorted(only)))
     if but:
         due = due.where(Job.name.not_in(sorted(but)))
-    due = due.order_by(Job.run_at, Job.id).limit(1)
+    due = due.order_by(Job.run_at, Job.id)
     take = (
         update(_TABLE)
-        .where(_TABLE.c.id == due.with_for_update(skip_locked=True).scalar_subquery())
+        .where(_TABLE.c.id == due.limit(1).with_for_update(skip_locked=True).scalar_subquery())
         .values(state="running", worker=bindparam("by"), attempts=_TABLE.c.attempts + 1)
         .returning(_TABLE.c.id, _TABLE.c.key, _TABLE.c.name, _TABLE.c.args, _TABLE.c.attempts)
     )
-    return due, take
+    return due.limit(2), take
 
 
 def claim(
@@ -168,11 +170,14 @@ def claim(
     moment = at or clock.now()
     with database.engine.connect() as connection:
         # A look without the write lock first: an idle worker never stands in a writer's way.
-        if connection.scalar(due, {"at": moment}) is None:
-            return None
+        seen = len(connection.execute(due, {"at": moment}).all())
+    if not seen:
+        return None
     with database.relaxed_engine.begin() as connection:
         found = connection.execute(take, {"at": moment, "by": worker}).first()
-    return None if found is None else Claimed(found.id, found.key, found.name, dict(found.args), found.attempts)
+    if found is None:
+        return None
+    return Claimed(found.id, found.key, found.name, dict(found.args), found.attempts, others=seen > 1)
 
 
 _FINISH = (

@@ -116,9 +116,10 @@ class Worker:
         job = jobs.claim(self.database, self.name, only=only, but=but)
         if job is None:
             return False
-        with self._ring:
-            # One ring wakes one thread, which wakes the next only if it found work: the others need not look in vain.
-            self._ring.notify()
+        if job.others:
+            # One ring wakes one thread, which wakes the next only if there is more: the others need not look in vain.
+            with self._ring:
+                self._ring.notify()
         self._do(job)
         return True
 

@@ -49,6 +49,16 @@ def test_a_job_waits_for_its_moment(any_database: Database) -> None:
     assert jobs.claim(any_database, "w1", at=clock.now() + timedelta(hours=2)) is not None
 
 
+def test_a_claim_says_whether_there_is_more_to_do(any_database: Database) -> None:
+    with any_database.transaction() as tx:
+        jobs.enqueue(tx, "work", {}, key="later", run_at=tx.at + timedelta(hours=1))
+    for name in ("work", "work", "draw"):
+        _enqueue(any_database, f"{name}-{clock.now()}", name)
+    work = frozenset({"work"})
+    taken = [jobs.claim(any_database, "w1", only=work) for _ in range(3)]
+    assert [job and job.others for job in taken] == [True, False, None]
+
+
 def test_many_workers_claim_each_job_once(any_database: Database) -> None:
     for number in range(30):
         _enqueue(any_database, str(number))
