@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.errors import Invalid
 from portal.ids import is_text
@@ -140,7 +141,10 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
     quote = payable_quote(session, return_)
     planned = return_.payout_planned_at is not None
     # Before the payout was planned there is no refund, no credit and no entry of the ledger to be found.
-    refunds = refunds_of(session, return_id) if planned else []
+    refunds = session.scalars(_PIECES, {"return_id": return_id}).all() if planned else []
+    for refund in refunds:
+        # It is here already, and whoever works on the refund keeps it at hand.
+        set_committed_value(refund, "return_", return_)
     sums = ledger.balances(session, return_id) if planned else dict.fromkeys(ledger.ACCOUNTS, 0)
     currency = return_.currency
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
@@ -149,7 +153,7 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
         refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
     ]
     pieces = [piece_of(refund, bank_days) for refund in shown]
-    credit = find_credit(session, return_id) if planned else None
+    credit = find_credit(session, return_id) if sums[ledger.STORE_CREDIT] else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
         pieces.append(Piece("store_credit", credit.code, "credited", amount, sent_at=credit.issued_at))
@@ -295,6 +299,13 @@ def _loaded() -> Any:
 
 
 _OF_RETURN = _loaded().where(Refund.return_id == bindparam("return_id")).order_by(Refund.id)
+# The customer's pieces name payments, no order.
+_PIECES = (
+    select(Refund)
+    .options(joinedload(Refund.payment, innerjoin=True))
+    .where(Refund.return_id == bindparam("return_id"))
+    .order_by(Refund.id)
+)
 
 
 def refund_json(refund: Refund) -> dict[str, Any]:
