@@ -177,10 +177,10 @@ The portal is running. Ctrl-C stops it; what happened is kept in var/.
   Customers   {base}/
               order WH-20418, e-mail priya.nair@example.com (or postcode BS6 5QA)
   Staff       {base}/staff/
-              {PEOPLE[0][0]} (returns lead), password {PASSWORD}
+              {PEOPLE[0][0]} (returns lead, who may also publish the policy), password {PASSWORD}
               {PEOPLE[1][0]} (agent), same password
               {PEOPLE[2][0]} (warehouse), same password
-              {PEOPLE[3][0]} (owner, who may publish the policy), same password
+              {PEOPLE[3][0]} (owner, who may do all of this), same password
   API         {base}/api/v1/openapi.json   (token: . var/run.env && .venv/bin/portal token create me --scope admin)""")
     if chosen["PORTAL_MAIL_URL"].startswith("file:"):
         print(f"  Mail        {base}/mailbox/")

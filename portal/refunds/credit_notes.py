@@ -77,6 +77,8 @@ class CreditNoteDoc:
     currency: str
     tax_included: bool
     locale: str
+    bonus: int = 0
+    """What the customer got beside it as a gift: why less is credited than was given."""
 
     def to_json(self) -> dict[str, Any]:
         """What is stored."""
@@ -138,10 +140,11 @@ def issue(tx: Tx, return_id: int, shop: Shop) -> CreditNote | None:
     known = find(tx.session, return_id)
     if known is not None:
         return known
-    rows = rows_of(payable_quote(tx.session, return_), _names(return_))
+    quote = payable_quote(tx.session, return_)
+    rows = rows_of(quote, _names(return_))
     if sum(row.gross for row in rows) <= 0:
         return None
-    return keep(tx, rows, return_.order, shop, return_=return_)
+    return keep(tx, rows, return_.order, shop, return_=return_, bonus=bonus_of(quote))
 
 
 def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
@@ -177,6 +180,7 @@ def keep(
     *,
     return_: Return | None = None,
     refund_id: int | None = None,
+    bonus: int = 0,
 ) -> CreditNote:
     """Give these rows the next number and keep them. The caller holds the order's lock and has made sure that there is none."""
     issued_on = clock.local_date(tx.at, shop.timezone)
@@ -197,6 +201,7 @@ def keep(
         currency=order.currency,
         tax_included=all(line.tax_included for line in order.lines),
         locale=i18n.reader((return_.locale if return_ is not None else "") or order.locale, shop.locale),
+        bonus=bonus,
     )
     note = CreditNote(
         number=number,
@@ -235,6 +240,12 @@ def rows_of(quote: Quote, names: Mapping[str, str]) -> tuple[Row, ...]:
         rows += _fees(part for part in line.parts if part.kind not in GOODS)
     rows += _fees(quote.parts)
     return tuple(rows)
+
+
+def bonus_of(quote: Quote) -> int:
+    """What the quote gives as a gift, in minor units; it is in no row."""
+    lines = (line for line in quote.lines if line.resolution != EXCHANGE)
+    return sum(part.bonus_minor for line in lines for part in line.parts)
 
 
 def _row(kind: str, text: str, quantity: int, parts: Iterable[QuotePart]) -> list[Row]:

@@ -24,7 +24,7 @@ from portal.orders.models import OrderLine
 from portal.policy.quote import LineQuote, Quote, QuotePart
 from portal.refunds import credit_notes, goodwill, undo
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
-from portal.refunds.credit_notes import CreditNoteDoc, Row, rows_of
+from portal.refunds.credit_notes import CreditNoteDoc, Row, bonus_of, rows_of
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Refund
 from portal.returns.models import Return
@@ -82,6 +82,16 @@ def test_the_rows_are_the_quotes_own_figures(
     lines: list[LineQuote], whole: tuple[QuotePart, ...], rows: tuple[Row, ...]
 ) -> None:
     assert rows_of(Quote("GBP", tuple(lines), whole), {"1": "Jumper"}) == rows
+
+
+def test_a_bonus_is_told_apart_from_what_is_credited() -> None:
+    changed = QuotePart("adjustment", 500, 0, {"bonus_minor": 45}, "2", "store_credit")
+    lines = (
+        LineQuote("1", "store_credit", 2, CREDIT),
+        LineQuote("2", "store_credit", 1, (part("item", 1000), changed)),
+    )
+    assert bonus_of(Quote("GBP", lines, WHOLE)) == 801 + 45
+    assert bonus_of(Quote("GBP", (SHIRT, LineQuote("2", "exchange", 1, SWAP)), WHOLE)) == 0
 
 
 def test_a_return_gets_one_note_however_often_it_is_asked_for(world: World) -> None:
@@ -213,6 +223,10 @@ def cups(currency: str, gross: int, tax: int) -> CreditNoteDoc:
     ("doc", "said"),
     [
         (DOC, WHOLE_PAPER),
+        (
+            replace(DOC, bonus=801),
+            ["Credited £54.10 You also get a bonus of £8.01. It is a gift and no price given back"],
+        ),
         (cups("JPY", 9899, 899), ["¥9,899", "¥899", "¥9,000"]),
         (cups("KWD", 12340, 0), ["12.340"]),
         (cups("ISK", 500, 97), ["ISK", "500", "403"]),
