@@ -12,25 +12,30 @@ from tests.browser.test_river import sign_in
 from tests.live import LivePortal
 
 
-def under_review(live: LivePortal, number: str) -> str:
-    """A return that a rule puts to a person, booked by the shop's own program; its number."""
+def under_review(live: LivePortal, number: str, *names: str) -> str:
+    """A return that a rule puts to a person, of articles with these names, booked by the shop's own program; its number."""
+    articles = names or ("Wool coat",)
     headers = {"Authorization": f"Bearer {live.token()}"}
     then = (datetime.now(UTC) - timedelta(days=5)).isoformat()
     order = {
         "number": number, "placed_at": then, "email": f"{number}@example.com".lower(), "currency": "GBP",
         "customer": {"id": number, "name": "Ada Long", "tags": []}, "locale": "en-GB", "channel": "web",
         "ship_to": {"name": "Ada Long", "lines": ["1 High St"], "city": "Leeds", "postcode": "LS1 1AA", "country": "GB"},
-        "lines": [{"id": "1", "sku": "C1", "name": "Wool coat", "quantity": 1, "unit_price": 54100, "discount": 0,
-                   "tax": 0, "tax_included": True, "tags": [], "category": "coats", "delivered_at": then}],
+        "lines": [{"id": str(place), "sku": f"C{place}", "name": name, "quantity": 1, "unit_price": 54100, "discount": 0,
+                   "tax": 0, "tax_included": True, "tags": [], "category": "coats", "delivered_at": then}
+                  for place, name in enumerate(articles, start=1)],
         "discount": 0, "shipping": {"amount": 0, "tax": 0},
-        "payments": [{"provider": "bank", "captured": 54100}],
+        "payments": [{"provider": "bank", "captured": 54100 * len(articles)}],
     }  # fmt: skip
     made = requests.post(f"{live.url}/api/v1/orders", json=order, headers=headers, timeout=20)
     assert made.ok, made.text
-    line = {"line": "1", "quantity": 1, "reason": "changed-mind", "resolution": "refund"}
+    lines = [
+        {"line": str(place), "quantity": 1, "reason": "changed-mind", "resolution": "refund"}
+        for place in range(1, len(articles) + 1)
+    ]
     booked = requests.post(
         f"{live.url}/api/v1/returns",
-        json={"order": number, "lines": [line], "ship_with": "qr"},
+        json={"order": number, "lines": lines, "ship_with": "qr"},
         headers=headers,
         timeout=20,
     ).json()
