@@ -113,7 +113,7 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             fate=fate.of_refund(refund),
             talk=talk_of(question, now, zone, _photos(session, refund)) if question is not None else [],
             first_name=first_name(refund.return_) if refund.return_ is not None else "",
-            message=_where_to_pay(shown) if message is None else message,
+            message=_where_to_pay(refund, shown) if message is None else message,
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
@@ -123,14 +123,19 @@ def _photos(session: Session, refund: Refund) -> dict[int, dict[str, str]]:
     return photos_shown(refund.return_, photos_of(session, refund.return_)) if refund.return_ is not None else {}
 
 
-def _where_to_pay(shown: dict[str, Any]) -> str:
+def _where_to_pay(refund: Refund, shown: dict[str, Any]) -> str:
     """The question that most often helps, for staff to change as they like."""
-    return _(
-        "We could not pay %(amount)s to %(paid_to)s. Which bank account of yours may we send it to? Please tell us the name of "
-        "its holder and its IBAN, or its sort code and number.",
-        amount=shown["amount"],
-        paid_to=shown["paid_to"],
+    told = {"amount": shown["amount"], "paid_to": shown["paid_to"]}
+    begin = (
+        _("We could not pay %(amount)s to %(paid_to)s.", **told)
+        if refund.status in lifecycle.LOST
+        else _("Your refund of %(amount)s is ready.", **told)
     )
+    asked = _(
+        "Which bank account of yours may we send it to? Please tell us the name of its holder and its IBAN, or its sort code "
+        "and number."
+    )
+    return f"{begin} {asked}"
 
 
 def _others(session: Session, refund: Refund, *, first: bool, todo: bool) -> list[tuple[int, str]] | None:

@@ -312,6 +312,11 @@ class TestInWords:
         assert len(one) <= 12
 
 
+def test_who_is_paid_by_hand_is_asked_for_an_account_and_not_told_of_a_failure(agent: Browser, shop: Shop) -> None:
+    form = agent.form(f"/staff/refunds/{shop.refunds(by_bank(shop))[0].public_id}", "/ask")
+    assert (form.get("message") or "").startswith("Your refund of £64.00 is ready. Which bank account of yours")
+
+
 def test_a_question_that_is_handed_over_twice_stays_with_the_first(shop: Shop, database: Database) -> None:
     """The one with the fewest may be another by then."""
     rma = by_bank(shop)
