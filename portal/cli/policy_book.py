@@ -55,6 +55,7 @@ def publish(file: Path, start: datetime | None, instead_of: int | None, note: st
             return
         click.echo(f"{file}: published as {said}{_from(version.effective_at, tx.at)}")
         _changes(loaded, before, book.coming(version.effective_at))
+        _ends(versions.forgetful(service.load_book(tx.session), version.number, tx.at))
 
 
 @policy.command()
@@ -72,6 +73,7 @@ def rollback(number: int, instead_of: int | None, note: str, author: str) -> Non
             f"{_from(version.effective_at, tx.at)}"
         )
         _changes(service.load_version(version), book.live(version.effective_at), book.coming(version.effective_at))
+        _ends(versions.forgetful(service.load_book(tx.session), version.number, tx.at))
 
 
 def _changes(loaded: Policy, before: Version | None, coming: Sequence[Version]) -> None:
@@ -83,6 +85,14 @@ def _changes(loaded: Policy, before: Version | None, coming: Sequence[Version]) 
         click.echo(
             f"version {coming[0].number} still starts on {_moment(coming[0].effective_at)} and holds from then on"
         )
+
+
+def _ends(follows: tuple[Version, Policy] | None) -> None:
+    """What ends with the start of a version that was published before and does not have it."""
+    if follows is not None:
+        coming, with_it = follows
+        click.echo(f"and these changes end, because version {coming.number} does not have them:")
+        _print(diff(with_it, load_policy(coming.policy.source)))
 
 
 def _from(starts: datetime, now: datetime) -> str:

@@ -16,9 +16,12 @@ from sqlalchemy.orm import Session, defer
 
 from portal.db import Tx
 from portal.errors import Conflict
-from portal.policy.binding import in_force, in_turn
+from portal.policy.binding import Version, in_force, in_turn
+from portal.policy.carry import forgotten
+from portal.policy.loader import Policy
 from portal.policybook import service
 from portal.policybook.models import PolicyVersion
+from portal.policybook.service import Book
 
 LIVE, COMING, RETIRED, REPLACED = "live", "coming", "retired", "replaced"
 
@@ -101,6 +104,21 @@ def start_in_place_of(session: Session, number: int, at: datetime) -> datetime:
         f"Version {number} is not to come any more: it has started or was replaced. Choose the start again.",
         state=str(number),
     )
+
+
+def forgetful(book: Book, number: int, at: datetime) -> tuple[Version, Policy] | None:
+    """The version that takes over from version ``number`` without knowing what that changed, as it was published earlier; and its
+    policy with these changes put in. None where nothing is lost, or the version is over or was never in force."""
+    turns = in_turn(book.versions)
+    mine = next((each for each in turns if each.number == number), None)
+    earlier = [each for each in book.versions if each.number < number]
+    if mine is None or not earlier or (mine.effective_at <= at and book.live(at) is not mine):
+        return None
+    after = [each for each in turns if each.effective_at > max(mine.effective_at, at)]
+    if not after or after[0].number > number:
+        return None
+    with_it = forgotten(after[0].policy, in_force(earlier, mine.effective_at).policy, mine.policy)
+    return None if with_it is None else (after[0], with_it)
 
 
 def roll_back(

@@ -115,6 +115,21 @@ def test_publishing_says_what_changes_and_when(terminal: Terminal, tmp_path: Pat
     assert "can't start in the past" in str(past.exception)
 
 
+def test_publishing_beside_a_version_to_come_says_what_ends_when_that_starts(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY, encoding="utf-8")
+    terminal("publish", str(file))
+    year = datetime.now(UTC).year + 1
+    terminal("publish", str(file), "--start", f"{year}-07-01T09:30")
+    file.write_text(OTHER, encoding="utf-8")
+    said = terminal("publish", str(file)).output
+    assert said.endswith(f"and these changes end, because version 2 does not have them:\n{CHANGE}")
+    back = terminal("rollback", "1", "--note", "Back").output
+    assert "these changes end" not in back, "version 2 says what version 1 says"
+
+
 def test_two_files_or_versions_are_compared_in_sentences_and_as_json(two: Terminal, tmp_path: Path) -> None:
     one, other = str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml")
     for pair in (("1", "2"), (one, "2"), (one, other)):

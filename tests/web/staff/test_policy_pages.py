@@ -395,7 +395,8 @@ def test_while_one_version_is_to_come_another_is_published_now_and_told_what_com
     save_rule(planned, "Keep it", say="Yours to keep.")
     seen = planned.words("/staff/policy/publish")
     assert "Publish version 3?" in seen
-    assert "Beside version 2, which starts on Tue 1 Dec 2026, 09:30" in seen
+    assert "When version 2 starts, on Tue 1 Dec 2026, 09:30" in seen
+    assert "If you publish in the place of version 2, nothing of this happens." in seen
     assert "Version 2 still starts on Tue 1 Dec 2026, 09:30, unless this one takes its place." in seen
     assert "came into force after this draft was begun" not in seen
     answer = planned.submit(planned.form("/staff/policy/publish", "publish"), {"note": "x", "read": ticks(planned)})
@@ -415,6 +416,46 @@ def test_while_one_version_is_to_come_another_is_published_now_and_told_what_com
     assert "Replaced Maya Okafor, replaced before it started, on Tue 1 Dec 2026, 09:30" in planned.words(
         "/staff/policy/versions"
     )
+
+
+GIFTS = "  - rule: Gift cards\n    when: {item.tags: {has: gift-card}}\n    set: {returnable: false}\n    say: No.\n"
+
+
+def test_a_quick_change_ends_when_the_planned_version_starts_unless_it_is_put_into_both(
+    planned: Browser, database: Database
+) -> None:
+    save_text(planned, POLICY.replace("otherwise:", f"{GIFTS}otherwise:", 1))
+    seen = planned.words("/staff/policy/publish")
+    ends = "On Tue 1 Dec 2026, 09:30 this change ends, because version 2 doesn’t have it"
+    assert f"{ends} Gift cards. To keep it, publish now" in seen
+    assert "Ends then Gift cards. When the item has the tag gift-card" in seen
+    assert "Removed rule" not in seen
+    assert "Changes then Big returns." in seen
+    planned.submit(planned.form("/staff/policy/publish", "publish"), {"note": "x", "read": ticks(planned)})
+    told = planned.words("/staff/policy/versions/3")
+    assert f"{ends} Version 2 was published before." in told
+    assert "New rule Gift cards." in told
+    carry = planned.form("/staff/policy/versions/3", "/carry")
+    answer = planned.submit(carry)
+    assert answer.location == "/staff/policy/publish?start=instead-2"
+    both = load_policy(draft(database))
+    assert (both.rules[-1].name, both.rules[-2].sets["review"]) == ("Gift cards", "never")
+    form = planned.form(answer.location, "publish")
+    assert re.search(r'value="instead-2"[^>]* checked', planned.page(answer.location))
+    planned.submit(form, {"note": "x", "start": "instead-2", "read": ticks(planned)})
+    assert newest(database).effective_at == datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
+    assert "this change ends" not in planned.words("/staff/policy/versions/3"), "what follows it has it by now"
+    assert "this change ends" not in planned.words("/staff/policy/versions/2"), "it never starts"
+    assert planned.submit(carry).status_code == 409
+
+
+def test_going_back_says_what_the_version_to_come_changes_afterwards(planned: Browser) -> None:
+    save_rule(planned, "Keep it", say="Yours to keep.")
+    planned.submit(planned.form("/staff/policy/publish", "publish"), {"note": "x", "read": ticks(planned)})
+    seen = planned.words("/staff/policy/versions/1/roll-back")
+    assert "When version 2 starts, on Tue 1 Dec 2026, 09:30" in seen
+    assert "Changes then Big returns." in seen
+    assert "Removed rule" not in seen
 
 
 def test_what_is_to_come_is_stopped_by_keeping_the_version_that_holds(planned: Browser, database: Database) -> None:
@@ -698,6 +739,15 @@ def test_a_start_after_the_first_day_of_a_rule_has_to_be_read_before_it_is_publi
     assert newest(database).effective_at == datetime(2026, 12, 10, 9, tzinfo=UTC)
 
 
+def test_a_start_in_the_place_of_another_version_has_the_warnings_of_that_day(planned: Browser) -> None:
+    save_text(planned, POLICY.replace("otherwise:", f"{SEASON.replace('2026-12-05', '2026-11-20')}\notherwise:", 1))
+    form, keys = planned.form("/staff/policy/publish", "publish"), ticks(planned)
+    for note in ("", "x"):
+        answer = planned.submit(form, {"note": note, "start": "instead-2", "read": keys})
+        assert answer.status_code == 422
+        assert "begins on 20 November 2026, before this version starts on 1 December 2026" in words(answer.text)
+
+
 def test_a_rule_on_a_fact_that_no_order_tells_is_checked_on_the_orders_of_the_shop(
     lead: Browser, shop: Shop, database: Database
 ) -> None:
@@ -733,12 +783,3 @@ def test_the_customers_policy_page_is_previewed_as_the_draft_would_have_it(lead:
     assert len(cost(database, lead, "/staff/policy/preview")) <= 8
     save_text(lead, "rules: [broken")
     assert lead.get("/staff/policy/preview").location == "/staff/policy/text#checks"
-
-
-def test_a_start_in_the_place_of_another_version_has_the_warnings_of_that_day(planned: Browser) -> None:
-    save_text(planned, POLICY.replace("otherwise:", f"{SEASON.replace('2026-12-05', '2026-11-20')}\notherwise:", 1))
-    form, keys = planned.form("/staff/policy/publish", "publish"), ticks(planned)
-    for note in ("", "x"):
-        answer = planned.submit(form, {"note": note, "start": "instead-2", "read": keys})
-        assert answer.status_code == 422
-        assert "begins on 20 November 2026, before this version starts on 1 December 2026" in words(answer.text)

@@ -13,15 +13,15 @@ from flask import flash, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import clock
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.policy import edit
 from portal.policy.checks import WARNING, Check, check_text, mended, spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.edit import NoSuchRule, Wish
-from portal.policybook import drafts, service
+from portal.policybook import drafts, service, versions
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
-from portal.web.staff.base import Resumed, command, needs, ports, read, see_other, staff
+from portal.web.staff.base import Resumed, command, me, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.pages import OTHERWISE, rules_page, stale_page, text_page
 from portal.web.staff.policy.rule_form import RuleForm, pressed, read_form, sent_form, with_waiting
@@ -198,6 +198,29 @@ def draft_of_version(number: int) -> Response:
         _("The draft now says what version %(number)s says. Undo brings back what was there.", number=number), "green"
     )
     return see_other("staff.policy")
+
+
+@staff.post("/policy/versions/<int:number>/carry")
+@needs(may.EDIT_POLICY, "policy")
+def carry_version(number: int) -> Response:
+    """The version that takes over from this one as the draft, with what this one changed put in. Undo brings back what was."""
+    try:
+        with command() as tx:
+            follows = versions.forgetful(service.load_book(tx.session), number, tx.at)
+            if follows is None:
+                raise Conflict("Nothing of this version is lost any more: what follows it has all of its changes.")
+            coming, with_it = follows
+            drafts.save(tx, _seen(), lambda _text: with_it.source)
+    except StaleDraft as stale:
+        return stale_page(stale, url_for("staff.policy"))
+    flash(
+        _("The draft is version %(coming)s with what version %(number)s changed. Publish it in the place of version %(coming)s.",
+          coming=coming.number, number=number),
+        "green",
+    )  # fmt: skip
+    if not me().may(may.PUBLISH_POLICY):
+        return see_other("staff.policy")
+    return see_other("staff.policy_publish", start=f"instead-{coming.number}")
 
 
 @staff.post("/policy/undo")

@@ -232,9 +232,12 @@ def policy_version(number: int) -> str:
         version = service.get_version(session, number)
         policy = shown.loaded(version.source)
         rows, _count = versions.heads(session, clock.now())
+        follows = versions.forgetful(service.load_book(session), number, clock.now())
         return render_template(
             "staff/policy/version.html",
             version=version,
+            follows=None if follows is None else follows[0],
+            ends=[] if follows is None else shown.lost(follows[1], follows[0].policy),
             row=next(each for each in rows if each.number == number),
             rules=[] if policy is None else shown.rule_rows(policy, policy),
             otherwise=None if policy is None else shown.otherwise_row(policy, policy),

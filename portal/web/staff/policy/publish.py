@@ -32,7 +32,7 @@ INSTEAD = "instead-"
 @needs(may.PUBLISH_POLICY, "policy")
 def policy_publish() -> str:
     """What would be published, and what has to be read and said first."""
-    return _page({}, {})
+    return _page({}, {"start": request.args.get("start", "")[:20]})
 
 
 def _page(
@@ -54,7 +54,7 @@ def _page(
             live=live.number if live else 0,
             behind=draft.exists and live is not None and draft.base != live.number,
             changes=[] if policy is None or live is None else shown.changes(policy, live.policy),
-            coming=[] if policy is None else shown.compared(policy, coming),
+            coming=[] if policy is None else shown.then(policy, None if live is None else live.policy, coming),
             checks=checks,
             counted=shown.counted(checks),
             broken=policy is None,
@@ -193,7 +193,7 @@ def _back_page(number: int, errors: dict[str, str], note: str) -> str:
             newest=book.newest,
             live=live.number if live else 0,
             changes=shown.changes(policy, live.policy if live else None),
-            coming=shown.compared(policy, coming),
+            coming=shown.then(policy, None if live is None else live.policy, coming),
             drafted=drafts.find_draft(session, now).exists,
             errors=errors,
             start=request.form.get("start", ""),

@@ -5,7 +5,7 @@ In: a draft and published versions. Out: rows for the templates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +15,11 @@ from portal import clock
 from portal.policy.beside import early
 from portal.policy.beside import untold as never_told
 from portal.policy.binding import Version
+from portal.policy.carry import forgotten
 from portal.policy.checks import ERROR, NOTE, WARNING, Check, check_text, with_more
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.diff import diff, kind_words, same_rule
+from portal.policy.explain import Wording, rule_words
 from portal.policy.loader import Policy, recall_policy
 from portal.policy.pieces import Pieces
 from portal.policy.sentences import otherwise_sentence, rule_sentence
@@ -49,6 +51,11 @@ class Change:
     kind: str
     rule: str | None
     sentence: Pieces
+
+    @property
+    def name(self) -> str:
+        """What is changed: the rule, or the setting of the policy."""
+        return self.kind if self.rule is None else rule_words(self.rule, words.staff_wording())
 
 
 def loaded(text: str) -> Policy | None:
@@ -105,23 +112,43 @@ def otherwise_row(policy: Policy, before: Policy | None) -> RuleRow:
 
 def changes(policy: Policy, before: Policy | None) -> list[Change]:
     """What the draft changes, in the order in which its rules are read."""
+    return [] if before is None else _changes(policy, before, kind_words)
+
+
+def _changes(policy: Policy, before: Policy, heading: Callable[[str, Wording], str]) -> list[Change]:
     wording = words.staff_wording()
-    found = () if before is None else diff(policy, before, wording)
-    return [Change(kind_words(each.kind, wording), each.rule, each.sentence) for each in found]
+    return [Change(heading(each.kind, wording), each.rule, each.sentence) for each in diff(policy, before, wording)]
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What a policy changes in a version that is still to come."""
+class Then:
+    """What a version that is still to come changes when it starts. ``ends`` are changes that it does not have, as it was
+    published before they were made."""
 
     number: int
     starts: datetime
     changes: list[Change]
+    ends: list[Change]
 
 
-def compared(policy: Policy, coming: Sequence[Version]) -> list[Compared]:
-    """The policy beside each version that is still to come."""
-    return [Compared(each.number, each.effective_at, changes(policy, each.policy)) for each in coming]
+def then(policy: Policy, before: Policy | None, coming: Sequence[Version]) -> list[Then]:
+    """What follows if the policy is in force from now on, where it was ``before`` until now: each version to come, in turn."""
+    found: list[Then] = []
+    for each, last in zip(coming, (policy, *(one.policy for one in coming)), strict=False):
+        ends = [] if before is None or found else lost(forgotten(each.policy, before, policy), each.policy)
+        found.append(Then(each.number, each.effective_at, _changes(each.policy, last, then_words), ends))
+    return found
+
+
+def lost(with_it: Policy | None, without: Policy) -> list[Change]:
+    """What a version to come would have if it knew what was changed since it was published."""
+    return [] if with_it is None else _changes(with_it, recall_policy(without.source), kind_words)
+
+
+def then_words(kind: str, wording: Wording) -> str:
+    """The heading of what changes on a later day."""
+    told = {"new_rule": _("Begins then"), "changed_rule": _("Changes then"), "removed_rule": _("Ends then")}
+    return told.get(kind) or kind_words(kind, wording)
 
 
 def blocked(checks: Sequence[Check]) -> str:
