@@ -21,7 +21,7 @@ from portal.policy.decision import OTHERWISE
 from portal.policy.diagnostics import NOTE, WARNING, Diagnostic, Fix
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
-from portal.policy.laws import Floor, Law, last_day, shipped
+from portal.policy.laws import Floor, Law, last_day, nearest_first, shipped
 from portal.policy.loader import Policy, Rule
 from portal.policy.satisfy import FALSE, NOT_TRUE, TRUE, Demand, Given, Universe
 from portal.policy.terms import Window, percent
@@ -33,7 +33,7 @@ def analyse(
 ) -> tuple[Diagnostic, ...]:
     """Every finding. ``countries`` are those that the shop sells to (ISO 3166-1 alpha-2); ``past`` the facts of lines that were
     sold, each with the number of lines it stands for."""
-    laws = [law for name, law in shipped().items() if name not in policy.laws]
+    laws = nearest_first([law for name, law in shipped().items() if name not in policy.laws], countries)
     asked = [rule.when for rule in policy.rules]
     for law in (*laws, *(policy.floors if any(map(_refuses, policy.rules)) else ())):
         asked += [law.applies, *(each for floor in law.floors for each in (floor.when, floor.unless))]
@@ -215,7 +215,7 @@ class _Analysis:
 
     def _lifts(self, rule: Rule, above: Sequence[Rule], countries: Sequence[str]) -> tuple[Law, Floor, Given] | None:
         bare = replace(self, policy=replace(self.policy, floors=()))
-        for law in self.policy.floors:
+        for law in nearest_first(self.policy.floors, countries):
             for floor in law.floors:
                 for country in countries if "returnable" in floor.grants else ():
                     given = bare._met(law, floor, country, rule, "returnable", above)

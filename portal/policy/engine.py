@@ -18,7 +18,7 @@ from portal.policy.conditions import Unknown
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Cause, Decision, Term
 from portal.policy.facts import Facts
 from portal.policy.laws import PREFIX, START_OF, last_day
-from portal.policy.loader import Policy
+from portal.policy.loader import Policy, Rule
 from portal.policy.terms import Fee, ReturnShipping, Window
 
 
@@ -107,6 +107,14 @@ def _terms(policy: Policy, facts: Facts) -> tuple[dict[str, Term], list[tuple[st
 def _say(policy: Policy, rule_name: str) -> dict[str, Any]:
     said = policy.says.get(rule_name)
     return {} if said is None else {"say": said}
+
+
+def gives_reason(rule: Rule) -> bool:
+    """Whether some cause of a decision can be this rule, and so carry its sentence to the customer."""
+    sets = rule.sets
+    asks = "evidence" in sets and sets["evidence"].photos > 0
+    limits = "window" in sets or "resolutions" in sets
+    return limits or asks or sets.get("returnable") is False or sets.get("review") == "always"
 
 
 def _not_returnable(policy: Policy, returnable: Term) -> list[Cause]:

@@ -9,7 +9,7 @@ changed something is told, never skipped. Never: legal advice; a look at the clo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -23,7 +23,7 @@ from portal.policy.conditions import ALWAYS, NEVER, Condition, Holds, Unknown, c
 from portal.policy.decision import Term
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.document import Findings, Mapping_, Node, TooManyErrors, entries, parse, shown
-from portal.policy.facts import Facts
+from portal.policy.facts import Facts, OrderFacts
 from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
 from portal.policy.schema import read_date, read_list, read_number, read_text
@@ -147,6 +147,16 @@ def applied(laws: Iterable[Law], terms: Mapping[str, Term]) -> tuple[Applied, ..
             if raised:
                 found.append(Applied(law, floor, raised))
     return tuple(found)
+
+
+def nearest_first(laws: Iterable[Law], countries: Sequence[str]) -> list[Law]:
+    """The laws in the order of the countries to which they extend, the shop's own first; those of no country come last."""
+
+    def place(law: Law) -> int:
+        held = (law.holds(Facts(order=OrderFacts(country=each))) is True for each in countries)
+        return next((at for at, holds in enumerate(held) if holds), len(countries))
+
+    return sorted(laws, key=place)
 
 
 def _raised(floor: Floor, facts: Facts, terms: Mapping[str, Term], zone: ZoneInfo) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from portal.policy.conditions import ALWAYS, NEVER, Comparison, Condition, compa
 from portal.policy.customer_words import window
 from portal.policy.explain import ENGLISH, Wording, resolution_words
 from portal.policy.facts import Facts, OrderFacts
-from portal.policy.laws import Floor
+from portal.policy.laws import Floor, nearest_first
 from portal.policy.loader import Policy
 from portal.policy.pieces import listed_words
 from portal.policy.reasons import FAULTS
@@ -65,9 +65,9 @@ class LawTold:
 
 
 def laws_told(policy: Policy, countries: Sequence[str], wording: Wording = ENGLISH) -> tuple[LawTold, ...]:
-    """Every law of the policy that extends to one of the countries."""
+    """Every law of the policy that extends to one of the countries, that of the first country first."""
     found = []
-    for law in policy.floors:
+    for law in nearest_first(policy.floors, countries):
         mine = tuple(each for each in countries if law.holds(Facts(order=OrderFacts(country=each))) is True)
         if mine:
             rights = tuple(_right(floor, wording) for floor in law.floors)

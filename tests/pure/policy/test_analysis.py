@@ -146,6 +146,20 @@ def test_a_rule_below_the_law_is_named_with_the_article_until_the_policy_names_t
     assert analyse(policy(rules, extra="laws: [uk-consumer]\n"), countries=("GB",)) == ()
 
 
+@pytest.mark.parametrize(
+    ("laws", "countries", "first"),
+    [
+        ("", ("GB", "DE"), "GB"),
+        ("", ("DE", "GB"), "DE"),
+        ("laws: [eu-consumer, uk-consumer]\n", ("GB", "DE"), "uk-consumer"),
+    ],
+)
+def test_the_law_of_the_shops_own_country_is_named_first(laws, countries, first):
+    final = "- rule: Final sale\n  when: {item.tags: {has: final-sale}}\n  set: {returnable: false}\n  say: No.\n"
+    found = analyse(policy(final, extra=laws), countries=countries)
+    assert f"`{first}`" in next(each.message for each in found if each.message.startswith("`Final sale`"))
+
+
 def test_what_otherwise_gives_is_held_against_the_law_as_well():
     (found,) = analyse(policy(), countries=("DE",))
     assert (found.line, found.column, found.text) == (4, 1, "otherwise")
@@ -245,7 +259,7 @@ def test_the_shops_own_policy_is_never_below_a_law_where_it_sells():
     result = CliRunner().invoke(group, ["check", str(POLICIES / "default.yaml")], catch_exceptions=False)
     assert "warning" not in result.output
     assert result.output.startswith(
-        "note: `Socks and underwear` does not hold against `eu-consumer`: `returnable` (Directive 2011/83/EU, Articles 9, 13 and"
+        "note: `Socks and underwear` does not hold against `uk-consumer`: `returnable` (Consumer Contracts Regulations 2013, "
     )
     assert f"{POLICIES / 'default.yaml'}: ok, 8 rules, 1 note, " in result.output
 

@@ -59,6 +59,9 @@ def test_every_floor_of_every_law_is_told_with_its_article() -> None:
             assert length_words(floor.grants["window"].days, ENGLISH) in right.text
             assert not re.search(r"[_{}\[\]]|has_any|custom-made", right.text + right.exempt)
     assert laws_told(policy, ("US",)) == ()
+    assert [law.name for law in laws_told(policy, ("GB", "DE"))] == ["uk-consumer", "eu-consumer"], (
+        "the shop's own first"
+    )
 
 
 def test_what_a_law_raises_is_told_with_what_the_policy_would_have_given() -> None:

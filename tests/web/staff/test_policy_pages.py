@@ -765,6 +765,19 @@ def test_a_rule_on_a_fact_that_no_order_tells_is_checked_on_the_orders_of_the_sh
     assert said not in lead.words("/staff/policy")
 
 
+def test_a_sentence_that_no_answer_gives_is_listed_with_what_keeps_it_from_being_read(lead: Browser) -> None:
+    laws = POLICY.replace("otherwise:", "laws: [eu-consumer, uk-consumer]\notherwise:", 1)
+    save_text(lead, laws.replace("set: {keep_item: true}", "set: {keep_item: true}\n    say: Yours to keep."))
+    seen = lead.words("/staff/policy/customers")
+    assert (
+        "“Yours to keep.” It’s read on the policy page only: the rule denies nothing and asks for nothing. Change"
+        in seen
+    )
+    assert "“It was sold as final sale.” “Final sale” is overruled by law where the law lets customers" in seen
+    assert "send it back (UK consumer law: Consumer Contracts Regulations 2013" in seen
+    assert "Faulty items Nothing of its own" in seen
+
+
 def test_the_customers_policy_page_is_previewed_as_the_draft_would_have_it(lead: Browser, database: Database) -> None:
     assert "/staff/policy/preview" in links(lead.page("/staff/policy/customers"))
     before = lead.words("/staff/policy/preview")

@@ -155,12 +155,13 @@ def policy_customers() -> str:
             if policy is None
             else promises_of(policy, shop, clock.now()).points(words.staff_wording(), shop.bank_days.most)
         )
-        before = _live(session)
+        before, checks = _live(session), shown.checks_of(session, draft.source)
+        rows = [] if policy is None else shown.rule_rows(policy, before)
         return render_template(
             "staff/policy/customers.html",
-            **frame(session, draft, policy, shown.checks_of(session, draft.source), "customers"),
+            **frame(session, draft, policy, checks, "customers"),
             points=points,
-            rows=[] if policy is None else shown.rule_rows(policy, before),
+            rows=rows if policy is None else [shown.with_remarks(row, policy, checks) for row in rows],
         )
 
 

@@ -6,7 +6,7 @@ In: a draft and published versions. Out: rows for the templates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from portal.policy.carry import forgotten
 from portal.policy.checks import ERROR, NOTE, WARNING, Check, check_text, with_more
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.diff import diff, kind_words, same_rule
+from portal.policy.engine import gives_reason
 from portal.policy.explain import Wording, rule_words
 from portal.policy.loader import Policy, recall_policy
 from portal.policy.pieces import Pieces
@@ -42,6 +43,8 @@ class RuleRow:
     marker: str
     first: bool
     last: bool
+    remarks: tuple[str, ...] = ()
+    """When customers do not read the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,17 @@ def rule_rows(policy: Policy, before: Policy | None) -> list[RuleRow]:
             )
         )
     return found
+
+
+def with_remarks(row: RuleRow, policy: Policy, checks: Sequence[Check]) -> RuleRow:
+    """The row with what keeps its sentence from being read: a law above the rule, or nothing in it that needs a reason."""
+    rule = policy.rule(row.name)
+    if rule is None or rule.say is None:
+        return row
+    found = [f"{each.title}." for each in checks if each.rule == row.name and each.severity == NOTE]
+    if not gives_reason(rule):
+        found.append(_("It’s read on the policy page only: the rule denies nothing and asks for nothing."))
+    return replace(row, remarks=tuple(found))
 
 
 def otherwise_row(policy: Policy, before: Policy | None) -> RuleRow:
