@@ -7,24 +7,21 @@ on the rules themselves; what is too large to compute is not said. Never: an err
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
-from typing import Any
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime
 
-from portal.money import Money
 from portal.policy import check_words as say
-from portal.policy.conditions import SHARE, WEIGHT, Comparison, Condition, find_fact
+from portal.policy.conditions import Comparison, Condition
 from portal.policy.decision import OTHERWISE
-from portal.policy.diagnostics import NOTE, WARNING, Diagnostic, Fix
+from portal.policy.diagnostics import NOTE, Diagnostic, Fix
 from portal.policy.engine import decide
 from portal.policy.facts import Facts
-from portal.policy.laws import Floor, Law, last_day, nearest_first, shipped
+from portal.policy.findings import at_rule, demands, example_words, listed, none_of
+from portal.policy.laws import Floor, Law, nearest_first, shipped
 from portal.policy.loader import Policy, Rule
-from portal.policy.satisfy import FALSE, NOT_TRUE, TRUE, Demand, Given, Universe
-from portal.policy.terms import Window, percent
+from portal.policy.overlaps import Overlaps, dated
+from portal.policy.satisfy import FALSE, TRUE, Demand, Given, Universe
 from portal.policy.written import flat
 
 
@@ -73,19 +70,21 @@ class _Analysis:
             stands = self._stands(rule, above)
             if stands:
                 dead.add(rule.name)
-                names = _list([f"`{each.name}`" for each in stands])
+                names = listed([f"`{each.name}`" for each in stands])
                 does = "does" if len(stands) == 1 else "do"
                 lost, plain = self._lost(rule)
                 yield at_rule(
                     self.policy, rule, f"`{rule.name}` never decides anything: {names} above it always {does}",
                     "; ".join(part for part in ("move it up", lost) if part), Fix("above", rule.name, stands[0].name),
-                    (f"“{rule.name}” changes nothing: {_list([f'“{one.name}”' for one in stands])} above it always {does} first",
+                    (f"“{rule.name}” changes nothing: {listed([f'“{one.name}”' for one in stands])} above it always {does} first",
                      ". ".join(part for part in ("Move it up", plain) if part)),
                 )  # fmt: skip
                 continue
-            found = self._too_late(rule) or self._shorter(rule, above, self.policy.rules[at + 1 :])
-            if found is not None:
-                yield found
+            late = self._too_late(rule)
+            if late is not None:
+                yield late
+                continue
+            yield from Overlaps(self.policy, self.universe, rule, above, self.policy.rules[at + 1 :]).find()
 
     def _stands(self, rule: Rule, above: Sequence[Rule]) -> list[Rule]:
         """The rules above that decide whatever this one sets, as few as it takes; none if it can decide something."""
@@ -104,7 +103,7 @@ class _Analysis:
 
     def _free(self, rule: Rule, rivals: Sequence[Rule]) -> bool:
         """Whether the rule can hold while none of the rivals does."""
-        return self.universe.possible(_demands(rule, rivals))
+        return self.universe.possible(demands(rule, rivals))
 
     def _lost(self, rule: Rule) -> tuple[str, str]:
         """An example in which the rule holds and every one of its terms is decided above it, and the same in plain words."""
@@ -117,42 +116,7 @@ class _Analysis:
         if by is None or by.name == rule.name:
             return "", ""
         plain = f"{say.example(given)}, “{by.name}” decides about {say.ABOUT[term]}"
-        return f"{_example(given)}, `{by.name}` decides `{term}`", plain
-
-    def _shorter(self, rule: Rule, above: Sequence[Rule], below: Sequence[Rule]) -> Diagnostic | None:
-        window = rule.sets.get("window")
-        if window is None:
-            return None
-        rivals = [each for each in above if "window" in each.sets]
-        for other in below:
-            longer = other.sets.get("window")
-            mixed = longer is not None and (window.until is None) != (longer.until is None)
-            if longer is None or not (mixed or _is_shorter(window, longer)):
-                continue
-            given = self.universe.example([(rule.when, TRUE), (other.when, TRUE), *_demands(rule, rivals)])
-            if given is None:
-                continue
-            facts, when, came_on = self.universe.facts(given), "", ""
-            if mixed:
-                # Days against a date: which ends first depends on the parcel's day, so one is shown for which this does.
-                came = facts.item.delivered_at or facts.order.placed_at or _between(window, longer, self.policy.zone)
-                day = came.astimezone(self.policy.zone).date()
-                facts, when, came_on = _dated(facts, came), f", delivered on {day}", f", delivered on {say.day(day)}"
-                last, usual = (last_day(each, facts, self.policy.zone) for each in (window, longer))
-                if last is None or usual is None or last >= usual:
-                    continue
-            decided = decide(replace(self.policy, floors=()), facts).terms["window"]
-            if decided.set_by != rule.name or (other.name, longer) not in decided.instead_of:
-                continue
-            return at_rule(
-                self.policy, rule,
-                f"`{rule.name}` shortens the window of `{other.name}` below it: {_said(window)} instead of {_said(longer)}",
-                f"move `{other.name}` up if it should win; {_example(given)}{when}, `{rule.name}` decides `window`",
-                Fix("above", other.name, rule.name),
-                (f"“{rule.name}” gives less time than “{other.name}” below it: {say.limit(window)}, not {say.limit(longer)}",
-                 f"Move “{other.name}” up if it should win. {say.example(given)}{came_on}, “{rule.name}” decides about the time"),
-            )  # fmt: skip
-        return None
+        return f"{example_words(given)}, `{by.name}` decides `{term}`", plain
 
     def _too_late(self, rule: Rule) -> Diagnostic | None:
         """A last day that is over before any order of its rule can be placed."""
@@ -207,7 +171,7 @@ class _Analysis:
             law, floor, given = found
             yield at_rule(
                 self.policy, rule, f"`{rule.name}` does not hold against `{law.name}`: `returnable` ({floor.cite})",
-                f"only goods that the law exempts stay refused; {_example(given)}, the law decides `returnable`",
+                f"only goods that the law exempts stay refused; {example_words(given)}, the law decides `returnable`",
                 plain=(f"“{rule.name}” is overruled by law where the law lets customers send it back ({law.title}: {floor.cite})",
                        f"Only goods that the law exempts stay refused. {say.example(given)}, it can come back all the same"),
                 severity=NOTE,
@@ -239,7 +203,7 @@ class _Analysis:
                 return at_rule(
                     self.policy, rule,
                     f"`{name}` gives less than the law of `{country}` asks: `{term}` ({floor.cite})",
-                    f"add `{law.name}` to `laws`, which raises it; {_example(given)}", Fix("law", law.name),
+                    f"add `{law.name}` to `laws`, which raises it; {example_words(given)}", Fix("law", law.name),
                     (f"{say.named(name)} gives less than the law asks about {say.ABOUT[term]} "
                      f"({say.country(country)}: {floor.cite})",
                      f"Choose “{law.title}” among the laws in Settings, and customers get what it asks. {say.example(given)}"),
@@ -254,16 +218,16 @@ class _Analysis:
             (law.applies, TRUE), (_in(country), TRUE), (floor.when, TRUE), (floor.unless, FALSE),
         ]  # fmt: skip
         rivals = [each for each in above if term in each.sets]
-        return self.universe.example([*asked, *([] if rule is None else [(rule.when, TRUE)]), *_none(rivals)])
+        return self.universe.example([*asked, *([] if rule is None else [(rule.when, TRUE)]), *none_of(rivals)])
 
     def _raises(self, law: Law, floor: Floor, term: str, name: str, facts: Facts) -> bool:
         """Whether this very floor raises the term of that rule, for a parcel that came on the day of asking or long before."""
         came = facts.item.delivered_at or facts.order.last_delivered_at or facts.at or _CAME
-        dated = replace(_dated(facts, came), is_consumer=True)
-        won = dict(decide(self.policy, dated).terms)
+        asked = replace(dated(facts, came), is_consumer=True)
+        won = dict(decide(self.policy, asked).terms)
         if won[term].set_by != name:
             return False
-        replace(law, floors=(floor,)).raise_terms(dated, won, self.policy.zone)
+        replace(law, floors=(floor,)).raise_terms(asked, won, self.policy.zone)
         return won[term].set_by != name
 
 
@@ -271,47 +235,12 @@ _CAME = datetime(2026, 6, 15, 12, tzinfo=UTC)
 """A day for a parcel of which no rule asks the day."""
 
 
-def _dated(facts: Facts, came: datetime) -> Facts:
-    """``facts`` with a parcel that came then, in an order that was placed and asked about then if no rule says otherwise."""
-    return replace(
-        facts,
-        order=replace(facts.order, placed_at=facts.order.placed_at or came, last_delivered_at=came),
-        item=replace(facts.item, delivered_at=came, shipped_at=facts.item.shipped_at or came),
-        at=facts.at or came,
-    )
-
-
-def _between(window: Window, longer: Window, zone: ZoneInfo) -> datetime:
-    """Noon of a day on which a parcel would have to come so that ``window`` ends before ``longer``, one of which is a date."""
-    if window.until is not None:
-        day = window.until
-    else:
-        until = longer.until or date.max
-        day = date.fromordinal(max(1, until.toordinal() - (window.days or 0) - 1))
-    return datetime.combine(day, time(12), zone).astimezone(UTC)
-
-
 def _placed_by(day: date) -> Comparison:
     return Comparison("order.placed", "to", day)
 
 
-def _demands(rule: Rule, rivals: Iterable[Rule]) -> list[Demand]:
-    return [(rule.when, TRUE), *_none(rivals)]
-
-
-def _none(rivals: Iterable[Rule]) -> list[Demand]:
-    return [(each.when, NOT_TRUE) for each in rivals]
-
-
 def _winner(rules: Iterable[Rule], facts: Facts, term: str) -> Rule | None:
     return next((rule for rule in rules if term in rule.sets and rule.holds(facts) is True), None)
-
-
-def _is_shorter(window: Window, other: Window) -> bool:
-    """Whether it ends earlier, whatever the order: days from the same moment, or two dates."""
-    if window.until is not None and other.until is not None:
-        return window.until < other.until
-    return window.start == other.start and (window.days or 0) < (other.days or 0)
 
 
 def _contradiction(condition: Condition) -> tuple[str, str]:
@@ -338,58 +267,5 @@ def _backwards(fact: str, first: date, last: date) -> tuple[str, str]:
     )
 
 
-def _said(window: Window) -> str:
-    if window.until is not None:
-        return f"until `{window.until.isoformat()}`"
-    return f"`{window.days} day{'' if window.days == 1 else 's'}`"
-
-
 def _refuses(rule: Rule) -> bool:
     return rule.sets.get("returnable") is False
-
-
-def at_rule(
-    policy: Policy,
-    rule: Rule | None,
-    message: str,
-    help_: str,
-    fix: Fix | None = None,
-    plain: tuple[str, str] = ("", ""),
-    severity: str = WARNING,
-) -> Diagnostic:
-    """A finding where the rule begins; for no rule, at ``otherwise``."""
-    lines = policy.source.splitlines()
-    if rule is None:
-        line = next((at for at, text in enumerate(lines, 1) if re.match(r"[\"']?otherwise\b", text)), 1)
-        return Diagnostic(severity, message, policy.file, line, 1, OTHERWISE, help_, fix=fix, plain=plain)
-    return Diagnostic(severity, message, policy.file, rule.line, rule.column, "", help_, fix=fix, plain=plain)
-
-
-def _example(given: Given) -> str:
-    if not given:
-        return "for example, whatever the order is"
-    return "for example, with " + _list([f"`{name}: {_value(name, value)}`" for name, value in sorted(given.items())])
-
-
-def _value(name: str, value: Any) -> str:
-    """A value as a case beside the policy writes it."""
-    spec = find_fact(name)
-    match value:
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return "[" + ", ".join(value) + "]"
-        case Money():
-            return f"{value.decimal} {value.currency}"
-        case date():
-            return value.isoformat()
-        case int() if spec is not None and spec.type == SHARE:
-            return percent(value) if value >= 0 else f"-{percent(-value)}"
-        case int() if spec is not None and spec.type == WEIGHT:
-            return f"{value} g"
-        case _:
-            return str(value)
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

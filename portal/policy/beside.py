@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from portal.policy import check_words as say
-from portal.policy.analysis import at_rule
 from portal.policy.conditions import Comparison, Condition
 from portal.policy.diagnostics import Diagnostic
 from portal.policy.diff import same_rule
+from portal.policy.findings import at_rule
 from portal.policy.loader import Policy
 from portal.policy.written import flat
 

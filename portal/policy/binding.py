@@ -143,17 +143,18 @@ _AT_LEAST: Mapping[str, Callable[[Any, Any], bool]] = {
 _ANSWERS = (REFUSE, REVIEW, ACCEPT)
 
 
+def at_least(term: str, new: Any, old: Any) -> bool:
+    """Whether this value of a term is at least as good for the customer as the ``old`` one; False where that can't be told."""
+    return _AT_LEAST[term](new, old)
+
+
 def _at_least(new: Decision, old: Decision) -> bool:
     """Whether ``new`` is in nothing worse for the customer than ``old``."""
     gained = _ANSWERS.index(new.answer) - _ANSWERS.index(old.answer)
     last, promised = new.return_by_on, old.return_by_on
     # Where nobody could tell the last day, any day is better that is told with a better answer.
     in_time = (last is None or gained > 0) if promised is None else (last is not None and last >= promised)
-    return (
-        gained >= 0
-        and in_time
-        and all(at_least(new.value(name), old.value(name)) for name, at_least in _AT_LEAST.items())
-    )
+    return gained >= 0 and in_time and all(at_least(name, new.value(name), old.value(name)) for name in _AT_LEAST)
 
 
 def kinder(new: Decision, old: Decision) -> bool:

@@ -28,6 +28,12 @@ CHRISTMAS = """\
   set: {window: {until: 2027-01-31}}
 """
 
+FINAL_SALE = "- rule: Final sale\n  when: {item.tags: {has: final-sale}}\n  set: {window: {days: 14}}\n"
+LABEL = (
+    "- rule: Label\n  when: {order.currency: GBP}\n  set: {return_shipping: {paid_by: customer, amount: 3.50 GBP}}\n"
+)
+FREE = "- rule: Faulty items\n  when: {reason: faulty}\n  set: {return_shipping: {paid_by: merchant}}\n"
+
 EXACT = [
     pytest.param(
         CHRISTMAS + FAULTS,
@@ -119,6 +125,28 @@ EXACT = [
             "for example, with `item.tags: [sale]` and `reason: faulty`, `Sale` decides `window`",
         ),
         id="shortens",
+    ),
+    pytest.param(
+        CHRISTMAS + FINAL_SALE,
+        (
+            5,
+            5,
+            "`Christmas` lengthens the window of `Final sale` below it: until `2027-01-31` instead of `14 days`",
+            "move `Final sale` up if its goods have no season; for example, with `item.tags: [final-sale]` and "
+            "`order.placed: 2026-11-01`, delivered on 2026-11-01, `Christmas` decides `window`",
+        ),
+        id="a season lengthens",
+    ),
+    pytest.param(
+        LABEL + FREE,
+        (
+            5,
+            5,
+            "`Label` takes more for the way back than `Faulty items` below it: `3.50 GBP` instead of `Free`",
+            "move `Faulty items` up if it should win; for example, with `order.currency: GBP` and `reason: faulty`, "
+            "`Label` decides `return_shipping`",
+        ),
+        id="a label costs more",
     ),
 ]
 
@@ -248,6 +276,23 @@ def test_a_shorter_window_that_never_meets_the_longer_one_is_not_warned_about():
     ordinary = SALE.replace("{item.tags: {has: sale}}", "{reason: other}")
     assert analyse(policy(ordinary + FAULTS)) == ()
     assert analyse(policy(FAULTS + SALE)) == ()
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "- rule: Final sale\n  when: {item.tags: {has: final-sale}}\n  set: {returnable: false}\n  say: No.\n"
+        + CHRISTMAS,
+        FAULTS + FINAL_SALE,  # what is wrong with goods is another matter than what goods they are
+        CHRISTMAS + "- rule: Germany\n  when: {order.country: DE}\n  set: {window: {days: 14}}\n",
+        CHRISTMAS.replace("2026-11-01", "2026-12-20") + FINAL_SALE.replace("{item", "{order.placed: 2026-11-11, item"),
+        FREE + LABEL,
+        LABEL + FREE.replace("{reason: faulty}", "{order.currency: EUR}"),
+        LABEL + LABEL.replace("Label", "Dollars").replace("3.50 GBP", "2.00 USD"),  # nobody can say which is more
+    ],
+)
+def test_what_is_meant_or_never_meets_is_not_warned_about(rules):
+    assert [each.message for each in analyse(policy(rules)) if "below it" in each.message] == []
 
 
 @pytest.mark.parametrize("name", ["default", "apparel", "electronics", "gifts"])

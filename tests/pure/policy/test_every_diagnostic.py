@@ -131,6 +131,10 @@ WARNED = {
     "- rule: Faults\n  when: {reason: faulty}\n  set: {window: {days: 900}}",
     "shortens by a date": "- rule: Late\n  when: {order.placed: {from: 2026-11-01}}\n  set: {window: {until: 2027-01-31}}\n"
     "- rule: Faults\n  when: {reason: faulty}\n  set: {window: {days: 900}}",
+    "gives a season to goods that have none": "- rule: Late\n  when: {order.placed: {from: 2026-11-01}}\n"
+    "  set: {window: {until: 2027-01-31}}\n- rule: Final\n  when: {item.tags: {has: final}}\n  set: {window: {days: 2}}",
+    "takes more": "- rule: Label\n  when: {order.currency: GBP}\n  set: {return_shipping: {paid_by: customer, amount: 3 GBP}}\n"
+    "- rule: Faults\n  when: {reason: faulty}\n  set: {return_shipping: {paid_by: merchant}}",
     "ends too early": "- rule: Season\n  when: {order.placed: {from: 2026-11-01}}\n  set: {window: {until: 2025-01-31}}",
     "is below the law": "- rule: Short\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 3}}",
     "meets no past order": "- rule: France\n  when: {order.country: FR}\n  set: {review: always}",
