@@ -68,7 +68,7 @@ def untold(policy: Policy, found: Iterable[Untold], lines: int) -> Iterator[Diag
         if rule is None:
             continue
         whose = "item" if each.fact.startswith("item.") else "order"
-        waits = f"{each.lines:,} of the last {lines:,} lines sold would wait"
+        waits = f"{each.lines:,} of the last {lines:,} items sold would wait"
         yield at_rule(
             policy, rule, f"`{each.rule}` sends returns to a person: `{each.fact}` is not known of any {whose}",
             f"{waits}; import that fact with your orders, or take it out of the rule",

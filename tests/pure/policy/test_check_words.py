@@ -180,6 +180,6 @@ def test_a_fact_that_nobody_tells_is_told_at_its_rule() -> None:
     (check, *_rest) = told(heavy, *untold(heavy, [Untold("Heavy", "item.weight", 36), gone], 40))
     assert (check.severity, check.rule) == (WARNING, "Heavy")
     assert check.title == "“Heavy” sends returns to a person: “Weight” isn’t known of any item"
-    assert check.help.startswith("36 of the last 40 lines sold would wait. ")
+    assert check.help.startswith("36 of the last 40 items sold would wait. ")
     (other,) = untold(heavy, [Untold("Heavy", "order.region", 1)], 40)
     assert other.plain[0].endswith("isn’t known of any order")

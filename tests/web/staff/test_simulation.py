@@ -40,13 +40,13 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
     said = words(html)
     assert "Tried on 3 orders placed since 1 October 2026, with 3 returns." in said
     assert "£144 less given back" in said
-    assert "Past returns: 2 lines that version 1 accepted would be denied." in said
-    assert "For a change of mind: 3 lines that version 1 accepted would be denied." in said
+    assert "Past returns: 2 items that version 1 accepted would be denied." in said
+    assert "For a change of mind: 3 items that version 1 accepted would be denied." in said
     assert (
         "No order of these could have met “Christmas orders” and" in said or "No order of these could have met" in said
     )
     assert (
-        "Every line sold was asked about 30 days after it was delivered, for a change of mind and as faulty. "
+        "Every item sold was asked about 30 days after it was delivered, for a change of mind and as faulty. "
         "Returns were asked about as they were booked." in said
     )
     assert "Accepted 3 1 −2" in said
@@ -65,8 +65,27 @@ def test_a_draft_that_only_moves_the_last_day_says_so_on_the_page_that_publishes
     drafted(shop.database, POLICY.replace("window: {days: 30, from: delivered", "window: {days: 45, from: delivered"))
     run(shop.database, int(asked(lead, asked_after="14").rpartition("/")[2]))
     said = lead.words("/staff/policy/publish")
-    assert "The same amount given back. For a change of mind: the last day is later for 1 line." in said
+    assert "The same amount given back. For a change of mind: the last day is later for 1 item." in said
     assert "There was no return in this time, so only what was sold is asked about." in said
+
+
+def test_the_headline_is_the_gravest_change_and_not_the_money_beside_it(shop: Shop, lead: Browser) -> None:
+    shop.booked(items=(Item(gross=55_00, delivered_at=NOW - timedelta(days=2)),))
+    shop.order()
+    gifts = "- rule: Gift cards\n    when: {item.type: gift-card}\n    set: {review: always}"
+    for text, headline, sub in (
+        (
+            POLICY.replace("rules:", f"rules:\n  {gifts}", 1),
+            "2 of 2 items would be sent to a person",
+            "£55 less given back.",
+        ),
+        (STRICT, "2 of 2 items would be denied", "The same amount given back."),
+    ):
+        drafted(shop.database, text)
+        address = asked(lead)
+        run(shop.database, int(address.rpartition("/")[2]))
+        assert f"For a change of mind: {headline} {sub}" in lead.words(address)
+        assert f"For a change of mind: {headline}. {sub}" in lead.words("/staff/policy/publish")
 
 
 def test_a_time_without_orders_is_no_proof_that_nothing_changes(shop: Shop, lead: Browser) -> None:
@@ -104,7 +123,7 @@ def test_sold_lines_are_asked_about_on_the_day_that_tells_most_or_on_the_one_tha
         address = asked(lead, asked_after=day)
         run(shop.database, int(address.rpartition("/")[2]))
         told[day] = lead.words(address)
-    assert "1 line that version 1 denied would be accepted." in told["45"]
+    assert "1 item that version 1 denied would be accepted." in told["45"]
     assert "asked about 45 days after" in told[""]
     assert all("denied would be" not in told[day] for day in ("14", "46"))
     assert days(lead, "/staff/policy") == "46", "as it was asked last"

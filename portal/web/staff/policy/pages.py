@@ -25,7 +25,7 @@ from portal.returns.usage import rule_uses
 from portal.staff import permissions as may
 from portal.web.customer.policy import show
 from portal.web.render import locale
-from portal.web.staff import simulation, words
+from portal.web.staff import trial, words
 from portal.web.staff.base import me, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.rule_form import RuleForm, form_of, form_of_otherwise, new_form
@@ -67,7 +67,7 @@ def _rules(session: Session, form: RuleForm | None) -> str:
         otherwise=None if policy is None else shown.otherwise_row(policy, before),
         form=form,
         uses=_uses(session),
-        simulation=simulation.card(session, policy),
+        simulation=trial.card(session, policy),
         errors=form.errors if form is not None else {},
         told=form.told if form is not None else {},
     )

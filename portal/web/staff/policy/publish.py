@@ -18,7 +18,7 @@ from portal.policybook import drafts, service, versions
 from portal.policybook.drafts import StaleDraft
 from portal.staff import permissions as may
 from portal.web.render import locale
-from portal.web.staff import simulation
+from portal.web.staff import trial
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.policy import shown
 from portal.web.staff.policy.pages import stale_page
@@ -61,7 +61,7 @@ def _page(
             blocked=shown.blocked(checks),
             warnings=[each for each in checks if each.severity == WARNING],
             notes=[each for each in checks if each.severity == NOTE],
-            simulation=simulation.card(session, policy),
+            simulation=trial.card(session, policy),
             errors=errors,
             held=held,
         )
