@@ -174,7 +174,7 @@ def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
     credit = next((piece for piece in pieces if piece["kind"] == "store_credit"), None)
     this = next((piece for piece in refunds if piece["refund"] == context.get("refund")), None)
     if this is not None:
-        this["another_way"] = bool(context.get("another_way"))
+        this["at_bank"] = not context.get("another_way") or this["provider"] == "bank"
         this["told"], this["disputed"] = context.get("told", ""), bool(context.get("disputed"))
     owed = breakdown.sum_of(groups, REFUND)
     to_come = (
@@ -197,20 +197,10 @@ def _piece(frozen: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
     if "amount" in frozen:
         piece["sum"] = speech.money(frozen["amount"], frozen["currency"])
     if frozen["kind"] == "refund":
-        piece["to"] = str(frozen["to"]) or _destination(str(frozen["provider"]), speech)
+        piece["to"] = speech.goes_to(str(frozen["to"]), str(frozen["provider"]))
         piece["reference_status"] = frozen.get("reference_status", "")
         piece["bank_reference"] = " ".join(re.findall(".{1,4}", frozen["bank_reference"]))
     return piece
-
-
-def _destination(provider: str, speech: Speech) -> str:
-    _ = speech.gettext
-    return {
-        "stripe": _("the card or account you paid with"),
-        "gift_card": _("your gift card"),
-        "paypal": _("PayPal"),
-        "cash": _("the till of the shop"),
-    }.get(provider, _("the way you paid"))
 
 
 def _table(

@@ -46,6 +46,24 @@ class Speech:
         """The day of ``moment`` in the shop's calendar."""
         return moment.astimezone(ZoneInfo(self.zone)).date()
 
+    def goes_to(self, method: str, provider: str) -> str:
+        """Where money goes, behind "to": the card or account (``Visa ending 4242``), else what its ``provider`` is to a customer.
+
+        Both are those of `refunds.queries.Piece`: where staff have paid by hand, the way by which they did.
+        """
+        _ = self.gettext
+        own = {
+            "bank": _("your bank account"),
+            "bank_transfer": _("your bank account"),
+            "gift_card": _("your gift card"),
+            "paypal": _("your PayPal account"),
+            "cash": _("you in cash"),
+            "cod": _("you in person"),
+            "stripe": _("the card or account you paid with"),
+            "other": _("you by another way"),
+        }
+        return method or own.get(provider.casefold(), _("the way you paid"))
+
     def working_days(self, least: int, most: int) -> str:
         """``5 to 10 working days``."""
         if least == most:

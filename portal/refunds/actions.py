@@ -79,8 +79,9 @@ def send_anyway(tx: Tx, public_id: str, note: str) -> Refund:
     return refund
 
 
-def mark_paid_elsewhere(tx: Tx, public_id: str, note: str, above: Above = never) -> Refund:
-    """Record that the customer got this amount by another way: a bank transfer, the gift card's own system, cash.
+def mark_paid_elsewhere(tx: Tx, public_id: str, note: str, above: Above = never, how: str = "") -> Refund:
+    """Record that the customer got this amount by another way: a bank transfer, the gift card's own system, cash. ``how`` is the
+    way that the customer is told, see `settle.paid_elsewhere`.
 
     Above the shop's threshold ``above`` somebody records it who had no part in the decision. Raises `Forbidden` for others,
     `Conflict` while the refund is at Stripe or may be, or when another was sent in its place.
@@ -103,7 +104,7 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str, above: Above = never)
     if refund.status in lifecycle.LOST and refund.amount_minor > left_for(tx.session, refund, payment):
         raise _conflict(refund, LESS_LEFT)
     check_recorded(tx, refund, payment, above)
-    settle.paid_elsewhere(tx, refund, payment, note)
+    settle.paid_elsewhere(tx, refund, payment, note, how)
     return refund
 
 

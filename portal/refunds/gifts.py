@@ -18,7 +18,7 @@ from portal.orders.models import Order
 from portal.refunds import lifecycle
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Goodwill, Refund
-from portal.refunds.queries import Piece, piece_of
+from portal.refunds.queries import Piece, is_stopped, piece_of
 from portal.shop import BankDays
 
 
@@ -59,6 +59,7 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
     ]
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
-    pieces = tuple(piece_of(refund, bank_days) for refund in shown)
+    stopped = is_stopped(session, shown)
+    pieces = tuple(piece_of(refund, bank_days, stopped=stopped) for refund in shown)
     total = Money(sum(refund.amount_minor for refund in shown), gift.currency)
     return GiftView(gift.public_id, number, total, gift.given_at, pieces, note or "")

@@ -74,6 +74,8 @@ class Refund(Base):
     let_through_by: Mapped[str] = mapped_column(String(120), default="")
     paid_elsewhere_by: Mapped[str] = mapped_column(String(120), default="")
     paid_elsewhere_note: Mapped[str] = mapped_column(default="")
+    paid_elsewhere_how: Mapped[str] = mapped_column(String(20), default="")
+    """By which way, one of `tenders.BY_HAND`."""
 
     __mapper_args__ = {"version_id_col": version}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -23,13 +23,13 @@ from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order, Payment
 from portal.paging import page
 from portal.policy.quote import QuotePart
-from portal.refunds import exchange, ledger, lifecycle
+from portal.refunds import exchange, gate, ledger, lifecycle
 from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
-from portal.refunds.models import Refund
+from portal.refunds.models import LedgerEntry, Refund
 from portal.refunds.refusals import explain_state
 from portal.refunds.settle import ELSEWHERE, REFUND, RELEASE
-from portal.refunds.tenders import is_stripe, tender_name
+from portal.refunds.tenders import is_stripe, paid_with, tender_name
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
@@ -40,9 +40,9 @@ MAX_PAGE = 100
 BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
-#   planned "being prepared", sent "sent to your bank", needs_you "waiting for your bank details", unsure "being checked",
-#   by_shop "the shop pays this by hand", held "we are looking after it", arrived "refunded", released "never charged", credited,
-#   ordered, reserved
+#   planned "being prepared", waits "waits while it is checked", sent "sent to your bank", needs_you "waiting for your bank
+#   details", unsure "being checked", by_shop "the shop pays this by hand", held "we are looking after it", arrived "refunded",
+#   released "never charged", credited, ordered, reserved
 _STATES = {
     lifecycle.PLANNED: "planned",
     lifecycle.SUBMITTED: "planned",
@@ -60,8 +60,8 @@ class Piece:
     """One way on which the customer gets something: a refund to one payment, a credit code, or a replacement.
 
     ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
-    ``state`` is one of planned, sent, needs_you, unsure, by_shop, held, arrived, released (never charged), credited, reserved,
-    ordered.
+    ``state`` is one of planned, waits, sent, needs_you, unsure, by_shop, held, arrived, released (never charged), credited,
+    reserved, ordered.
     A bank should show it between ``expected_from`` and ``expected_on``, by the shop's working days. ``status`` and ``reason``
     are Stripe's own, for staff. ``reference_status`` is `Refund.reference_status`.
     """
@@ -152,7 +152,8 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
     shown = [
         refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
     ]
-    pieces = [piece_of(refund, bank_days) for refund in shown]
+    stopped = is_stopped(session, shown)
+    pieces = [piece_of(refund, bank_days, stopped=stopped) for refund in shown]
     credit = find_credit(session, return_id) if sums[ledger.STORE_CREDIT] else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
@@ -191,37 +192,49 @@ def _state(return_: Return, owed: int, sums: dict[str, int], pieces: list[Piece]
     return "on_its_way"
 
 
-def piece_of(refund: Refund, bank_days: BankDays) -> Piece:
-    """One refund as the customer is told of it; its payment is loaded."""
+def is_stopped(session: Session, refunds: Iterable[Refund]) -> bool:
+    """Whether some of these are prepared while all refunds are stopped: one query, or none where nothing is prepared."""
+    prepared = any(refund.status == lifecycle.PLANNED for refund in refunds)
+    return prepared and gate.read(session).stopped_at is not None
+
+
+def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> Piece:
+    """One refund as the customer is told of it; its payment is loaded. ``stopped``: nothing that is prepared leaves now."""
     payment = refund.payment
     state = _STATES[refund.status]
-    if refund.status == lifecycle.PLANNED and not is_stripe(payment):
-        state = "by_shop"
+    hold = ""
+    if refund.status == lifecycle.PLANNED:
+        hold = refund.held_for or (reviews.DISPUTE if payment.disputed_at else "")
+        state = "by_shop" if not is_stripe(payment) else "waits" if hold or stopped else state
     elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
         state = "released"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
     # Once it was late, the customer counts from the day on which the shop said so.
     counted = refund.late_at or sent
+    method, provider = paid_with(refund)
+    if refund.paid_elsewhere_by:
+        sent = refund.settled_at
+        # Cash or a gift card is there at once; a transfer takes the banks' days from the day on which it was made.
+        counted = sent if provider == "bank" else None
     meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_for)
     return Piece(
         kind="refund",
-        label=tender_name(payment.method, payment.provider),
+        label=tender_name(method, provider),
         state=state,
         amount=Money(refund.amount_minor, refund.currency),
         refund=refund.public_id,
         status=refund.status,
         reason=refund.failure_reason or refund.pending_reason,
         told=meaning.told if meaning else "",
-        sent_at=refund.settled_at if refund.paid_elsewhere_by else sent,
+        sent_at=sent,
         expected_from=add_working_days(counted.date(), bank_days.least) if sent and counted else None,
         expected_on=add_working_days(counted.date(), bank_days.most) if sent and counted else None,
-        bank_reference=refund.bank_reference,
-        reference_status=refund.reference_status,
-        method=payment.method,
-        provider=payment.provider,
-        hold=(refund.held_for or (reviews.DISPUTE if payment.disputed_at else ""))
-        if refund.status == lifecycle.PLANNED
-        else "",
+        # A reference is of Stripe's try, which brought nothing where staff have paid by hand.
+        bank_reference="" if refund.paid_elsewhere_by else refund.bank_reference,
+        reference_status="" if refund.paid_elsewhere_by else refund.reference_status,
+        method=method,
+        provider=provider,
+        hold=hold,
         prepared_at=refund.planned_at,
         tried=refund.attempts > 0,
     )
@@ -239,6 +252,22 @@ def let_go(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
         .having(func.min(Refund.way) == RELEASE, func.max(Refund.way) == RELEASE)
     )
     return frozenset(session.scalars(query))
+
+
+def came_back(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
+    """The ids of those closed returns of which the customer has not got everything: what had arrived came back, and nothing has
+    taken its place yet. One query, or none."""
+    closed = [each.id for each in returns_ if each.status == returns.CLOSED]
+    if not closed:
+        return frozenset()
+    towards = case((LedgerEntry.account == ledger.OWED, LedgerEntry.amount_minor), else_=-LedgerEntry.amount_minor)
+    query = (
+        select(LedgerEntry.return_id)
+        .where(LedgerEntry.return_id.in_(closed), LedgerEntry.account != ledger.RESERVED)
+        .group_by(LedgerEntry.return_id)
+        .having(func.sum(towards) > 0)
+    )
+    return frozenset(each for each in session.scalars(query) if each is not None)
 
 
 def add_working_days(day: date, days: int) -> date:

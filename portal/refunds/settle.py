@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal import timeline
 from portal.db import Actor, Tx
+from portal.errors import Invalid
 from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import ledger, lifecycle
@@ -21,7 +22,7 @@ from portal.refunds.gateway import RefundView
 from portal.refunds.lifecycle import Step
 from portal.refunds.models import Refund
 from portal.refunds.refusals import REFUSALS, explain
-from portal.refunds.tenders import count_elsewhere
+from portal.refunds.tenders import BY_HAND, count_elsewhere, is_stripe
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 from portal.wording import said
@@ -217,8 +218,13 @@ def ask_if_stuck(tx: Tx, refund: Refund) -> None:
         ask_staff(tx, refund, f"{why} Whether a try had an effect is not known: look at the payment in Stripe first.")
 
 
-def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
-    """Staff paid the customer by another way. The payment is charged with it, so that it is never paid a second time."""
+def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str, how: str = "") -> None:
+    """Staff paid the customer themselves: by the payment's own way where the portal cannot, or by ``how`` (`tenders.BY_HAND`).
+
+    The payment is charged with it, so that it is never paid a second time. Raises `Invalid` for a way that does not exist.
+    """
+    if how and how not in BY_HAND:
+        raise Invalid("There is no such way.", {"how": f"Choose one of {', '.join(BY_HAND)}."})
     was_reserved = refund.status not in lifecycle.LOST
     if was_reserved:
         ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "paid", -refund.amount_minor)
@@ -227,6 +233,7 @@ def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
     ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "paid_elsewhere", refund.amount_minor)
     refund.status = lifecycle.SUCCEEDED
     refund.paid_elsewhere_by, refund.paid_elsewhere_note = tx.actor.name, note
+    refund.paid_elsewhere_how = how or ("other" if is_stripe(payment) else "")
     refund.settled_at = tx.at
     tx.session.flush()
     settle_reviews(tx, refund, note)

@@ -72,8 +72,9 @@ def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
     return [refund for refund in _refunds(tx.session, return_.id) if refund.id not in known]
 
 
-def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int, above: Above = never) -> Money:
-    """Record that the customer got all of it another way, in money. ``seen_minor`` is what the person saw of `in_money`.
+def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int, above: Above = never, how: str = "") -> Money:
+    """Record that the customer got all of it another way, in money. ``seen_minor`` is what the person saw of `in_money`,
+    ``how`` the way that the customer is told.
 
     What was to be the bonus of a store credit is owed no more. Raises `Conflict` when nothing is asked, or when the amount is
     another one by now, `Forbidden` when it is above the threshold ``above`` and the person had a part in the decision.
@@ -95,7 +96,7 @@ def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int, above: Above
     for share in shares:
         payment: Payment = payments[share.payment_id]
         refund = plan_refund(tx, return_, order, payment, share.amount_minor, why=note)
-        settle.paid_elsewhere(tx, refund, payment, note)
+        settle.paid_elsewhere(tx, refund, payment, note, how)
     if beside:
         ledger.write(
             tx, ledger.REFUNDED, "paid_elsewhere", beside, owed.currency, order_id=chain[-1], return_id=return_.id

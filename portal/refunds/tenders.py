@@ -24,7 +24,23 @@ def is_stripe(payment: Payment) -> bool:
     return payment.provider == "stripe" and bool(payment.payment_intent)
 
 
-_TENDERS = {"bank": "Bank transfer", "cod": "Cash on delivery", "paypal": "PayPal"}
+BY_HAND = ("other", "bank", "cash", "gift_card", "paypal")
+"""The ways by which staff pay a customer themselves; the first is true of every one."""
+
+
+def paid_with(refund: Refund) -> tuple[str, str]:
+    """Method and provider of what brought the money, or is to bring it: the payment's own, unless staff paid another way.
+
+    The payment of ``refund`` is loaded.
+    """
+    return (
+        ("", refund.paid_elsewhere_how)
+        if refund.paid_elsewhere_how
+        else (refund.payment.method, refund.payment.provider)
+    )
+
+
+_TENDERS = {"bank": "Bank transfer", "cod": "Cash on delivery", "paypal": "PayPal", "other": "Another way"}
 
 
 def tender_name(method: str, provider: str) -> str:

@@ -43,6 +43,9 @@ class Look:
 RELEASED = "released"
 """What came of a return whose payment was only reserved and let go: nothing was taken, so nothing was refunded."""
 
+DELAYED = "delayed"
+"""What is said of a closed return whose money had arrived and came back: it is no refund until it has gone again."""
+
 _GOODS = {
     "requested": Look("neutral", _l("Requested")),
     "under_review": Look("amber", _l("Reviewing")),
@@ -68,6 +71,7 @@ _OUTCOMES = {
     "store_credit": _GOODS["credited"],
     "exchange": _GOODS["exchanged"],
     RELEASED: _GOODS["released"],
+    DELAYED: Look("amber", _l("Delayed")),
 }
 
 LOOKS: dict[str, dict[str, Look]] = {
@@ -116,7 +120,7 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
     """Give the look of ``status``, one of the names stored for ``kind``.
 
     ``kind`` is return, line, refund, credit, review or policy; ``status`` a string or an enum whose value
-    is one. ``outcome`` (a resolution, or `RELEASED`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
+    is one. ``outcome`` (a resolution, `RELEASED` or `DELAYED`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
     status that the table does not know.
     """
     name = str(getattr(status, "value", status))

@@ -63,22 +63,30 @@ def pay_to(order: Order, *, knows_buyer: bool) -> str:
     """
     if not knows_buyer:
         return _stranger_words([payment.method for payment in order.payments])
-    known = list(dict.fromkeys(payment.method for payment in order.payments if payment.method))
-    if not known:
-        return _("the way you paid")
-    return known[0] if len(known) == 1 else _("%(first)s and %(last)s", first=", ".join(known[:-1]), last=known[-1])
+    known = list(dict.fromkeys(speech().goes_to(payment.method, payment.provider) for payment in order.payments))
+    return _together(known) or _("the way you paid")
+
+
+def paid_to(pieces: Iterable[Piece]) -> str:
+    """Where the refunds of a return go by now, as `pieces_for` names it; empty before any is planned."""
+    return _together(list(dict.fromkeys(piece.label for piece in pieces if piece.kind == "refund")))
+
+
+def _together(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return _("%(first)s and %(last)s", first=", ".join(names[:-1]), last=names[-1])
 
 
 def pieces_for(pieces: Iterable[Piece], *, knows_buyer: bool) -> tuple[Piece, ...]:
     """The parts of the money with the names of the ways, and the banks' references, that this session may read."""
+    return tuple(_told(piece, knows_buyer=knows_buyer) if piece.kind == "refund" else piece for piece in pieces)
+
+
+def _told(piece: Piece, *, knows_buyer: bool) -> Piece:
     if knows_buyer:
-        return tuple(pieces)
-    return tuple(
-        replace(piece, label=_stranger_words([piece.method]), bank_reference="", reference_status="")
-        if piece.kind == "refund"
-        else piece
-        for piece in pieces
-    )
+        return replace(piece, label=speech().goes_to(piece.method, piece.provider))
+    return replace(piece, label=_stranger_words([piece.method]), bank_reference="", reference_status="")
 
 
 def _stranger_words(methods: Sequence[str]) -> str:

@@ -72,6 +72,14 @@ def sums(money: MoneyView, today: date) -> Markup:
                 said.append(strong(_("%(amount)s has gone to %(card)s."), amount=amount, card=piece.label))
             case "refund", "released":
                 said.append(strong(_("%(amount)s was never charged."), amount=amount))
+            case "refund", "waits":
+                said.append(
+                    strong(_("%(amount)s to %(card)s waits until we’ve checked it."), amount=amount, card=piece.label)
+                )
+            case "refund", "by_shop":
+                said.append(
+                    strong(_("A person in our team pays %(amount)s to %(card)s."), amount=amount, card=piece.label)
+                )
             case "refund", _state:
                 said.append(strong(_("%(amount)s goes to %(card)s."), amount=amount, card=piece.label))
     return Markup(" ").join(said)
@@ -108,6 +116,10 @@ def piece_step(piece: Piece) -> Step:
             return Step(NOW, _("Waiting for your bank details"), "", "", _and_told(to, piece))
         case _kind, "held":
             return Step(NOW, _("Refund delayed"), _("Now"), "", _and_told(to, piece))
+        case _kind, "waits":
+            return Step(NOW, _("Refund waits while we check it"), _("Now"), "", to)
+        case _kind, "by_shop":
+            return Step(NOW, _("Our team pays your refund"), _("Now"), "", to)
         case _kind, "unsure":
             return Step(NOW, _("Refund being checked"), _("Now"), "", to)
         case _other:
@@ -152,7 +164,8 @@ def state_words(piece: Piece) -> str:
         "sent": _("on its way"),
         "needs_you": _("waiting for your bank details"),
         "unsure": _("being checked"),
-        "by_shop": _("paid by the shop itself"),
+        "waits": _("waits while we check it"),
+        "by_shop": _("our team pays it"),
         "held": _("delayed"),
         "arrived": _("refunded"),
         "released": _("never charged"),

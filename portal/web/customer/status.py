@@ -20,7 +20,7 @@ from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
-from portal.refunds.queries import MoneyView, let_go, money_of_return
+from portal.refunds.queries import MoneyView, came_back, let_go, money_of_return
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, payable_quote
@@ -28,7 +28,7 @@ from portal.returns.queries import get_return, is_told_to_buyer, returns_of_orde
 from portal.reviews.service import ASKED, open_reviews
 from portal.timeline import entries_for_return
 from portal.web.customer import grants
-from portal.web.customer.amounts import pay_to, pieces_for, pots, tax_note
+from portal.web.customer.amounts import paid_to, pay_to, pieces_for, pots, tax_note
 from portal.web.customer.base import (
     Errors,
     LookupNeeded,
@@ -49,7 +49,7 @@ from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell
 from portal.web.customer.talk import Talk, talk_of
 from portal.web.customer.words import _
-from portal.web.statuses import RELEASED
+from portal.web.statuses import DELAYED, RELEASED
 
 Answer = Response | tuple[str, int]
 
@@ -80,11 +80,13 @@ def returns(number: str) -> Answer:
     with read() as session:
         order = get_order(session, grant.key)
         found = returns_of_order(session, order.id)
-        free = let_go(session, found)
+        free, back = let_go(session, found), came_back(session, found)
         return page(
             "returns",
             order=order,
-            returns=[(each, _outcome(each, free=each.id in free), _names(each)) for each in found],
+            returns=[
+                (each, _outcome(each, free=each.id in free, back=each.id in back), _names(each)) for each in found
+            ],
             gifts=gifts_of_order(session, order.id),
         )
 
@@ -103,7 +105,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     asked = next((review for review in reviews if review.status == ASKED), None)
     label = labels.find_label(session, return_.id)
     quote = payable_quote(session, return_)
-    to = pay_to(order, knows_buyer=known)
+    to = paid_to(view.pieces) or pay_to(order, knows_buyer=known)
     talk = talk_of(session, return_, reviews, knows_buyer=known)
     told = tell(return_, view, entries, reviews, shop, clock.now(), to)
     names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
@@ -113,7 +115,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         return_=return_,
         order=order,
         story=told,
-        outcome=_outcome(return_, free=view.let_go),
+        outcome=_outcome(return_, free=view.let_go, back=view.open.minor > 0),
         badge="asked" if asked and return_.status not in lifecycle.ENDED else return_.status,
         money=view,
         owed_words=_owed_words(return_, view),
@@ -139,13 +141,16 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     )
 
 
-def _outcome(return_: Return, *, free: bool) -> str | None:
+def _outcome(return_: Return, *, free: bool, back: bool) -> str | None:
     """What came of a finished return, for its badge: money first, as that is what people wait for.
 
-    ``free`` says that the payment was let go and never taken; that is no refund.
+    ``free`` says that the payment was let go and never taken; that is no refund. ``back`` says that money came back and has not
+    gone again; nor is that.
     """
     if return_.status != lifecycle.CLOSED:
         return None
+    if back:
+        return DELAYED
     wanted = {line.resolution for line in return_.lines if line.status not in ("refused", "canceled")}
     names = (STORE_CREDIT, EXCHANGE, REFUND) if free else (REFUND, STORE_CREDIT, EXCHANGE)
     found = next((name for name in names if name in wanted), None)
@@ -168,6 +173,9 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
         )
     if return_.status in lifecycle.UNDECIDED:
         return _("You get, if we say yes")
+    if view.paid.minor:
+        # A part of the sum has gone or is ready to spend, so not all of it is still owed.
+        return _("You get in all")
     return _("You’re owed")
 
 
@@ -221,6 +229,8 @@ def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str
         return lifecycle.RECEIVED, None
     if return_.status != lifecycle.CLOSED:
         return return_.status, None
+    if view.open.minor > 0 and line.resolution == REFUND:
+        return return_.status, DELAYED
     return return_.status, RELEASED if view.let_go and line.resolution == REFUND else line.resolution
 
 

@@ -180,9 +180,22 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
                 return _("A part of your refund is delayed"), escape(
                     _("We’re looking into it. You don’t need to do anything.")
                 )
-            return _("Your money is on its way"), Markup(" ").join(
+            return _all_parts(money), Markup(" ").join(
                 (sums(money, told.today), escape(_("You don’t need to do anything.")))
             )
+
+
+def _all_parts(money: MoneyView) -> str:
+    """What is true of all parts together: nothing is on its way that waits for somebody."""
+    states = {piece.state for piece in money.pieces if piece.amount is not None}
+    gone = states & {"sent", "arrived", "credited", "released"}
+    if gone and states & {"waits", "by_shop"}:
+        return _("A part of your money is on its way")
+    if gone:
+        return _("Your money is on its way")
+    if "waits" in states:
+        return _("Your refund waits while we check it")
+    return _("Our team pays your refund") if "by_shop" in states else _("We’re preparing your refund")
 
 
 def _closed_headline(told: _Told) -> tuple[str, Markup]:

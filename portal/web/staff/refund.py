@@ -115,6 +115,7 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             first_name=first_name(refund.return_) if refund.return_ is not None else "",
             message=_where_to_pay(refund, shown) if message is None else message,
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
+            ways=words.ways_by_hand(refund.payment),
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
 
@@ -214,7 +215,11 @@ def repair(public_id: str, act: str) -> Response:
     note = request.form.get("note", "")
     acts: dict[str, Callable[..., Refund]] = {
         "retry": actions.retry,
-        "elsewhere": partial(actions.mark_paid_elsewhere, above=ports().shop.refunds.second_above_minor),
+        "elsewhere": partial(
+            actions.mark_paid_elsewhere,
+            above=ports().shop.refunds.second_above_minor,
+            how=request.form.get("how", ""),
+        ),
         "unsent": actions.declare_unsent,
         "count": contradicted.count,
         "end": given_up.give_up,

@@ -18,7 +18,7 @@ from portal.refunds import lifecycle
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
 from portal.refunds.settle import REVERSAL
-from portal.refunds.tenders import is_stripe
+from portal.refunds.tenders import is_stripe, paid_with
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
 from portal.web.staff import csv_export, reads, words
@@ -52,7 +52,7 @@ def what_to_do(refund: Refund) -> tuple[str, str]:
 def _what_to_do(refund: Refund) -> tuple[str, str]:
     name = words.paid_to(refund.payment.method, refund.payment.provider)
     if refund.status == lifecycle.PLANNED and not is_stripe(refund.payment):
-        return _("Paid by %(name)s", name=name), _("Pay it there, then record it here.")
+        return _("To be paid by hand, %(name)s", name=name), _("Pay it there, then record it here.")
     lost = refund.status in lifecycle.LOST
     code = "charge_disputed" if lost and refund.payment.disputed_at is not None else refund.failure_code
     found = explain_state(refund.status, code, refund.pending_reason, held=refund.held_for)
@@ -88,7 +88,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "by_hand": refund.status == lifecycle.PLANNED and not is_stripe(refund.payment),
         "last": words.when(last, now, zone, inside=True),
         "moved": words.when(last, now, zone),
-        "paid_to": words.paid_to(refund.payment.method, refund.payment.provider),
+        "paid_to": words.paid_to(*paid_with(refund)),
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
         "bank_reference": bank_reference(refund),
         "sent": wording.clock_time(refund.settled_at or last, zone),

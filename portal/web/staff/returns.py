@@ -16,7 +16,7 @@ from portal.labels.models import Label
 from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
-from portal.refunds.queries import let_go
+from portal.refunds.queries import came_back, let_go
 from portal.returns.lifecycle import IN_TRANSIT, STATUSES
 from portal.returns.models import Return
 from portal.returns.payable import accounted
@@ -25,7 +25,7 @@ from portal.staff import permissions as may
 from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.text import _
-from portal.web.statuses import RELEASED, status_of
+from portal.web.statuses import DELAYED, RELEASED, status_of
 
 PER_PAGE = 50
 _TABS = (
@@ -41,9 +41,11 @@ _TABS = (
 )
 
 
-def outcome_of(return_: Return, *, free: bool) -> str | None:
+def outcome_of(return_: Return, *, free: bool, back: bool) -> str | None:
     """What came of a closed return, if it is one thing: refund, store credit or exchange. ``free`` says that its payment was let
-    go and never taken."""
+    go and never taken, ``back`` that money of it came back and has not gone again."""
+    if back:
+        return DELAYED
     found = {line.resolution for line in return_.lines if line.status == "accepted"}
     if len(found) != 1:
         return None
@@ -56,7 +58,7 @@ def badge_of(return_: Return) -> str:
     return "partly_received" if some else return_.status
 
 
-def row(return_: Return, *, free: bool) -> dict[str, Any]:
+def row(return_: Return, *, free: bool, back: bool) -> dict[str, Any]:
     """One return as the list shows it."""
     quote = Quote.from_json(return_.quote)
     return {
@@ -72,7 +74,7 @@ def row(return_: Return, *, free: bool) -> dict[str, Any]:
         "value": words.amount(quote.total.minor, return_.currency),
         "booked_at": return_.booked_at,
         "status": badge_of(return_),
-        "outcome": outcome_of(return_, free=free),
+        "outcome": outcome_of(return_, free=free, back=back),
     }
 
 
@@ -95,8 +97,8 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
             cursor = None
             rows, following = list_returns(session, status=status or None, search=text, limit=PER_PAGE)
         counts = reads.count_by_status(session)
-        free = let_go(session, rows)
-        shown = [row(each, free=each.id in free) for each in rows]
+        free, back = let_go(session, rows), came_back(session, rows)
+        shown = [row(each, free=each.id in free, back=each.id in back) for each in rows]
 
     def href(**more: str | None) -> str:
         query = {"status": status, "q": text, **more}

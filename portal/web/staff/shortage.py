@@ -31,7 +31,8 @@ def end_shortage(rma: str, act: str) -> Response:
                 said = ", ".join(words.amount(each.amount_minor, each.currency) for each in sent)
             else:
                 above = ports().shop.refunds.second_above_minor
-                do = partial(shortage.paid_elsewhere, above=above) if act == "elsewhere" else shortage.close
+                elsewhere = partial(shortage.paid_elsewhere, above=above, how=request.form.get("how", ""))
+                do = elsewhere if act == "elsewhere" else shortage.close
                 ended = do(tx, rma, note, seen_minor=int(seen))
                 said = words.amount(ended.minor, ended.currency)
     except Invalid as wrong:

@@ -67,7 +67,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "order": return_.order,
         "first_name": first_name(return_),
         "badge": badge_of(return_),
-        "outcome": outcome_of(return_, free=view.let_go),
+        "outcome": outcome_of(return_, free=view.let_go, back=view.open.minor > 0),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
         "items": [
@@ -92,6 +92,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "papers": _papers(return_),
         "decision": _decision(return_, open_, quote, who),
         "shortage": _shortage(session, return_, open_, who),
+        "ways": words.ways_by_hand(),
         "too_little": _too_little(session, return_),
         "claim": next((each for each in open_ if each.kind == questions.GOODS_MISSING), None)
         if who.may(may.DECIDE)

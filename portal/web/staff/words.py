@@ -14,9 +14,10 @@ from babel.dates import format_datetime, format_time
 
 from portal import wording
 from portal.notices.speech import Speech
+from portal.orders.models import Payment
 from portal.policy import explain
 from portal.policy.explain import Wording
-from portal.refunds.tenders import tender_name
+from portal.refunds.tenders import BY_HAND, is_stripe, tender_name
 from portal.reviews import service as reviews
 from portal.web.render import locale
 from portal.web.staff.text import _, ngettext
@@ -200,6 +201,14 @@ def ledger_kind(code: str) -> str:
     }.get(code, code)
 
 
+def ways_by_hand(payment: Payment | None = None) -> list[tuple[str, str]]:
+    """The ways by which staff pay a customer themselves, for a choice; the customer is told the one that was taken. A ``payment``
+    that the portal cannot send money to comes first."""
+    own = [("", paid_to(payment.method, payment.provider))] if payment is not None and not is_stripe(payment) else []
+    ways = [(way, paid_to("", way)) for way in BY_HAND]
+    return own + [each for each in ways if each[1] not in [name for _way, name in own]]
+
+
 def paid_to(method: str, provider: str) -> str:
     """The card or account that a payment came from; its provider's name where nothing nearer is known."""
     known = {
@@ -208,5 +217,6 @@ def paid_to(method: str, provider: str) -> str:
         "cash": _("Cash"),
         "cod": _("Cash on delivery"),
         "gift_card": _("Gift card"),
+        "other": _("Another way"),
     }
     return method or known.get(provider.casefold(), tender_name(method, provider))

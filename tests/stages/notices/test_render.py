@@ -269,10 +269,14 @@ def test_a_refund_to_several_payments_names_this_part_and_what_is_still_to_come(
 
 
 def test_money_that_staff_sent_by_hand_is_not_said_to_be_on_the_card(shop: Shop) -> None:
-    found = say("refund_sent", context("refund_sent", another_way=True, pieces=[REFUND]), shop)
-    assert "we sent £54.10 to you another way than you paid." in found.text
-    assert "reference" not in found.text
-    assert "should reach Visa" not in found.html
+    for provider, to, waits in (("bank", "your bank account", True), ("gift_card", "your gift card", False)):
+        piece = REFUND | {"to": "", "provider": provider, "bank_reference": ""}
+        found = say("refund_sent", context("refund_sent", another_way=True, pieces=[piece]), shop)
+        assert f"We sent £54.10 to {to}" in found.text
+        assert "reference" not in found.text
+        assert "Visa" not in found.html
+        assert ("Banks take" in found.text) is waits
+        assert (found.subject == "Your £54.10 refund is on its way") is waits
 
 
 def test_goods_that_were_not_as_described_are_not_praised(shop: Shop) -> None:

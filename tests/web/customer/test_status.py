@@ -179,7 +179,7 @@ def test_case_82_a_received_return_has_no_cancel_button_and_refuses_a_direct_pos
     assert priya.get(f"/returns/{rma}/cancel").headers["Location"] == f"/returns/{rma}"
     # What somebody came to do is answered at the top of where they end up.
     late = text_of(priya.get(f"/returns/{rma}"))
-    assert late.index("can’t be cancelled any more. Nothing was changed.") < late.index(f"Return {rma} Your")
+    assert late.index("can’t be cancelled any more. Nothing was changed.") < late.index(f"Return {rma} We’re")
     direct = priya.send(f"/returns/{rma}/cancel", {"csrf_token": token[1]})
     assert direct.status_code == 409
     assert "can’t be cancelled any more" in text_of(direct)
@@ -198,7 +198,7 @@ def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple
     assert "Refund sent" in text_of(priya.get(path))
     desk.receive(rma)
     prepared = text_of(priya.get(path))
-    assert "Your money is on its way" in prepared
+    assert "We’re preparing your refund" in prepared
     assert "Refund being prepared" in prepared
     assert "Refunded" not in prepared
     news(desk, "pending")

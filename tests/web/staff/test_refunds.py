@@ -165,9 +165,12 @@ def test_a_payment_made_another_way_is_recorded_once_with_a_note(lead: Browser, 
     number = seen_at_stripe(shop, rma, "failed", "declined")
     form = lead.form(f"/staff/refunds/{number}", "/elsewhere")
     for _ in range(2):
-        assert lead.submit(form, {"note": "Bank transfer, ref 881"}).status_code == 303
+        assert lead.submit(form, {"how": "bank", "note": "Transfer of 20 November, ref 881"}).status_code == 303
     seen = lead.words(f"/staff/refunds/{number}")
-    assert "Maya Okafor recorded that it was paid another way: “Bank transfer, ref 881”" in seen
+    assert "Maya Okafor recorded that it was paid another way: “Transfer of 20 November, ref 881”" in seen
+    for page in ("/staff/refunds?view=refunded", f"/staff/refunds/{number}", f"/staff/returns/{rma}"):
+        assert "Bank transfer" in lead.words(page), page
+        assert "Visa ending 1177" not in lead.words(page), page
     assert shop.events(rma).count("refund.paid_elsewhere") == 1
     assert shop.look(rma).status == "closed"
 
@@ -223,7 +226,7 @@ def test_a_part_that_was_paid_by_gift_card_waits_to_be_paid_by_hand(lead: Browse
     with shop.do(BENCH) as tx:
         receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
     seen = lead.words("/staff/refunds")
-    for part in ("Paid by Gift card", "Pay it there, then record it here.", "Record it"):
+    for part in ("To be paid by hand, Gift card", "Pay it there, then record it here.", "Record it"):
         assert part in seen, part
 
 

@@ -152,7 +152,7 @@ class TestWhoDoesIt:
         here = f"/staff/refunds/{number}"
         seen = agent.words(here)
         for part in (
-            "Paid by Bank transfer",
+            "To be paid by hand, Bank transfer",
             "A returns lead does the next step.",
             "These can: Ines Moreau, Maya Okafor.",
         ):

@@ -1,0 +1,123 @@
+"""What a customer reads of money that does not go the usual way: paid by hand, held, stopped, come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from portal import clock
+from portal.notices.models import Notice
+from portal.notices.render import render
+from portal.orders.models import Payment
+from portal.refunds import actions, gate
+from portal.refunds.models import Refund
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of
+from tests.web.customer.test_status import news
+
+Make = Callable[[], Customer]
+
+
+@pytest.fixture
+def received(desk: Desk, customer: Make) -> tuple[Customer, str]:
+    """A customer whose shirt has come back and whose refund is prepared."""
+    desk.order()
+    priya = customer()
+    rma = priya.book_shirt()
+    desk.receive(rma)
+    return priya, rma
+
+
+def written(desk: Desk, notice: Notice) -> str:
+    """A notice in words."""
+    text = render(
+        notice.kind, notice.context, shop=desk.ports.shop, wanted_locale="en-GB", base_url="https://returns.example",
+        link="https://returns.example/x", label_attached=False, now=clock.now(),
+    )  # fmt: skip
+    return " ".join(f"{text.subject} {text.text}".split())
+
+
+@pytest.mark.parametrize(
+    ("how", "to", "bank"),
+    [("bank", "your bank account", True), ("cash", "you in cash", False), ("other", "you by another way", False)],
+)
+def test_a_refund_paid_by_hand_names_the_way_it_was_paid_and_not_the_card_that_failed(
+    desk: Desk, received: tuple[Customer, str], how: str, to: str, bank: bool
+) -> None:
+    priya, rma = received
+    news(desk, "failed", failure_reason="expired_or_canceled_card")
+    desk.moment.shift(timedelta(days=1))
+    (refund,) = desk.rows(Refund)
+    desk.act(actions.mark_paid_elsewhere, refund.public_id, "Transfer of 18 November", how=how)
+    priya.find()
+    text = text_of(priya.get(f"/returns/{rma}"))
+    told = written(desk, next(each for each in desk.rows(Notice) if each.kind == "refund_sent"))
+    for said in (text, told):
+        assert "4242" not in said
+        assert f"£54.10 to {to}" in said.replace(" ,", ",") or f"£54.10 has gone to {to}" in said
+    assert ("between Wed 25 Nov 2026 and Wed 2 Dec 2026" in text) is bank
+    assert ("Banks take" in told) is bank
+    assert ("is on its way" in told) is bank
+
+
+def test_a_payment_that_the_portal_cannot_refund_keeps_its_own_way(desk: Desk, customer: Make) -> None:
+    desk.order()
+    with desk.ports.database.transaction() as tx:
+        tx.session.execute(update(Payment).values(provider="bank", payment_intent=None, method=""))
+    priya = customer()
+    rma = priya.book_shirt()
+    desk.receive(rma)
+    waiting = text_of(priya.get(f"/returns/{rma}"))
+    assert "Our team pays your refund" in waiting
+    assert "A person in our team pays £54.10 to your bank account" in waiting
+    assert "on its way" not in waiting.partition("Progress")[0]
+    assert "Bank transfer" not in waiting
+    (refund,) = desk.rows(Refund)
+    desk.act(actions.mark_paid_elsewhere, refund.public_id, "Transfer of 17 November")
+    assert "We’ve sent £54.10 to your bank account" in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_while_all_refunds_are_stopped_the_page_says_that_it_waits(desk: Desk, received: tuple[Customer, str]) -> None:
+    priya, rma = received
+    assert "We’re preparing your refund" in text_of(priya.get(f"/returns/{rma}"))
+    desk.act(gate.stop, "Something odd")
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "Your refund waits while we check it" in text
+    assert "on its way" not in text.partition("Progress")[0]
+    assert "odd" not in text
+    desk.act(gate.resume, "All is well")
+    assert "waits" not in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_what_came_back_after_it_had_arrived_is_not_called_refunded_anywhere(
+    desk: Desk, received: tuple[Customer, str]
+) -> None:
+    priya, rma = received
+    news(desk, "succeeded")
+    pages = (f"/returns/{rma}", "/order/WH-20418/returns")
+    assert all("Refunded" in text_of(priya.get(page)) for page in pages)
+    news(desk, "failed", failure_reason="expired_or_canceled_card")
+    assert desk.find(rma).status == "closed"
+    for page in pages:
+        text = text_of(priya.get(page))
+        assert "Refunded" not in text
+        assert "Delayed" in text
+
+
+def test_what_is_ready_to_spend_is_not_owed_any_more(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Plate", 9000, SECOND_PARCEL), line(2, "Mug", 6000, SECOND_PARCEL)])
+    priya = customer()
+    priya.find()
+    priya.choose(1, 2)
+    priya.answer(1, outcome="store_credit")
+    priya.answer(2)
+    priya.send_with()
+    rma = priya.book().headers["Location"].split("/")[2]
+    desk.receive(rma)
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert "You’re owed" not in text
+    assert "You get in all £155.50" in text
+    with desk.ports.database.read() as session:
+        assert session.scalars(select(Refund)).one().status == "planned"
