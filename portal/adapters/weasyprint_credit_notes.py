@@ -18,6 +18,8 @@ from portal.adapters.noto_fonts import shipped_fonts
 from portal.adapters.weasyprint_drawing import FONTS, Cleaned, draw, environment, in_language
 from portal.labels.addresses import country_name, postal_lines
 from portal.labels.documents import Rendered
+from portal.notices.breakdown import part_words
+from portal.notices.speech import Speech
 from portal.refunds.credit_notes import CreditNoteDoc
 
 
@@ -32,21 +34,16 @@ class WeasyprintCreditNotes:
         """See `CreditNotePapers.credit_note_pdf`."""
         text = Cleaned(shipped_fonts(FONTS))
         locale = wording.locale_of(doc.locale)
-        words = in_language(self._translations(doc.locale))
-        translate = words["_"]
+        catalogue = self._translations(doc.locale)
+        words = in_language(catalogue)
         doc = text.clean(doc)
-        named = {
-            "restocking_fee": translate("Restocking fee"),
-            "return_shipping": translate("Return label"),
-            "outbound_shipping": translate("Delivery"),
-            "goodwill": translate("Goodwill"),
-        }
+        speech = Speech(str(locale), "UTC", catalogue.gettext, catalogue.ngettext)
         buyer = postal_lines(doc.buyer, country=country_name(doc.buyer.country, doc.locale), joined=True)
         html = self._template.render(
             words,
             doc=doc,
             lang=str(locale).replace("_", "-"),
-            rows=[(row, row.text or named.get(row.kind, translate("Adjustment"))) for row in doc.rows],
+            rows=[(row, row.text or part_words(row.kind, row.params, speech)) for row in doc.rows],
             money=lambda minor: wording.money(minor, doc.currency, str(locale)),
             number=lambda value: format_decimal(value, locale=locale),
             day=lambda value: format_date(value, "long", locale=locale),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from portal.money import Money
 from portal.notices.speech import Speech
@@ -73,18 +74,22 @@ def item_name(name: str, variant: str, quantity: int, speech: Speech) -> str:
 
 
 def _term(part: QuotePart, names: Mapping[str, str], speech: Speech) -> str:
+    if part.kind == "item":
+        name = names.get(part.line or "", speech.gettext("Item"))
+        return item_name(name, "", int(part.params.get("quantity", 1)), speech)
+    return part_words(part.kind, part.params, speech)
+
+
+def part_words(kind: str, params: Mapping[str, Any], speech: Speech) -> str:
+    """What a part of a quote is, but for the price of an item: one wording for pages, mails and credit notes."""
     _ = speech.gettext
-    params = part.params
-    match part.kind:
-        case "item":
-            return item_name(names.get(part.line or "", _("Item")), "", int(params.get("quantity", 1)), speech)
+    match kind:
         case "discount":
             return _("Your share of the discount")
         case "tax":
             return _("Tax")
-        case "inspection":
-            kept = speech.percent(10_000 - int(params["worth_bp"])) if "worth_bp" in params else ""
-            return _("Taken off after our check (%(percent)s)") % {"percent": kept} if kept else _("After our check")
+        case "inspection" | "adjustment":
+            return _taken_off(kind, params, speech)
         case "restocking_fee" if params.get("fee_bp"):
             return _("Restocking fee (%(percent)s)") % {"percent": speech.percent(params["fee_bp"])}
         case "restocking_fee":
@@ -97,8 +102,49 @@ def _term(part: QuotePart, names: Mapping[str, str], speech: Speech) -> str:
             return _("Return label")
         case "outbound_shipping":
             return _("Delivery costs you paid")
-        case _adjustment:
+        case "goodwill":
+            return _("Goodwill")
+        case _other:
             return _("Changed by our team")
+
+
+def _taken_off(kind: str, params: Mapping[str, Any], speech: Speech) -> str:
+    _ = speech.gettext
+    found = ", ".join(condition_words(each, speech) for each in params.get("found", ()))
+    share = speech.percent(10_000 - int(params["worth_bp"])) if params.get("worth_bp") else ""
+    if kind == "adjustment" and int(params.get("amount_minor", 0)) > int(params.get("instead_of_minor", 0)):
+        return _("Added by our team")
+    if found and share:
+        return _("Taken off: %(found)s (%(percent)s)") % {"found": found, "percent": share}
+    if found:
+        return _("Taken off: %(found)s") % {"found": found}
+    return _("Taken off by our team") if kind == "adjustment" else _("Taken off after our check")
+
+
+def condition_words(condition: str, speech: Speech) -> str:
+    """What was found of goods that came back, in a word or two."""
+    _ = speech.gettext
+    return {
+        "as_new": _("as new"),
+        "opened": _("opened"),
+        "used": _("used or worn"),
+        "damaged": _("damaged"),
+        "wrong_item": _("another item came"),
+        "missing": _("missing from the parcel"),
+    }.get(condition, condition)
+
+
+def why_less(less: Mapping[str, Any], names: Mapping[str, str], speech: Speech) -> list[str]:
+    """Sentences for what `returns.payable.shortfall` found; ``names`` by line."""
+    _ = speech.gettext
+    said = [
+        _("%(item)s: %(found)s, so nothing is refunded for it.")
+        % {"item": item_name(names.get(ref, ref), "", count, speech), "found": condition_words(condition, speech)}
+        for ref, condition, count in less.get("found", ())
+    ]
+    if less.get("delivery"):
+        said.append(_("Your delivery costs go back only when the whole order does, and a part of it stayed with you."))
+    return said
 
 
 def sum_of(found: Sequence[Group], pot: str) -> Money | None:

@@ -23,10 +23,11 @@ from portal.refunds.models import Refund
 from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, piece_of
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import accounted, gives_away, keeps_item, message_of
+from portal.returns.payable import accounted, gives_away, is_lowered, keeps_item, message_of, shortfall
 from portal.returns.queries import is_told_to_buyer
+from portal.returns.questions import is_sum_open
 from portal.reviews.models import Review
-from portal.reviews.service import ASKED_US, DISPUTE, POLICY, RECEIPT, REFUND_FAILED, UNDECIDED, open_reviews
+from portal.reviews.service import ASKED_US, DISPUTE, POLICY, REFUND_FAILED, UNDECIDED, open_reviews
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
@@ -36,6 +37,8 @@ ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
 """What is told of money that was given without a return; each names the order and leads to the gift's page."""
 WITH_MONEY = ABOUT_REFUNDS | {"withdrawn", "booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
+WITH_REASON = frozenset({"refund_sent", "credit_issued"})
+"""Bring the message of who has lowered the amount, which is its reason."""
 # The questions to staff whose deadline a notice tells to the customer.
 _PROMISED_BY = {"under_review": (POLICY, ASKED_US), "refund_failed": (REFUND_FAILED, DISPUTE)}
 
@@ -57,7 +60,7 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         "arrived": return_.received_at is not None,
         "lines": [_line(line) for line in return_.lines],
     }
-    if kind in WITH_MESSAGE:
+    if kind in WITH_MESSAGE or (kind in WITH_REASON and is_lowered(return_)):
         context["message"] = return_.message
     if kind in _PROMISED_BY:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
@@ -66,11 +69,10 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["place"] = labels.place_in_warehouse(return_)
         if label := labels.label_words(session, return_.id):
             context["label"] = label
-    # While a person has to look at what arrived, nobody knows what will be taken off for it.
-    waits = kind == "received" and return_.refund_when == "inspected"
-    undecided = waits and bool(open_reviews(session, return_.id, RECEIPT))
-    if kind in WITH_MONEY and not undecided:
+    sum_open = kind == "received" and is_sum_open(return_, open_reviews(session, return_.id))
+    if kind in WITH_MONEY and not sum_open:
         context["quote"] = return_.quote
+        context["less"] = shortfall(return_)
         context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)
     if kind in ABOUT_REFUNDS and event.refund_id is not None:
         refund = session.get_one(Refund, event.refund_id)

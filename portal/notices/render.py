@@ -163,7 +163,7 @@ def _moment_of_money(context: Mapping[str, Any]) -> str:
 def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
     """The groups of the breakdown with their totals in words, and this event's refund, credit and replacements."""
     empty: dict[str, Any] = {"tables": [], "total": "", "refund": None, "other_refunds": [], "credit": None}
-    empty |= {"replacements": [], "refund_to_come": "", "money_next": False}
+    empty |= {"replacements": [], "refund_to_come": "", "money_next": False, "why_less": []}
     if "quote" not in context:
         return empty
     quote = Quote.from_json(context["quote"])
@@ -181,6 +181,7 @@ def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
         owed is not None and owed.minor > 0 and not (refunds and all(each["state"] == "arrived" for each in refunds))
     )
     return {
+        "why_less": breakdown.why_less(context.get("less", {}), names, speech),
         "tables": [_table(group, refunds, credit, speech) for group in groups],
         "total": speech.money(quote.total.minor, quote.currency) if quote.total.minor > 0 else "",
         "refund_to_come": speech.money(owed.minor, quote.currency) if owed is not None and to_come else "",

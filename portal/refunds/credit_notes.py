@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
@@ -39,7 +39,7 @@ from portal.returns.payable import payable_quote
 from portal.shop import Shop
 from portal.timeline import TimelineEntry
 
-GOODS = frozenset({"item", "discount", "tax", "adjustment"})
+GOODS = frozenset({"item", "discount", "tax"})
 """Parts of a quote that make up what is credited for a line."""
 BONUS = "credit_bonus"
 """A gift, not a price given back."""
@@ -49,7 +49,8 @@ BONUS = "credit_bonus"
 class Row:
     """One row: what, how many (0: not counted), and its amounts in minor units; the tax is inside ``gross``.
 
-    ``kind`` is item, or the quote's kind of a fee or of the delivery, which the paper names in the reader's language.
+    ``kind`` is item, or the quote's kind of what was taken off, of a fee or of the delivery, which the paper names in the
+    reader's language with ``params`` of the quote's part.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Row:
     quantity: int
     gross: int
     tax: int
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +258,12 @@ def _row(kind: str, text: str, quantity: int, parts: Iterable[QuotePart]) -> lis
 
 
 def _fees(parts: Iterable[QuotePart]) -> list[Row]:
-    return [row for part in parts if part.kind != BONUS for row in _row(part.kind, "", 0, [part])]
+    return [
+        replace(row, params=dict(part.params))
+        for part in parts
+        if part.kind != BONUS
+        for row in _row(part.kind, "", 0, [part])
+    ]
 
 
 def _names(return_: Return) -> dict[str, str]:

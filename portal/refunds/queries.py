@@ -40,9 +40,9 @@ MAX_PAGE = 100
 BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
-#   planned "being prepared", waits "waits while it is checked", sent "sent to your bank", needs_you "waiting for your bank
-#   details", unsure "being checked", by_shop "the shop pays this by hand", held "we are looking after it", arrived "refunded",
-#   released "never charged", credited, ordered, reserved
+#   planned "being prepared", waits "waits while it is checked", sent "sent to your bank",
+#   needs_you "waiting for your bank details", unsure "being checked", by_shop "the shop pays this by hand",
+#   held "we are looking after it", arrived "refunded", released "never charged", credited, ordered, reserved
 _STATES = {
     lifecycle.PLANNED: "planned",
     lifecycle.SUBMITTED: "planned",

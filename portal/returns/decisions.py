@@ -44,7 +44,8 @@ def authorize(
     then follows), or to a return that was rejected or has expired and is taken back.
 
     ``lines`` (order line refs) approves only these and refuses the others; ``amounts`` sets what a line gives, in minor units,
-    at most what was paid for its units (or the quoted amount where a bonus makes it higher), and needs a ``note``.
+    at most what was paid for its units (or the quoted amount where a bonus makes it higher), and needs a ``note``;
+    a lower one a ``message`` too, which is the reason that the customer gets.
     ``message`` is for the customer, ``note`` for staff.
     """
     message, note = texts.note(message, "message"), texts.note(note, "note")
@@ -59,7 +60,7 @@ def authorize(
     taken_back = return_.status in lifecycle.ENDED
     staying = ended_with_it(return_) if taken_back else [line for line in return_.lines if line.status in COUNTING]
     chosen = _chosen(staying, lines)
-    _check_amounts(return_, chosen, amounts or {}, note)
+    _check_amounts(return_, chosen, amounts or {}, note, message)
     if command == lifecycle.ACCEPT_GOODS:
         _take_from_stock(tx, [line for line in staying if line not in chosen])
     for line in staying:
@@ -119,7 +120,9 @@ def _chosen(lines: list[ReturnLine], refs: Collection[str] | None) -> list[Retur
     return [line for line in lines if line.order_line.ref in refs]
 
 
-def _check_amounts(return_: Return, chosen: list[ReturnLine], amounts: Mapping[str, int], note: str) -> None:
+def _check_amounts(
+    return_: Return, chosen: list[ReturnLine], amounts: Mapping[str, int], note: str, message: str
+) -> None:
     if not amounts:
         return
     wrong: dict[str, str] = {}
@@ -138,6 +141,8 @@ def _check_amounts(return_: Return, chosen: list[ReturnLine], amounts: Mapping[s
             )
     if not note:
         wrong["note"] = "say why the amount is changed; staff and the record need it"
+    if not message and any(amount < quoted.get(ref, 0) for ref, amount in amounts.items() if type(amount) is int):
+        wrong["message"] = "say why it is less; the customer reads this"
     if wrong:
         raise Invalid("The amount can't be changed like this.", wrong)
 

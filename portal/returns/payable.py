@@ -82,6 +82,29 @@ def grades(line: ReturnLine) -> Mapping[str, Grade]:
     return stored_value(line.decision, "on_inspection") or {}
 
 
+def shortfall(return_: Return) -> dict[str, Any]:
+    """Why less is owed than was agreed, beside what a part of the quote says of itself: what is not paid because it did not come,
+    as ``[line, condition, units]``, and whether delivery costs that were promised with a full return have lapsed."""
+    found = [
+        [line.order_line.ref, condition, count]
+        for line in return_.lines
+        if line.status in COUNTING
+        for condition, count in (line.found or {}).items()
+        if condition in NOT_PAID and condition not in grades(line) and count
+    ]
+    promised = Quote.from_json(return_.basis.get("shown", return_.quote)).parts
+    delivery = [part.kind for part in promised].count("outbound_shipping") and not any(
+        part.kind == "outbound_shipping" for part in Quote.from_json(return_.quote).parts
+    )
+    return {"found": found, "delivery": bool(delivery)}
+
+
+def is_lowered(return_: Return) -> bool:
+    """True when staff have set less for a line than was quoted for it."""
+    parts = Quote.from_json(return_.quote).all_parts()
+    return any(part.kind == "adjustment" and part.amount_minor < 0 for part in parts)
+
+
 def basis_json(shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, timezone: str) -> dict[str, Any]:
     """`Return.basis` of a booking."""
     return {
@@ -114,10 +137,11 @@ def price(return_: Return, instead: Mapping[int, str] | None = None) -> Quote:
         fee_already_charged=bool(basis["fee_charged"]),
         ship_with=return_.ship_with,
     )
-    priced_lines = _merged(quoted.lines)
+    by_ref = {line.order_line.ref: line for line in return_.lines}
+    priced_lines = _merged([_named(each, by_ref[each.line]) for each in quoted.lines])
     final = tuple(
         _adjusted(priced_lines.get(ref) or LineQuote(ref, line.resolution, 0, ()), line)
-        for ref, line in ((line.order_line.ref, line) for line in return_.lines)
+        for ref, line in by_ref.items()
         if ref in priced_lines or (line.status in COUNTING and line.amount_minor)
     )
     return _never_below_zero(replace(quoted, lines=final))
@@ -183,6 +207,19 @@ def _groups(line: ReturnLine, resolution: str) -> list[QuoteLine]:
                 )
             )
     return found
+
+
+def _named(quoted: LineQuote, line: ReturnLine) -> LineQuote:
+    """What a check took off says what was found: the conditions that are worth so much."""
+    known = grades(line)
+
+    def named(part: QuotePart) -> QuotePart:
+        if part.kind != "inspection":
+            return part
+        found = [each for each in line.found or {} if each in known and known[each].bp == part.params["worth_bp"]]
+        return replace(part, params={**part.params, "found": found})
+
+    return replace(quoted, parts=tuple(named(part) for part in quoted.parts))
 
 
 def _worths(line: ReturnLine, decision: Decision) -> dict[int, int]:
@@ -264,6 +301,7 @@ def _adjusted(quoted: LineQuote, line: ReturnLine) -> LineQuote:
             "amount_minor": line.amount_minor,
             "instead_of_minor": quoted.total_minor,
             **({"bonus_minor": of_bonus} if of_bonus else {}),
+            **({"found": found} if (found := [each for each in line.found or {} if each != "as_new"]) else {}),
         },
         quoted.line,
         money.STORE_CREDIT if line.resolution == money.STORE_CREDIT else money.REFUND,

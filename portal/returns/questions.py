@@ -7,7 +7,7 @@ the same words again change nothing; staff see nothing of an answer before it is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from portal import timeline
 from portal.db import Tx
@@ -133,3 +133,9 @@ def _asked(tx: Tx, rma: str) -> tuple[Return, Review]:
         if review.status == reviews.ASKED:
             return return_, review
     raise Conflict("Nothing was asked that still needs an answer.", state=return_.status)
+
+
+def is_sum_open(return_: Return, open_reviews: Iterable[Review]) -> bool:
+    """True while a person has to say what is given for goods that came otherwise than agreed: until then no sum is told, because
+    nobody knows what will be taken off."""
+    return return_.payout_planned_at is None and any(review.kind == reviews.RECEIPT for review in open_reviews)

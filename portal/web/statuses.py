@@ -63,6 +63,7 @@ _GOODS = {
     "rejected": Look("red", _l("Denied")),
     "canceled": Look("neutral", _l("Cancelled")),
     "expired": Look("neutral", _l("Expired")),
+    "missing": Look("red", _l("Missing")),
 }
 
 # A closed return says what came of it; "Refunded" is the caller's to claim only after the money has gone.

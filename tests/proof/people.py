@@ -79,7 +79,7 @@ class Staff(Acting):
         amounts = {lines[0][1]: amount} if amount is not None and lines else None
 
         def authorize_(tx: Tx) -> None:
-            returns.authorize(tx, return_["rma"], note="as agreed", lines=chosen, amounts=amounts)
+            returns.authorize(tx, return_["rma"], note="as agreed", message="as agreed", lines=chosen, amounts=amounts)
 
         self.command("authorize", MAYA, authorize_, crash)
 

@@ -70,7 +70,11 @@ class Scenes(Customers, Staff, Outside, Powers):
         return self.books.by_id("return")[return_["id"]]
 
     def say_yes(self, return_: Row, **more: Any) -> None:
-        self.command("authorize", MAYA, lambda tx: returns.authorize(tx, return_["rma"], note="as agreed", **more))
+        self.command(
+            "authorize",
+            MAYA,
+            lambda tx: returns.authorize(tx, return_["rma"], note="as agreed", message="as agreed", **more),
+        )
 
     def comes(self, return_: Row, units: int = 9, condition: str = "as_new", only: str = "", crash: int = 0) -> None:
         """Goods of a return arrive: all lines or ``only`` one, at most so many units of each."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portal.notices.breakdown import item_name
+from portal.notices.breakdown import item_name, part_words
 from portal.orders.models import Order
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
@@ -135,14 +135,6 @@ def _term(part: QuotePart, currency: str) -> str:
         case "item":
             quantity = int(params.get("quantity", 1))
             return _("Item price") if quantity == 1 else _("Price of %(count)s", count=quantity)
-        case "discount":
-            return _("Your share of the discount")
-        case "tax":
-            return _("Tax")
-        case "restocking_fee" if params.get("fee_bp"):
-            return _("Restocking fee (%(percent)s)", percent=speech().percent(int(params["fee_bp"])))
-        case "restocking_fee":
-            return _("Restocking fee")
         case "credit_bonus" if params.get("bonus_bp"):
             return _(
                 "%(percent)s bonus on %(amount)s",
@@ -151,12 +143,8 @@ def _term(part: QuotePart, currency: str) -> str:
             )
         case "credit_bonus":
             return _("Bonus")
-        case "return_shipping":
-            return _("Return label")
-        case "outbound_shipping":
-            return _("Delivery costs you paid")
         case _other:
-            return _("Changed by our team")
+            return part_words(part.kind, params, speech())
 
 
 def pots(quote: Quote, names: Mapping[str, str], refund_to: str) -> list[Pot]:

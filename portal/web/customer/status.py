@@ -13,6 +13,7 @@ from portal import clock, ids
 from portal.errors import NotFound
 from portal.labels import service as labels
 from portal.money import Money
+from portal.notices.breakdown import why_less
 from portal.notices.links import read_status_key
 from portal.orders.queries import get_order
 from portal.policy.decision import REFUSE, Decision
@@ -23,8 +24,9 @@ from portal.refunds.gifts import gifts_of_order
 from portal.refunds.queries import MoneyView, came_back, let_go, money_of_return
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import accounted, payable_quote
+from portal.returns.payable import accounted, payable_quote, shortfall
 from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
+from portal.returns.questions import is_sum_open
 from portal.reviews.service import ASKED, open_reviews
 from portal.timeline import entries_for_return
 from portal.web.customer import grants
@@ -107,7 +109,9 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     quote = payable_quote(session, return_)
     to = paid_to(view.pieces) or pay_to(order, knows_buyer=known)
     talk = talk_of(session, return_, reviews, knows_buyer=known)
-    told = tell(return_, view, entries, reviews, shop, clock.now(), to)
+    sum_open = is_sum_open(return_, reviews)
+    # A sum that a person is still to decide about is not told, also not among the steps to come.
+    told = tell(return_, replace(view, parts=()) if sum_open else view, entries, reviews, shop, clock.now(), to)
     names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
     return page(
         "status",
@@ -126,7 +130,10 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         pots=[(pot, pot.with_total(quote.currency)) for pot in pots(quote, names, to)],
         note=tax_note(quote),
         credit_note=number_in(entries),
-        changed=_changed(return_, quote),
+        sum_open=sum_open,
+        booked_sum=_booked_sum(return_, quote),
+        changed="" if sum_open else _changed(return_, quote),
+        why_less=why_less(shortfall(return_), names, speech()),
         lines=[
             (line, name_of(line.order_line), _line_words(line), *_line_badge(return_, line, view))
             for line in return_.lines
@@ -202,13 +209,17 @@ def _facts(return_: Return, view: MoneyView, quote: Quote, to: str) -> list[tupl
     return rows
 
 
+def _booked_sum(return_: Return, quote: Quote) -> str:
+    """The amount that was shown at booking."""
+    before = return_.basis.get("shown")
+    was = Money(before["total"]["amount"], before["total"]["currency"]) if before else quote.total
+    return money(was.minor, was.currency)
+
+
 def _changed(return_: Return, quote: Quote) -> str:
     """The amount that was shown at booking, if it is another one now."""
-    before = return_.basis.get("shown")
-    if not before or return_.status in lifecycle.ENDED:
-        return ""
-    was = Money(before["total"]["amount"], before["total"]["currency"])
-    return money(was.minor, was.currency) if was != quote.total else ""
+    was = _booked_sum(return_, quote)
+    return was if return_.status not in lifecycle.ENDED and was != money(quote.total.minor, quote.currency) else ""
 
 
 def _line_words(line: ReturnLine) -> str:
@@ -216,6 +227,9 @@ def _line_words(line: ReturnLine) -> str:
     article = line.order_line
     resolution = {REFUND: _("Refund"), STORE_CREDIT: _("Store credit"), EXCHANGE: _("Exchange")}[line.resolution]
     many = f" × {line.quantity}" if line.quantity > 1 or article.quantity > 1 else ""
+    if 0 < line.received_quantity < line.quantity:
+        came = _("%(got)s of %(all)s arrived", got=line.received_quantity, all=line.quantity)
+        resolution = f"{resolution}. {came}"
     return f"{article.variant}{many}. {resolution}" if article.variant or many else resolution
 
 
@@ -225,8 +239,10 @@ def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str
         return line.status, None
     if line.status == "review" and return_.status in lifecycle.UNDECIDED:
         return "review", None
-    if return_.status == lifecycle.IN_TRANSIT and accounted(line):
+    if return_.status == lifecycle.IN_TRANSIT and accounted(line) >= line.quantity:
         return lifecycle.RECEIVED, None
+    if accounted(line) >= line.quantity and not line.received_quantity:
+        return "missing", None
     if return_.status != lifecycle.CLOSED:
         return return_.status, None
     if view.open.minor > 0 and line.resolution == REFUND:

@@ -6,16 +6,17 @@ a deadline that has passed is said first. Never: a word about staff, rules or pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
 from portal import clock, wording
+from portal.notices.breakdown import item_name
 from portal.refunds.queries import MoneyView, add_working_days
 from portal.returns import lifecycle as life
-from portal.returns.models import Return
+from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, expected_lines
 from portal.reviews.models import Review
 from portal.reviews.service import ASKED
@@ -23,6 +24,7 @@ from portal.shop import Shop
 from portal.timeline import TimelineEntry
 from portal.web.customer.base import money as words_of
 from portal.web.customer.base import speech
+from portal.web.customer.items import name_of
 from portal.web.customer.pieces import (
     DONE,
     NEXT,
@@ -63,6 +65,16 @@ class _Told:
     @property
     def travels(self) -> bool:
         return bool(self.return_.ship_with)
+
+    @property
+    def coming(self) -> list[ReturnLine]:
+        """The lines whose goods travel."""
+        return expected_lines(self.return_)
+
+    @property
+    def partly(self) -> bool:
+        """True while some of it has come and more is awaited."""
+        return any(map(accounted, self.coming)) and any(accounted(line) < line.quantity for line in self.coming)
 
     @property
     def asked(self) -> bool:
@@ -141,6 +153,8 @@ def _headline(told: _Told) -> tuple[str, Markup]:
             return _("Your return is booked"), strong(_("Send it by %(day)s."), day=_weekday(return_.ship_by_on))
         case life.AUTHORIZED:
             return _("Your return is approved"), calm
+        case life.IN_TRANSIT if told.partly:
+            return _("A part of your return has arrived"), _partly(told)
         case life.IN_TRANSIT:
             return _("Your parcel is on its way to us"), calm
         case life.RECEIVED:
@@ -149,6 +163,23 @@ def _headline(told: _Told) -> tuple[str, Markup]:
             return _("We’ve checked your parcel"), _hear(told)
         case _closed:
             return _closed_headline(told)
+
+
+def _partly(told: _Told) -> Markup:
+    """Which units came, which are awaited, and what happens with the money meanwhile."""
+
+    def named(counts: Iterable[tuple[ReturnLine, int]]) -> str:
+        return ", ".join(
+            item_name(name_of(line.order_line), "", count, speech()) for line, count in counts if count > 0
+        )
+
+    came = named((line, line.received_quantity) for line in told.coming)
+    awaited = named((line, line.quantity - accounted(line)) for line in told.coming)
+    said = [strong(_("Arrived: %(items)s."), items=came)] if came else []
+    said.append(strong(_("Still awaited: %(items)s."), items=awaited))
+    if told.money.owed.minor:
+        said.append(escape(_("Your money goes out once all of it has arrived. If the rest can’t come, message us.")))
+    return Markup(" ").join(said)
 
 
 def _hear(told: _Told) -> Markup:
@@ -255,11 +286,13 @@ def _way_back(told: _Told) -> list[Step]:
     elif status in life.UNDECIDED:
         steps.append(Step(NEXT, _("Drop it off")))
     if return_.received_at is not None:
-        parts = sum(accounted(line) for line in return_.lines)
-        whole = sum(line.quantity for line in expected_lines(return_))
-        detail = _("%(count)s of %(all)s items so far", count=parts, all=whole) if 0 < parts < whole else ""
-        steps.append(_done(_("Arrived with us"), return_.received_at, detail))
+        steps.append(_done(_("Arrived with us"), return_.received_at))
     else:
+        if (first := told.when.get("return.partly_received")) is not None:
+            parts, whole = sum(map(accounted, told.coming)), sum(line.quantity for line in told.coming)
+            steps.append(
+                _done(_("A part has arrived"), first, _("%(count)s of %(all)s items so far", count=parts, all=whole))
+            )
         now = status == life.IN_TRANSIT
         steps.append(
             Step(NOW if now else NEXT, _("On its way to us") if now else _("Arrives with us"), _("Now") if now else "")

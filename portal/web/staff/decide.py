@@ -241,6 +241,9 @@ def _amounts(tx: Tx, return_: Return) -> dict[str, int]:
         wrong["decision"] = _("enter another amount, or approve what is quoted")
     if not request.form.get("note", "").strip():
         wrong["note"] = _("Say why the amount is changed")
+    lower = any(minor < quoted.get(ref, 0) for ref, minor in found.items())
+    if lower and not request.form.get("message", "").strip():
+        wrong["message"] = _("Say why it is less; the customer reads this")
     if wrong:
         raise Invalid("The amount can't be changed like this.", wrong)
     return found

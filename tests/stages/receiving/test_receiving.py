@@ -188,7 +188,7 @@ class TestQuestions:
     def test_staff_confirm_with_an_amount_and_the_money_flows(self, database: Database, shop: Book) -> None:
         rma = book_return(database, shop, add_order(database))
         receive(database, rma, Count("1", 1, "damaged"))
-        confirm = lambda tx: returns.authorize(tx, rma, amounts={"1": 4_00}, note="Torn")  # noqa: E731
+        confirm = lambda tx: returns.authorize(tx, rma, amounts={"1": 4_00}, note="Torn", message="It is worn.")  # noqa: E731
         assert run(database, confirm, actor=MAYA) == "inspected"
         assert run(database, confirm, actor=MAYA) == "inspected"
         assert owed(database, rma) == 4_00
@@ -225,7 +225,12 @@ class TestQuestions:
     def test_an_amount_that_staff_had_set_shrinks_with_the_units(self, database: Database, shop: Book) -> None:
         order = add_order(database, [Item(2, 20_00, tags=("final-sale",))])
         rma = book_return(database, shop, order, wish(quantity=2), ask_us=True)
-        run(database, lambda tx: returns.authorize(tx, rma, amounts={"1": 15_01}, note="Kind"), hours=1, actor=MAYA)
+        run(
+            database,
+            lambda tx: returns.authorize(tx, rma, amounts={"1": 15_01}, note="Kind", message="It is worn."),
+            hours=1,
+            actor=MAYA,
+        )
         receive(database, rma, Count("1", 1, "as_new"), Count("1", 1, "missing"))
         assert owed(database, rma) == 7_50
 

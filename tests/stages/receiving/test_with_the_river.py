@@ -91,7 +91,7 @@ def test_goods_that_differ_are_paid_after_the_decision_and_as_decided(database: 
     receive(database, rma, Count("1", 1, "damaged"))
     assert planned(database) == []
     with database.transaction(MAYA, at=later(30)) as tx:
-        returns.authorize(tx, rma, amounts={"1": 44_80}, note="Worn")
+        returns.authorize(tx, rma, amounts={"1": 44_80}, note="Worn", message="It is worn.")
     assert planned(database) == [44_80]
 
 
@@ -400,7 +400,7 @@ def test_what_staff_take_off_a_credit_comes_off_its_bonus_first_and_tax_is_that_
         database, shop, paid_order(database, Item(1, 480_00, tax=80_00)), wish("1", resolution="store_credit")
     )
     with database.transaction(MAYA, at=later(1)) as tx:
-        returns.authorize(tx, rma, amounts={"1": amount}, note="Worn")
+        returns.authorize(tx, rma, amounts={"1": amount}, note="Worn", message="It is worn.")
     receive(database, rma, Count("1", 1, "as_new"))
     (given,) = rows(database, select(StoreCredit))
     assert (given.amount_minor, given.bonus_minor) == (amount, bonus)

@@ -65,11 +65,11 @@ DELIVERY = Row("outbound_shipping", "", 0, 395, 66)
             (),
             (Row("item", "Jumper", 1, 10000, 2500), Row("restocking_fee", "", 0, -1000, 0)),
         ),
-        # What staff changed is the price of the goods.
+        # What staff changed says so in a row of its own.
         (
             [LineQuote("1", "refund", 1, (part("item", 8000, 1333), part("adjustment", -3000, -500)))],
             (),
-            (Row("item", "Jumper", 1, 5000, 833),),
+            (Row("item", "Jumper", 1, 8000, 1333), Row("adjustment", "", 0, -3000, -500)),
         ),
         # Other goods in place of these: nothing is credited, also beside a refund.
         ([LineQuote("2", "exchange", 1, SWAP), SHIRT], (), (Row("item", "Jumper", 1, 5760, 960),)),
@@ -133,7 +133,7 @@ def test_case_42_a_gift_of_20_00_at_9_percent_is_18_35_and_1_65_and_has_one_note
             assert note is not None
             assert (note.gross_minor, note.tax_minor, note.number[-4:]) == (2000, 165, "0001")
             assert list(note.document["rows"]) == [
-                {"kind": "goodwill", "text": "", "quantity": 0, "gross": 2000, "tax": 165}
+                {"kind": "goodwill", "text": "", "quantity": 0, "gross": 2000, "tax": 165, "params": {}}
             ]
     _, other = world.paid_return(1000)
     with world.database.transaction() as tx:

@@ -89,7 +89,11 @@ class TestAuthorize:
     def test_the_same_person_wanting_something_else_is_no_double_click(self, database: Database, asked: str) -> None:
         run(database, MAYA, lambda tx: service.authorize(tx, asked))
         with pytest.raises(Conflict):
-            run(database, MAYA, lambda tx: service.authorize(tx, asked, amounts={"1": 1}, note="less"))
+            run(
+                database,
+                MAYA,
+                lambda tx: service.authorize(tx, asked, amounts={"1": 1}, note="less", message="It is worn."),
+            )
 
     @pytest.mark.parametrize("stale", ["requested", "authorized", 0, 7])
     def test_a_stale_page_changes_nothing(self, database: Database, asked: str, stale: int | str) -> None:
@@ -123,7 +127,11 @@ class TestAuthorize:
 
     @pytest.mark.parametrize("amount", [0, 36_82, 400_00])
     def test_staff_set_an_amount_within_what_was_paid(self, database: Database, asked: str, amount: int) -> None:
-        run(database, MAYA, lambda tx: service.authorize(tx, asked, amounts={"1": amount}, note="Worn"))
+        run(
+            database,
+            MAYA,
+            lambda tx: service.authorize(tx, asked, amounts={"1": amount}, note="Worn", message="It is worn."),
+        )
         quote = Quote.from_json(look(database, asked).quote)
         assert quote.line("1").total_minor == amount
         assert quote.line("2").total_minor == 20_00
@@ -150,7 +158,11 @@ class TestAuthorize:
         self, database: Database, asked: str, amounts: dict, note: str, field: str
     ) -> None:
         with pytest.raises(Invalid) as refused:
-            run(database, MAYA, lambda tx: service.authorize(tx, asked, amounts=amounts, note=note))
+            run(
+                database,
+                MAYA,
+                lambda tx: service.authorize(tx, asked, amounts=amounts, note=note, message="It is worn."),
+            )
         assert field in refused.value.fields
         assert total(database, asked) == 425_00
 
@@ -158,7 +170,11 @@ class TestAuthorize:
         order = add_order(database, [Item(gross=400_00)])
         rma = book_return(database, shop, order, wish(resolution="store_credit"))
         assert total(database, rma) == 440_00
-        run(database, MAYA, lambda tx: service.authorize(tx, rma, amounts={"1": 440_00}, note="As shown"))
+        run(
+            database,
+            MAYA,
+            lambda tx: service.authorize(tx, rma, amounts={"1": 440_00}, note="As shown", message="It is worn."),
+        )
         assert total(database, rma) == 440_00
 
     def test_overruling_the_policy_is_part_of_the_record(self, database: Database, shop: Book) -> None:
@@ -171,7 +187,11 @@ class TestAuthorize:
         order = add_order(database, [Item(gross=310_00, product="shirt")])
         rma = book_return(database, shop, order, wish(resolution="exchange", exchange_sku="B"))
         with pytest.raises(Invalid, match="amount"):
-            run(database, MAYA, lambda tx: service.authorize(tx, rma, amounts={"1": 1}, note="why"))
+            run(
+                database,
+                MAYA,
+                lambda tx: service.authorize(tx, rma, amounts={"1": 1}, note="why", message="It is worn."),
+            )
 
     def test_an_unknown_number_is_not_found(self, database: Database, shop: Book) -> None:
         for rma in ("R-0000000", "nonsense", "", "R-\x00"):
@@ -429,6 +449,8 @@ def test_an_amount_that_staff_set_below_the_label_leaves_nothing_and_never_less(
         run(
             database,
             MAYA,
-            lambda tx, rma=rma, minor=minor: service.authorize(tx, rma, amounts={"1": minor}, note="Worn"),
+            lambda tx, rma=rma, minor=minor: service.authorize(
+                tx, rma, amounts={"1": minor}, note="Worn", message="It is worn."
+            ),
         )
         assert Quote.from_json(look(database, rma).quote).total.minor == total

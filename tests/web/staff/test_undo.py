@@ -90,7 +90,7 @@ def test_each_item_waits_again_for_what_it_waited_for(lead: Browser, shop: Shop,
 def test_a_changed_amount_is_forgotten_with_its_decision(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review()
     with shop.do(JONAS) as tx:
-        service.authorize(tx, rma, amounts={"1": 100_00}, note="Worn")
+        service.authorize(tx, rma, amounts={"1": 100_00}, note="Worn", message="It is worn.")
     with shop.do(JONAS) as tx:
         service.take_decision_back(tx, rma, timedelta(minutes=10))
     assert shop.look(rma).quote["total"]["amount"] == 310_00

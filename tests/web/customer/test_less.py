@@ -1,0 +1,97 @@
+"""Why an amount is less than was shown: what was found is named, by the same words on page, in mail and on the credit note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from portal.errors import Invalid
+from portal.notices.models import Notice
+from portal.receiving import service as receiving
+from portal.refunds.credit_note_models import CreditNote
+from portal.returns import service
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of
+from tests.web.customer.test_money_words import written
+from tests.web.customer.test_status import news
+
+Make = Callable[[], Customer]
+
+
+@pytest.fixture
+def two(desk: Desk, customer: Make) -> tuple[Customer, str]:
+    """Two mugs and a plate are announced for a refund, the whole order."""
+    desk.order(lines=[line(1, "Mug", 2000, SECOND_PARCEL, 2), line(2, "Plate", 4000, SECOND_PARCEL)])
+    priya = customer()
+    priya.find()
+    priya.choose(1, 2, quantity_1="2")
+    for position in (1, 2):
+        priya.answer(position)
+    priya.send_with()
+    return priya, priya.book().headers["Location"].split("/")[2]
+
+
+def count(desk: Desk, rma: str, *found: tuple[str, int, str]) -> None:
+    """So much arrives."""
+    counts = [receiving.Count(*each) for each in found]
+    desk.act(receiving.receive, rma, counts, command_key=f"receive-{found}")
+
+
+def told(desk: Desk, kind: str) -> str:
+    """The newest notice of this kind, in words."""
+    return written(desk, [each for each in desk.rows(Notice) if each.kind == kind][-1])
+
+
+def test_before_a_person_has_decided_about_the_goods_page_and_mail_name_no_new_sum(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    priya, rma = two
+    before = text_of(priya.get(f"/returns/{rma}"))
+    shown = before.partition("You’re owed £")[2].split()[0]
+    count(desk, rma, ("1", 2, "damaged"), ("2", 1, "missing"))
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "The amount has changed" not in page
+    assert "A person looks at what arrived and decides it." in page
+    assert f"When you booked it was £{shown}." in page
+    assert page.count("£") == 1
+    assert "£" not in told(desk, "received")
+
+
+def test_what_was_found_and_the_reason_are_on_page_mail_and_credit_note_in_the_same_words(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    priya, rma = two
+    count(desk, rma, ("1", 2, "damaged"), ("2", 1, "missing"))
+    with pytest.raises(Invalid) as refused:
+        desk.act(service.authorize, rma, amounts={"1": 1000}, note="Broken")
+    assert set(refused.value.fields) == {"message"}
+    reason = "Both mugs came with a broken handle."
+    desk.act(service.authorize, rma, amounts={"1": 1000}, note="Broken", message=reason)
+    news(desk, "succeeded")
+    desk.work("issue_credit_note")
+    page, mail = text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")
+    for said in (page, mail):
+        assert "Taken off: damaged" in said
+        assert "missing from the parcel" in said
+        assert reason in said
+        assert "Your delivery costs go back only when the whole order does" in said
+    (note,) = desk.rows(CreditNote)
+    named = [(row["kind"], row["params"]["found"]) for row in note.document["rows"] if "found" in row["params"]]
+    assert named == [("inspection", ["damaged"]), ("adjustment", ["damaged"]), ("inspection", ["missing"])]
+    assert "Missing" in page
+    assert "Plate Refunded" not in page
+
+
+def test_a_part_that_came_is_told_with_what_is_awaited_and_what_happens_with_the_money(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    priya, rma = two
+    count(desk, rma, ("1", 1, "as_new"))
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "A part of your return has arrived" in page
+    assert "Arrived: Mug" in page
+    assert "Still awaited: Mug, Plate" in page
+    assert "Your money goes out once all of it has arrived." in page
+    assert "1 of 3 items so far" in page
+    assert "1 of 2 arrived" in page
+    assert "Received" not in page
