@@ -2,7 +2,8 @@
 again by sending the form again.
 
 In: a page and whose it is. Out: a token for the address. Invariants: only who sent the form gets the page; a day later it is
-gone, and of one person only the newest are there. Never: a page of somebody who is not signed in.
+gone, and of one person only the newest are there. Never: a customer's page to
+whoever has its token alone; the session that sent the form holds it (`web.customer.kept`).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ MOST = 20
 """So many pages of one person; the older ones go."""
 
 
-def keep(tx: Tx, user_id: int, status: int, html: str) -> str:
-    """Keep the page and give its token; what is over goes."""
+def keep(tx: Tx, user_id: int | None, status: int, html: str) -> str:
+    """Keep the page and give its token; what is over goes. Without ``user_id`` it is a customer's."""
     mine = select(KeptPage.id).where(KeptPage.user_id == user_id).order_by(KeptPage.id.desc()).offset(MOST - 1)
-    over = list(tx.session.scalars(mine))
+    over = list(tx.session.scalars(mine)) if user_id is not None else []
     tx.session.execute(delete(KeptPage).where(or_(KeptPage.at <= tx.at - FOR, KeptPage.id.in_(over))))
     token = ids.new_token()
     body = zlib.compress(html.encode())
@@ -34,9 +35,11 @@ def keep(tx: Tx, user_id: int, status: int, html: str) -> str:
     return token
 
 
-def find(session: Session, user_id: int, token: str, at: datetime) -> tuple[int, str] | None:
+def find(session: Session, user_id: int | None, token: str, at: datetime) -> tuple[int, str] | None:
     """Status and HTML of a page that this person's form was answered with; None when it is over or somebody else's."""
     found = session.scalar(
-        select(KeptPage).where(KeptPage.token == token, KeptPage.user_id == user_id, KeptPage.at > at - FOR)
+        select(KeptPage).where(
+            KeptPage.token == token, KeptPage.user_id.is_not_distinct_from(user_id), KeptPage.at > at - FOR
+        )
     )
     return None if found is None else (found.status, zlib.decompress(found.body).decode())

@@ -105,7 +105,8 @@ class KeptPage(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(String(64), unique=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"), index=True)
+    """Whose it is; empty for a customer's, whose session holds the token."""
     status: Mapped[int]
     """The HTTP status that the page has."""
     body: Mapped[bytes]

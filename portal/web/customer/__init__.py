@@ -19,6 +19,7 @@ from portal.web.customer.base import pages
 
 VIEWS = (
     "again",
+    "kept",
     "lookup",
     "policy",
     "withdrawal",

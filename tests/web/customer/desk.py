@@ -18,9 +18,12 @@ from PIL import Image
 from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
+from portal import clock
 from portal.db import Actor
 from portal.flow import JOBS, Ports
 from portal.jobs import Job
+from portal.notices.models import Notice
+from portal.notices.render import render
 from portal.orders.models import Order, OrderLine, Payment, Variant
 from portal.policybook.service import publish
 from portal.receiving import service as receiving
@@ -178,6 +181,15 @@ def text_of(response: TestResponse) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+def written(desk: Desk, notice: Notice) -> str:
+    """A notice in words."""
+    text = render(
+        notice.kind, notice.context, shop=desk.ports.shop, wanted_locale="en-GB", base_url="https://returns.example",
+        link="https://returns.example/x", label_attached=False, now=clock.now(),
+    )  # fmt: skip
+    return " ".join(f"{text.subject} {text.text}".split())
+
+
 class _Inline(HTMLParser):
     """Collects what a strict policy would block: code and styles inside the page, and addresses elsewhere."""
 
@@ -234,8 +246,10 @@ class Customer:
         return self.send(path, {"csrf_token": token_of(page), **(data or {})})
 
     def send(self, path: str, data: dict[str, Any]) -> TestResponse:
-        """Send exactly this."""
-        return self.client.post(path, data=data, environ_overrides={"REMOTE_ADDR": self.address})
+        """Send exactly this, and look at the page that says what is wrong with it, as a browser does."""
+        answer = self.client.post(path, data=data, environ_overrides={"REMOTE_ADDR": self.address})
+        kept = answer.status_code == 303 and answer.headers["Location"].startswith("/kept/")
+        return self.get(answer.headers["Location"]) if kept else answer
 
     def find(self, number: str = "WH-20418", proof: str = EMAIL, path: str = "/") -> TestResponse:
         """Look an order up."""
