@@ -191,7 +191,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.asked": (tell("asked"),),
     "return.authorized": (label, tell("booked"), pay_when("authorized")),
     "return.rejected": (let_go, tell("refused")),
-    "return.canceled": (let_go,),
+    "return.canceled": (let_go, tell("canceled")),
     "return.expired": (let_go, tell("expired")),
     "return.reinstated": (reserve,),
     "return.reopened": (reserve, tell_otherwise),

@@ -69,6 +69,11 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["place"] = labels.place_in_warehouse(return_)
         if label := labels.label_words(session, return_.id):
             context["label"] = label
+    if kind == "under_review":
+        # What was told of a decision that was taken back is no longer true: the customer may hold a label.
+        context["taken_back"] = (event.data or {}).get("from", "") if event.what == "return.reopened" else ""
+    if kind == "canceled":
+        context["by_staff"] = (event.data or {}).get("by") == "staff"
     sum_open = kind == "received" and is_sum_open(return_, open_reviews(session, return_.id))
     if kind in WITH_MONEY and not sum_open:
         context["quote"] = return_.quote

@@ -115,7 +115,7 @@ def _values(
         line["why"] = " ".join(dict.fromkeys(cause_message(cause, words) for cause in causes))
     accepted = [line for line in lines if line["status"] in ("accepted", "review")]
     return {
-        "shop": _shop(shop, base_url),
+        "shop": _shop(shop, base_url) | {"answer_within": speech.answer_within(shop.decide_within_hours)},
         "carrier": shop.carrier,
         "lang": speech.locale.replace("_", "-"),
         "hello": _hello(str(context["name"]), speech),
@@ -127,6 +127,7 @@ def _values(
         "arrived": context["arrived"],
         "message": str(context.get("message") or "").strip(),
         "by_staff": bool(context.get("by_staff")),
+        "taken_back": context.get("taken_back", ""),
         "label": context.get("label"),
         "lines": lines,
         "accepted": accepted,
@@ -144,7 +145,6 @@ def _values(
         "on_day": wording.day(today, speech.locale),
         "moment": wording.moment(at, speech.zone, speech.locale),
         "authorized": context["status"] == "authorized",
-        "decide_hours": shop.decide_within_hours,
         "is_today": today == speech.local_day(now),
         "warehouse": ", ".join(_warehouse(shop, str(context.get("place") or ""))),
         "money": speech.money,

@@ -34,6 +34,7 @@ KINDS = (
     "asked",
     "booked",
     "refused",
+    "canceled",
     "expired",
     "received",
     "refund_sent",

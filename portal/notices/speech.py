@@ -70,6 +70,10 @@ class Speech:
             return self.ngettext("%(num)s working day", "%(num)s working days", most) % {"num": most}
         return self.gettext("%(least)s to %(most)s working days") % {"least": least, "most": most}
 
+    def answer_within(self, hours: int) -> str:
+        """``24 hours``: the time in which a person of the shop answers, by the shop's setting; every promise says this."""
+        return self.ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
+
     def when_sent(self, refund_when: str, check_days: int) -> str:
         """When money leaves the shop, by the policy's `refund_when`: one sentence for every page and mail.
 

@@ -124,7 +124,7 @@ def book(
         locale=locale or order.locale,
         ship_with=method,
     )
-    _write(tx, return_, found, photos, waiting)
+    _write(tx, return_, found, photos, waiting, withdrawal)
     data = {"policy": found.policy_number, "answer": found.answer, "total": total, "units": _units(found)}
     if as_of is not None:
         data["as_of"] = as_of.isoformat()
@@ -279,6 +279,7 @@ def _write(
     found: Assessment,
     photos: Mapping[int, list[Photo]],
     waiting: Sequence[LineAssessment],
+    withdrawal: bool,
 ) -> None:
     """Freeze what was assessed and hold the units."""
     order = found.order
@@ -294,6 +295,7 @@ def _write(
         full_return=found.basis.full_return,
         fee_charged=found.basis.fee_charged,
         timezone=found.basis.timezone,
+        withdrawn=withdrawal,
     )
     return_.booked_at = tx.at
     if return_.status == AUTHORIZED:

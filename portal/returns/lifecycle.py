@@ -134,10 +134,12 @@ def step(status: str, command: str) -> Step:
 
 def refusal(status: str, command: str) -> Conflict:
     """The answer to a command that the status does not allow."""
-    words = f"This return is {status.replace('_', ' ')}, so it can't be {_DONE[command]}. Nothing was changed."
+    words = f"This return is {_IS.get(status, status).replace('_', ' ')}, so it can't be {_DONE[command]}. Nothing was changed."
     return Conflict(words, state=status)
 
 
+_IS = {AUTHORIZED: "approved", REJECTED: "denied"}
+"""Statuses that people call by another word."""
 _DONE = {
     REVIEW: "reviewed",
     AUTHORIZE: "approved",

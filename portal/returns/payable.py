@@ -105,9 +105,17 @@ def is_lowered(return_: Return) -> bool:
     return any(part.kind == "adjustment" and part.amount_minor < 0 for part in parts)
 
 
-def basis_json(shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, timezone: str) -> dict[str, Any]:
+WITHDRAWN = "withdrawn"
+"""Marks in `Return.basis` that the customer has withdrawn from the contract: no reason was given, and the one that the policy was
+asked with is nobody's words."""
+
+
+def basis_json(
+    shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, timezone: str, withdrawn: bool = False
+) -> dict[str, Any]:
     """`Return.basis` of a booking."""
     return {
+        **({WITHDRAWN: True} if withdrawn else {}),
         "shipping": {"amount": shipping.amount_minor, "tax": shipping.tax_minor},
         "full_return": full_return,
         "fee_charged": fee_charged,

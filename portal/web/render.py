@@ -16,6 +16,7 @@ from werkzeug.routing import RequestRedirect
 from portal import edge, i18n, wording
 from portal.errors import Invalid, PortalError, TooManyTries
 from portal.flow import Ports
+from portal.notices.speech import Speech
 from portal.shop import Shop
 from portal.web import statuses
 
@@ -74,7 +75,12 @@ def set_up(app: Flask, ports: Ports) -> None:
     @app.context_processor
     def globals_() -> dict[str, Any]:
         found = locale()
-        return {"shop": view, "lang": found.replace("_", "-"), "language_name": wording.language_name(found)}
+        within = Speech.of(i18n.reader(found, shop.locale), shop.timezone).answer_within(shop.decide_within_hours)
+        return {
+            "shop": view | {"answer_within": within},
+            "lang": found.replace("_", "-"),
+            "language_name": wording.language_name(found),
+        }
 
     register_errors(app)
 

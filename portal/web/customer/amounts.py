@@ -95,11 +95,17 @@ def _stranger_words(methods: Sequence[str]) -> str:
     return _("the card that paid") if cards else _("the way it was paid")
 
 
-def item_rows(quote: Quote, decision: Decision, resolution: str) -> list[Row]:
-    """How the amount for one item was worked out: price, discount, fees, bonus, total, then the tax in it."""
+def item_rows(quote: Quote, decision: Decision, resolution: str, *, alone: bool) -> list[Row]:
+    """How the amount for one item was worked out: price, discount, fees, bonus, total, then the tax in it.
+
+    Where the item is not ``alone``, the label is said to be the whole return's, so that nobody counts it for each."""
     currency = quote.currency
     rows = [
-        Row(_term(part, currency), money(part.amount_minor, currency, signed=_gains(part)), _kind(part))
+        Row(
+            _term(part, currency) if alone or part.kind != "return_shipping" else label_once(),
+            money(part.amount_minor, currency, signed=_gains(part)),
+            _kind(part),
+        )
         for part in quote.all_parts()
         if part.amount_minor or part.kind == "item"
     ]
@@ -112,6 +118,11 @@ def item_rows(quote: Quote, decision: Decision, resolution: str) -> list[Row]:
     if quote.tax_minor:
         rows.append(Row(_includes(), money(quote.tax_minor, currency), "note"))
     return rows
+
+
+def label_once() -> str:
+    """How the label is called on the page of one item of several."""
+    return _("Return label, once for the whole return")
 
 
 def label_is_free(decision: Decision, resolution: str) -> bool:
@@ -199,14 +210,14 @@ def line_total(quote: Quote, line: str) -> int:
     return mine.total_minor + (shared if mine.resolution != EXCHANGE else 0)
 
 
-def compared(offers: Sequence[tuple[str, Quote, Decision]]) -> list[tuple[str, list[str], str]]:
+def compared(offers: Sequence[tuple[str, Quote, Decision]], *, alone: bool) -> list[tuple[str, list[str], str]]:
     """The rows of the table that lays outcomes side by side: name, one cell per outcome, class of the row."""
     kinds = (
         (_("Item price"), ("item",)),
         (_("Discount"), ("discount",)),
         (_("Tax"), ("tax",)),
         (_("Restocking fee"), ("restocking_fee",)),
-        (_("Return label"), ("return_shipping",)),
+        (_("Return label") if alone else label_once(), ("return_shipping",)),
         (_("Delivery costs"), ("outbound_shipping",)),
         (_("Bonus"), ("credit_bonus",)),
     )

@@ -20,7 +20,7 @@ from portal.policy.terms import RESOLUTIONS, Question
 from portal.returns.photos import MAX_PER_LINE
 from portal.web.customer import photos
 from portal.web.customer.amounts import Row, compared, item_rows, pay_to
-from portal.web.customer.base import Errors, money, page, pages, ports, read, see, speech, typed
+from portal.web.customer.base import Errors, money, page, pages, read, see, speech, typed
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import name_of, next_page
 from portal.web.customer.offers import Offer, Outcome, is_answered, missing, offer_for, reasons_for
@@ -173,23 +173,18 @@ def _errors(basket: Basket, choice: Choice) -> Errors:
     offer = offer_for(basket, choice, clock.now())
     if offer.refusal is not None:
         return [("reason-1", _("Select another reason, or ask us"))]
-    match missing(offer, choice, len(basket.photos_of(choice))):
-        case "note":
-            return [("note", _("Write your message to us"))]
-        case "photo":
-            return [("photo", _photo_title(offer))]
-        case "question":
-            return [
-                (_question_field(each), _("Answer “%(ask)s”", ask=each.ask))
-                for each in offer.questions
-                if not is_answered(each, choice)
-            ]
-        case "outcome":
-            return [(f"outcome-{offer.outcomes[0].resolution}", _("Select what you would like"))]
-        case "variant":
-            return [("sku", _("Select what we should send you instead"))]
-        case _nothing:
-            return []
+    wrong: dict[str, Errors] = {
+        "note": [("note", _("Write your message to us"))],
+        "photo": [("photo", _photo_title(offer))],
+        "question": [
+            (_question_field(each), _("Answer “%(ask)s”", ask=each.ask))
+            for each in offer.questions
+            if not is_answered(each, choice)
+        ],
+        "outcome": [(f"outcome-{offer.outcomes[0].resolution}", _("Select what you would like"))],
+        "variant": [("sku", _("Select what we should send you instead"))],
+    }
+    return [each for field in missing(offer, choice, len(basket.photos_of(choice))) for each in wrong[field]]
 
 
 def _question_field(question: Question) -> str:
@@ -230,7 +225,9 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         why_not=" ".join((customer_summary(offer.refusal, words), *changes)) if offer and offer.refusal else "",
         why_person=_why_person(offer, changes),
         cards=[_card(basket, offer, outcome) for outcome in offer.outcomes] if offer else [],
-        table=compared([(each.resolution, each.quote, each.decision) for each in offer.outcomes]) if offer else [],
+        table=compared([(each.resolution, each.quote, each.decision) for each in offer.outcomes], alone=len(refs) == 1)
+        if offer
+        else [],
         paid=money(_paid(offer), currency) if offer and offer.outcomes else "",
         discounted=line.discount_minor > 0,
         photo_title=_photo_title(offer) if offer else "",
@@ -242,7 +239,6 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         else [],
         alone=is_question(basket.plan.put(replace(choice, note="?"))),
         button=_send_words(basket, choice, offer, index, last, back),
-        hours=ports().shop.decide_within_hours,
     )
 
 
@@ -295,7 +291,7 @@ def _card(basket: Basket, offer: Offer, outcome: Outcome) -> Card:
             )
         )
         return Card(EXCHANGE, _("Another size or colour"), hint, _("Exchange"), "", (), _("Exchange for this item"))
-    rows = tuple(item_rows(outcome.quote, decision, outcome.resolution))
+    rows = tuple(item_rows(outcome.quote, decision, outcome.resolution, alone=len(basket.plan.choices) == 1))
     if outcome.resolution == STORE_CREDIT:
         bonus = decision.value("credit_bonus")
         tag = _("%(percent)s bonus", percent=speech().percent(bonus)) if bonus else ""
@@ -310,7 +306,12 @@ def _card(basket: Basket, offer: Offer, outcome: Outcome) -> Card:
     for part in outcome.quote.all_parts():
         value = money(abs(part.amount_minor), currency)
         if part.kind == "return_shipping" and part.amount_minor:
-            sentences.append(_("%(amount)s comes off for the label.", amount=value))
+            several = len(basket.plan.choices) > 1
+            sentences.append(
+                _("%(amount)s comes off for the label, once for the whole return.", amount=value)
+                if several
+                else _("%(amount)s comes off for the label.", amount=value)
+            )
         elif part.kind == "restocking_fee" and part.amount_minor:
             sentences.append(_("%(amount)s comes off as a restocking fee.", amount=value))
         elif part.kind == "outbound_shipping" and part.amount_minor:

@@ -18,7 +18,7 @@ from portal.returns.assess import LineOptions, line_options
 from portal.returns.explaining import told_of_line
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
-from portal.returns.payable import COUNTING
+from portal.returns.payable import COUNTING, WITHDRAWN
 from portal.returns.queries import returns_of_order
 from portal.web.customer.base import Errors, money, page, pages, ports, read, see, speech
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
@@ -203,7 +203,9 @@ def _told_of(held: list[tuple[Return, ReturnLine]]) -> str:
     """When and why it went into each return."""
     zone = ports().shop.timezone
     return " ".join(
-        _(
+        _("Withdrawn on %(day)s.", day=speech().wording().date(clock.local_date(found.booked_at, zone)))
+        if found.basis.get(WITHDRAWN)
+        else _(
             "Booked on %(day)s: %(reason)s.",
             day=speech().wording().date(clock.local_date(found.booked_at, zone)),
             reason=_(REASONS[line.reason]),

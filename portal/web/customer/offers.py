@@ -142,18 +142,16 @@ def is_answered(question: Question, choice: Choice) -> bool:
     return said in question.choices if question.choices else bool(said)
 
 
-def missing(offer: Offer, choice: Choice, photos: int) -> str:
-    """What the choice still lacks, as the id of its field: reason, note, photo, question, outcome, variant; empty: nothing."""
+def missing(offer: Offer, choice: Choice, photos: int) -> tuple[str, ...]:
+    """Everything that the choice still lacks, as ids of fields in the order of the page: reason, question, note, photo, outcome,
+    variant."""
     if not choice.reason:
-        return "reason"
-    if choice.ask and not choice.note:
-        return "note"
-    if not choice.ask and photos < offer.evidence.photos:
-        return "photo"
-    if not choice.ask and not all(is_answered(question, choice) for question in offer.questions):
-        return "question"
-    if offer.outcome(choice.resolution) is None:
-        return "outcome"
-    if choice.resolution == EXCHANGE and choice.exchange_sku not in {each.sku for each in offer.in_stock}:
-        return "variant"
-    return ""
+        return ("reason",)
+    wrong = {
+        "question": not choice.ask and not all(is_answered(question, choice) for question in offer.questions),
+        "note": choice.ask and not choice.note,
+        "photo": not choice.ask and photos < offer.evidence.photos,
+        "outcome": offer.outcome(choice.resolution) is None,
+        "variant": choice.resolution == EXCHANGE and choice.exchange_sku not in {each.sku for each in offer.in_stock},
+    }
+    return tuple(field for field, lacks in wrong.items() if lacks)

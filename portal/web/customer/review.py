@@ -15,6 +15,7 @@ from portal.policy.reasons import REASONS
 from portal.policybook.service import load_book
 from portal.returns import drafts, service
 from portal.returns.assess import Assessment, LineAssessment
+from portal.returns.parcel import parcel
 from portal.web.customer import grants
 from portal.web.customer.amounts import line_total, pay_to, pots, tax_note
 from portal.web.customer.base import (
@@ -250,9 +251,20 @@ def _show(basket: Basket) -> tuple[str, int]:
         by_words=_("Send it by") if basket.plan.ship_with == "own" else _("Drop off by"),
         email=shown_email(email, basket.grant.by_email or bool(basket.plan.email)),
         person=person,
-        hours=ports().shop.decide_within_hours,
+        when_money=_when_money(found, quote) if quote.total.minor else "",
         back_url=url_for("customer.send" if found.travelling else "customer.items", number=basket.number),
     )
+
+
+def _when_money(found: Assessment, quote: Quote) -> str:
+    """When the money moves, and how long banks take to show it."""
+    shop = ports().shop
+    moment = parcel(line.decision for line in found.lines).refund_when if found.travelling else "authorized"
+    said = speech().when_sent(moment, shop.check_within_days)
+    if quote.refund_total.minor <= 0:
+        return said
+    days = speech().working_days(shop.bank_days.least, shop.bank_days.most)
+    return f"{said} {_('Banks take %(days)s.', days=days)}"
 
 
 def _short(pot: str) -> str:

@@ -208,6 +208,7 @@ def _confirm(
         declared=[each.name for each in declared],
         whole=sum(each.quantity for each in declared) == sum(line.quantity for line in basket.order.lines),
         certain=certain,
+        some_clear=not certain and any(line.decision.answer == ACCEPT for line in found.lines),
         why=list(
             dict.fromkeys(
                 f"{name_of(line.order_line)}: {cause_message(cause, words)}"
@@ -215,7 +216,6 @@ def _confirm(
                 for cause in line.decision.causes
             )
         ),
-        hours=ports().shop.decide_within_hours,
         pots=[(pot, pot.with_total(quote.currency)) for pot in groups],
         note=tax_note(quote),
         shown_total=quote.total.minor,

@@ -84,6 +84,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "label": {"carrier": "Northway Post", "service": "Returns 48, prepaid", "code": "7K4Q 92MB"},
     },
     "refused": {"message": "The jumper has been worn outdoors."},
+    "canceled": {"by_staff": False},
     "expired": {},
     "received": {"quote": QUOTE, "pieces": [], "arrived": True},
     "refund_sent": MONEY | {"refund": "RF-1", "another_way": False, "arrived": True},

@@ -85,6 +85,7 @@ SAID = {
     "asked": ["Is the zip broken?", "Answer the question"],
     "booked": ["Drop it off by Tuesday 1 December 2026", "7K4Q 92MB", "any Northway Post counter or locker", "You get £142.21."],
     "refused": ["The jumper has been worn outdoors.", "Nothing was refunded.", "order WH-20418"],
+    "canceled": ["is cancelled, as you wished.", "Nothing is refunded, and its code and label no longer work."],
     "expired": ["by Tuesday 1 December 2026, so we closed it. Nothing was refunded."],
     "received": ["arrived on 24 November 2026", "You’ll hear from us by Thursday 26 November 2026"],
     "refund_sent": [
@@ -107,6 +108,7 @@ SUBJECTS = {
     "asked": "A question about your return R-7K4Q92M",
     "booked": "Your return R-7K4Q92M is booked",
     "refused": "We can’t accept your return R-7K4Q92M",
+    "canceled": "Your return R-7K4Q92M is cancelled",
     "expired": "Your return R-7K4Q92M has expired",
     "received": "We have your parcel for return R-7K4Q92M",
     "refund_sent": "Your £54.10 refund is on its way",

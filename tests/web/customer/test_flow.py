@@ -29,7 +29,7 @@ def test_the_sample_return_is_shown_and_booked_with_the_amounts_of_the_design(de
     assert "Add a photo of the tags" in page
     assert "We need one for items over £75." in page
     assert "10% bonus on £80.10 +£8.01 Store credit £88.11" in page
-    assert "To Visa ending 4242. £3.50 comes off for the label. £76.60" in page
+    assert "To Visa ending 4242. £3.50 comes off for the label, once for the whole return. £76.60" in page
     assert "You get £88.11 £76.60" in page
     assert "Continue to item 2" in page
 

@@ -11,8 +11,7 @@ from portal.notices.models import Notice
 from portal.receiving import service as receiving
 from portal.refunds.credit_note_models import CreditNote
 from portal.returns import service
-from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of
-from tests.web.customer.test_money_words import written
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of, written
 from tests.web.customer.test_status import news
 
 Make = Callable[[], Customer]

@@ -8,13 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from portal import clock
 from portal.notices.models import Notice
-from portal.notices.render import render
 from portal.orders.models import Payment
 from portal.refunds import actions, gate
 from portal.refunds.models import Refund
-from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of, written
 from tests.web.customer.test_status import news
 
 Make = Callable[[], Customer]
@@ -28,15 +26,6 @@ def received(desk: Desk, customer: Make) -> tuple[Customer, str]:
     rma = priya.book_shirt()
     desk.receive(rma)
     return priya, rma
-
-
-def written(desk: Desk, notice: Notice) -> str:
-    """A notice in words."""
-    text = render(
-        notice.kind, notice.context, shop=desk.ports.shop, wanted_locale="en-GB", base_url="https://returns.example",
-        link="https://returns.example/x", label_attached=False, now=clock.now(),
-    )  # fmt: skip
-    return " ".join(f"{text.subject} {text.text}".split())
 
 
 @pytest.mark.parametrize(
@@ -121,6 +110,6 @@ def test_what_is_ready_to_spend_is_not_owed_any_more(desk: Desk, customer: Make)
     desk.receive(rma)
     text = text_of(priya.get(f"/returns/{rma}"))
     assert "You’re owed" not in text
-    assert "You get in all £133.50" in text
+    assert "You get in all £137.45" in text
     with desk.ports.database.read() as session:
         assert session.scalars(select(Refund)).one().status == "planned"

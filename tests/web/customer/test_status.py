@@ -24,7 +24,7 @@ from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund, StoreCredit
 from portal.returns import service
 from portal.returns.models import Return
-from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of
+from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of, written
 
 Make = Callable[[], Customer]
 
@@ -162,7 +162,10 @@ def test_cancelling_asks_once_more_then_frees_the_units(desk: Desk, booked: tupl
     assert away.headers["Location"] == f"/returns/{rma}"
     text = text_of(priya.get(f"/returns/{rma}"))
     assert "This return is cancelled" in text
+    assert "Start again" in text
     assert "You’re owed" not in text
+    (mail,) = [each for each in desk.rows(Notice) if each.kind == "canceled"]
+    assert "is cancelled, as you wished" in written(desk, mail)
     assert priya.get(f"/returns/{rma}/booked").headers["Location"] == f"/returns/{rma}"
     assert "1 of 2 is back" not in text_of(priya.get("/order/WH-20418/items"))
 
@@ -369,6 +372,20 @@ def test_the_number_of_queries_of_the_status_page_is_small_and_fixed(desk: Desk,
         priya.get(f"/returns/{rma}")
     assert len(statements) <= 20
     assert not [each for each in statements if each.split()[0] in ("INSERT", "UPDATE", "DELETE")]
+
+
+def test_an_approval_that_is_taken_back_is_told_with_its_label(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.post("/order/WH-20418/items", {"ask": "5"})
+    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    desk.act(service.authorize, rma, note="Kind")
+    with desk.ports.database.transaction() as tx:
+        tx.session.execute(update(Notice).values(status="sent"))
+    desk.act(service.take_decision_back, rma, timedelta(minutes=10))
+    mail = [each for each in desk.rows(Notice) if each.kind == "under_review"][-1]
+    assert "Our approval, its code and its label no longer count. Please send nothing" in written(desk, mail)
 
 
 @pytest.mark.parametrize("rma", ["R-0", "x", "R-2345679", "..", "%00", "R-🦊", "r" * 300])

@@ -219,3 +219,29 @@ def test_what_came_into_another_return_meanwhile_is_said_and_not_declared_twice(
     assert "Some of this is in a return already" in text_of(again)
     # Nor has the rest of the order been taken for it.
     assert len(desk.returns) == 1
+
+
+def test_an_item_past_its_days_is_told_with_its_consequence_and_the_sum_is_in_the_confirmation(
+    desk: Desk, customer: Make
+) -> None:
+    desk.moment.move_to("2026-11-06T14:32:00Z")
+    desk.order(lines=[line(1, "Socks", 900, SECOND_PARCEL, tags=["hygiene"]), line(2, "Scarf", 3000, SECOND_PARCEL)])
+    somebody = customer()
+    somebody.find(path="/withdraw")
+    asked = text_of(somebody.get(SECOND))
+    assert "Socks: " in asked
+    assert "If one of these can’t be refunded, you get less than the sum below." in asked
+    assert "The rest waits with it: we answer for everything together." in asked
+    confirmed = text_of(somebody.get(declare(somebody)))
+    (mail,) = mails(desk)
+    body = " ".join(mail.get_body(("plain",)).get_content().split())
+    for said in (confirmed, body):
+        assert "Your refund, if nothing stands against it: £39.45" in said or "it: £42.95" in said
+        assert "Please keep everything until then: we answer for all of it together." in said
+
+
+def test_a_reason_that_nobody_gave_is_not_shown(desk: Desk, priya: Customer) -> None:
+    declare(priya, "line=1")
+    page = text_of(priya.get("/order/WH-20418/items"))
+    assert "Withdrawn on 6 November 2026." in page
+    assert "changed my mind" not in page

@@ -150,7 +150,9 @@ def test_another_amount_needs_a_note_and_is_what_is_owed(lead: Browser, shop: Sh
     assert answer.status_code == 422
     assert "Say why the amount is changed" in words(answer.text)
     assert 'value="250"' in answer.text
-    shown = act(lead, rma, decision="change", note="Button missing", **{line: "£250.50"})
+    shown = act(
+        lead, rma, decision="change", note="Button missing", message="A button is missing.", **{line: "£250.50"}
+    )
     for part in ("Priya gets £250.50 in all", "Instead of £310.00.", "Changed by us", "“Button missing”"):
         assert part in words(shown.text), part
     assert shop.look(rma).status == "under_review", "nothing is done before the sum was seen"
@@ -166,7 +168,9 @@ def test_another_amount_needs_a_note_and_is_what_is_owed(lead: Browser, shop: Sh
 def test_a_comma_parts_thousands(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review(1310_00)
     line = f"amount-{shop.look(rma).lines[0].id}"
-    shown = act(lead, rma, decision="change", note="Button missing", **{line: "£1,250.50"})
+    shown = act(
+        lead, rma, decision="change", note="Button missing", message="A button is missing.", **{line: "£1,250.50"}
+    )
     assert lead.submit(lead.form("", "decision", html=shown.text)).status_code == 303
     assert shop.look(rma).quote["total"]["amount"] == 1250_50
 

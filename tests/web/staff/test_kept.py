@@ -108,7 +108,7 @@ def test_the_new_sum_is_shown_with_all_that_is_given_before_it_is_approved(lead:
     )  # fmt: skip
     first, second = (f"amount-{line.id}" for line in shop.look(rma).lines)
     form = lead.form(f"/staff/returns/{rma}", "decision")
-    fields = {"decision": "change", "note": "Worn", first: "100.00", second: form.get(second)}
+    fields = {"decision": "change", "note": "Worn", "message": "It is worn.", first: "100.00", second: form.get(second)}
     shown = lead.submit(form, fields)
     seen = words(shown.text)
     assert "Priya gets £144.00 in all" in seen
