@@ -92,3 +92,11 @@ def test_every_status_can_be_reached_and_every_open_one_can_be_left() -> None:
 def test_what_has_ended_holds_no_units() -> None:
     assert set(STATUSES) == lifecycle.HOLDING | lifecycle.ENDED
     assert not lifecycle.HOLDING & lifecycle.ENDED
+
+
+def test_a_refusal_calls_the_status_as_people_do() -> None:
+    assert (
+        "This return is approved, so it can't be received."
+        in lifecycle.refusal("authorized", lifecycle.RECEIVE).message
+    )
+    assert "This return is denied, so" in lifecycle.refusal("rejected", lifecycle.CANCEL).message

@@ -141,7 +141,9 @@ def _headline(told: _Told) -> tuple[str, Markup]:
         case life.REJECTED:
             return _("We couldn’t accept this return"), escape(_("Nothing is refunded for it. Below you find why."))
         case life.CANCELED:
-            return _("This return is cancelled"), escape(_("The items stay with you. You can start again at any time."))
+            return _("This return is cancelled"), escape(
+                _("The items stay with you. You can start again as long as their time limit runs.")
+            )
         case life.EXPIRED:
             return _("This return has expired"), escape(
                 _("Nothing reached us in time. If you’ve sent it, message us with the receipt.")
@@ -220,7 +222,7 @@ def _all_parts(money: MoneyView) -> str:
     """What is true of all parts together: nothing is on its way that waits for somebody."""
     states = {piece.state for piece in money.pieces if piece.amount is not None}
     gone = states & {"sent", "arrived", "credited", "released"}
-    if gone and states & {"waits", "by_shop"}:
+    if gone and states - gone:
         return _("A part of your money is on its way")
     if gone:
         return _("Your money is on its way")
@@ -278,7 +280,8 @@ def _way_back(told: _Told) -> list[Step]:
     return_, status = told.return_, told.return_.status
     steps = []
     dropped = told.when.get("return.in_transit")
-    if dropped is not None and dropped != return_.received_at:
+    # What came without a scan on the way was not seen when it was dropped off.
+    if dropped is not None and dropped not in (return_.received_at, told.when.get("return.partly_received")):
         steps.append(_done(_("Dropped off"), dropped))
     elif status == life.AUTHORIZED:
         by = _("By %(day)s", day=short_day(return_.ship_by_on)) if return_.ship_by_on else ""
@@ -315,7 +318,8 @@ def _way_back(told: _Told) -> list[Step]:
 def _money_steps(told: _Told) -> list[Step]:
     money = told.money
     if money.planned_at is not None:
-        return [piece_step(piece) for piece in money.pieces]
+        # What is done stands before what is under way.
+        return sorted((piece_step(piece) for piece in money.pieces), key=lambda step: step.state != DONE)
     by = told.hear_by
     expected = _("Expected by %(day)s", day=short_day(by)) if by and by >= told.today else ""
     steps = []

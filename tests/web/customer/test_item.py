@@ -257,8 +257,7 @@ def test_the_amounts_of_every_outcome_stand_side_by_side_to_the_penny(priya: Cus
     text = text_of(priya.get(JUMPER))
     assert (
         "Item price £89.00 £89.00 Discount −£8.90 −£8.90 Return label, once for the whole return Free −£3.50 "
-        "Bonus +£8.01 — You get £88.11 £76.60"
-        in text
+        "Bonus +£8.01 — You get £88.11 £76.60" in text
     )
     assert "The price includes VAT £13.35 £13.35" in text
     assert "You paid £80.10 for this item." in text
