@@ -51,7 +51,7 @@ from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell
 from portal.web.customer.talk import Talk, talk_of
 from portal.web.customer.words import _
-from portal.web.statuses import DELAYED, RELEASED
+from portal.web.statuses import DELAYED, RELEASED, badge_of
 
 Answer = Response | tuple[str, int]
 
@@ -120,7 +120,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         order=order,
         story=told,
         outcome=_outcome(return_, free=view.let_go, back=view.open.minor > 0),
-        badge="asked" if asked and return_.status not in lifecycle.ENDED else return_.status,
+        badge="asked" if asked and return_.status not in lifecycle.ENDED else badge_of(return_),
         money=view,
         owed_words=_owed_words(return_, view),
         facts=_facts(return_, view, quote, to),

@@ -25,9 +25,10 @@ from portal.staff import permissions as may
 from portal.web.staff import counting, reads, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.counting import GROUPS, Effect, Filled
-from portal.web.staff.returns import badge_of, find_exactly
+from portal.web.staff.returns import find_exactly
 from portal.web.staff.showing import name_of
 from portal.web.staff.text import _, ngettext
+from portal.web.statuses import badge_of
 
 KEPT_SCANS = 8
 SHOWN_HITS = 20

@@ -17,15 +17,14 @@ from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
 from portal.refunds.queries import came_back, let_go
-from portal.returns.lifecycle import IN_TRANSIT, STATUSES
+from portal.returns.lifecycle import STATUSES
 from portal.returns.models import Return
-from portal.returns.payable import accounted
 from portal.returns.queries import list_returns
 from portal.staff import permissions as may
 from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.text import _
-from portal.web.statuses import DELAYED, RELEASED, status_of
+from portal.web.statuses import DELAYED, RELEASED, badge_of, status_of
 
 PER_PAGE = 50
 _TABS = (
@@ -50,12 +49,6 @@ def outcome_of(return_: Return, *, free: bool, back: bool) -> str | None:
     if len(found) != 1:
         return None
     return RELEASED if free and found == {REFUND} else found.pop()
-
-
-def badge_of(return_: Return) -> str:
-    """The name of a return's badge: its status, and that a part of it has come while the rest still travels."""
-    some = return_.status == IN_TRANSIT and any(accounted(line) for line in return_.lines)
-    return "partly_received" if some else return_.status
 
 
 def row(return_: Return, *, free: bool, back: bool) -> dict[str, Any]:

@@ -36,10 +36,11 @@ from portal.web.render import locale
 from portal.web.staff import log_words, money, reads, why, words
 from portal.web.staff.base import Me, ports
 from portal.web.staff.queue import href_of
-from portal.web.staff.returns import badge_of, outcome_of
+from portal.web.staff.returns import outcome_of
 from portal.web.staff.swaps import swaps
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo
+from portal.web.statuses import badge_of
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""

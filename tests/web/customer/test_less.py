@@ -87,6 +87,7 @@ def test_a_part_that_came_is_told_with_what_is_awaited_and_what_happens_with_the
     priya, rma = two
     count(desk, rma, ("1", 1, "as_new"))
     page = text_of(priya.get(f"/returns/{rma}"))
+    assert "Incomplete" in page
     assert "A part of your return has arrived" in page
     assert "Arrived: Mug" in page
     assert "Still awaited: Mug, Plate" in page
