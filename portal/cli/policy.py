@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
+from portal import clock
 from portal.cli.context import ports
 from portal.cli.orders import Bar
 from portal.errors import ConfigError
 from portal.policy.analysis import analyse
 from portal.policy.cases import load_cases, run_case
-from portal.policy.diagnostics import NOTE, WARNING, PolicyErrors, render
+from portal.policy.diagnostics import NOTE, WARNING, Diagnostic, PolicyErrors, render
 from portal.policy.document import MAX_BYTES
 from portal.policy.editors import schema_text
 from portal.policy.facts import Facts
 from portal.policy.loader import Policy, load_policy
+from portal.returns.against import findings
 from portal.returns.past import sold_facts
 from portal.shop import load as load_shop
 
@@ -74,17 +78,19 @@ def _sold_to(file: Path) -> tuple[str, ...]:
 def check(file: Path, countries: tuple[str, ...], since: datetime | None) -> None:
     """Say everything that is wrong with FILE. Exits with 1 on an error; warnings alone are no error.
 
+    Where the shop's database can be reached, its orders and versions are looked at too, as if FILE started now.
     Without --sells-to, the countries are those of the shop's settings (`sells_to` of a shop.yaml beside FILE). With --since, the
     rules are tried on every line sold since that day, whatever the customer might have asked for.
     """
     loaded = load_policy_file(file)
     countries = countries or _sold_to(file)
+    beside = _beside(loaded)
     past: list[tuple[Facts, int]] = []
     if since is not None:
         with Bar() as bar:
             past = sold_facts(ports().database, loaded, since.date(), bar)
-    found = (*loaded.warnings, *analyse(loaded, countries=countries, past=past))
-    told = sorted(found, key=lambda each: (each.line, each.column))
+    found = (*loaded.warnings, *analyse(loaded, countries=countries, past=past), *(beside or ()))
+    told = in_order(found)
     for each in told:
         click.echo(render(each, loaded.source) + "\n")
     rules = len(loaded.rules)
@@ -95,6 +101,22 @@ def check(file: Path, countries: tuple[str, ...], since: datetime | None) -> Non
         click.echo(
             "not held against any law: there is no shop.yaml beside it; name the countries sold to, --sells-to GB"
         )
+    if beside is None:
+        click.echo("not held against the shop's orders and versions: its database can't be reached from here")
+
+
+def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Findings as they are met when the file is read."""
+    return sorted(found, key=lambda each: (each.line, each.column))
+
+
+def _beside(loaded: Policy) -> list[Diagnostic] | None:
+    """What the shop's orders and versions say against a policy that would start now; None where no database can be reached."""
+    try:
+        with ports().database.read() as session:
+            return findings(session, loaded, now := clock.now(), now)
+    except (ConfigError, click.UsageError, SQLAlchemyError):
+        return None
 
 
 def cases_path(file: Path) -> Path:

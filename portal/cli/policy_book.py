@@ -9,16 +9,20 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy.orm import Session
 
 from portal import clock, wording
 from portal.cli.context import ports
-from portal.cli.policy import load_policy_file, policy, read_policy_text
+from portal.cli.policy import in_order, load_policy_file, policy, read_policy_text
 from portal.db import Actor
+from portal.policy.analysis import analyse
 from portal.policy.binding import Version
+from portal.policy.diagnostics import WARNING, Diagnostic, render
 from portal.policy.diff import Difference, diff, kind_words
 from portal.policy.explain import rule_words
 from portal.policy.loader import Policy, load_policy
 from portal.policybook import service, versions
+from portal.returns.against import findings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _START = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
@@ -36,7 +40,10 @@ _INSTEAD = click.option(
 @click.option("--note", default="", help="What changed; kept with the version.")
 @click.option("--author", default="Command line", show_default=True, help="Who publishes.")
 def publish(file: Path, start: datetime | None, instead_of: int | None, note: str, author: str) -> None:
-    """Publish FILE as the next version. It binds orders placed from its start on; earlier orders keep their own."""
+    """Publish FILE as the next version. It binds orders placed from its start on; earlier orders keep their own.
+
+    Every warning that has to be ticked on the page is printed as an error is; `portal policy check` says them before.
+    """
     if start is not None and instead_of is not None:
         raise click.UsageError("give --start or --instead-of, not both")
     loaded = load_policy_file(file)
@@ -46,6 +53,7 @@ def publish(file: Path, start: datetime | None, instead_of: int | None, note: st
         if instead_of is not None:
             starts = versions.start_in_place_of(tx.session, instead_of, tx.at)
         before = book.live(starts or tx.at)
+        warnings = _warnings(tx.session, loaded, tx.at, starts or tx.at)
         version = service.publish(
             tx, read_policy_text(file), filename=str(file), author=author, note=note, effective_at=starts
         )
@@ -53,6 +61,8 @@ def publish(file: Path, start: datetime | None, instead_of: int | None, note: st
         if version.number <= book.newest:
             click.echo(f"{file}: is {said} already; nothing was published")
             return
+        for each in warnings:
+            click.echo(render(each, loaded.source) + "\n", err=True)
         click.echo(f"{file}: published as {said}{_from(version.effective_at, tx.at)}")
         _changes(loaded, before, book.coming(version.effective_at))
         _ends(versions.forgetful(service.load_book(tx.session), version.number, tx.at))
@@ -74,6 +84,11 @@ def rollback(number: int, instead_of: int | None, note: str, author: str) -> Non
         )
         _changes(service.load_version(version), book.live(version.effective_at), book.coming(version.effective_at))
         _ends(versions.forgetful(service.load_book(tx.session), version.number, tx.at))
+
+
+def _warnings(session: Session, loaded: Policy, at: datetime, starts: datetime) -> list[Diagnostic]:
+    found = (*loaded.warnings, *analyse(loaded, countries=ports().shop.sold_to), *findings(session, loaded, at, starts))
+    return [each for each in in_order(found) if each.severity == WARNING]
 
 
 def _changes(loaded: Policy, before: Version | None, coming: Sequence[Version]) -> None:

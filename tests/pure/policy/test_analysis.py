@@ -319,7 +319,7 @@ def test_the_command_and_the_checks_of_the_editor_tell_the_findings_at_their_rul
     assert "not held against any law" not in result.output
     alone = CliRunner().invoke(group, ["check", str(tmp_path / "mine.yaml")], catch_exceptions=False)
     assert "the law of `GB`" not in alone.output
-    assert alone.output.splitlines()[-1].startswith("not held against any law: there is no shop.yaml beside it")
+    assert alone.output.splitlines()[-2].startswith("not held against any law: there is no shop.yaml beside it")
     checks = check_policy(policy(SALE + FAULTS), ("GB",))
     assert [each.rule for each in checks] == ["Sale", "Sale", None]
     assert checks[0].title == "“Sale” gives less time than “Faulty items” below it: 14 days, not 365 days"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from portal import wording
 from portal.cli.policy import policy
 from portal.db import SYSTEM, Database
-from portal.errors import Conflict, NotFound
+from portal.errors import ConfigError, Conflict, NotFound
 from portal.policy.laws import FOLDER
 from portal.policy.loader import load_policy
 from portal.policybook.models import PolicyVersion
@@ -35,9 +36,9 @@ class Terminal:
 
 @pytest.fixture
 def terminal(database: Database, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    ports = SimpleNamespace(database=database, shop=SimpleNamespace(timezone="Europe/London"))
-    for module in ("policy_book", "policy_explain"):
-        monkeypatch.setattr(f"portal.cli.{module}.ports", lambda: ports)
+    ports = SimpleNamespace(database=database, shop=SimpleNamespace(timezone="Europe/London", sold_to=("GB",)))
+    for module in ("policy", "policy_book", "policy_explain"):
+        monkeypatch.setattr(sys.modules[f"portal.cli.{module}"], "ports", lambda: ports)
     return Terminal(database)
 
 
@@ -51,6 +52,48 @@ def test_publishing_says_the_version_and_publishes_once(terminal: Terminal, tmp_
     assert "nothing was published" in second.output
     (row,) = rows(terminal.database, select(PolicyVersion))
     assert (row.note, row.author) == ("Start", "Command line")
+
+
+LAWFUL = POLICY.replace("otherwise:", "laws: [uk-consumer]\notherwise:", 1)
+SEASON = "  - rule: Season\n    when: {order.placed: {from: 2026-01-01}}\n    set: {window: {until: 2099-01-31}}\n"
+HEAVY = "  - rule: Heavy\n    when: {item.weight: {over: 20 kg}}\n    set: {review: always}\n"
+
+
+def test_what_the_page_has_ticked_is_said_by_check_and_by_publish(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(LAWFUL, encoding="utf-8")
+    first = terminal("publish", str(file))
+    assert "warning" not in first.stderr
+    add_order(terminal.database)
+    file.write_text(LAWFUL.replace("laws:", f"{HEAVY}{SEASON}laws:"), encoding="utf-8")
+    said = (
+        "`Season` is for orders placed from 2026-01-01 on, before this version starts",
+        "`Heavy` sends returns to a person",
+    )
+    checked = terminal("check", str(file), "--sells-to", "GB").stdout
+    published = terminal("publish", str(file))
+    assert published.exit_code == 0
+    for each in said:
+        assert f"warning: {each}" in checked
+        assert f"warning: {each}" in published.stderr
+        assert each not in published.stdout
+    assert "database" not in checked
+    again = terminal("publish", str(file))
+    assert again.stderr == "", "nothing was published"
+
+
+def test_without_a_database_check_says_what_it_could_not_look_at(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_ports() -> None:
+        raise ConfigError("PORTAL_SECRET_KEY is missing")
+
+    monkeypatch.setattr(sys.modules["portal.cli.policy"], "ports", no_ports)
+    file = tmp_path / "mine.yaml"
+    file.write_text(LAWFUL, encoding="utf-8")
+    result = terminal("check", str(file), "--sells-to", "GB")
+    assert result.exit_code == 0
+    assert result.output.endswith("its database can't be reached from here\n")
 
 
 def test_a_broken_file_is_not_published(terminal: Terminal, tmp_path: Path) -> None:

@@ -12,8 +12,6 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from portal import clock
-from portal.policy.beside import early
-from portal.policy.beside import untold as never_told
 from portal.policy.binding import Version
 from portal.policy.carry import forgotten
 from portal.policy.checks import ERROR, NOTE, WARNING, Check, check_text, with_more
@@ -24,8 +22,7 @@ from portal.policy.explain import Wording, rule_words
 from portal.policy.loader import Policy, recall_policy
 from portal.policy.pieces import Pieces
 from portal.policy.sentences import otherwise_sentence, rule_sentence
-from portal.policybook.service import load_book
-from portal.returns.untold import untold
+from portal.returns.against import findings
 from portal.web.staff import words
 from portal.web.staff.base import ports
 from portal.web.staff.text import _, ngettext
@@ -75,10 +72,7 @@ def checks_of(session: Session, text: str, starts: datetime | None = None) -> tu
     found, policy = check_text(text, ports().shop.sold_to), loaded(text)
     if policy is None:
         return found
-    more = [*never_told(policy, *untold(session, policy, clock.now()))]
-    if starts is not None:
-        live = load_book(session).live(starts)
-        more += early(policy, None if live is None else live.policy, starts.astimezone(policy.zone).date())
+    more = findings(session, policy, clock.now(), starts)
     return with_more(found, policy, more) if more else found
 
 
