@@ -44,6 +44,11 @@ class Check:
         return shipped()[self.fix.subject].title if self.fix.kind == "law" else self.fix.subject
 
     @property
+    def advice(self) -> str:
+        """How to mend it, as a sentence: a question has its own stop. Empty where there is nothing to say."""
+        return self.help if not self.help or self.help.endswith(("?", ".", "!")) else f"{self.help}."
+
+    @property
     def key(self) -> str:
         return hashlib.sha256(f"{self.severity} {self.title}".encode()).hexdigest()[:12]
 

@@ -63,7 +63,7 @@ def resolution_words(resolution: str, wording: Wording = ENGLISH) -> str:
 
 
 def cause_message(cause: Cause, wording: Wording = ENGLISH) -> str:
-    """What the customer reads: one or two plain sentences. The merchant's own words (``say``) come first."""
+    """What the customer reads: one or two plain sentences. The merchant's own words (``say``) come first, or after a wish for a photo."""
     return " ".join(_sentences(cause, wording))
 
 
@@ -72,6 +72,9 @@ def _sentences(cause: Cause, wording: Wording) -> tuple[str, ...]:
     if said and cause.code in ("not_returnable", "review_rule"):
         return (str(said),)
     sentence = _customer(cause, wording)
+    if cause.code == "photo_required":
+        # The merchant's sentence says why a photo is asked for, and is read after what is asked for.
+        return (sentence, str(said)) if said else (sentence,)
     return (str(said), sentence) if said else (sentence,)
 
 

@@ -200,7 +200,7 @@ def publish(
     starts = effective_at or tx.at
     if starts < tx.at:
         raise Invalid(
-            "A policy can't start in the past: orders keep the terms they were placed under.",
+            "A policy can’t start in the past: orders keep the terms they were placed under.",
             {"effective_at": "choose a moment from now on"},
         )
     book = load_book(tx.session)

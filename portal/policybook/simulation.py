@@ -66,7 +66,7 @@ class Sample:
         if not 0 <= self.asked_after <= MAX_ASKED_AFTER:
             wrong["asked_after"] = f"choose from 0 to {MAX_ASKED_AFTER} days"
         if wrong:
-            raise Invalid("The policy can't be tried like this.", wrong)
+            raise Invalid("The policy can’t be tried like this.", wrong)
 
     def to_json(self) -> dict[str, Any]:
         return {

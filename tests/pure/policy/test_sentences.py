@@ -96,7 +96,7 @@ SENTENCES = [
     (
         "photo_required",
         {"photos": 1, "given": 0, "of": "the tags", "say": "Over £75."},
-        "Over £75. Add a photo of the tags.",
+        "Add a photo of the tags. Over £75.",
         None,
     ),
     ("review_rule", {}, "A person in our team checks this before we answer.", "“Rule” asks for a person to decide."),

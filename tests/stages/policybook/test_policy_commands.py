@@ -155,7 +155,7 @@ def test_publishing_says_what_changes_and_when(terminal: Terminal, tmp_path: Pat
     both = terminal("publish", str(tmp_path / "one.yaml"), "--instead-of", "5", "--start", "2099-01-01")
     assert "not both" in both.output
     past = terminal("publish", str(tmp_path / "one.yaml"), "--start", "2026-01-01")
-    assert "can't start in the past" in str(past.exception)
+    assert "can’t start in the past" in str(past.exception)
 
 
 def test_publishing_beside_a_version_to_come_says_what_ends_when_that_starts(

@@ -637,6 +637,7 @@ def test_a_rule_that_another_hides_is_moved_above_it_with_one_press(lead: Browse
 
 def test_a_slip_in_the_text_is_mended_to_the_word_it_was_meant_to_be(lead: Browser, database: Database) -> None:
     save_text(lead, POLICY.replace("restocking_fee: 0%", "restocking_fe: 0%", 1))
+    assert "?." not in lead.words("/staff/policy/text"), "a question has its own stop"
     answer = mend(lead, "Write “restocking_fee”", "/staff/policy/text")
     assert (answer.status_code, answer.location) == (303, "/staff/policy/text#checks")
     assert draft(database) == POLICY

@@ -69,7 +69,7 @@ def save_rule() -> Response:
         return see_other("staff.policy", _anchor="rule-otherwise")
     flash(_("“%(name)s” is saved in the draft.", name=wish.name), "green")
     for each in _warnings(wish.name):
-        flash(f"{each.title}. {each.help}.", "amber")
+        flash(f"{each.title}. {each.advice}", "amber")
     return see_other("staff.policy", _anchor=_anchor(wish.name))
 
 
