@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from portal import clock
+from portal import clock, wording
 from portal.cli.context import ports
 from portal.cli.policy import policy
 from portal.errors import NotFound
 from portal.money import Money
 from portal.orders.queries import get_order
 from portal.policy.counterfactual import WhatIf
-from portal.policy.counterfactual_words import staff_sentence
+from portal.policy.counterfactual_words import staff_sentence, staff_sentences
 from portal.policy.decision import Decision
 from portal.policy.explain import cause_message, staff_message, trace
 from portal.policy.laws import Applied
@@ -112,7 +112,7 @@ def _text(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ..
         yield f"- {staff_message(cause)}"
         yield f"  the customer reads: {cause_message(cause)}"
     if one.decision.return_by_on is not None:
-        yield f"until {one.decision.return_by_on.isoformat()}"
+        yield f"until {wording.day(one.decision.return_by_on)}"
     rows = [("Setting", "Result", "Set by", "Instead of")]
     for row in trace(one.decision):
         instead = "; ".join(f"{result} ({rule})" for result, rule in row.instead_of)
@@ -129,8 +129,8 @@ def _text(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ..
         yield NO_ADVICE
     yield ""
     yield "What would have changed it" if changes else "Nothing else that the policy asks would have changed it"
-    for change in changes:
-        yield f"{'+' if change.better else '-'} {staff_sentence(change)}"
+    for better, sentence in staff_sentences(changes):
+        yield f"{'+' if better else '-'} {sentence}"
     yield ""
     for part in said.quote.all_parts():
         yield f"{part.kind:<20}{Money(part.amount_minor, said.quote.currency)!s:>16}"

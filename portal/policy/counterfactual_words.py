@@ -8,6 +8,7 @@ grace, or anything about who they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -47,6 +48,27 @@ def staff_sentence(found: WhatIf, wording: Wording = ENGLISH) -> str:
         "change": change_words(found, wording),
         "answer": answer_words(found, wording),
     }
+
+
+def staff_sentences(found: Iterable[WhatIf], wording: Wording = ENGLISH) -> tuple[tuple[bool, str], ...]:
+    """Each sentence with whether it is better for the customer. Tags that would give the same answer share one: a law exempts a
+    dozen of them, and a dozen lines would hide the rest."""
+    grouped: dict[object, list[WhatIf]] = {}
+    for place, each in enumerate(found):
+        match each.when:
+            case (c.Comparison("item.tags", "has", _),):
+                key: object = (each.answer, each.open_, each.better)
+            case _:
+                key = place
+        grouped.setdefault(key, []).append(each)
+    return tuple((group[0].better, staff_sentence(_together(group), wording)) for group in grouped.values())
+
+
+def _together(group: list[WhatIf]) -> WhatIf:
+    if len(group) == 1:
+        return group[0]
+    tags = tuple(test.value for each in group for test in each.when if isinstance(test, c.Comparison))
+    return replace(group[0], when=(c.Comparison("item.tags", "has_any", tags),))
 
 
 def customer_sentences(found: Iterable[WhatIf], wording: Wording = ENGLISH) -> tuple[str, ...]:

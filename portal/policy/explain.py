@@ -63,7 +63,8 @@ def resolution_words(resolution: str, wording: Wording = ENGLISH) -> str:
 
 
 def cause_message(cause: Cause, wording: Wording = ENGLISH) -> str:
-    """What the customer reads: one or two plain sentences. The merchant's own words (``say``) come first, or after a wish for a photo."""
+    """What the customer reads: one or two plain sentences. The merchant's own words (``say``) come first, but after a wish for a
+    photo."""
     return " ".join(_sentences(cause, wording))
 
 

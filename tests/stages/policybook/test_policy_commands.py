@@ -82,6 +82,16 @@ def test_what_the_page_has_ticked_is_said_by_check_and_by_publish(terminal: Term
     assert again.stderr == "", "nothing was published"
 
 
+def test_tags_that_would_give_the_same_answer_share_a_line(terminal: Terminal) -> None:
+    open_shop(terminal.database, LAWFUL)
+    order = add_order(terminal.database, [Item(tags=("final-sale",))])
+    (number,) = [each.number for each in rows(terminal.database, select(Order)) if each.id == order]
+    said = terminal("explain", number, "1", "--reason", "changed-mind", "--at", "2026-11-05").output
+    (line,) = [each for each in said.splitlines() if "has the tag" in each and "refused" in each]
+    assert line.startswith("- If the item has the tag ")
+    assert "custom-made, " in line
+
+
 def test_without_a_database_check_says_what_it_could_not_look_at(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +259,7 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
     assert "line 1: accept" in allowed.output
     assert "No (Final sale)" in allowed.output
     assert "total                      96.66 GBP" in allowed.output
-    assert "until 2027-10-29" in allowed.output
+    assert "until 29 October 2027" in allowed.output
     for change in (
         "+ If the reason is damaged or faulty: accepted, once what is asked for is there.",
         "+ If it is not so that the item has the tag final-sale: accepted.",
