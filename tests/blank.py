@@ -50,13 +50,26 @@ def make_new(database: Database) -> None:
     database.river = lambda tx, happened: None
     # Books are kept by the address of their database, which is always the same one here.
     policybook._books.clear()
-    if not database.is_sqlite:
+    if database.is_sqlite:
+        put(database, _sqlite_file())
+    else:
         _empty(database)
-        return
+
+
+def keep(database: Database) -> bytes:
+    """A whole SQLite database as it is now, for `put`."""
+    # Closing the last connection folds the write-ahead log into the file.
+    database.dispose()
+    return Path(str(database.engine.url.database)).read_bytes()
+
+
+def put(database: Database, content: bytes) -> None:
+    """Let an SQLite database be this one."""
+    database.dispose()
     path = Path(str(database.engine.url.database))
     for left in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         left.unlink(missing_ok=True)
-    lay_tables(database)
+    path.write_bytes(content)
 
 
 def _empty(database: Database) -> None:
@@ -76,9 +89,6 @@ def _empty(database: Database) -> None:
 @functools.cache
 def _sqlite_file() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "blank.sqlite3"
-        made = Database(f"sqlite:///{path}")
+        made = Database(f"sqlite:///{folder}/blank.sqlite3")
         rows.metadata.create_all(made.write_engine)
-        # Closing the last connection folds the write-ahead log into the file.
-        made.dispose()
-        return path.read_bytes()
+        return keep(made)

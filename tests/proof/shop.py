@@ -39,7 +39,7 @@ from portal.refunds.report import compare
 from portal.refunds.signatures import sign
 from portal.shop import DailyCap, RefundLimits
 from portal.worker import Worker
-from tests.blank import lay_tables, quick_folder, trust_the_machine
+from tests.blank import keep, lay_tables, quick_folder, trust_the_machine
 from tests.proof import controls, decided, invariants
 from tests.proof.books import OPEN, Books, Orders, Reader
 from tests.proof.inside import KEY, SECRET, URL, InsideStripe
@@ -96,8 +96,7 @@ def _blank_shop(path: Path) -> bytes:
     with made.transaction(at=START - timedelta(days=300)) as tx:
         publish(tx, POLICY, filename="proof.yaml", author="Maya Okafor")
         tx.session.execute(text(UNSENT))
-    made.dispose()
-    return path.read_bytes()
+    return keep(made)
 
 
 class Killed(BaseException):

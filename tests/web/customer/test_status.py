@@ -24,17 +24,32 @@ from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund, StoreCredit
 from portal.returns import service
 from portal.returns.models import Return
+from tests.blank import keep, put
 from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of, written
 
 Make = Callable[[], Customer]
 
 
+@pytest.fixture(scope="module")
+def bookings() -> list[tuple[bytes, str, str]]:
+    """The shop once a shirt was booked on its pages, the customer's cookie, and the return's number."""
+    return []
+
+
 @pytest.fixture
-def booked(desk: Desk, customer: Make) -> tuple[Customer, str]:
-    """A customer who has booked one shirt, and the return's number."""
-    desk.order()
+def booked(desk: Desk, customer: Make, bookings: list[tuple[bytes, str, str]]) -> tuple[Customer, str]:
+    """A customer who has booked one shirt, and the return's number. The first test books; all begin with a copy of that shop."""
     priya = customer()
-    return priya, priya.book_shirt()
+    if not bookings:
+        desk.order()
+        rma = priya.book_shirt()
+        session = priya.client.get_cookie("portal")
+        assert session is not None
+        bookings.append((keep(desk.ports.database), session.value, rma))
+    shop, cookie, rma = bookings[0]
+    put(desk.ports.database, shop)
+    priya.client.set_cookie("portal", cookie)
+    return priya, rma
 
 
 def news(desk: Desk, status: str, **more: Any) -> None:
