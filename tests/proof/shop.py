@@ -39,7 +39,7 @@ from portal.refunds.report import compare
 from portal.refunds.signatures import sign
 from portal.shop import DailyCap, RefundLimits
 from portal.worker import Worker
-from tests.blank import keep, lay_tables, quick_folder, trust_the_machine
+from tests.blank import keep, lay_tables, put, quick_folder, trust_the_machine
 from tests.proof import controls, decided, invariants
 from tests.proof.books import OPEN, Books, Orders, Reader
 from tests.proof.inside import KEY, SECRET, URL, InsideStripe
@@ -204,12 +204,9 @@ class Shop:
 
     def _put(self, content: bytes) -> None:
         """Let the database be this one."""
-        self.database.dispose()
         if hasattr(self, "_reader"):
             self._reader.close()
-        for path in (self._path, *self._path.parent.glob(self._path.name + "-*")):
-            path.unlink(missing_ok=True)
-        self._path.write_bytes(content)
+        put(self.database, content)
         self._reader = Reader(self._path)
         self._seen = None
 
