@@ -117,16 +117,17 @@ def spread(amount: int, weights: Sequence[int]) -> tuple[int, ...]:
         return ()
     if min(weights) < 0:
         raise ValueError("weights are not negative")
+    if amount < 0:
+        return tuple(-share for share in spread(-amount, weights))
     total = sum(weights)
     if total == 0:
         return (amount, *(0 for _ in weights[1:]))
-    sign = -1 if amount < 0 else 1
-    shares = [abs(amount) * weight // total for weight in weights]
-    remainders = [abs(amount) * weight % total for weight in weights]
+    shares = [amount * weight // total for weight in weights]
+    remainders = [amount * weight % total for weight in weights]
     order = sorted(range(len(weights)), key=lambda position: (-remainders[position], position))
-    for position in order[: abs(amount) - sum(shares)]:
+    for position in order[: amount - sum(shares)]:
         shares[position] += 1
-    return tuple(sign * share for share in shares)
+    return tuple(shares)
 
 
 def units_worth(amount: int, quantity: int, first: int, last: int) -> int:
@@ -141,5 +142,6 @@ def units_worth(amount: int, quantity: int, first: int, last: int) -> int:
 
 def share_bp(amount: int, basis_points: int) -> int:
     """``basis_points`` ten-thousandths of ``amount``, half a unit rounded up (away from zero for the shop's customer)."""
-    sign = -1 if amount < 0 else 1
-    return sign * ((abs(amount) * basis_points * 2 + 10_000) // 20_000)
+    if amount < 0:
+        return -share_bp(-amount, basis_points)
+    return (amount * basis_points + 5_000) // 10_000

@@ -173,6 +173,8 @@ def test_units_that_were_not_bought_are_worth_nothing_and_refused(first: int, la
         (333, 0, 0),
         (1, 5_000, 1),
         (0, 5_000, 0),
+        (4_999, 1, 0),
+        (5_000, 1, 1),
     ],
 )
 def test_a_share_is_rounded_half_up_on_either_side_of_nothing(amount: int, bp: int, share: int) -> None:
