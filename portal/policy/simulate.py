@@ -119,7 +119,7 @@ def request_sums(asked: Request, decisions: Sequence[Decision]) -> dict[str, int
             shipping=asked.shipping,
             full_return=asked.full_return and len(lines) == len(asked.lines),
             fee_already_charged=asked.fee_charged,
-            ship_with=asked.ship_with or None,
+            ship_with=asked.ship_with,
         )
 
     made = of(ACCEPT)
@@ -172,7 +172,6 @@ QUESTIONS = (Question("ordinary", "changed-mind"), Question("fault", "faulty"))
 Outcome: TypeAlias = tuple[Decision, Decision]
 _Counted: TypeAlias = tuple[int, int | None, int, bool, int]
 """A kind and a `Cell` of it; no amount where only the sum of amounts matters."""
-_NOTHING: Cell = (0, 1, False, 0)
 
 
 Money: TypeAlias = tuple[Priced | None, Priced | None]
@@ -182,15 +181,14 @@ Money: TypeAlias = tuple[Priced | None, Priced | None]
 class _Kind:
     """Lines with one outcome: the currency, both decisions on each question, and what of them the money depends on.
 
-    ``pays`` is False when all are refused; ``by_unit`` when nothing is taken by the unit; ``always`` and ``whole`` say whether
-    outbound shipping goes back, for every line or for one that is its whole order. From ``even_from`` on, a penny more paid
-    is a penny more refunded, whatever is answered.
+    ``by_unit`` is False when nothing is taken by the unit; ``always`` and ``whole`` say whether outbound shipping goes back, for
+    every line or for one that is its whole order. From ``even_from`` on, a penny more paid is a penny more refunded, whatever
+    is answered. Where all are refused nothing matters.
     """
 
     currency: str
     decided: tuple[Outcome, ...]
     priced: tuple[Money, ...]
-    pays: bool
     by_unit: bool
     even_from: float
     always: bool
@@ -260,11 +258,9 @@ class LineTrial:
         found: dict[int, dict[Cell, int]] = {}
         for (number, told, units, alone, shipping), times in counts.items():
             kind = self._kinds[number]
-            cell = _NOTHING
-            if kind.pays:
-                ships = shipping and (kind.always or (kind.whole and alone))
-                gross = int(kind.even_from) if told is None else told
-                cell = (gross, units if kind.by_unit else 1, bool(alone and ships), shipping if ships else 0)
+            ships = kind.always or (kind.whole and alone)
+            gross = int(kind.even_from) if told is None else told
+            cell = (gross, units if kind.by_unit else 1, alone and ships, shipping if ships else 0)
             cells = found.setdefault(number, {})
             cells[cell] = cells.get(cell, 0) + times
         return found
@@ -299,7 +295,6 @@ class LineTrial:
                     currency,
                     tuple(decided),
                     tuple(priced),
-                    bool(every),
                     any(each.by_unit for each in every),
                     max((each.even_from for each in every), default=0),
                     "always" in outbound,

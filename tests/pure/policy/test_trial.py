@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from portal.money import Money
 from portal.policy.engine import decide
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
 from portal.policy.loader import Policy
-from portal.policy.quote import REFUND, QuoteLine, ShippingPaid, quote
+from portal.policy.quote import REFUND, Quote, QuoteLine, ShippingPaid, quote
 from portal.policy.simulate import QUESTIONS, Change, Lines, LineTrial, Numbers, Request, RequestTrial
 from portal.policy.tally import Comparison, sums_of
 from tests.pure.policy import samples
@@ -89,13 +92,65 @@ def test_money_is_the_sum_of_the_quotes_of_all_lines(
                 line = QuoteLine("1", units, gross, 0, gross, 0, REFUND, decision.terms)
                 sums = sums_of(quote([line], "GBP", shipping=ShippingPaid(shipping), full_return=alone))
                 tally.add("GBP", sums if decision.accepted else {"waiting": sums["refund"]})
-    whole = Lines([()] * len(sold), *zip(*sold, strict=True), range(len(sold)), lambda _: ASKED)  # type: ignore[arg-type]
-    assert trial(before, after).run([whole]) == slow
+    assert trial(before, after).run([lines_of(sold)]) == slow
     # However the book is cut, and however little is remembered of it at once.
     one_by_one = [Lines([at], *([each] for each in line), [at], lambda _: ASKED) for at, line in enumerate(sold)]  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("portal.policy.simulate.MAX_KNOWN", 1)
         assert trial(before, after).run(one_by_one) == slow
+
+
+@pytest.mark.parametrize(
+    ("term", "sold", "quotes"),
+    [
+        # gross, units, whether it is its whole order, shipping paid
+        ("ship_by: 7", [(0, 1, False, 0), (120, 1, False, 0), (350, 2, False, 0), (9000, 3, False, 0)], 1),
+        ("return_shipping: {paid_by: customer, amount: 3.50 GBP}",
+         [(120, 1, False, 0), (120, 2, False, 0), (349, 1, False, 0), (350, 1, False, 0), (500, 1, False, 0)], 3),
+        ("return_shipping: {paid_by: customer, share: 10%}", [(120, 1, False, 0), (120, 2, False, 0), (121, 1, False, 0)], 2),
+        ("restocking_fee: 10%", [(120, 1, False, 0), (120, 2, False, 0), (121, 1, False, 0)], 2),
+        ("restocking_fee: 1.00 GBP", [(500, 1, False, 0), (500, 2, False, 0), (500, 2, True, 0), (600, 1, False, 0)], 3),
+        ("outbound_shipping: never", [(120, 1, False, 395), (120, 1, True, 0), (120, 1, True, 395)], 1),
+        ("outbound_shipping: always", [(120, 1, False, 395), (120, 1, True, 0), (120, 1, True, 395)], 2),
+        ("outbound_shipping: full_return", [(120, 1, False, 395), (120, 1, True, 0), (120, 1, True, 395)], 2),
+    ],
+)  # fmt: skip
+def test_lines_whose_money_depends_on_nothing_that_differs_are_quoted_once(
+    term: str, sold: list[tuple[int, int, bool, int]], quotes: int
+) -> None:
+    there = samples.policy(f"- {{rule: Term, set: {{{term}}}}}")
+    tried = trial(there, there)
+    assert quotes_made(lambda: tried.run([lines_of(sold)])) == quotes
+    assert quotes_made(lambda: tried.run([lines_of(sold)])) == 0, "what was learnt is kept"
+
+
+def test_only_so_many_quotes_are_remembered() -> None:
+    there = samples.policy("- {rule: Fee, set: {restocking_fee: 10%}}")
+    one, two = [(120, 1, False, 0)], [(130, 1, False, 0), (140, 1, False, 0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portal.policy.simulate.MAX_KNOWN", 2)
+        tried = trial(there, there)
+        made = [quotes_made(partial(tried.run, [lines_of(sold)])) for sold in (one, one, two, one, one)]
+    assert made == [1, 0, 2, 1, 0]
+
+
+def lines_of(sold: list[tuple[int, int, bool, int]]) -> Lines:
+    """Lines that no rule can tell apart."""
+    return Lines([()] * len(sold), *zip(*sold, strict=True), range(len(sold)), lambda _: ASKED)  # type: ignore[arg-type]
+
+
+def quotes_made(work: Callable[[], object]) -> int:
+    """How often an amount is worked out meanwhile, which is what a trial's time is spent on."""
+    made: list[str] = []
+
+    def counted(asked: list[QuoteLine], currency: str, **more: Any) -> Quote:
+        made.append(currency)
+        return quote(asked, currency, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portal.policy.simulate.quote", counted)
+        work()
+    return len(made)
 
 
 KINDS = {
@@ -160,6 +215,8 @@ LABEL = "return_shipping: {paid_by: customer, amount: 3.50 GBP"
         # What waits for a person is what the refund would be with it: here all, and so the shipping too.
         (KINDS["S1"].replace("returnable: false", "review: always"), {},
          Change(3395, 3395, (("b", "accept", "review"),)), (1000, 0, 0, 0, 2395)),
+        ("- {rule: All, set: {review: always}}", {},
+         Change(3395, 3395, (("a", "accept", "review"), ("b", "accept", "review"))), (0, 0, 0, 0, 3395)),
         ("- {rule: All, set: {restocking_fee: 10%}}", {}, Change(3395, 3095, ()), (3095, 0, 0, 300, 0)),
         ("- {rule: All, set: {restocking_fee: 10%}}", {"resolution": "store_credit"}, Change(3695, 3365, ()),
          (0, 3365, 0, 300, 0)),
@@ -189,7 +246,7 @@ def test_a_past_request_is_asked_line_by_line_and_quoted_as_a_whole(
     assert tried.run(asked) == change
     names = ("refund", "credit", "exchange", "fees", "waiting")
     assert tried.comparison.after.money == {"GBP": dict(zip(names, sums, strict=True))}
-    assert tried.comparison.turned == {(was, now): 1 for _, was, now in (change.lines if change is not None else ())}
+    assert tried.comparison.turned == Counter((was, now) for _, was, now in (change.lines if change else ()))
     assert sum(tried.comparison.before.answers.values()) == 2
     was = dict.fromkeys(names, 0) | {
         "credit" if resolution != REFUND else "refund": change.before_minor if change else sums[0]
