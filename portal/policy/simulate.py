@@ -181,18 +181,13 @@ Money: TypeAlias = tuple[Priced | None, Priced | None]
 class _Kind:
     """Lines with one outcome: the currency, both decisions on each question, and what of them the money depends on.
 
-    ``by_unit`` is False when nothing is taken by the unit; ``always`` and ``whole`` say whether outbound shipping goes back, for
-    every line or for one that is its whole order. From ``even_from`` on, a penny more paid is a penny more refunded, whatever
-    is answered. Where all are refused nothing matters.
+    From ``even_from`` on, a penny more paid is a penny more refunded, whatever is answered.
     """
 
     currency: str
     decided: tuple[Outcome, ...]
     priced: tuple[Money, ...]
-    by_unit: bool
     even_from: float
-    always: bool
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +249,11 @@ class LineTrial:
         return self._numbers.of(lines.keys, lambda place: self._decide(lines.facts(place)))
 
     def _cells(self, counts: Mapping[_Counted, int]) -> dict[int, dict[Cell, int]]:
-        """What was counted, by kind. What cannot change the money of a kind is left out, so that more lines are alike."""
+        """What was counted, by kind."""
         found: dict[int, dict[Cell, int]] = {}
         for (number, told, units, alone, shipping), times in counts.items():
-            kind = self._kinds[number]
-            ships = kind.always or (kind.whole and alone)
-            gross = int(kind.even_from) if told is None else told
-            cell = (gross, units if kind.by_unit else 1, alone and ships, shipping if ships else 0)
+            gross = int(self._kinds[number].even_from) if told is None else told
+            cell = (gross, units, alone, shipping)
             cells = found.setdefault(number, {})
             cells[cell] = cells.get(cell, 0) + times
         return found
@@ -288,19 +281,8 @@ class LineTrial:
             outcome += [was.answer, now.answer, moved(was, now), *(each and each.number for each in money)]
         number = self._by_outcome.setdefault(tuple(outcome), len(self._kinds))
         if number == len(self._kinds):
-            every = [each for pair in priced for each in pair if each is not None]
-            outbound = {each.outbound for each in every}
-            self._kinds.append(
-                _Kind(
-                    currency,
-                    tuple(decided),
-                    tuple(priced),
-                    any(each.by_unit for each in every),
-                    max((each.even_from for each in every), default=0),
-                    "always" in outbound,
-                    "full_return" in outbound,
-                )
-            )
+            even_from = max((each.even_from for pair in priced for each in pair if each is not None), default=0)
+            self._kinds.append(_Kind(currency, tuple(decided), tuple(priced), even_from))
         return number
 
     def _add(self, found: Mapping[str, Comparison], counts: Mapping[_Counted, int], paid: Sequence[int]) -> None:

@@ -187,6 +187,18 @@ def test_the_first_line_of_each_way_in_which_answers_change_is_an_example_of_it(
     assert met == ["S0", "S1", "S3", "S2"], "a kind is met once"
 
 
+def test_every_line_is_asked_for_a_refund() -> None:
+    refuses = samples.policy("- {rule: No, when: {resolution: refund}, set: {returnable: false}, say: No.}")
+    for found in trial(samples.policy(), refuses).run([lines("0", 1)]).values():
+        assert found.turned == {("accept", "refuse"): 1}
+
+
+def test_where_everything_is_refused_there_is_no_money() -> None:
+    refuses = samples.policy("- {rule: No, set: {returnable: false}, say: No.}")
+    for found in trial(refuses, refuses).run([lines("01", 1)]).values():
+        assert (found.before, found.before.answers["refuse"], found.before.money) == (found.after, 2, {})
+
+
 def test_kinds_are_learnt_again_when_too_many_are_known() -> None:
     numbers, learnt = Numbers(), []
 
@@ -225,6 +237,8 @@ LABEL = "return_shipping: {paid_by: customer, amount: 3.50 GBP"
         (f"- {{rule: All, set: {{{LABEL}}}}}}}", {"ship_with": "own"}, None, (3395, 0, 0, 0, 0)),
         (f"- {{rule: All, set: {{{LABEL}}}}}}}", {"ship_with": ""}, Change(3395, 3045, ()), (3045, 0, 0, 350, 0)),
         ("", {"full_return": False}, None, (3000, 0, 0, 0, 0)),
+        # Another answer is a change, also about what was given away for nothing.
+        (KINDS["S1"], {"full_return": False, "price": 0}, Change(1000, 1000, (("b", "accept", "refuse"),)), (1000, 0, 0, 0, 0)),
     ],
 )  # fmt: skip
 def test_a_past_request_is_asked_line_by_line_and_quoted_as_a_whole(
@@ -233,7 +247,7 @@ def test_a_past_request_is_asked_line_by_line_and_quoted_as_a_whole(
     resolution = more.get("resolution", REFUND)
     sold = tuple(
         (ref, 1, resolution, gross, 0, samples.item(ASKED, sku=sku).asking(resolution=resolution, reason="other"))
-        for ref, gross, sku in (("a", 1000, "S0"), ("b", 2000, "S1"))
+        for ref, gross, sku in (("a", 1000, "S0"), ("b", more.get("price", 2000), "S1"))
     )
     asked = Request(
         "GBP", sold, ShippingPaid(395), more.get("full_return", True), more.get("fee_charged", False),
