@@ -21,7 +21,7 @@ from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
 from portal.policy.facts import Facts
 from portal.policy.laws import PREFIX
 from portal.policy.loader import Policy
-from portal.policy.other_facts import ORDERED, TODAY, UNITS, Others, spec_of, value_of
+from portal.policy.other_facts import ORDERED, TODAY, UNITS, Others, value_of
 from portal.policy.terms import value_to_json
 
 RANK = {answer: rank for rank, answer in enumerate((REFUSE, REVIEW, ACCEPT))}
@@ -183,7 +183,7 @@ class _Search:
 
     def _runs(self, others: Others, name: str, here: Decision) -> Iterator[tuple[c.Condition, _Tried]]:
         """The values of a fact, those that are decided alike as one condition; ``here`` is what the value it has gives."""
-        spec = spec_of(name)
+        spec = c.get_fact(name)
         tried = self._try(others, name)
         now = value_of(others.facts, name, self.policies[0])
         if spec.type in ORDERED:
@@ -222,13 +222,13 @@ class _Search:
     def _by_nearness(self, name: str) -> list[_Tried]:
         tried = self._try(self.others, name)
         now = value_of(self.others.facts, name, self.policies[0])
-        if spec_of(name).type not in ORDERED or now is None:
+        if c.get_fact(name).type not in ORDERED or now is None:
             return tried
         return sorted(tried, key=lambda each: abs(_step(each.value) - _step(now)))
 
     def _said(self, facts: Facts, decision: Decision, name: str) -> c.Condition:
         """How far this fact may move with everything else as it is in ``facts``."""
-        spec = spec_of(name)
+        spec = c.get_fact(name)
         now = value_of(facts, name, self.policies[0])
         before = value_of(self.others.facts, name, self.policies[0])
         if spec.type in ORDERED:

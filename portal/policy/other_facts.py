@@ -83,7 +83,7 @@ class Others:
 
     def values(self, name: str) -> tuple[Any, ...]:
         """The values to try in place of the one that the fact has: days as dates of the shop's calendar, in order."""
-        spec = spec_of(name)
+        spec = c.get_fact(name)
         tests = self._tests.get(name, ())
         now = value_of(self.facts, name, self.policies[0])
         found: Iterable[Any]
@@ -190,7 +190,7 @@ class Others:
 
     def can_be(self, name: str, value: Any) -> bool:
         """Whether the other days allow this one; what is no day always can be."""
-        if spec_of(name).type != c.DAY:
+        if c.get_fact(name).type != c.DAY:
             return True
         low, high = self.bounds(name)
         return bool(low <= value <= high)
@@ -214,19 +214,11 @@ class Others:
         return with_value(self.facts, name, value, self.policies[0], self.worth)
 
 
-def spec_of(name: str) -> c.FactSpec:
-    """What the language says of the fact. Raises ValueError where it has none of that name."""
-    spec = c.find_fact(name)
-    if spec is None:
-        raise ValueError(f"`{name}` is no fact")
-    return spec
-
-
 def with_value(
     facts: Facts, name: str, value: Any, policy: Policy, worth: Callable[[int], Money] | None = None
 ) -> Facts:
     """The facts in which the fact has this value; a day is taken at noon in the policy's timezone."""
-    spec = spec_of(name)
+    spec = c.get_fact(name)
     if name.startswith(c.ANSWER_PREFIX):
         return facts.asking(answers={**(facts.answers or {}), name.removeprefix(c.ANSWER_PREFIX): value})
     if name == UNITS:
@@ -275,7 +267,7 @@ def _with_units(facts: Facts, units: int, worth: Callable[[int], Money] | None) 
 
 def value_of(facts: Facts, name: str, policy: Policy) -> Any:
     """The value that the fact has, a moment as its day in the policy's calendar; None when it is not known."""
-    spec = spec_of(name)
+    spec = c.get_fact(name)
     found = c.getter(spec)(facts)
     return _local(found, policy) if spec.type == c.DAY else found
 

@@ -20,7 +20,7 @@ from portal.policy.engine import decide
 from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.laws import PREFIX
 from portal.policy.loader import Policy, load_policy
-from portal.policy.other_facts import ORDERED, UNITS, Others, spec_of, value_of, with_value
+from portal.policy.other_facts import ORDERED, UNITS, Others, value_of, with_value
 from portal.policy.reasons import REASONS
 from tests.pure.policy.few_words import FACTS_OF_FEW_WORDS, POLICIES_OF_FEW_WORDS
 from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, order, policy, shipped, utc
@@ -565,7 +565,7 @@ def assert_exact(loaded: Policy, facts: Facts, each: WhatIf) -> None:
 
 
 def assert_limit(loaded: Policy, facts: Facts, each: WhatIf, test: c.Condition) -> None:
-    if not isinstance(test, c.Comparison) or test.fact == UNITS or spec_of(test.fact).type not in ORDERED:
+    if not isinstance(test, c.Comparison) or test.fact == UNITS or c.get_fact(test.fact).type not in ORDERED:
         return
     low, high = test.value if test.op == "between" else (test.value, test.value)
     ends = {"at_most": [(high, 1)], "to": [(high, 1)], "at_least": [(low, -1)], "from": [(low, -1)]}.get(

@@ -11,7 +11,7 @@ import pytest
 from portal.money import Money
 from portal.policy.facts import CustomerFacts, Facts
 from portal.policy.loader import Policy, load_policy
-from portal.policy.other_facts import MOST_UNITS, Others, another, spec_of, value_of, with_value
+from portal.policy.other_facts import MOST_UNITS, Others, another, value_of, with_value
 from tests.pure.policy.samples import JUMPER, LONDON, document, item, order, policy, utc
 
 PLAIN = policy()
@@ -333,8 +333,3 @@ def test_another_answer_leaves_the_others_as_they_are() -> None:
 def test_a_text_of_nobody_is_none_that_rules_name() -> None:
     assert another({"acme"}) == "something else"
     assert another({"something else", "something else."}) == "something else.."
-
-
-def test_what_is_no_fact_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^`order.colour` is no fact$"):
-        spec_of("order.colour")
