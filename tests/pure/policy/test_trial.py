@@ -126,12 +126,12 @@ def test_lines_whose_money_depends_on_nothing_that_differs_are_quoted_once(
 
 def test_only_so_many_quotes_are_remembered() -> None:
     there = samples.policy("- {rule: Fee, set: {restocking_fee: 10%}}")
-    one, two = [(120, 1, False, 0)], [(130, 1, False, 0), (140, 1, False, 0)]
+    one, two, three = ([(gross, 1, False, 0)] for gross in (120, 130, 140))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("portal.policy.simulate.MAX_KNOWN", 2)
         tried = trial(there, there)
-        made = [quotes_made(partial(tried.run, [lines_of(sold)])) for sold in (one, one, two, one, one)]
-    assert made == [1, 0, 2, 1, 0]
+        made = [quotes_made(partial(tried.run, [lines_of(sold)])) for sold in (one, two, one, three, three)]
+    assert made == [1, 1, 0, 1, 1]
 
 
 def lines_of(sold: list[tuple[int, int, bool, int]]) -> Lines:
