@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import permutations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from portal.money import Money
 from portal.policy.decision import Decision
 from portal.policy.engine import decide
-from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts
+from portal.policy.facts import CustomerFacts, Facts, ItemFacts, OrderFacts, canonical
 from portal.policy.loader import load_policy
 from portal.policy.reasons import REASONS
 from portal.policy.satisfy import NOT_FALSE, TRUE, Universe
@@ -208,6 +208,12 @@ def test_what_overlaps_is_told_from_what_does_not():
         ({"colour": "red"}, "`facts.colour` is no fact"),
         ({"order": {"colour": "red"}}, "`order.colour` is no fact"),
         ({"order": "x"}, "`order` is not a mapping"),
+        ({"customer": 3}, "`customer` is not a mapping"),
+        ({"item": []}, "`item` is not a mapping"),
+        ({"order": {"number": 7}}, "`order.number` is not a text"),
+        ({"return_value": {"amount": 1, "currency": 2}}, "`facts.return_value` is not a text"),
+        ({"return_value": {"amount": 1, "currency": "GBP", "was": 2}}, "`facts.return_value` is not like"),
+        ({"item": {"tags": ["sale", 3]}}, "`item.tags` is not a text"),
         ({"quantity": "2"}, "`facts.quantity` is not a whole number"),
         ({"quantity": True}, "`facts.quantity` is not a whole number"),
         ({"return_is_full": 1}, "`facts.return_is_full` is neither true nor false"),
@@ -245,3 +251,44 @@ def test_asking_changes_what_is_named_and_shares_the_rest():
     assert asked.order is JUMPER.order
     assert asked.item is JUMPER.item
     assert asked.asking(reason=JUMPER.reason, resolution=JUMPER.resolution, evidence=0) == JUMPER
+
+
+WHOLE = replace(
+    JUMPER, answers={"worn": "no"}, evidence=1, method="label", quantity=2, return_items=2, return_is_full=True,
+    is_consumer=True,
+)  # fmt: skip
+ASKED = {
+    "quantity": 1,
+    "line_value": Money(1, "GBP"),
+    "return_value": Money(2, "GBP"),
+    "return_items": 3,
+    "return_is_full": False,
+    "reason": "faulty",
+    "answers": {"worn": "yes"},
+    "evidence": 4,
+    "resolution": "exchange",
+    "method": "qr",
+    "at": utc(2026, 12, 1),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), ASKED.items())
+def test_each_part_of_a_question_is_kept_changed_or_made_unknown(name, value):
+    assert None not in (getattr(WHOLE, each) for each in ASKED)
+    assert WHOLE.asking() == WHOLE
+    assert WHOLE.asking(**{name: value}) == replace(WHOLE, **{name: value}) != WHOLE
+    assert WHOLE.asking(**{name: None}) == replace(WHOLE, **{name: None})
+
+
+def test_a_question_is_all_of_the_facts_but_whom_and_what_they_are_about():
+    assert {field.name for field in fields(Facts)} - set(ASKED) == {"order", "customer", "item", "is_consumer"}
+
+
+def test_equal_values_are_equal_bytes_however_they_were_written():
+    assert (
+        canonical({"b": "é", "a": [1, None]})
+        == canonical({"a": [1, None], "b": "é"})
+        == '{"a":[1,null],"b":"é"}'.encode()
+    )
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical(float("nan"))
