@@ -119,7 +119,7 @@ def test_denying_is_confirmed_on_its_own_page_and_needs_a_reason(lead: Browser, 
 def test_asking_stops_the_clock_and_the_answer_comes_back_to_the_page(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review(hours_ago=3)
     card = lead.words(f"/staff/returns/{rma}")
-    assert "Message to Priya A question or a “no” needs one. An approval can go without" in card
+    assert "Message to Priya A question, a “no” or a smaller amount needs one. An approval can go without" in card
     empty = act(lead, rma, decision="ask")
     assert empty.status_code == 422
     assert words(empty.text).count("Write what the customer should answer") == 2

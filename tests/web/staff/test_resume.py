@@ -56,7 +56,10 @@ def denied(shop: Shop) -> str:
 CASES = {
     "a decision": Case(review(), "/decision", {"decision": "ask", "message": TEXT, "note": "mine"}, "message"),
     "a changed amount": Case(
-        review(), "/decision", {"decision": "change", "amount-1": "200.00", "note": TEXT.replace("\n", " ")}, "note"
+        review(),
+        "/decision",
+        {"decision": "change", "amount-1": "200.00", "message": "The collar is worn.", "note": TEXT.replace("\n", " ")},
+        "note",
     ),
     "a note": Case(review(), "/notes", {"text": TEXT}, "text"),
     "a no that is taken back": Case(denied, "/reinstate", {"note": "We misread it"}, "note"),
