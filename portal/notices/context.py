@@ -28,6 +28,7 @@ from portal.returns.queries import is_told_to_buyer
 from portal.returns.questions import is_sum_open
 from portal.reviews.models import Review
 from portal.reviews.service import ASKED_US, DISPUTE, POLICY, REFUND_FAILED, UNDECIDED, open_reviews
+from portal.timeline import TimelineEntry
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
@@ -37,8 +38,8 @@ ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
 """What is told of money that was given without a return; each names the order and leads to the gift's page."""
 WITH_MONEY = ABOUT_REFUNDS | {"withdrawn", "booked", "received", "credit_issued", "exchange_sent"}
 WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
-WITH_REASON = frozenset({"refund_sent", "credit_issued"})
-"""Bring the message of who has lowered the amount, which is its reason."""
+AFTER_THE_CHECK = frozenset({"refund_sent", "credit_issued", "exchange_sent"})
+"""Bring the message of who has lowered the amount, or has decided about goods that came: no other mail tells that decision."""
 # The questions to staff whose deadline a notice tells to the customer.
 _PROMISED_BY = {"under_review": (POLICY, ASKED_US), "refund_failed": (REFUND_FAILED, DISPUTE)}
 
@@ -60,7 +61,9 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         "arrived": return_.received_at is not None,
         "lines": [_line(line) for line in return_.lines],
     }
-    if kind in WITH_MESSAGE or (kind in WITH_REASON and is_lowered(return_)):
+    if kind in WITH_MESSAGE or (
+        kind in AFTER_THE_CHECK and (is_lowered(return_) or _decided_about_goods(session, return_))
+    ):
         context["message"] = return_.message
     if kind in _PROMISED_BY:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
@@ -86,6 +89,15 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         if kind == "refund_failed":
             context |= _failure(refund)
     return context
+
+
+def _decided_about_goods(session: Session, return_: Return) -> bool:
+    """Whether a person accepted the goods after a question; what was found without one has no message of its own."""
+    if return_.inspected_at is None or not return_.message:
+        return False
+    of_goods = (TimelineEntry.return_id == return_.id, TimelineEntry.what == "return.inspected")
+    newest = session.scalar(select(TimelineEntry).where(*of_goods).order_by(TimelineEntry.id.desc()).limit(1))
+    return newest is not None and (newest.data or {}).get("by") == "staff"
 
 
 def freeze_gift(tx: Tx, kind: str, event: Event, order: Order) -> dict[str, Any] | None:

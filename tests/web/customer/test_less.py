@@ -95,3 +95,26 @@ def test_a_part_that_came_is_told_with_what_is_awaited_and_what_happens_with_the
     assert "1 of 3 items so far" in page
     assert "1 of 2 arrived" in page
     assert "Received" not in page
+
+
+def test_what_staff_write_when_they_accept_goods_in_question_stands_in_the_mail_about_the_money(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    _, rma = two
+    count(desk, rma, ("1", 2, "damaged"), ("2", 1, "as_new"))
+    reason = "The plate was made to order."
+    desk.act(service.authorize, rma, message=reason, lines=["1"])
+    news(desk, "succeeded")
+    mail = told(desk, "refund_sent")
+    assert "Not part of this return: Plate." in mail
+    assert mail.count(reason) == 1
+    assert f"Why {reason}" in mail
+
+
+def test_a_message_that_a_mail_has_told_already_is_not_told_again_with_the_money(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    _, rma = two
+    count(desk, rma, ("1", 2, "as_new"), ("2", 1, "as_new"))
+    news(desk, "succeeded")
+    assert "From our team" not in told(desk, "refund_sent")
