@@ -240,13 +240,13 @@ def _read_moment(value: Any) -> datetime:
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list):
         raise ValueError("is not a list of texts")
     return tuple(_read_text(each) for each in value)
 
 
 def _read_answers(value: Any) -> dict[str, AnswerValue]:
-    if not isinstance(value, Mapping) or not all(isinstance(each, str | bool | int) for each in value.values()):
+    if not isinstance(value, Mapping) or not all(isinstance(each, str | int) for each in value.values()):
         raise ValueError("is not a mapping of answers")
     return {_read_text(key): each for key, each in value.items()}
 
