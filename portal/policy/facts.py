@@ -268,7 +268,7 @@ def _from_json(cls: Any, data: Any, where: str, given: Mapping[str, Any] | None 
     known = {field.name: str(field.type) for field in fields(cls)}
     values: dict[str, Any] = dict(given or {})
     for key, value in data.items():
-        if key not in known or key in values:
+        if key not in known:
             raise ValueError(f"`{where}.{key}` is no fact")
         if value is None:
             values[key] = None
