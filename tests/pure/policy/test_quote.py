@@ -294,6 +294,31 @@ def test_the_bonus_counts_on_what_is_left_after_fees_and_never_on_the_label():
     ]
 
 
+def test_of_a_credit_the_bonus_is_a_gift_and_nothing_else():
+    assert quote([JUMPER], "GBP").bonus_minor == 801
+    assert quote([replace(JUMPER, resolution="refund")], "GBP").bonus_minor == 0
+    assert [part.bonus_minor for part in quote([JUMPER], "GBP").all_parts()] == [0, 0, 801]
+
+
+@pytest.mark.parametrize(
+    ("amount", "bonus", "into", "gift"),
+    [
+        (-500, -100, "store_credit", 701),  # what staff took off, a part of it off the bonus
+        (500, 45, "store_credit", 846),
+        (-500, 0, "store_credit", 801),
+        (-8500, 0, "store_credit", 311),  # never more than there is credit
+        (-9000, 0, "store_credit", 0),
+        (-500, -900, "store_credit", 0),
+        (500, 45, "refund", 801),  # another pot's
+    ],
+)
+def test_what_staff_change_of_a_credit_is_a_gift_as_far_as_it_says_so(amount, bonus, into, gift):
+    changed = QuotePart("adjustment", amount, 0, {"bonus_minor": bonus} if bonus else {}, None, into)
+    assert changed.bonus_minor == bonus
+    found = quote([JUMPER], "GBP")
+    assert replace(found, parts=(*found.parts, changed)).bonus_minor == gift
+
+
 PAID = ShippingPaid(495, 82)
 
 
