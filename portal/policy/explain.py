@@ -150,7 +150,7 @@ def years_of(days: int) -> int:
     The laws give years, and a window counts days; said as years it promises no day more than is decided.
     """
     years = days // 365
-    return years if years and days == 365 * years + (years + 3) // 4 else 0
+    return years if days == 365 * years + (years + 3) // 4 else 0
 
 
 def length_words(days: int, wording: Wording) -> str:

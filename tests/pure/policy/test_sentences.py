@@ -17,10 +17,12 @@ from portal.policy.explain import (
     Wording,
     cause_message,
     customer_summary,
+    length_words,
     staff_message,
     term_label,
     trace,
     value_words,
+    years_of,
 )
 from portal.policy.loader import load_policy
 from portal.policy.plain import policy_points
@@ -29,6 +31,22 @@ from portal.policy.reasons import REASONS
 from portal.policy.survey import survey
 from portal.policy.terms import TERMS
 from tests.pure.policy.samples import JUMPER, OTHERWISE, document, item, policy, shipped, utc
+
+# The longest that so many years can be, wherever they begin.
+YEARS = {
+    count: max((date(first + count, 3, 1) - date(first, 3, 1)).days for first in range(2001, 2041))
+    for count in range(1, 21)
+}
+
+
+def test_days_are_said_as_years_where_they_hold_them_however_leap_days_fall():
+    assert [YEARS[count] for count in (1, 2, 3, 4, 5)] == [366, 731, 1096, 1461, 1827]
+    years = {days: count for count, days in YEARS.items()}
+    for days in range(7306):
+        assert years_of(days) == years.get(days, 0)
+    told = [length_words(days, ENGLISH) for days in (1, 30, 365, 366, 730, 731)]
+    assert told == ["1 day", "30 days", "365 days", "1 year", "730 days", "2 years"]
+
 
 CLOSED = {"ended_on": "2026-11-12", "days": 30, "from": "delivered", "started_on": "2026-10-13"}
 
@@ -57,6 +75,18 @@ SENTENCES = [
         "window_closed",
         {**CLOSED, "from": "last_delivered"},
         "The 30 days ended on 12 November 2026. The last parcel of the order was delivered on 13 October 2026.",
+        None,
+    ),
+    (
+        "window_closed",
+        {**CLOSED, "days": 366},
+        "The 1 year ended on 12 November 2026. It was delivered on 13 October 2026.",
+        None,
+    ),
+    (
+        "window_closed",
+        {**CLOSED, "days": 731},
+        "The 2 years ended on 12 November 2026. It was delivered on 13 October 2026.",
         None,
     ),
     ("window_closed", {"ended_on": "2027-01-31"}, "Returns were open until 31 January 2027.", None),
