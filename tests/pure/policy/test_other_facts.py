@@ -278,6 +278,8 @@ def test_who_is_a_business_is_no_consumer(name: str, value: bool, business: bool
 def test_that_somebody_is_a_consumer_leaves_it_open_who_is_not_known_to_be_a_business() -> None:
     facts = changed(JUMPER, "customer.is_consumer", True)
     assert (facts.order.is_business, facts.is_consumer) == (None, True)
+    facts = changed(JUMPER, "customer.is_consumer", False)
+    assert (facts.order.is_business, facts.is_consumer) == (True, False)
 
 
 @pytest.mark.parametrize(
