@@ -2,8 +2,8 @@
 
 In: source text. Out: `Mutant` values in the order of the source, each with a name that outlives edits elsewhere in the module.
 Invariants: one mistake each; a name is the function, the expression before and after, and a number where both repeat.
-Never: a mistake in what no behaviour hangs on: annotations, docstrings, decorators, `repr`, and the ``strict`` of `zip`, which
-guards against callers that do not exist.
+Never: a mistake in what no behaviour hangs on: annotations, type variables, docstrings, decorators, `repr`, and the ``strict`` of
+`zip`, which guards against callers that do not exist.
 """
 
 from __future__ import annotations
@@ -149,6 +149,8 @@ def _untouched(node: ast.AST, parent: Any, field: str) -> bool:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case ast.AnnAssign(annotation=ast.Name(id="TypeAlias")):
+            return True
+        case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar"))):
             return True
         case ast.Assign(targets=[ast.Name(id="__slots__" | "__all__")]):
             return True

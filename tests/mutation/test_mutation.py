@@ -70,6 +70,7 @@ def names(source: str) -> list[str]:
         ("if a:\n  pass", ["m: a -> True", "m: a -> False"]),
         # What no behaviour hangs on is left alone.
         ("x: int = a", []),
+        ("T = TypeVar('T', bound=a)", []),
         ('"""About it."""', []),
         ("@d(slots=True)\nclass C:\n  x: int", []),
         ("x = zip(a, strict=True)", []),
