@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from portal.money import Money
 from portal.policy.decision import ACCEPT, OTHERWISE, REFUSE, REVIEW, Decision
-from portal.policy.engine import decide, end_of_day
+from portal.policy.engine import decide, end_of_day, gives_reason
 from portal.policy.facts import Facts, canonical
 from portal.policy.terms import Evidence, Window
 from tests.pure.policy.samples import JUMPER, item, order, policy, utc
@@ -451,3 +451,24 @@ def test_no_restocking_fee_is_taken_from_an_exchange_in_any_currency():
     assert decide(loaded, JUMPER.asking(resolution="exchange")).answer == ACCEPT
     unknown = decide(loaded, order(JUMPER, currency=None)).causes[0]
     assert (unknown.code, unknown.params) == ("fee_currency", {"term": "restocking_fee", "wanted": "EUR"})
+
+
+@pytest.mark.parametrize(
+    ("sets", "reason"),
+    [
+        ("returnable: false", True),
+        ("returnable: true", False),
+        ("review: always", True),
+        ("review: never", False),
+        ("window: {days: 3}", True),
+        ("resolutions: [exchange]", True),
+        ("evidence: photo", True),
+        ("evidence: {photos: 2}", True),
+        ("evidence: none", False),
+        ("restocking_fee: 5%", False),
+        ("restocking_fee: 5%, review: always", True),
+    ],
+)
+def test_only_what_refuses_limits_or_asks_is_ever_a_reason(sets, reason):
+    (rule,) = policy(f"- {{rule: It, set: {{{sets}}}}}").rules
+    assert gives_reason(rule) is reason
