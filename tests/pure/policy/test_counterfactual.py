@@ -14,7 +14,7 @@ from portal.money import Money
 from portal.policy import conditions as c
 from portal.policy.binding import Bound, Version, decide_bound
 from portal.policy.counterfactual import FOR_CUSTOMERS, MOST_TRIES, RANK, WhatIf, alone, for_customer, what_if
-from portal.policy.counterfactual_words import customer_sentences, staff_sentence
+from portal.policy.counterfactual_words import customer_sentences, staff_sentence, staff_sentences
 from portal.policy.decision import ACCEPT
 from portal.policy.engine import decide
 from portal.policy.facts import CustomerFacts, Facts
@@ -264,6 +264,23 @@ def test_the_answer_is_that_of_all_versions_that_bind_the_order() -> None:
     bound = Bound(Version(1, utc(2026, 1, 1), policy()), (Version(2, utc(2026, 12, 1), longer),))
     (later,) = [each for each in what_if(bound, JUMPER) if each.names == ("today",)]
     assert staff_sentence(later) == "If the customer asks from 29 November 2026 to 30 November 2026: refused."
+
+
+def test_tags_that_give_one_answer_share_a_sentence_and_nothing_else_does():
+    worn = "- rule: Worn\n  when: {item.tags: {has: worn}}\n  set: {returnable: false}\n  say: It was worn.\n"
+    made = "- rule: Made\n  when: {item.tags: {has: made}}\n  set: {review: always}\n"
+    assert staff_sentences(everything(SALE + BIG + worn + made, JUMPER)) == (
+        (False, "If the item has the tag sale or worn: refused."),
+        (False, "If the item has the tag made: a person decides."),
+        (False, "If the return is worth 300.01 GBP or more: a person decides."),
+        (False, "If the customer asks from 29 November 2026 on: refused."),
+    )
+    coded = "- rule: Coded\n  when: {order.tags: {has_any: [a, b]}}\n  set: {returnable: false}\n  say: No.\n"
+    without = [told for told in staff_sentences(everything(SALE + coded, item(JUMPER, tags=("sale",)))) if told[0]]
+    assert without == [
+        (True, "If it is not so that the item has the tag sale: accepted."),
+        (True, "Without “Sale”: accepted."),
+    ]
 
 
 @pytest.mark.parametrize(
