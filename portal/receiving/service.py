@@ -212,6 +212,9 @@ _WRITE = insert(cast(Table, Receipt.__table__))
 def _is_repeated(tx: Tx, return_: Return, command_key: str) -> bool:
     if not 0 < len(command_key) <= MAX_KEY or not ids.is_text(command_key):
         raise Invalid("The command has no usable key.", {"command_key": f"use 1 to {MAX_KEY} characters"})
+    if not any(line.found for line in return_.lines):
+        # Nothing was counted yet, so nothing can be repeated.
+        return False
     wanted = {"lines": [line.id for line in return_.lines], "key": f"{command_key}:0"}
     return tx.session.connection().scalar(_REPEATED, wanted) is not None
 
