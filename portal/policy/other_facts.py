@@ -90,7 +90,7 @@ class Others:
         if name == UNITS:
             found = self._fewer()
         elif spec.type == c.DAY:
-            found = self._days(name, tests)
+            found = self._days(name)
         elif spec.words:
             found = spec.words
         elif spec.type == c.YES_NO:
@@ -153,11 +153,14 @@ class Others:
             return []
         return list(range(1, units))
 
-    def _days(self, name: str, tests: Sequence[c.Comparison]) -> list[date]:
+    def _days(self, name: str) -> list[date]:
         facts, zone = self.facts, self.policies[0].zone
         if facts.at is None:
             return []
         asked = facts.at.astimezone(zone).toordinal()
+        # The last parcel is not earlier than this one, so a day asked of the last one is a day of this one; see `with_value`.
+        days = (name, "order.last_delivered") if name == "order.delivered" else (name,)
+        tests = [test for day in days for test in self._tests.get(day, ())]
         found = {day for each in _constants(tests) for day in _beside(each.toordinal())}
         ends = {each: last.toordinal() for each in self._windows if (last := last_day(each, facts, zone)) is not None}
         if name == TODAY:
@@ -166,15 +169,13 @@ class Others:
                 found |= {end + late + step for late in (0, window.grace) for step in (0, 1)}
             found |= {day for days, start in self._counted() for each in days for day in _beside(start + each)}
         else:
-            # The last parcel is not earlier than this one; see `with_value`.
-            starts = (name, "order.last_delivered") if name == "order.delivered" else (name,)
             for window in self._windows:
-                if window.days is not None and _START_FACTS[window.start] in starts:
+                if window.days is not None and _START_FACTS[window.start] in days:
                     # A window that starts with this day ends on one of these days when it starts so many days before, and up
                     # to two days more where its end moves to a business day.
                     for end in (asked, *ends.values()):
-                        for days in (window.days, window.days + window.grace):
-                            found |= {end - days + step for step in (-3, -2, -1, 0, 1)}
+                        for length in (window.days, window.days + window.grace):
+                            found |= {end - length + step for step in (-3, -2, -1, 0, 1)}
             counted = _constants(self._tests.get(name.replace("order.", "days_since."), ()))
             found |= {day for each in counted for day in _beside(asked - each)}
             found |= {each.toordinal() for each in self.bounds(name)}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from portal.money import Money
 from portal.policy import conditions as c
@@ -17,7 +17,7 @@ from portal.policy.counterfactual import FOR_CUSTOMERS, MOST_TRIES, RANK, WhatIf
 from portal.policy.counterfactual_words import customer_sentences, staff_sentence, staff_sentences
 from portal.policy.decision import ACCEPT
 from portal.policy.engine import decide
-from portal.policy.facts import CustomerFacts, Facts
+from portal.policy.facts import CustomerFacts, Facts, OrderFacts
 from portal.policy.laws import PREFIX
 from portal.policy.loader import Policy, load_policy
 from portal.policy.other_facts import ORDERED, UNITS, Others, value_of, with_value
@@ -546,8 +546,16 @@ def outcome(decision: Any) -> tuple[str, bool]:
     return decision.answer, bool(decision.requires)
 
 
+LAST_PARCEL = policy(
+    "- rule: R\n  when: {all: [{order.country: GB}, {order.last_delivered: {from: 2026-10-29}}]}\n  set: {returnable: false}\n"
+)
+ALMOST_NOTHING = Facts(order=OrderFacts(currency="GBP"), quantity=1, return_items=3, at=utc(2026, 11, 17, 9))
+
+
 @settings(max_examples=60)
 @given(POLICIES_OF_FEW_WORDS, FACTS_OF_FEW_WORDS)
+# A later day of this parcel is one of the last parcel too, whose day the rule asks.
+@example(LAST_PARCEL, ALMOST_NOTHING)
 def test_every_change_that_is_told_gives_its_answer_and_its_limit_is_the_limit(loaded: Policy, facts: Facts) -> None:
     base = decide(loaded, facts)
     for each in what_if(alone(loaded), facts):
