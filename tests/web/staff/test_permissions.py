@@ -91,6 +91,7 @@ COMMANDS = {
     "/staff/policy/publish": EDITORS,
     "/staff/policy/versions/1/roll-back": EDITORS,
     "/staff/policy/versions/1/draft": EDITORS,
+    "/staff/policy/versions/1/carry": EDITORS,
     "/staff/policy/simulations": EDITORS,
 }
 
