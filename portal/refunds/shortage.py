@@ -72,9 +72,18 @@ def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
     return [refund for refund in _refunds(tx.session, return_.id) if refund.id not in known]
 
 
-def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int, above: Above = never, how: str = "") -> Money:
+def paid_elsewhere(
+    tx: Tx,
+    rma: str,
+    note: str,
+    *,
+    seen_minor: int,
+    above: Above = never,
+    how: str = "",
+    tender_order: str = "as_paid",
+) -> Money:
     """Record that the customer got all of it another way, in money. ``seen_minor`` is what the person saw of `in_money`,
-    ``how`` the way that the customer is told.
+    ``how`` the way that the customer is told, ``tender_order`` that of `Shop.tender_order`: payments are charged as payouts are.
 
     What was to be the bonus of a store credit is owed no more. Raises `Conflict` when nothing is asked, or when the amount is
     another one by now, `Forbidden` when it is above the threshold ``above`` and the person had a part in the decision.
@@ -89,7 +98,7 @@ def paid_elsewhere(tx: Tx, rma: str, note: str, *, seen_minor: int, above: Above
     pots = [Pot(each.id, each.refundable_minor) for each in payments.values() if each.currency == return_.currency]
     # What was given as store credit is nobody's to take from a payment, however much of it that has left.
     possible = min(owed.minor, payout.room(tx.session, chain, list(payments.values()))) if payments else 0
-    shares, left = allocate(possible, pots)
+    shares, left = allocate(possible, pots, tender_order)
     beside = owed.minor - possible + left
     _settle(tx, return_, note)
     _waive(tx, return_, bonus)

@@ -30,8 +30,12 @@ def end_shortage(rma: str, act: str) -> Response:
                 sent = shortage.send_left(tx, rma, note, ports().shop)
                 said = ", ".join(words.amount(each.amount_minor, each.currency) for each in sent)
             else:
-                above = ports().shop.refunds.second_above_minor
-                elsewhere = partial(shortage.paid_elsewhere, above=above, how=request.form.get("how", ""))
+                elsewhere = partial(
+                    shortage.paid_elsewhere,
+                    above=ports().shop.refunds.second_above_minor,
+                    how=request.form.get("how", ""),
+                    tender_order=ports().shop.tender_order,
+                )
                 do = elsewhere if act == "elsewhere" else shortage.close
                 ended = do(tx, rma, note, seen_minor=int(seen))
                 said = words.amount(ended.minor, ended.currency)

@@ -72,6 +72,22 @@ class TestPaidElsewhere:
         assert world.questions() == []
         world.check_books()
 
+    @pytest.mark.parametrize(("tender_order", "left"), [("as_paid", [0, 2000]), ("reverse", [2000, 0])])
+    def test_payments_are_charged_in_the_order_in_which_the_shop_refunds_them(
+        self, quick_world: World, tender_order: str, left: list[int]
+    ) -> None:
+        world = quick_world
+        order_id = world.order(4000, 3000)
+        return_id = world.return_(order_id, 5000)
+        world.stripe.control("disputes", payment_intent=world.intent(order_id), status="needs_response")
+        disputes.look(world.database, world.gateway, world.intent(order_id))
+        world.pay(return_id)
+        rma = rma_of(world, return_id)
+        with world.database.transaction(STAFF) as tx:
+            shortage.paid_elsewhere(tx, rma, "Cash.", seen_minor=5000, tender_order=tender_order)
+        assert world.refundable(order_id) == left
+        world.check_books()
+
     def test_an_order_without_a_payment_is_paid_by_hand_and_never_above_its_total(self, quick_world: World) -> None:
         world = quick_world
         order_id = world.order_with([], 5000, quantity=2)
