@@ -12,7 +12,7 @@ than was quoted comes off the bonus of a store credit first (``bonus_minor`` in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -83,20 +83,39 @@ def grades(line: ReturnLine) -> Mapping[str, Grade]:
 
 
 def shortfall(return_: Return) -> dict[str, Any]:
-    """Why less is owed than was agreed, beside what a part of the quote says of itself: what is not paid because it did not come,
-    as ``[line, condition, units]``, and whether delivery costs that were promised with a full return have lapsed."""
+    """Why less is owed than was agreed, beside what a part of the quote says of itself: units that the quote does not pay because
+    they did not come, as ``[line, condition, units]``, and whether delivery costs that were promised with a full return have
+    lapsed."""
+    quote = Quote.from_json(return_.quote)
     found = [
         [line.order_line.ref, condition, count]
         for line in return_.lines
         if line.status in COUNTING
-        for condition, count in (line.found or {}).items()
-        if condition in NOT_PAID and condition not in grades(line) and count
+        for condition, count in _unpaid(line, quote)
     ]
     promised = Quote.from_json(return_.basis.get("shown", return_.quote)).parts
     delivery = [part.kind for part in promised].count("outbound_shipping") and not any(
-        part.kind == "outbound_shipping" for part in Quote.from_json(return_.quote).parts
+        part.kind == "outbound_shipping" for part in quote.parts
     )
     return {"found": found, "delivery": bool(delivery)}
+
+
+def _unpaid(line: ReturnLine, quote: Quote) -> Iterator[tuple[str, int]]:
+    """The units of the line that the quote leaves out, by what was found of them; none where money had gone ahead of the count,
+    or where staff have given something for them."""
+    priced = next((each for each in quote.lines if each.line == line.order_line.ref), None)
+    left = line.quantity - (priced.quantity if priced is not None else 0)
+    given = {
+        condition
+        for part in (priced.parts if priced is not None else ())
+        if part.kind == "adjustment" and part.amount_minor > 0
+        for condition in part.params.get("found", ())
+    }
+    # What never came was left out first, at the arrival; what else was found came out later.
+    for condition in sorted(NOT_PAID - given - grades(line).keys()):
+        if count := min((line.found or {}).get(condition, 0), left):
+            left -= count
+            yield condition, count
 
 
 def is_lowered(return_: Return) -> bool:

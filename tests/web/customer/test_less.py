@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from portal.config import ROOT
 from portal.errors import Invalid
 from portal.notices.models import Notice
 from portal.receiving import service as receiving
@@ -15,11 +16,21 @@ from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of
 from tests.web.customer.test_status import news
 
 Make = Callable[[], Customer]
+DEFAULT = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+UNGRADED = DEFAULT.replace("    wrong_item: {refund: 0%, review: always}\n", "").replace(
+    "    missing: {refund: 0%, review: always}", ""
+)
+"""Says nothing of goods that did not come: they are not paid, and a person is asked."""
 
 
 @pytest.fixture
 def two(desk: Desk, customer: Make) -> tuple[Customer, str]:
     """Two mugs and a plate are announced for a refund, the whole order."""
+    return book_two(desk, customer)
+
+
+def book_two(desk: Desk, customer: Make) -> tuple[Customer, str]:
+    """The same under the policy that is live."""
     desk.order(lines=[line(1, "Mug", 2000, SECOND_PARCEL, 2), line(2, "Plate", 4000, SECOND_PARCEL)])
     priya = customer()
     priya.find()
@@ -118,3 +129,36 @@ def test_a_message_that_a_mail_has_told_already_is_not_told_again_with_the_money
     count(desk, rma, ("1", 2, "as_new"), ("2", 1, "as_new"))
     news(desk, "succeeded")
     assert "From our team" not in told(desk, "refund_sent")
+
+
+def test_of_what_was_paid_before_it_was_found_missing_nobody_says_that_nothing_is_refunded(
+    desk: Desk, customer: Make
+) -> None:
+    desk.publish(UNGRADED.replace("refund_when: received", "refund_when: authorized", 1))
+    priya, rma = book_two(desk, customer)
+    news(desk, "succeeded")
+    count(desk, rma, ("1", 2, "as_new"), ("2", 1, "missing"))
+    for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "received")):
+        assert "nothing is refunded" not in said
+
+
+def test_of_what_staff_give_something_for_nobody_says_that_nothing_is_refunded(desk: Desk, customer: Make) -> None:
+    desk.publish(UNGRADED)
+    priya, rma = book_two(desk, customer)
+    count(desk, rma, ("1", 1, "as_new"), ("1", 1, "missing"), ("2", 1, "wrong_item"))
+    desk.act(service.authorize, rma, amounts={"1": 4000, "2": 3000}, note="Lost by the carrier", message="We pay it.")
+    news(desk, "succeeded")
+    for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
+        assert "Added by our team" in said
+        assert "nothing is refunded" not in said
+
+
+def test_what_is_missing_beside_a_lower_amount_is_still_said_to_give_nothing(desk: Desk, customer: Make) -> None:
+    desk.publish(UNGRADED)
+    priya, rma = book_two(desk, customer)
+    count(desk, rma, ("1", 1, "damaged"), ("1", 1, "missing"), ("2", 1, "missing"))
+    desk.act(service.authorize, rma, amounts={"1": 500}, note="Broken", message="One mug is broken.")
+    news(desk, "succeeded")
+    for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
+        assert "Mug: missing from the parcel, so nothing is refunded for it." in said
+        assert "Plate: missing from the parcel, so nothing is refunded for it." in said
