@@ -25,7 +25,7 @@ from portal.returns.holding import Expected, check_expected, hold_again, lock_re
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
-from portal.returns.payable import COUNTING, accounted, goods_outstanding, mark_given_away, price, reprice
+from portal.returns.payable import COUNTING, accounted, goods_outstanding, mark_given_away, price, reprice, set_amount
 from portal.reviews import service as reviews
 from portal.timeline import TimelineEntry
 
@@ -73,7 +73,7 @@ def authorize(
         line.status = "accepted"
         mark_given_away(line)
         if amounts and line.order_line.ref in amounts:
-            line.amount_minor = amounts[line.order_line.ref]
+            set_amount(line, amounts[line.order_line.ref], of_goods=command == lifecycle.ACCEPT_GOODS)
     return_.status = lifecycle.move(return_.status, command)
     was, now = reprice(return_)
     if taken_back or len(chosen) < len(staying):

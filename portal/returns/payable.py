@@ -129,6 +129,25 @@ WITHDRAWN = "withdrawn"
 asked with is nobody's words."""
 
 
+SET_FOR = "set_for"
+"""What had been found when staff set an amount, in `Return.basis` by the line's ref: only that is named as its cause."""
+
+
+def set_amount(line: ReturnLine, amount_minor: int, *, of_goods: bool) -> None:
+    """Give this for the line, in minor units. ``of_goods`` says that it is given for the goods as they were found."""
+    if line.amount_minor == amount_minor:
+        return
+    line.amount_minor = amount_minor
+    known = grades(line)
+    worth_less = [
+        condition
+        for condition in (line.found or {} if of_goods else ())
+        if (known[condition].bp != FULL_BP if condition in known else condition != "as_new")
+    ]
+    basis = line.return_.basis
+    line.return_.basis = {**basis, SET_FOR: {**basis.get(SET_FOR, {}), line.order_line.ref: worth_less}}
+
+
 def basis_json(
     shipping: ShippingPaid, *, full_return: bool, fee_charged: bool, timezone: str, withdrawn: bool = False
 ) -> dict[str, Any]:
@@ -328,7 +347,7 @@ def _adjusted(quoted: LineQuote, line: ReturnLine) -> LineQuote:
             "amount_minor": line.amount_minor,
             "instead_of_minor": quoted.total_minor,
             **({"bonus_minor": of_bonus} if of_bonus else {}),
-            **({"found": found} if (found := [each for each in line.found or {} if each != "as_new"]) else {}),
+            **({"found": found} if (found := line.return_.basis.get(SET_FOR, {}).get(line.order_line.ref)) else {}),
         },
         quoted.line,
         money.STORE_CREDIT if line.resolution == money.STORE_CREDIT else money.REFUND,

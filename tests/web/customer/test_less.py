@@ -162,3 +162,28 @@ def test_what_is_missing_beside_a_lower_amount_is_still_said_to_give_nothing(des
     for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
         assert "Mug: missing from the parcel, so nothing is refunded for it." in said
         assert "Plate: missing from the parcel, so nothing is refunded for it." in said
+
+
+def test_an_amount_that_was_set_before_the_goods_came_is_not_said_to_be_for_what_was_found(
+    desk: Desk, customer: Make
+) -> None:
+    desk.publish(DEFAULT.replace("review: never", "review: always"))
+    priya, rma = book_two(desk, customer)
+    reason = "You told us that its glaze is scratched."
+    desk.act(service.authorize, rma, amounts={"1": 1000}, note="By phone", message=reason)
+    count(desk, rma, ("1", 2, "opened"), ("2", 1, "damaged"))
+    desk.act(service.authorize, rma, amounts={"1": 1000}, note="As agreed")
+    news(desk, "succeeded")
+    for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
+        assert "Taken off: opened" not in said
+        assert "Taken off by our team" in said
+
+
+def test_a_condition_that_takes_nothing_off_is_not_named_as_the_cause_of_a_lower_amount(
+    desk: Desk, customer: Make
+) -> None:
+    desk.publish(DEFAULT.replace("    used: {refund: 70%, review: always}", "    used: 100%"))
+    priya, rma = book_two(desk, customer)
+    count(desk, rma, ("1", 1, "used"), ("1", 1, "opened"), ("2", 1, "as_new"))
+    desk.act(service.authorize, rma, amounts={"1": 3000}, note="Opened", message="One mug has no box.")
+    assert "Taken off: opened −" in text_of(priya.get(f"/returns/{rma}"))
