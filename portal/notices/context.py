@@ -23,9 +23,10 @@ from portal.refunds.models import Refund
 from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, piece_of
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import accounted, gives_away, is_lowered, keeps_item, message_of, shortfall
+from portal.returns.payable import accounted, gives_away, keeps_item, lowered_lines, message_of, shortfall
 from portal.returns.queries import is_told_to_buyer
 from portal.returns.questions import is_sum_open
+from portal.returns.reopening import REOPENED
 from portal.reviews.models import Review
 from portal.reviews.service import ASKED_US, DISPUTE, POLICY, REFUND_FAILED, UNDECIDED, open_reviews
 from portal.timeline import TimelineEntry
@@ -61,10 +62,10 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         "arrived": return_.received_at is not None,
         "lines": [_line(line) for line in return_.lines],
     }
-    if kind in WITH_MESSAGE or (
-        kind in AFTER_THE_CHECK and (is_lowered(return_) or _decided_about_goods(session, return_))
-    ):
-        context["message"] = return_.message
+    if kind in WITH_MESSAGE:
+        context["message"] = (event.data or {}).get("message", "")
+    if kind in AFTER_THE_CHECK:
+        context["message"] = _about_the_money(session, return_)
     if kind in _PROMISED_BY:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
     if kind == "booked":
@@ -91,13 +92,34 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
     return context
 
 
-def _decided_about_goods(session: Session, return_: Return) -> bool:
-    """Whether a person accepted the goods after a question; what was found without one has no message of its own."""
-    if return_.inspected_at is None or not return_.message:
-        return False
-    of_goods = (TimelineEntry.return_id == return_.id, TimelineEntry.what == "return.inspected")
-    newest = session.scalar(select(TimelineEntry).where(*of_goods).order_by(TimelineEntry.id.desc()).limit(1))
-    return newest is not None and (newest.data or {}).get("by") == "staff"
+_ABOUT_THE_MONEY = ("return.authorized", "return.inspected", REOPENED)
+
+
+def _about_the_money(session: Session, return_: Return) -> str:
+    """What staff wrote to the customer when they accepted the goods, and when they set the lower amounts that stand.
+
+    What was found without a question has no message of its own; an amount that is said again keeps its reason.
+    """
+    if not return_.message and all(line.amount_minor is None for line in return_.lines):
+        return ""
+    of_return = (TimelineEntry.return_id == return_.id, TimelineEntry.what.in_(_ABOUT_THE_MONEY))
+    reasons: dict[str, str] = {}
+    amounts: dict[str, int] = {}
+    of_goods = ""
+    for entry in session.scalars(select(TimelineEntry).where(*of_return).order_by(TimelineEntry.id)):
+        data = entry.data or {}
+        message = data.get("message", "") if data.get("by") == "staff" else ""
+        if entry.what == REOPENED:
+            amounts, reasons = {}, {}
+        elif entry.what == "return.inspected":
+            of_goods = message
+        changed = dict((data.get("amounts") or {}).items() - amounts.items())
+        amounts |= changed
+        if message:
+            reasons |= dict.fromkeys(changed, message)
+    lowered = lowered_lines(return_)
+    said = (*(reason for ref, reason in reasons.items() if ref in lowered), of_goods)
+    return "\n".join(dict.fromkeys(filter(None, said)))
 
 
 def freeze_gift(tx: Tx, kind: str, event: Event, order: Order) -> dict[str, Any] | None:

@@ -85,7 +85,9 @@ def authorize(
         data["refused"] = refused
     if overruled := [line.order_line.ref for line in chosen if line.answer == POLICY_REFUSES]:
         data["overruled"] = overruled
-    return_.message = message
+    if message or taken_back or command == lifecycle.AUTHORIZE:
+        # A second yes without a word leaves what was said with the first one, which may be the reason for an amount.
+        return_.message = message
     if taken_back:
         timeline.record(tx, "return.reinstated", return_id=return_.id, order_id=return_.order_id, why=note)
     if command == lifecycle.AUTHORIZE:

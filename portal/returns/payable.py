@@ -118,10 +118,10 @@ def _unpaid(line: ReturnLine, quote: Quote) -> Iterator[tuple[str, int]]:
             yield condition, count
 
 
-def is_lowered(return_: Return) -> bool:
-    """True when staff have set less for a line than was quoted for it."""
+def lowered_lines(return_: Return) -> set[str]:
+    """The refs of the lines for which staff have set less than was quoted."""
     parts = Quote.from_json(return_.quote).all_parts()
-    return any(part.kind == "adjustment" and part.amount_minor < 0 for part in parts)
+    return {part.line for part in parts if part.kind == "adjustment" and part.amount_minor < 0 and part.line}
 
 
 WITHDRAWN = "withdrawn"

@@ -10,8 +10,10 @@ from portal.config import ROOT
 from portal.errors import Invalid
 from portal.notices.models import Notice
 from portal.receiving import service as receiving
+from portal.refunds import actions
 from portal.refunds.credit_note_models import CreditNote
-from portal.returns import service
+from portal.refunds.models import Refund
+from portal.returns import questions, service
 from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of, written
 from tests.web.customer.test_status import news
 
@@ -187,3 +189,56 @@ def test_a_condition_that_takes_nothing_off_is_not_named_as_the_cause_of_a_lower
     count(desk, rma, ("1", 1, "used"), ("1", 1, "opened"), ("2", 1, "as_new"))
     desk.act(service.authorize, rma, amounts={"1": 3000}, note="Opened", message="One mug has no box.")
     assert "Taken off: opened −" in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_a_later_question_does_not_take_the_place_of_the_reason_for_a_lower_amount(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    _, rma = two
+    count(desk, rma, ("1", 2, "damaged"), ("2", 1, "as_new"))
+    reason, question = "Both mugs came with a broken handle.", "Which bank account may we send it to?"
+    desk.act(service.authorize, rma, amounts={"1": 1000}, note="Broken", message=reason)
+    news(desk, "failed", failure_reason="expired_or_canceled_card")
+    (refund,) = desk.rows(Refund)
+    desk.act(actions.ask_customer, refund.public_id, question)
+    assert question in told(desk, "asked")
+    desk.act(questions.answer_question, rma, "GB33BUKB20201555555555")
+    desk.act(actions.mark_paid_elsewhere, refund.public_id, "Sent", how="bank")
+    mail = told(desk, "refund_sent")
+    assert reason in mail
+    assert question not in mail
+
+
+def test_every_reason_for_a_lower_amount_stands_with_the_money_whoever_says_yes_after_it(
+    desk: Desk, customer: Make
+) -> None:
+    desk.publish(DEFAULT.replace("review: never", "review: always"))
+    _, rma = book_two(desk, customer)
+    first, second = "You told us that its glaze is scratched.", "The plate has a crack."
+    desk.act(service.authorize, rma, amounts={"1": 1000}, note="By phone", message=first)
+    count(desk, rma, ("1", 2, "opened"), ("2", 1, "damaged"))
+    desk.act(service.authorize, rma, amounts={"1": 1000, "2": 500}, note="Cracked", message=second)
+    news(desk, "succeeded")
+    assert f"{first} {second}" in told(desk, "refund_sent")
+
+
+def test_a_second_yes_without_a_word_leaves_the_reason_where_it_was(desk: Desk, customer: Make) -> None:
+    desk.publish(DEFAULT.replace("review: never", "review: always"))
+    priya, rma = book_two(desk, customer)
+    reason = "You told us that its glaze is scratched."
+    desk.act(service.authorize, rma, amounts={"1": 1000}, note="By phone", message=reason)
+    count(desk, rma, ("1", 2, "opened"), ("2", 1, "as_new"))
+    desk.act(service.authorize, rma, note="As agreed")
+    news(desk, "succeeded")
+    for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
+        assert reason in said
+
+
+def test_the_message_of_a_plain_approval_is_not_told_again_with_the_money(desk: Desk, customer: Make) -> None:
+    desk.publish(DEFAULT.replace("review: never", "review: always"))
+    _, rma = book_two(desk, customer)
+    desk.act(service.authorize, rma, message="Do send it soon.")
+    count(desk, rma, ("1", 2, "opened"), ("2", 1, "as_new"))
+    desk.act(service.authorize, rma, note="Fine")
+    news(desk, "succeeded")
+    assert "Do send it soon." not in told(desk, "refund_sent")
