@@ -142,8 +142,13 @@ def why_less(less: Mapping[str, Any], names: Mapping[str, str], speech: Speech) 
         % {"item": item_name(names.get(ref, ref), "", count, speech), "found": condition_words(condition, speech)}
         for ref, condition, count in less.get("found", ())
     ]
-    if less.get("delivery"):
-        said.append(_("Your delivery costs go back only when the whole order does, and a part of it stayed with you."))
+    match less.get("delivery"):
+        case "missing":
+            said.append(_("Your delivery costs go back only when the whole order does, and not all of it came back."))
+        case "kept":
+            said.append(
+                _("Your delivery costs go back only when the whole order does, and a part of it stayed with you.")
+            )
     return said
 
 

@@ -84,8 +84,11 @@ def grades(line: ReturnLine) -> Mapping[str, Grade]:
 
 def shortfall(return_: Return) -> dict[str, Any]:
     """Why less is owed than was agreed, beside what a part of the quote says of itself: units that the quote does not pay because
-    they did not come, as ``[line, condition, units]``, and whether delivery costs that were promised with a full return have
-    lapsed."""
+    they did not come, as ``[line, condition, units]``, and why delivery costs that were promised with a full return have lapsed:
+    ``missing`` where not all of it came back, ``kept`` where a part was not taken back, empty where they have not. A return that
+    came to nothing has nothing to explain."""
+    if return_.status in ENDED:
+        return {"found": [], "delivery": ""}
     quote = Quote.from_json(return_.quote)
     found = [
         [line.order_line.ref, condition, count]
@@ -94,10 +97,15 @@ def shortfall(return_: Return) -> dict[str, Any]:
         for condition, count in _unpaid(line, quote)
     ]
     promised = Quote.from_json(return_.basis.get("shown", return_.quote)).parts
-    delivery = [part.kind for part in promised].count("outbound_shipping") and not any(
-        part.kind == "outbound_shipping" for part in quote.parts
-    )
-    return {"found": found, "delivery": bool(delivery)}
+    kinds = ({part.kind for part in parts} for parts in (promised, quote.parts))
+    lapsed = [("outbound_shipping" in each) for each in kinds] == [True, False]
+    why = "missing" if any(map(_did_not_come, return_.lines)) else "kept"
+    return {"found": found, "delivery": why if lapsed else ""}
+
+
+def _did_not_come(line: ReturnLine) -> bool:
+    """True when units of the line are not back and should be."""
+    return line.status in COUNTING and not keeps_item(line) and not NOT_PAID.isdisjoint(line.found or {})
 
 
 def _unpaid(line: ReturnLine, quote: Quote) -> Iterator[tuple[str, int]]:
@@ -173,7 +181,7 @@ def price(return_: Return, instead: Mapping[int, str] | None = None) -> Quote:
         if line.status not in COUNTING:
             whole = False
             continue
-        whole = whole and (keeps_item(line) or NOT_PAID.isdisjoint(line.found or {}))
+        whole = whole and not _did_not_come(line)
         lines += _groups(line, (instead or {}).get(line.id, line.resolution))
     quoted = money.quote(
         lines,

@@ -242,3 +242,33 @@ def test_the_message_of_a_plain_approval_is_not_told_again_with_the_money(desk: 
     desk.act(service.authorize, rma, note="Fine")
     news(desk, "succeeded")
     assert "Do send it soon." not in told(desk, "refund_sent")
+
+
+def test_of_a_return_that_was_denied_no_sum_and_no_delivery_is_explained(desk: Desk, two: tuple[Customer, str]) -> None:
+    priya, rma = two
+    count(desk, rma, ("1", 2, "wrong_item"), ("2", 1, "wrong_item"))
+    desk.act(service.refuse, rma, message="These are not from us.")
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "Denied" in page
+    assert "delivery costs" not in page
+    assert "£0.00" not in page
+
+
+def test_where_something_is_missing_delivery_stays_because_not_all_of_it_came_back(
+    desk: Desk, two: tuple[Customer, str]
+) -> None:
+    priya, rma = two
+    count(desk, rma, ("1", 2, "as_new"), ("2", 1, "missing"))
+    desk.act(service.authorize, rma, note="Not in the parcel")
+    news(desk, "succeeded")
+    for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
+        assert "Your delivery costs go back only when the whole order does, and not all of it came back." in said
+        assert "stayed with you" not in said
+
+
+def test_where_an_item_was_left_out_delivery_stays_because_a_part_of_it_was_kept(desk: Desk, customer: Make) -> None:
+    desk.publish(DEFAULT.replace("review: never", "review: always"))
+    priya, rma = book_two(desk, customer)
+    desk.act(service.authorize, rma, lines=["1"], message="The plate is used.")
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "Your delivery costs go back only when the whole order does, and a part of it stayed with you." in page
