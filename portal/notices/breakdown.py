@@ -73,6 +73,13 @@ def item_name(name: str, variant: str, quantity: int, speech: Speech) -> str:
     return speech.gettext("%(name)s × %(count)s") % {"name": full, "count": quantity}
 
 
+def units_of(name: str, count: int, quantity: int, speech: Speech) -> str:
+    """``1 of 2 × Mug`` where these are not all the units of the line; else as `item_name`."""
+    if count == quantity:
+        return item_name(name, "", count, speech)
+    return speech.gettext("%(count)s of %(all)s × %(name)s") % {"count": count, "all": quantity, "name": name}
+
+
 def _term(part: QuotePart, names: Mapping[str, str], speech: Speech) -> str:
     if part.kind == "item":
         name = names.get(part.line or "", speech.gettext("Item"))
@@ -139,8 +146,11 @@ def why_less(less: Mapping[str, Any], names: Mapping[str, str], speech: Speech) 
     _ = speech.gettext
     said = [
         _("%(item)s: %(found)s, so nothing is refunded for it.")
-        % {"item": item_name(names.get(ref, ref), "", count, speech), "found": condition_words(condition, speech)}
-        for ref, condition, count in less.get("found", ())
+        % {
+            "item": units_of(names.get(ref, ref), count, quantity, speech),
+            "found": condition_words(condition, speech),
+        }
+        for ref, condition, count, quantity in less.get("found", ())
     ]
     match less.get("delivery"):
         case "missing":

@@ -83,15 +83,17 @@ def grades(line: ReturnLine) -> Mapping[str, Grade]:
 
 
 def shortfall(return_: Return) -> dict[str, Any]:
-    """Why less is owed than was agreed, beside what a part of the quote says of itself: units that the quote does not pay because
-    they did not come, as ``[line, condition, units]``, and why delivery costs that were promised with a full return have lapsed:
-    ``missing`` where not all of it came back, ``kept`` where a part was not taken back, empty where they have not. A return that
-    came to nothing has nothing to explain."""
+    """Why less is owed than was agreed, beside what a part of the quote says of itself; nothing of a return that has ended.
+
+    ``found`` are units that the quote does not pay because they did not come, as ``[line, condition, units, of how many]``.
+    ``delivery`` says why delivery costs that were promised with a full return have lapsed: ``missing`` where not all of it came
+    back, ``kept`` where a part was not taken back, empty where they have not lapsed.
+    """
     if return_.status in ENDED:
         return {"found": [], "delivery": ""}
     quote = Quote.from_json(return_.quote)
     found = [
-        [line.order_line.ref, condition, count]
+        [line.order_line.ref, condition, count, line.quantity]
         for line in return_.lines
         if line.status in COUNTING
         for condition, count in _unpaid(line, quote)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from markupsafe import Markup, escape
 
 from portal import clock, wording
-from portal.notices.breakdown import item_name
+from portal.notices.breakdown import units_of
 from portal.refunds.queries import MoneyView, add_working_days
 from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
@@ -172,7 +172,7 @@ def _partly(told: _Told) -> Markup:
 
     def named(counts: Iterable[tuple[ReturnLine, int]]) -> str:
         return ", ".join(
-            item_name(name_of(line.order_line), "", count, speech()) for line, count in counts if count > 0
+            units_of(name_of(line.order_line), count, line.quantity, speech()) for line, count in counts if count > 0
         )
 
     came = named((line, line.received_quantity) for line in told.coming)

@@ -102,8 +102,8 @@ def test_a_part_that_came_is_told_with_what_is_awaited_and_what_happens_with_the
     page = text_of(priya.get(f"/returns/{rma}"))
     assert "Incomplete" in page
     assert "A part of your return has arrived" in page
-    assert "Arrived: Mug" in page
-    assert "Still awaited: Mug, Plate" in page
+    assert "Arrived: 1 of 2 × Mug" in page
+    assert "Still awaited: 1 of 2 × Mug, Plate" in page
     assert "Your money goes out once all of it has arrived." in page
     assert "1 of 3 items so far" in page
     assert "1 of 2 arrived" in page
@@ -162,7 +162,7 @@ def test_what_is_missing_beside_a_lower_amount_is_still_said_to_give_nothing(des
     desk.act(service.authorize, rma, amounts={"1": 500}, note="Broken", message="One mug is broken.")
     news(desk, "succeeded")
     for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
-        assert "Mug: missing from the parcel, so nothing is refunded for it." in said
+        assert "1 of 2 × Mug: missing from the parcel, so nothing is refunded for it." in said
         assert "Plate: missing from the parcel, so nothing is refunded for it." in said
 
 
