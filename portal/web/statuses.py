@@ -15,7 +15,6 @@ from flask_babel import lazy_gettext as _l
 
 from portal.returns.lifecycle import IN_TRANSIT
 from portal.returns.models import Return
-from portal.returns.payable import accounted
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -136,7 +135,7 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
 
 def badge_of(return_: Return) -> str:
     """The name of a return's badge: its status, and that a part of it has come while the rest still travels."""
-    some = return_.status == IN_TRANSIT and any(accounted(line) for line in return_.lines)
+    some = return_.status == IN_TRANSIT and any(line.received_quantity for line in return_.lines)
     return "partly_received" if some else return_.status
 
 

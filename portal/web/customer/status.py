@@ -239,10 +239,10 @@ def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str
         return line.status, None
     if line.status == "review" and return_.status in lifecycle.UNDECIDED:
         return "review", None
-    if return_.status == lifecycle.IN_TRANSIT and accounted(line) >= line.quantity:
-        return lifecycle.RECEIVED, None
     if accounted(line) >= line.quantity and not line.received_quantity:
         return "missing", None
+    if return_.status == lifecycle.IN_TRANSIT and accounted(line) >= line.quantity:
+        return lifecycle.RECEIVED, None
     if return_.status != lifecycle.CLOSED:
         return return_.status, None
     if view.open.minor > 0 and line.resolution == REFUND:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from portal import clock, wording
 from portal.notices.breakdown import units_of
+from portal.receiving.disposition import MISSING
 from portal.refunds.queries import MoneyView, add_working_days
 from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
@@ -61,6 +62,8 @@ class _Told:
     shop: Shop
     today: date
     pay_to: str
+    first_came: datetime | None
+    """When the first goods were counted, if not all came at once."""
 
     @property
     def travels(self) -> bool:
@@ -74,7 +77,12 @@ class _Told:
     @property
     def partly(self) -> bool:
         """True while some of it has come and more is awaited."""
-        return any(map(accounted, self.coming)) and any(accounted(line) < line.quantity for line in self.coming)
+        return self.came > 0 and any(accounted(line) < line.quantity for line in self.coming)
+
+    @property
+    def came(self) -> int:
+        """How many units have come; what was found missing has not."""
+        return sum(line.received_quantity for line in self.coming)
 
     @property
     def asked(self) -> bool:
@@ -102,7 +110,10 @@ def tell(
     when: dict[str, datetime] = {}
     for entry in entries:
         when.setdefault(entry.what, entry.at)
-    told = _Told(return_, money, when, reviews, shop, clock.local_date(at, shop.timezone), pay_to)
+    first_came = next(
+        (entry.at for entry in entries if entry.what == "return.partly_received" and _brought(entry)), None
+    )
+    told = _Told(return_, money, when, reviews, shop, clock.local_date(at, shop.timezone), pay_to, first_came)
     headline, lead = _headline(told)
     late = None
     if return_.status in (life.RECEIVED, life.INSPECTED) and money.planned_at is None and told.hear_by is not None:
@@ -113,6 +124,11 @@ def tell(
             day=_weekday(add_working_days(told.today, 1)),
         )
     return Story(headline, lead, tuple(_steps(told)), late)
+
+
+def _brought(entry: TimelineEntry) -> bool:
+    """True when goods were counted and not only found missing."""
+    return any(count["condition"] != MISSING for count in (entry.data or {}).get("counts", ()))
 
 
 def _weekday(day: date) -> str:
@@ -291,11 +307,11 @@ def _way_back(told: _Told) -> list[Step]:
     if return_.received_at is not None:
         steps.append(_done(_("Arrived with us"), return_.received_at))
     else:
-        if (first := told.when.get("return.partly_received")) is not None:
-            parts, whole = sum(map(accounted, told.coming)), sum(line.quantity for line in told.coming)
-            steps.append(
-                _done(_("A part has arrived"), first, _("%(count)s of %(all)s items so far", count=parts, all=whole))
+        if told.came and told.first_came is not None:
+            so_far = _(
+                "%(count)s of %(all)s items so far", count=told.came, all=sum(each.quantity for each in told.coming)
             )
+            steps.append(_done(_("A part has arrived"), told.first_came, so_far))
         now = status == life.IN_TRANSIT
         steps.append(
             Step(NOW if now else NEXT, _("On its way to us") if now else _("Arrives with us"), _("Now") if now else "")

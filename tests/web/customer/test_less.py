@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -272,3 +273,19 @@ def test_where_an_item_was_left_out_delivery_stays_because_a_part_of_it_was_kept
     desk.act(service.authorize, rma, lines=["1"], message="The plate is used.")
     page = text_of(priya.get(f"/returns/{rma}"))
     assert "Your delivery costs go back only when the whole order does, and a part of it stayed with you." in page
+
+
+def test_what_was_only_found_missing_is_no_part_that_has_arrived(desk: Desk, two: tuple[Customer, str]) -> None:
+    priya, rma = two
+    count(desk, rma, ("2", 1, "missing"))
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "Your parcel is on its way to us" in page
+    assert "Incomplete" not in page
+    assert "A part" not in page
+    assert "Plate Missing" in page
+    desk.moment.shift(timedelta(minutes=30))
+    count(desk, rma, ("1", 1, "as_new"))
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "A part of your return has arrived" in page
+    assert "Incomplete" in page
+    assert "A part has arrived Tue 17 Nov 2026, 15:02 1 of 3 items so far" in page
