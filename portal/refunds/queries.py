@@ -83,6 +83,8 @@ class Piece:
     method: str = ""
     """The name of the card or account, or empty where only the ``provider`` is known."""
     provider: str = ""
+    by_hand: bool = False
+    """Staff paid by another way than the payment's own; ``provider`` names that way."""
     order_number: str = ""
     hold: str = ""
     """What a prepared refund waits for: the kind of the question that holds it; empty where none does."""
@@ -234,6 +236,7 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         reference_status="" if refund.paid_elsewhere_by else refund.reference_status,
         method=method,
         provider=provider,
+        by_hand=bool(refund.paid_elsewhere_how),
         hold=hold,
         prepared_at=refund.planned_at,
         tried=refund.attempts > 0,

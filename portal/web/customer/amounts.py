@@ -86,7 +86,9 @@ def pieces_for(pieces: Iterable[Piece], *, knows_buyer: bool) -> tuple[Piece, ..
 def _told(piece: Piece, *, knows_buyer: bool) -> Piece:
     if knows_buyer:
         return replace(piece, label=speech().goes_to(piece.method, piece.provider))
-    return replace(piece, label=_stranger_words([piece.method]), bank_reference="", reference_status="")
+    # By which way it was paid in place of the card is the buyer's own business, but it was not the card.
+    label = speech().goes_to("", "other") if piece.by_hand else _stranger_words([piece.method])
+    return replace(piece, label=label, bank_reference="", reference_status="")
 
 
 def _stranger_words(methods: Sequence[str]) -> str:

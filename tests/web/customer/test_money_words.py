@@ -51,6 +51,22 @@ def test_a_refund_paid_by_hand_names_the_way_it_was_paid_and_not_the_card_that_f
     assert ("is on its way" in told) is bank
 
 
+def test_who_may_not_read_the_way_of_the_money_reads_at_least_that_it_was_another_one(
+    desk: Desk, received: tuple[Customer, str], customer: Make
+) -> None:
+    _, rma = received
+    news(desk, "failed", failure_reason="expired_or_canceled_card")
+    (refund,) = desk.rows(Refund)
+    desk.act(actions.mark_paid_elsewhere, refund.public_id, "Over the counter", how="cash")
+    guest = customer()
+    guest.find(proof="BS6 5QA")
+    page = text_of(guest.get(f"/returns/{rma}"))
+    assert "We’ve sent £54.10 to you by another way" in page
+    assert "Refund to you by another way" in page
+    for untold in ("the way it was paid", "the card that paid", "cash"):
+        assert untold not in page
+
+
 def test_a_payment_that_the_portal_cannot_refund_keeps_its_own_way(desk: Desk, customer: Make) -> None:
     desk.order()
     with desk.ports.database.transaction() as tx:
