@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import Connection, MetaData, Table, inspect
 from sqlalchemy.exc import IntegrityError
 
 from portal import migrations, rows
@@ -53,6 +55,37 @@ def test_tables_that_others_refer_to_keep_their_rows_up_and_down(empty: Database
             assert connection.exec_driver_sql(joined).all() == [("shop", "k")]
             if empty.is_sqlite:
                 assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    empty.dispose()
+
+
+def plain_row(connection: Connection, table: str, **values: Any) -> None:
+    """A row of a schema as it was; what must be filled and is not named is empty."""
+    found = Table(table, MetaData(), autoload_with=connection, resolve_fks=False)
+    empty_of: dict[type, Any] = {int: 0, str: "", datetime: datetime(2026, 11, 26, 12, tzinfo=UTC), object: {}}
+    filled = {each.name: empty_of[each.type.python_type] for each in found.columns if not each.nullable}
+    connection.execute(found.insert().values({**filled, **values}))
+
+
+def test_what_was_paid_by_hand_before_the_way_was_asked_is_not_said_to_have_gone_to_the_card(empty: Database) -> None:
+    migrations.upgrade(empty.engine, "b3e60f1d7c28")
+    payments = (("stripe", "pi_1"), ("stripe", None), ("bank", None), ("stripe", "pi_2"))
+    with empty.engine.begin() as connection:
+        plain_row(connection, "order", id=1, currency="GBP")
+        for key, (provider, intent) in enumerate(payments, 1):
+            by = "" if intent == "pi_2" else "Ben"
+            money = {"currency": "GBP", "id": key}
+            plain_row(
+                connection, "payment", order_id=1, position=key, provider=provider, payment_intent=intent,
+                captured_minor=500, **money,
+            )  # fmt: skip
+            plain_row(
+                connection, "refund", payment_id=key, amount_minor=500, public_id=f"re_{key}", idempotency_key=f"k{key}",
+                status="succeeded", paid_elsewhere_by=by, **money,
+            )  # fmt: skip
+    migrations.upgrade(empty.engine)
+    with empty.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT paid_elsewhere_how FROM refund ORDER BY id").scalars().all()
+    assert found == ["other", "", "", ""]
     empty.dispose()
 
 
