@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 
 from portal.money import Money
 from portal.policy.conditions import ALWAYS, Unknown, comparisons
-from portal.policy.decision import REFUSE, Decision
+from portal.policy.decision import REFUSE, Decision, Term
 from portal.policy.engine import end_of_day
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
-from portal.policy.laws import Floor, last_day
+from portal.policy.laws import START_OF, Floor, last_day
 from portal.policy.loader import Policy, Rule
 from portal.policy.terms import RESOLUTIONS, Fee, ReturnShipping, Window
 
@@ -274,7 +274,28 @@ def _asked(
         evidence=0,
         at=placed,
     )
-    return asks(replace(policy, rules=tuple(held))), asked, tuple(depends)
+    decide = asks(replace(policy, rules=tuple(held)))
+    return lambda facts: _from_the_later_start(policy, facts, decide(facts)), asked, tuple(depends)
+
+
+def _from_the_later_start(policy: Policy, facts: Facts, decided: Decision) -> Decision:
+    """The decision with the window of a law in the place of one that has as many days from an earlier moment. They end on one day
+    here only because all of an order is taken to come at once; an order that comes in two parcels has the law's days."""
+    term, starts = decided.terms["window"], tuple(START_OF)
+    given: Window = term.value
+    for law in policy.floors:
+        for floor in law.floors if law.holds(facts) is True else ():
+            granted: Window = floor.grants["window"]
+            as_long = (granted.until, granted.days, granted.ends_on) == (given.until, given.days, given.ends_on)
+            if (
+                as_long
+                and starts.index(granted.start) > starts.index(given.start)
+                and floor.holds(facts) is True
+                and floor.exempt(facts) is False
+            ):
+                later = Term(granted, floor.label, ((term.set_by, given), *term.instead_of))
+                return replace(decided, terms={**decided.terms, "window": later})
+    return decided
 
 
 def is_foreign(rule: Rule, why: Unknown, currency: str) -> bool:

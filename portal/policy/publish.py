@@ -62,6 +62,7 @@ def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: st
             if seasons:
                 policy["returnPolicySeasonalOverride"] = seasons
             if more := [
+                *_from_last_parcel(found),
                 *_lifted(found),
                 *_defects(found),
                 *_defects_in_season(found, link),
@@ -69,6 +70,13 @@ def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: st
             ]:
                 policy["additionalProperty"] = more
         yield policy
+
+
+def _from_last_parcel(found: Offer) -> Iterator[dict[str, Any]]:
+    """Days that count from the last parcel of an order: those of the vocabulary count from the delivery of the product."""
+    usual = found.usual
+    if usual.decision.answer == ACCEPT and usual.window.start == "last_delivered":
+        yield _property("merchantReturnDays from delivery of the last parcel", usual.window.days)
 
 
 def _lifted(found: Offer) -> Iterator[dict[str, Any]]:
@@ -141,7 +149,8 @@ def _window(told: Promise) -> dict[str, Any] | None:
     finite = {"returnPolicyCategory": SCHEMA + "MerchantReturnFiniteReturnWindow"}
     if window.until is not None:
         return finite | {"merchantReturnDays": window.until.isoformat()}
-    if window.start != "delivered":
+    # Days from the last parcel are at least as many from the delivery of each; `_from_last_parcel` says which they are.
+    if window.start not in ("delivered", "last_delivered"):
         return None
     return finite | {"merchantReturnDays": window.days}
 

@@ -180,6 +180,35 @@ def test_the_data_say_a_lifted_fee_for_its_days_and_for_those_after_them_and_nev
         assert told == ({} if fee else within)
 
 
+def test_days_that_a_law_counts_from_the_last_parcel_are_promised_so_and_are_those_of_the_decision() -> None:
+    sale = "- {rule: Sale, when: {item.tags: {has: final-sale}}, set: {window: {days: 14, from: delivered}}, say: Final sale.}"
+    policy = load_policy(text_of([sale]).replace("rules:", f"{LAWS}rules:", 1))
+    shop, sold = Purchase("GB", "GBP", NOW, ordinary()), ItemFacts(tags=("final-sale",))
+    first, abroad = policy_page(policy, asks, shop, sold_to=("GB", "US"), currencies=("GBP",)).markets
+    assert [dict(each.rows)["Time to return"] for each in first.kinds] == ["14 days from delivery of the last parcel"]
+    assert [dict(each.rows)["Time to return"] for each in abroad.kinds] == ["14 days from delivery"], "no law there"
+    price = Money(10_00, "GBP")
+    facts = bought(
+        "GB", "GBP", date(2026, 11, 1), sold, policy, price=price, orders=1, reason=CHANGED_MIND, resolution="refund"
+    )
+    later = datetime(2026, 11, 11, 12, tzinfo=policy.zone)
+    two = replace(facts, order=replace(facts.order, last_delivered_at=later), at=later)
+    assert asks(policy)(two).return_by_on == date(2026, 11, 25)
+    # All of a shop's goods on these days: the vocabulary knows delivery alone, and the exact words stand beside it.
+    every = load_policy(text_of([], days=14).replace("rules:", f"{LAWS}rules:", 1))
+    listed = published_by(every, shop)["hasMerchantReturnPolicy"]
+    for country, exactly in (("GB", [14]), ("US", [])):
+        (entry,) = [each for each in listed if country in each["applicableCountry"]]
+        more = [each for each in entry.get("additionalProperty", ()) if each["name"].endswith("last parcel")]
+        assert (entry["merchantReturnDays"], [each["value"] for each in more]) == (14, exactly)
+    # More days than the law's, and days that may end on a business day, stay the policy's own.
+    for own in ("days: 15, from: delivered", "days: 14, from: delivered, ends_on: business_day"):
+        policy = load_policy(
+            text_of([sale.replace("days: 14, from: delivered", own)]).replace("rules:", f"{LAWS}rules:", 1)
+        )
+        assert promise(policy, asks, replace(shop, item=ordinary(sold)), CHANGED_MIND).window.start == "delivered"
+
+
 def test_a_season_begins_no_earlier_than_its_version_and_ends_before_the_next_one() -> None:
     policy = load_policy(text_of([RULES[6]]))
     today = NOW.date()

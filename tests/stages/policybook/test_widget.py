@@ -105,3 +105,12 @@ def test_a_fee_that_a_law_lifts_is_told_with_the_last_day_of_that_and_what_comes
     assert any("EU right of withdrawal: Not for" in each["message"] for each in said["ordinary"]["depends"])
     assert "No restocking fee for 14 days" in said["points"][1]["text"]
     assert "gadget_v2" not in repr(said)
+
+
+def test_days_of_a_law_are_counted_from_the_last_parcel() -> None:
+    policy = load_policy(text_of([], days=14).replace("rules:", "laws: [eu-consumer, uk-consumer]\nrules:", 1))
+    found = promises_of(policy, SHOP, NOW)
+    purchase = widget.read_purchase({"country": "DE", "tags": "", "delivered": "2026-11-25"}, found)
+    said = widget.answer(found, purchase, ENGLISH, refund_days=5, url="https://returns.example/policy")
+    assert [said["ordinary"][name] for name in ("days", "from", "until")] == [14, "last_delivered", "2026-12-09"]
+    assert said["points"][0]["text"] == "Counted from the day the last parcel of your order was delivered."
