@@ -131,9 +131,8 @@ def _cases(policy: Policy, asks: Asks, found: Offer, wording: Wording) -> dict[s
             title = _("If you choose %(wish)s") % {"wish": resolution_words(other, wording)}
             cases.append(_case(title, told, found.usual, wording))
     for season in found.seasons:
-        # It replaces what is said of faults as well, so it says what it puts there.
         here, there = (season.promise, season.faulty), (found.usual, found.faulty)
-        cases.append(_pair(_season_words(season, found, wording), here, there, wording))
+        cases.append(_pair(_season_words(season, found, wording), here, there, wording, season=True))
     return {case.title: case for case in cases if any(case.said)}
 
 
@@ -184,9 +183,12 @@ _Pair = tuple[Promise, Promise]
 """What is promised for a change of mind, and for a fault."""
 
 
-def _pair(title: str, here: _Pair, there: _Pair, wording: Wording, *, plain: bool = False) -> Case:
+def _pair(
+    title: str, here: _Pair, there: _Pair, wording: Wording, *, plain: bool = False, season: bool = False
+) -> Case:
     """What is different here from there, for both: a fault is told where it is not told as there, nor simply as everything.
-    ``plain`` leaves the merchant's own sentence out."""
+    ``plain`` leaves the merchant's own sentence out. A ``season`` is read in the place of what is said of faults as well, so it
+    says what it puts there."""
     _ = wording.gettext
     (mine, faulty), (usual, wrong) = here, there
     first = _case(title, mine, usual, wording)
@@ -209,7 +211,7 @@ def _pair(title: str, here: _Pair, there: _Pair, wording: Wording, *, plain: boo
             texts.append(_("If something is wrong with it, you can send it back all the same."))
     elif refused and faulty.decision.answer != REFUSE:
         texts.append(_("If something is wrong with it, you can send it back all the same."))
-    rows += _if_wrong(beyond(faulty, mine, wrong, usual, wording), wording)
+    rows += _if_wrong(beyond(faulty, mine, wrong, usual, wording, replaces=season), wording)
     whole = whole_of(mine, wording) + _if_wrong(whole_of(faulty, wording), wording)
     own = {name for name, _words in differences(wrong, usual, wording)}
     implied = _if_wrong(tuple(row for row in first.rows if row[0] not in own), wording)
@@ -258,7 +260,7 @@ def _in_seasons(case: Case, found: Offer, other: Offer, wording: Wording) -> Cas
         mine = next((each for each in other.seasons if _same_days(season, (each,))), None)
         here = (mine.promise, mine.faulty) if mine is not None else (other.usual, other.faulty)
         there = (base.promise, base.faulty) if base is not None else (found.usual, found.faulty)
-        told_of_all = _pair("", there, (found.usual, found.faulty), wording)
+        told_of_all = _pair("", there, (found.usual, found.faulty), wording, season=True)
         read = usual | dict((*told_of_all.implied, *told_of_all.rows, *case.implied, *case.rows))
         whole = whole_of(here[0], wording) + _if_wrong(whole_of(here[1], wording), wording)
         days = _season_words(season, found, wording)

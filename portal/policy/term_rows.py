@@ -93,16 +93,25 @@ def differences(told: Promise, usual: Promise, wording: Wording) -> Rows:
     )
 
 
-def beyond(faulty: Promise, mine: Promise, wrong: Promise, usual: Promise, wording: Wording) -> Rows:
+def beyond(
+    faulty: Promise, mine: Promise, wrong: Promise, usual: Promise, wording: Wording, *, replaces: bool = False
+) -> Rows:
     """The terms of a fault that nobody could read from those told of a change of mind (``mine``) and from what is usual: a term
-    that faults usually have of their own is taken to hold here too, any other one to be as for a change of mind."""
+    that faults usually have of their own is taken to hold here too, any other one to be as for a change of mind.
+
+    ``replaces``: what is told of a change of mind here is read in the place of what faults have of their own.
+    """
     if faulty.decision.answer == REFUSE:
         return ()
+
+    def taken(name: str) -> Promise:
+        own = _read(name, wrong) != _read(name, usual)
+        return mine if not own or (replaces and _read(name, mine) != _read(name, usual)) else wrong
+
     return tuple(
         (label(name, wording), words_of(faulty, name, wording))
         for name in SHOWN
-        if _speaks(name, faulty)
-        and _read(name, faulty) != _read(name, wrong if _read(name, wrong) != _read(name, usual) else mine)
+        if _speaks(name, faulty) and _read(name, faulty) != _read(name, taken(name))
     )
 
 

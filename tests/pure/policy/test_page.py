@@ -209,6 +209,18 @@ def test_days_that_a_law_counts_from_the_last_parcel_are_promised_so_and_are_tho
         assert promise(policy, asks, replace(shop, item=ordinary(sold)), CHANGED_MIND).window.start == "delivered"
 
 
+def test_a_season_says_the_days_of_faults_where_its_own_would_be_read_for_them() -> None:
+    policy = load_policy(text_of([RULES[6]]).replace("rules:", f"{LAWS}rules:", 1))
+    shop = Purchase("GB", "GBP", NOW, ordinary())
+    page = policy_page(policy, asks, shop, sold_to=("GB", "FR"), currencies=("GBP",))
+    told = [dict(each.rows) for part in page.markets for each in part.cases if each.name.startswith("Bought by")]
+    faults = "Time to return, if something is wrong with it"
+    assert told == [
+        {"Time to return": "Until 31 January 2027", faults: "184 days from delivery"},
+        {faults: "2 years from delivery"},
+    ]
+
+
 def test_a_season_begins_no_earlier_than_its_version_and_ends_before_the_next_one() -> None:
     policy = load_policy(text_of([RULES[6]]))
     today = NOW.date()
