@@ -25,7 +25,7 @@ def _(message: str) -> str:
     return message
 
 
-_KIND = FactWords("", _("it is of the kind"), _("it is of the kinds"))
+_KIND = FactWords("", _("it is of the kind"), _("it is of the kinds"), _("it is not of the kind"))
 _KINDS = ("item.category", "item.type", "item.tags")
 _YOURS: Mapping[str, FactWords] = {
     "order.placed": FactWords("", _("you ordered")),
@@ -34,12 +34,18 @@ _YOURS: Mapping[str, FactWords] = {
     "order.last_delivered": FactWords("", _("the last parcel of your order was delivered")),
     "today": FactWords("", _("you ask")),
     "order.total": FactWords("", _("your order came to")),
-    "order.tags": FactWords("", _("your order is of the kind"), _("your order is of the kinds")),
-    "order.discount_codes": FactWords("", _("you used the discount code"), _("you used the discount codes")),
+    "order.tags": FactWords(
+        "", _("your order is of the kind"), _("your order is of the kinds"), _("your order is not of the kind")
+    ),
+    "order.discount_codes": FactWords(
+        "", _("you used the discount code"), _("you used the discount codes"), _("you didn’t use the discount code")
+    ),
     "order.discount_percent": FactWords("", _("the discount on your order is")),
     "order.returns_so_far": FactWords("", _("the number of returns you made of this order is")),
     "order.is_gift": FactWords("", _("your order is"), yes=_("a gift"), no=_("not a gift")),
-    "customer.tags": FactWords("", _("you are in the group"), _("you are in the groups")),
+    "customer.tags": FactWords(
+        "", _("you are in the group"), _("you are in the groups"), _("you are not in the group")
+    ),
     "customer.email": FactWords("", _("your e-mail address is")),
     "customer.orders": FactWords("", _("the number of your orders is")),
     "customer.returns": FactWords("", _("the number of your returns is")),
@@ -65,7 +71,15 @@ _YOURS: Mapping[str, FactWords] = {
     "resolution": FactWords("", _("you choose")),
     "method": FactWords("", _("you send it with")),
 }  # fmt: skip
-_WORDS = {**FACT_WORDS, **_YOURS}
+_PATTERNS: Mapping[str, FactWords] = {
+    "item": FactWords("", _("it is"), yes=_("one of certain items")),
+    "order": FactWords("", _("your order is"), yes=_("one of certain orders")),
+    "customer": FactWords("", _("you are"), yes=_("one of certain customers")),
+    "answer": FactWords("", _("your answer is"), yes=_("one of certain answers")),
+}
+"""What a pattern asks, by what it is asked of: the signs that a merchant writes for it are nobody else's words."""
+_ANYTHING_ELSE = FactWords("", _("your return is"), yes=_("one of certain returns"))
+_WORDS = {**FACT_WORDS, **_YOURS, **{f"{of}.*": words for of, words in _PATTERNS.items()}, "*": _ANYTHING_ELSE}
 
 
 def customer_condition(policy: Policy, condition: Condition, known: Facts, wording: Wording) -> str:
@@ -109,7 +123,10 @@ def _told(condition: Condition, asked: Mapping[str, str], wording: Wording) -> C
             return Any_(tuple(_told(part, asked, wording) for part in parts))
         case Not(part):
             return Not(_told(part, asked, wording))
-        case Comparison(fact, _op, value) if fact in _KINDS and condition.op != "matches":
+        case Comparison(fact, "matches"):
+            of = fact.partition(".")[0]
+            return Comparison(f"{of}.*" if of in _PATTERNS else "*", "is", True)
+        case Comparison(fact, _op, value) if fact in _KINDS:
             words = tuple(goods_words(each, wording) for each in (value if isinstance(value, tuple) else (value,)))
             return replace(condition, value=words if isinstance(value, tuple) else words[0])
         case Comparison(fact) if fact.startswith(ANSWER_PREFIX):

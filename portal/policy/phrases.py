@@ -21,12 +21,14 @@ class FactWords:
     """How a fact is spoken of.
 
     ``label`` names it in a form, ``lead`` opens its part of a sentence ("the item cost"), ``many`` does so before several values
-    that must all be there. ``yes`` and ``no`` are the two values of a fact that is true or false.
+    that must all be there, ``none`` before those of a list of which none may be. ``yes`` and ``no`` are the two values of a fact
+    that is true or false.
     """
 
     label: str
     lead: str
     many: str = ""
+    none: str = ""
     yes: str = ""
     no: str = ""
 
@@ -47,9 +49,14 @@ FACT_WORDS: Mapping[str, FactWords] = {
     "order.channel": FactWords(_("Sales channel"), _("the sales channel is")),
     "order.payment_method": FactWords(_("Payment method"), _("the payment method is")),
     "order.fulfilment": FactWords(_("Fulfilment"), _("the fulfilment is")),
-    "order.tags": FactWords(_("Order tags"), _("the order has the tag"), _("the order has the tags")),
+    "order.tags": FactWords(
+        _("Order tags"), _("the order has the tag"), _("the order has the tags"), _("the order doesn’t have the tag")
+    ),
     "order.discount_codes": FactWords(
-        _("Discount codes"), _("the order used the discount code"), _("the order used the discount codes")
+        _("Discount codes"),
+        _("the order used the discount code"),
+        _("the order used the discount codes"),
+        _("the order didn’t use the discount code"),
     ),
     "order.total": FactWords(_("Order total"), _("the order came to")),
     "order.discount_percent": FactWords(_("Discount on the order"), _("the discount on the order is")),
@@ -61,7 +68,12 @@ FACT_WORDS: Mapping[str, FactWords] = {
         _("Business order"), _("the order is from"), yes=_("a business"), no=_("a private person")
     ),
     "customer.email": FactWords(_("Customer e-mail"), _("the customer’s e-mail address is")),
-    "customer.tags": FactWords(_("Customer tags"), _("the customer has the tag"), _("the customer has the tags")),
+    "customer.tags": FactWords(
+        _("Customer tags"),
+        _("the customer has the tag"),
+        _("the customer has the tags"),
+        _("the customer doesn’t have the tag"),
+    ),
     "customer.orders": FactWords(_("Orders of the customer"), _("the customer’s number of orders is")),
     "customer.returns": FactWords(_("Returns of the customer"), _("the customer’s number of returns is")),
     "customer.kept_items": FactWords(_("Items kept before"), _("the number of items the customer kept before is")),
@@ -79,7 +91,9 @@ FACT_WORDS: Mapping[str, FactWords] = {
     "item.vendor": FactWords(_("Vendor"), _("the vendor is")),
     "item.type": FactWords(_("Product type"), _("the product type is")),
     "item.category": FactWords(_("Category"), _("the category is")),
-    "item.tags": FactWords(_("Item tags"), _("the item has the tag"), _("the item has the tags")),
+    "item.tags": FactWords(
+        _("Item tags"), _("the item has the tag"), _("the item has the tags"), _("the item doesn’t have the tag")
+    ),
     "item.price": FactWords(_("Item price"), _("the item cost")),
     "item.paid": FactWords(_("Price paid"), _("the customer paid for the item")),
     "item.discounted": FactWords(

@@ -8,6 +8,7 @@ words. Never: a rule's number; HTML (a template puts chips behind the values).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -36,6 +37,10 @@ def _clause(condition: c.Condition, wording: Wording, depth: int, facts: Facts =
     match condition:
         case c.Comparison():
             return _test_words(condition, wording, facts)
+        case c.Not(c.Comparison(fact, "has" | "has_any") as test) if (
+            known := facts.get(fact)
+        ) is not None and known.none:
+            return _test_words(test, wording, {**facts, fact: replace(known, lead=known.none)})
         case c.Not(part):
             inner = _clause(part, wording, depth + 1, facts)
             return fill(wording.gettext("it is not so that %(condition)s"), condition=inner)

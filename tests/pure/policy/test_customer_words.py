@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from portal.policy.customer_conditions import customer_condition
 from portal.policy.customer_words import label, phrase
 from portal.policy.engine import decide
 from portal.policy.explain import ENGLISH, length_words
+from portal.policy.facts import Facts
 from portal.policy.laws import shipped
 from portal.policy.loader import load_policy
 from portal.policy.promise import Purchase, ordinary
@@ -19,7 +21,7 @@ from portal.policy.rights import laws_told
 from portal.policy.term_rows import SHOWN
 from portal.policy.terms import Window
 from tests.pure.policy.language import values
-from tests.pure.policy.samples import document
+from tests.pure.policy.samples import document, policy
 
 TOLD = ("returnable", "review", *SHOWN)
 HERE = Purchase("GB", "GBP", datetime(2026, 11, 26, tzinfo=UTC), ordinary())
@@ -84,3 +86,22 @@ def test_what_a_law_raises_is_told_with_what_the_policy_would_have_given() -> No
         "Sale",
     ) in told
     assert all("regulations 29, 30, 34 and 35" in each.floor or "Act 2015" in each.floor for each in uk.changes)
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("{item.sku: {matches: 'SWIM-.*'}}", "it is one of certain items"),
+        ("{item.category: {matches: 'a.*'}}", "it is one of certain items"),
+        ("{order.region: {matches: 'N.*'}}", "your order is one of certain orders"),
+        ("{customer.email: {matches: '.*@x.example'}}", "you are one of certain customers"),
+        ("{answer.why: {matches: 'n.*'}}", "your answer is one of certain answers"),
+        ("{reason: {matches: 'f.*'}}", "your return is one of certain returns"),
+        ("{item.tags: [a], not: {item.tags: b}}", "it is of the kind a, unless it is of the kind b"),
+        ("{any: [{not: {item.tags: a}}, {not: {customer.tags: vip}}]}",
+         "either it is not of the kind a or you are not in the group vip"),
+    ],
+)  # fmt: skip
+def test_a_condition_is_said_in_plain_words_and_no_pattern_is_shown_to_customers(when: str, words: str) -> None:
+    loaded = policy(f"- rule: R\n  when: {when}\n  set: {{review: always}}\n")
+    assert customer_condition(loaded, loaded.rules[0].when, Facts(), ENGLISH) == words

@@ -69,6 +69,12 @@ def marked(pieces: tuple[Piece, ...]) -> str:
             "When the item has the tag [sale], except when the customer has the tags [gold and vip], offer [store credit].",
         ),
         (
+            "{any: [{not: {item.tags: [a, b]}}, {not: {order.discount_codes: X}}, {not: {item.tags: {has_all: [a, b]}}}]}",
+            "{review: never}",
+            "When either the item doesn’t have the tag [a or b], the order didn’t use the discount code [X] or it is not so that "
+            "the item has the tags [a and b], approve [automatically].",
+        ),
+        (
             "{not: {any: [{order.is_gift: true}, {item.weight: {under: 1.5 kg}}]}}",
             "{keep_item: true}",
             "Except when either the order is [a gift] or the item’s weight is less than [1.5 kg], let the customer [keep it].",

@@ -262,7 +262,7 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
     assert "until 29 October 2027" in allowed.output
     for change in (
         "+ If the reason is damaged or faulty: accepted, once what is asked for is there.",
-        "+ If it is not so that the item has the tag final-sale: accepted.",
+        "+ If the item doesn’t have the tag final-sale: accepted.",
         "+ Without “Final sale”: accepted.",
     ):
         assert change in refused.output
