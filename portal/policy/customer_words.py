@@ -138,7 +138,7 @@ def _photos(value: Evidence, wording: Wording) -> str:
         return wording.gettext("Not needed")
     params = {"count": value.photos, "what": value.of}
     if value.of is None:
-        return wording.ngettext("We need one", "We need %(count)d", value.photos) % params
+        return wording.ngettext("We need a photo", "We need %(count)d photos", value.photos) % params
     one, many = "We need a photo of %(what)s", "We need %(count)d photos of %(what)s"
     return wording.ngettext(one, many, value.photos) % params
 

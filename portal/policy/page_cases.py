@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from portal.policy.conditions import Unknown, comparisons
 from portal.policy.customer_conditions import customer_condition
+from portal.policy.customer_words import label
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.explain import Wording, resolution_words
 from portal.policy.facts import Facts
@@ -359,8 +360,20 @@ def _change(policy: Policy, asks: Asks, rule: Rule, asked: _Asked, wording: Word
     alone = asked.reason != CHANGED_MIND
     case = _case(title, here[0], there[0], wording) if alone else _pair(title, here, there, wording)
     if rule.say and rule.say not in case.text and any(case.said) and not _overruled(rule, here):
-        case = replace(case, text=f"{rule.say} {case.text}".strip())
+        case = _said_of(case, rule, wording)
     return case
+
+
+def _said_of(case: Case, rule: Rule, wording: Wording) -> Case:
+    """The case with the merchant's sentence: after what photo is asked for, whose reason it gives, else before all rows."""
+    photo = label("evidence", wording)
+    if "evidence" not in rule.sets or photo not in dict(case.rows):
+        return replace(case, text=f"{rule.say} {case.text}".strip())
+    rows, whole = (
+        tuple((name, f"{words}. {rule.say}" if name == photo else words) for name, words in each)
+        for each in (case.rows, case.whole)
+    )
+    return replace(case, rows=rows, whole=whole)
 
 
 def _overruled(rule: Rule, told: _Pair) -> bool:

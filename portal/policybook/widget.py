@@ -22,10 +22,11 @@ from portal.errors import Invalid, TooManyTries
 from portal.limiter import limit
 from portal.money import Money, is_currency
 from portal.policy.customer_conditions import customer_condition
+from portal.policy.customer_words import phrase
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.explain import Wording, cause_message
 from portal.policy.facts import ItemFacts
-from portal.policy.loader import Policy
+from portal.policy.loader import Policy, Rule
 from portal.policy.plain import points_of
 from portal.policy.promise import Cost, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
@@ -169,9 +170,16 @@ def _depends(told: Promise, purchase: Purchase, policy: Policy, wording: Wording
         condition = customer_condition(policy, rule.when, known, wording)
         said = wording.gettext("If %(condition)s: %(sentence)s")
         other = wording.gettext("Something else may hold if %(condition)s.")
-        yield (said if rule.say else other) % {"condition": condition, "sentence": rule.say}
+        yield (said if rule.say else other) % {"condition": condition, "sentence": _sentence(rule, wording)}
     for floor in told.exempt:
         yield f"{floor.name}: {exempt_words(floor, wording)}"
+
+
+def _sentence(rule: Rule, wording: Wording) -> str:
+    """The merchant's sentence; after what photo is asked for, where it says why."""
+    evidence = rule.sets.get("evidence")
+    photo = f"{phrase('evidence', evidence, wording)}. " if evidence is not None and evidence.photos else ""
+    return f"{photo}{rule.say}"
 
 
 def _cost(cost: Cost, told: Promise, purchase: Purchase) -> dict[str, Any]:

@@ -498,7 +498,7 @@ def test_kinds_of_items_and_exceptions_are_told_apart_from_the_general() -> None
         "If it cost more than 75.00 GBP", "If the number of your orders is more than 3",
     ]  # fmt: skip
     assert market.changes[0].text.startswith("A person in our team checks this before we answer.")
-    assert dict(market.changes[0].rows) == {"Photo": "We need one"}
+    assert dict(market.changes[0].rows) == {"Photo": "We need a photo"}
     assert {kind.value for kind in kinds(policy)} == {"shoes", "final-sale"}
 
 

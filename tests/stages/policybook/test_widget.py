@@ -107,6 +107,21 @@ def test_a_fee_that_a_law_lifts_is_told_with_the_last_day_of_that_and_what_comes
     assert "gadget_v2" not in repr(said)
 
 
+def test_why_a_photo_is_asked_for_is_said_after_what_is_asked_for_and_no_pattern_is_shown() -> None:
+    rules = [
+        "- {rule: Dear, when: {item.price: {over: 75 GBP}}, set: {evidence: {photos: 1, of: the tags}}, say: For our records.}",
+        "- {rule: Odd, when: {item.sku: {matches: 'SWIM-.*'}}, set: {review: always}}",
+    ]
+    found = promises_of(load_policy(text_of(rules)), SHOP, NOW)
+    said = widget.answer(
+        found, widget.read_purchase({}, found), ENGLISH, refund_days=5, url="https://returns.example/policy"
+    )
+    assert [each["message"] for each in said["ordinary"]["depends"]] == [
+        "If it cost more than 75.00 GBP: We need a photo of the tags. For our records.",
+        "Something else may hold if it is one of certain items.",
+    ]
+
+
 def test_days_of_a_law_are_counted_from_the_last_parcel() -> None:
     policy = load_policy(text_of([], days=14).replace("rules:", "laws: [eu-consumer, uk-consumer]\nrules:", 1))
     found = promises_of(policy, SHOP, NOW)
