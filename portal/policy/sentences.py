@@ -134,10 +134,16 @@ def fact_word(fact: str, word: str, wording: Wording = ENGLISH) -> str:
     return wording.gettext(known[word]) if word in known else word
 
 
-def weight(grams: int) -> str:
-    """``500 g``, ``2.5 kg``."""
+def weight(grams: int, unit: str = "kg") -> str:
+    """``500 g``, ``2.5 kg``; ``unit`` g: in grams."""
     kilos, rest = divmod(grams, 1000)
-    return f"{grams} g" if not kilos else f"{kilos} kg" if not rest else f"{kilos}.{rest:03d}".rstrip("0") + " kg"
+    return (
+        f"{grams} g"
+        if not kilos or unit == "g"
+        else f"{kilos} kg"
+        if not rest
+        else f"{kilos}.{rest:03d}".rstrip("0") + " kg"
+    )
 
 
 # Rules

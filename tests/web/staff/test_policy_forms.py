@@ -28,6 +28,7 @@ from portal.web.staff.policy.rule_form import (
 )
 from portal.web.staff.policy.term_forms import FORMS
 from tests.pure.policy.language import comparisons, values
+from tests.pure.policy.samples import policy
 
 WHEN = c.Comparison("item.tags", "has", "x")
 
@@ -238,6 +239,26 @@ def test_a_weight_is_read_with_point_or_comma_and_never_a_thousandfold(
     held = Holder({"value": [typed], "unit": [unit]})
     assert held.weight("value", "unit") == grams
     assert bool(held.errors) == (grams is None)
+
+
+@pytest.mark.parametrize(
+    ("when", "shown"),
+    [
+        ("{item.weight: {over: 20 kg}}", {"value": "20", "unit": "kg"}),
+        ("{item.weight: {over: 2.5 kg}}", {"value": "2.5", "unit": "kg"}),
+        ("{item.weight: {over: 1.125 kg}}", {"value": "1125", "unit": "g"}),
+        ("{item.weight: {under: 500 g}}", {"value": "500", "unit": "g"}),
+        ("{item.weight: {between: [500 g, 2 kg]}}", {"value": "500", "last": "2000", "unit": "g"}),
+        ("{item.weight: {between: [1 kg, 2.5 kg]}}", {"value": "1", "last": "2.5", "unit": "kg"}),
+    ],
+)
+def test_a_weight_is_shown_in_the_unit_that_people_say_and_read_back_as_the_same(
+    when: str, shown: dict[str, str]
+) -> None:
+    (rule,) = policy(f"- rule: Heavy\n  when: {when}\n  set: {{review: always}}\n").rules
+    (row,) = condition_forms.rows_of(rule.when)
+    assert {name: held[0] for name, held in row.data.items() if name in ("value", "last", "unit")} == shown
+    assert condition_forms.read_condition([row], Holder(condition_forms.write_rows([row]))) == rule.when
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 
 from portal.policy import conditions as c
 from portal.policy import phrases as p
-from portal.policy.sentences import fact_label, fact_word
+from portal.policy.sentences import fact_label, fact_word, weight
 from portal.policy.written import flat
 from portal.web.staff import words
 from portal.web.staff.policy.fields import Data, Field, Holder, Options, decimal, percentage
@@ -70,7 +70,9 @@ def _show(test: c.Comparison) -> Data:
     if spec is None:
         return out
     if test.op == "between":
-        low, high = (_typed(spec, each) for each in test.value)
+        # One unit stands for both ends: the smaller one, where they are not written in the same.
+        unit = min(_unit(each) for each in test.value) if spec.type == c.WEIGHT else ""
+        low, high = (_typed(spec, each, unit) for each in test.value)
         return {**out, **low, "last": high["value"]}
     if isinstance(test.value, tuple):
         typed = [_typed(spec, each)["value"][0] for each in test.value]
@@ -78,14 +80,20 @@ def _show(test: c.Comparison) -> Data:
     return {**out, **_typed(spec, test.value)}
 
 
-def _typed(spec: c.FactSpec, value: Any) -> Data:
+def _unit(grams: int) -> str:
+    """The unit that a weight is read in: as the rule's sentence says it, as long as a decimal is no thousand."""
+    return "kg" if grams >= 1000 and grams % 10 == 0 else "g"
+
+
+def _typed(spec: c.FactSpec, value: Any, unit: str = "") -> Data:
     match spec.type:
         case c.MONEY:
             return {"value": [decimal(value)], "currency": [value.currency]}
         case c.SHARE:
             return {"value": [percentage(value)]}
         case c.WEIGHT:
-            return {"value": [str(value)], "unit": ["g"]}
+            unit = unit or _unit(value)
+            return {"value": [weight(value, unit).partition(" ")[0]], "unit": [unit]}
         case c.YES_NO:
             return {"value": ["yes" if value else "no"]}
     return {"value": [str(value)]}
