@@ -220,13 +220,11 @@ def _what_changes(outcome: Simulation, currency: str) -> list[str]:
 
 def _tried(outcome: Simulation) -> str:
     sample = outcome.sample
-    values = {
-        "orders": _count(outcome.orders),
-        "returns": _count(outcome.returns),
-        "since": wording.day(sample.since, locale()),
-        "years": sample.years,
-    }
-    said = _("Tried on %(orders)s orders placed since %(since)s, with %(returns)s returns.", **values)
+    said = ngettext(
+        "Tried on %(count)s order placed since %(since)s.",
+        "Tried on %(count)s orders placed since %(since)s.",
+        outcome.orders, count=_count(outcome.orders), since=wording.day(sample.since, locale()),
+    )  # fmt: skip
     if sample.orders:
         said += " " + _("The orders are chosen evenly from all of that time.")
     if sample.years:
@@ -237,7 +235,11 @@ def _tried(outcome: Simulation) -> str:
         sample.asked_after,
     )
     if outcome.returns:
-        said += " " + _("Returns were asked about as they were booked.")
+        said += " " + ngettext(
+            "The %(count)s return of these was asked about as it was booked.",
+            "The %(count)s returns of these were asked about as they were booked.",
+            outcome.returns, count=_count(outcome.returns),
+        )  # fmt: skip
     return said
 
 
