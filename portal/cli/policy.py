@@ -102,7 +102,7 @@ def check(file: Path, countries: tuple[str, ...], since: datetime | None) -> Non
             "not held against any law: there is no shop.yaml beside it; name the countries sold to, --sells-to GB"
         )
     if beside is None:
-        click.echo("not held against the shop's orders and versions: its database can't be reached from here")
+        click.echo("not held against the shop’s orders and versions: its database can’t be reached from here")
 
 
 def in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -189,7 +189,7 @@ def _policy(wanted: str) -> Policy:
 def _print(found: tuple[Difference, ...]) -> None:
     """Each difference under its heading: ``-`` what was said, ``+`` what is said now."""
     if not found:
-        click.echo("no difference: both decide and say the same")
+        click.echo("No difference: both give the same answers in the same words.")
     for each in found:
         click.echo(kind_words(each.kind) + (f": {rule_words(each.rule)}" if each.rule is not None else ""))
         for sign, text in (("-", each.before), ("+", each.after)):

@@ -92,7 +92,7 @@ def _json(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ..
 
 
 def _still_asked(decision: Decision) -> str:
-    """What the customer has to add before the answer holds, for the first line of what is said."""
+    """What the customer still has to add, as a sentence after the answer."""
     asked = []
     for cause in decision.requires:
         match cause.code:
@@ -101,7 +101,7 @@ def _still_asked(decision: Decision) -> str:
                 asked.append("a photo" if missing == 1 else f"{missing} photos")
             case "question_unanswered":
                 asked.append(f"an answer to “{cause.params['ask']}”")
-    return f", once the customer adds {' and '.join(asked)}" if asked else ""
+    return f". The customer still has to add {' and '.join(asked)}" if asked else ""
 
 
 def _text(said: Assessment, changes: tuple[WhatIf, ...], laws: tuple[Applied, ...]) -> Iterator[str]:

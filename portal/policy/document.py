@@ -139,7 +139,7 @@ def parse(text: str, findings: Findings) -> Node | None:
         findings.at(*explained(error))
         return None
     except (YAMLError, RecursionError, ValueError):
-        findings.at(1, 1, "this can't be read: it is not YAML", "check quotes, colons and indentation")
+        findings.at(1, 1, "this can’t be read: it is not YAML", "check quotes, colons and indentation")
         return None
     return root if len(findings.found) == before else None
 

@@ -215,7 +215,7 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
         return ()
     items = read_list(node, findings, "a list of rules") or []
     if len(items) > MAX_RULES:
-        findings.error(items[MAX_RULES], f"more than {MAX_RULES} rules", "split the shop's goods by tags, not by rules")
+        findings.error(items[MAX_RULES], f"more than {MAX_RULES} rules", "split the shop’s goods by tags, not by rules")
         return ()
     rules: list[Rule] = []
     lines: dict[str, int] = {}

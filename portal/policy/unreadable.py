@@ -46,4 +46,4 @@ def explained(error: MarkedYAMLError) -> tuple[int, int, str, str]:
     if "%s" in message:
         message = message % (named[1] if named else "this")
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return line, column, f"this can't be read: {message}", help_
+    return line, column, f"this can’t be read: {message}", help_

@@ -57,7 +57,7 @@ BEYOND = (
     "is given twice",
     "two rules are called",
     "is no timezone",
-    "this can't be read",
+    "this can’t be read",
     "a second document starts here",
     "a key is a word",
     "anchors are not part",

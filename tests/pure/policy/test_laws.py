@@ -282,7 +282,7 @@ SOME_TEXT = "give one value"
     ("before", "after", "place", "message", "help_line"),
     [
         (TINY, "", (1, 1), "the document is empty", "start with `schema: 1` and `law: …`"),
-        (TINY, "{law", (1, 1), "this can't be read: the `{` is not closed",
+        (TINY, "{law", (1, 1), "this can’t be read: the `{` is not closed",
          "end it with `}`, with a comma between two entries"),
         (TINY, "[law]", (1, 1), "expected a mapping, not a list", KEYS_OF_A_LAW),
         ("schema: 1", "schema: 2", (1, 9), "this schema is not known", "this program reads schema 1"),

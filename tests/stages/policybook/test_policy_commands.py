@@ -103,7 +103,7 @@ def test_without_a_database_check_says_what_it_could_not_look_at(
     file.write_text(LAWFUL, encoding="utf-8")
     result = terminal("check", str(file), "--sells-to", "GB")
     assert result.exit_code == 0
-    assert result.output.endswith("its database can't be reached from here\n")
+    assert result.output.endswith("its database can’t be reached from here\n")
 
 
 def test_a_broken_file_is_not_published(terminal: Terminal, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_two_files_or_versions_are_compared_in_sentences_and_as_json(two: Termin
     one, other = str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml")
     for pair in (("1", "2"), (one, "2"), (one, other)):
         assert two("diff", *pair).output == CHANGE
-    assert two("diff", "2", other).output == "no difference: both decide and say the same\n"
+    assert two("diff", "2", other).output == "No difference: both give the same answers in the same words.\n"
     said = json.loads(two("diff", "1", other, "--json").output)
     assert [each["rule"] for each in said["differences"]] == ["Big returns"]
     assert said["after"]["hash"] == load_policy(OTHER).content_hash
@@ -272,12 +272,15 @@ def test_why_is_answered_with_rule_and_date(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("term", "said"),
     [
-        ("evidence: photo", "accept, once the customer adds a photo"),
-        ("evidence: {photos: 2, of: the fault}", "accept, once the customer adds 2 photos"),
-        ("questions: [{name: worn, ask: Was it worn?}]", "accept, once the customer adds an answer to “Was it worn?”"),
+        ("evidence: photo", "accept. The customer still has to add a photo"),
+        ("evidence: {photos: 2, of: the fault}", "accept. The customer still has to add 2 photos"),
+        (
+            "questions: [{name: worn, ask: Was it worn?}]",
+            "accept. The customer still has to add an answer to “Was it worn?”",
+        ),
         (
             "evidence: photo, questions: [{name: worn, ask: Was it worn?}]",
-            "accept, once the customer adds a photo and an answer to “Was it worn?”",
+            "accept. The customer still has to add a photo and an answer to “Was it worn?”",
         ),
         ("ship_by: 9 days", "accept"),
     ],
