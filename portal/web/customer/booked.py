@@ -35,7 +35,7 @@ from portal.web.customer.amounts import pay_to
 from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see, speech
 from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
-from portal.web.customer.papers import find_own
+from portal.web.customer.papers import find_own, own
 from portal.web.customer.review import shown_email
 from portal.web.customer.words import _
 
@@ -69,14 +69,14 @@ def cancel(rma: str) -> Answer:
             return track_page(rma[:20], "")
         if not can_cancel(return_):
             if return_.status not in lifecycle.ENDED:
-                flash(_("%(why)s Nothing was changed.", why=_too_late()), "amber")
+                flash(_("%(why)s Nothing was changed.", why=_why_not(return_)), "amber")
             return see("status", rma=return_.rma)
         return page("cancel", return_=return_, lines=[line for line in return_.lines if line.status in COUNTING])
 
 
 @pages.post("/returns/<rma>/cancel")
 def cancel_it(rma: str) -> Answer:
-    """Cancel; twice is once. After the drop-off this is a 409 that says so."""
+    """Cancel; twice is once. A return that can't be cancelled any more is a 409 that says why."""
     limit_writes()
     with read() as session:
         return_ = find_own(session, rma)
@@ -87,12 +87,25 @@ def cancel_it(rma: str) -> Answer:
         with command(name) as tx:
             service.cancel(tx, number, by="customer")
     except Conflict as error:
-        raise Conflict(_too_late(), error.state) from error
+        with read() as session:
+            # It is told from what holds now; what was read before the command may be what has changed.
+            now = own(session, number)
+            raise Conflict(error.message if can_cancel(now) else _why_not(now), now.status) from error
     flash(_("Your return is cancelled."), "green")
     return see("status", rma=number)
 
 
-def _too_late() -> str:
+def _why_not(return_: Return) -> str:
+    """Why a return can't be cancelled, or need not be."""
+    match return_.status:
+        case lifecycle.REJECTED:
+            return _("We couldn’t accept this return, so there is nothing to cancel.")
+        case lifecycle.EXPIRED:
+            return _("This return has expired, so there is nothing to cancel.")
+        case lifecycle.CLOSED:
+            return _("This return is complete, so it can’t be cancelled any more.")
+        case lifecycle.AUTHORIZED if return_.payout_planned_at is not None:
+            return _("Your money is prepared already, so this return can’t be cancelled any more.")
     return _("Your parcel is on its way or has arrived, so this return can’t be cancelled any more.")
 
 

@@ -25,7 +25,7 @@ from portal.refunds.models import Refund, StoreCredit
 from portal.returns import service
 from portal.returns.models import Return
 from tests.blank import keep, put
-from tests.web.customer.desk import EMAIL, Customer, Desk, inline_code, text_of, written
+from tests.web.customer.desk import EMAIL, STAFF, Customer, Desk, inline_code, text_of, token_of, written
 
 Make = Callable[[], Customer]
 
@@ -208,6 +208,35 @@ def test_case_82_a_received_return_has_no_cancel_button_and_refuses_a_direct_pos
     desk.moment.move_to("2026-12-02T09:00:00Z")
     priya.find()
     assert "Your refund is complete" in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_who_cancels_what_was_decided_meanwhile_reads_what_is_so(
+    desk: Desk, booked: tuple[Customer, str], customer: Make
+) -> None:
+    priya, _rma = booked
+    priya.find()
+    priya.post("/order/WH-20418/items", {"ask": "5"})
+    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    page = priya.get(f"/returns/{rma}/cancel").get_data(as_text=True)
+    desk.act(service.refuse, rma, message="It was opened.")
+    denied = text_of(priya.send(f"/returns/{rma}/cancel", {"csrf_token": token_of(page)}))
+    assert "We couldn’t accept this return, so there is nothing to cancel" in denied
+    assert "parcel" not in denied
+    assert desk.find(rma).status == "rejected"
+
+
+def test_who_cancels_what_is_paid_in_advance_reads_that_the_money_is_prepared(
+    desk: Desk, booked: tuple[Customer, str]
+) -> None:
+    priya, rma = booked
+    page = priya.get(f"/returns/{rma}/cancel").get_data(as_text=True)
+    with desk.ports.database.transaction(STAFF) as tx:
+        tx.session.execute(update(Return).values(payout_planned_at=tx.at))
+    refused = priya.send(f"/returns/{rma}/cancel", {"csrf_token": token_of(page)})
+    assert refused.status_code == 409
+    for said in (text_of(refused), text_of(priya.client.get(f"/returns/{rma}/cancel", follow_redirects=True))):
+        assert "Your money is prepared already, so this return can’t be cancelled any more" in said, said
+        assert "Your parcel is on its way or" not in said
 
 
 def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple[Customer, str]) -> None:
