@@ -69,6 +69,7 @@ def book(
     as_of: datetime | None = None,
     decide_within_hours: int = DECIDE_WITHIN_HOURS,
     withdrawal: bool = False,
+    by_postcode: bool = False,
 ) -> Return:
     """Book a return; the same ``booking_key`` again gives the same return and books nothing.
 
@@ -76,7 +77,7 @@ def book(
     ``photo_keys`` are photos of the draft; what counts as evidence is what is stored. ``shown_total`` (minor units) is the
     total that the customer saw. ``as_of`` decides as of another moment than now, for a wish that reached the shop before.
     ``withdrawal``: the customer declares to withdraw from the contract (Directive 2011/83/EU, Articles 9 and 11). It stands
-    whatever the policy says: no photo and no answer is asked for it, and what would be refused is put to staff.
+    whatever the policy says: no photo and no answer is asked for it, and what would be refused is put to staff. ``by_postcode``: whoever books has shown no more than the postcode, and may have got a present.
     Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy refuses unless ``ask_us`` puts it to a
     person, `Conflict` when the total is no longer what was shown.
     """
@@ -128,6 +129,8 @@ def book(
     data = {"policy": found.policy_number, "answer": found.answer, "total": total, "units": _units(found)}
     if as_of is not None:
         data["as_of"] = as_of.isoformat()
+    if by_postcode:
+        data["by_postcode"] = True
     timeline.record(tx, "return.booked", return_id=return_.id, order_id=order.id, data=data)
     if withdrawal:
         timeline.record(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import clock
-from portal.errors import Conflict
+from portal.errors import Conflict, Forbidden
 from portal.labels import service as labels
 from portal.labels.models import Label
 from portal.notices.breakdown import item_name
@@ -71,7 +71,7 @@ def cancel(rma: str) -> Answer:
             if return_.status not in lifecycle.ENDED:
                 flash(_("%(why)s Nothing was changed.", why=_why_not(return_)), "amber")
             return see("status", rma=return_.rma)
-        return page("cancel", return_=return_, lines=[line for line in return_.lines if line.status in COUNTING])
+        return _ask_to_cancel(session, return_)
 
 
 @pages.post("/returns/<rma>/cancel")
@@ -82,6 +82,9 @@ def cancel_it(rma: str) -> Answer:
         return_ = find_own(session, rma)
         if return_ is None:
             return track_page(rma[:20], "")
+        if not _may_cancel(session, return_):
+            html, _status = _ask_to_cancel(session, return_)
+            return html, Forbidden.status
         number, name = return_.rma, return_.order.customer_name
     try:
         with command(name) as tx:
@@ -93,6 +96,22 @@ def cancel_it(rma: str) -> Answer:
             raise Conflict(error.message if can_cancel(now) else _why_not(now), now.status) from error
     flash(_("Your return is cancelled."), "green")
     return see("status", rma=number)
+
+
+def _ask_to_cancel(session: Session, return_: Return) -> tuple[str, int]:
+    lines = [line for line in return_.lines if line.status in COUNTING]
+    return page("cancel", return_=return_, lines=lines, may=_may_cancel(session, return_))
+
+
+def _may_cancel(session: Session, return_: Return) -> bool:
+    """True for the buyer, for whom its mails go to, and for everybody who sees it where it was booked by the postcode alone.
+
+    Order number and postcode stand on every parcel: they let somebody send a present back, and undo nothing of the buyer's.
+    """
+    if grants.knows_buyer(return_.rma, return_.order.number) or grants.has_link(return_.rma):
+        return True
+    booked_so = any((entry.data or {}).get("by_postcode") for entry in entries_for_return(session, return_.id))
+    return booked_so or not return_.order.email_key
 
 
 def _why_not(return_: Return) -> str:

@@ -80,14 +80,15 @@ def draft_tokens() -> frozenset[str]:
     return frozenset(_drafts().get(key, "") for key in _living(_ORDERS)) - {""}
 
 
-def grant_return(rma: str, *, by_email: bool) -> None:
+def grant_return(rma: str, *, by_email: bool, by_link: bool = False) -> None:
     """Let this session see the return from now on; or the gift, whose number (``gw_…``) no return has.
 
-    ``by_email``: opened by the mailed key, or proved by the order's e-mail.
+    ``by_email``: opened by the key that was mailed to the buyer, or proved by the order's e-mail. ``by_link``: opened by the
+    mailed key, to whomever it was mailed.
     """
     living = _living(_RETURNS)
     before = living.get(rma)
-    living[rma] = [_now(), by_email or _by_email(before)]
+    living[rma] = [_now(), by_email or _by_email(before), by_link or _by_link(before)]
     _keep(_RETURNS, living)
 
 
@@ -99,6 +100,15 @@ def may_see_return(rma: str, order_number: str) -> bool:
 def knows_buyer(rma: str, order_number: str) -> bool:
     """True when the return (or gift) or its order was opened by e-mail, so that what is the buyer's alone may be shown."""
     return _by_email(_living(_RETURNS).get(rma)) or _by_email(_living(_ORDERS).get(number_key(order_number)))
+
+
+def has_link(rma: str) -> bool:
+    """True when the return was opened by the link in its mails: they go to whom its booking named."""
+    return _by_link(_living(_RETURNS).get(rma))
+
+
+def _by_link(found: list[Any] | None) -> bool:
+    return found is not None and len(found) > 2 and bool(found[2])
 
 
 def _by_email(found: list[Any] | None) -> bool:

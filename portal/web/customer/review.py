@@ -106,6 +106,7 @@ def book_now(basket: Basket, shown_total: int | None) -> Response:
                 shown_total=shown_total,
                 locale=speech().locale,
                 decide_within_hours=ports().shop.decide_within_hours,
+                by_postcode=not basket.grant.by_email,
             )
             drafts.mark_booked(tx, draft.token, return_)
             rma = return_.rma

@@ -65,7 +65,7 @@ def status(rma: str) -> Answer:
             by_email = False
             with read() as session, suppress(NotFound):
                 by_email = is_told_to_buyer(get_return(session, number))
-            grants.grant_return(number, by_email=by_email)
+            grants.grant_return(number, by_email=by_email, by_link=True)
             return see("status", rma=number)
     with read() as session:
         return_ = find_own(session, rma)

@@ -114,6 +114,7 @@ def declare_withdrawal(number: str) -> Answer:
                     locale=speech().locale,
                     decide_within_hours=ports().shop.decide_within_hours,
                     withdrawal=True,
+                    by_postcode=not basket.grant.by_email,
                 ).rma
         except Conflict:
             flash(_("The amount has changed since it was shown. Look at the new amount, then confirm."), "amber")

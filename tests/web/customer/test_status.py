@@ -239,6 +239,55 @@ def test_who_cancels_what_is_paid_in_advance_reads_that_the_money_is_prepared(
         assert "Your parcel is on its way or" not in said
 
 
+@pytest.mark.parametrize("way", ["track by postcode", "order by postcode"])
+def test_who_knows_the_postcode_alone_cancels_nothing_that_the_buyer_booked(
+    desk: Desk, booked: tuple[Customer, str], customer: Make, way: str
+) -> None:
+    _priya, rma = booked
+    reader = customer()
+    opened(desk, reader, rma, way)
+    page = reader.get(f"/returns/{rma}/cancel")
+    assert "Cancel my return" not in text_of(page)
+    refused = reader.send(f"/returns/{rma}/cancel", {"csrf_token": token_of(reader.get("/").text)})
+    assert refused.status_code == 403
+    assert f"Only the buyer can cancel return {rma}" in text_of(refused)
+    assert desk.find(rma).status == "authorized"
+    assert f'href="/track?return={rma}"' in refused.text
+    reader.post("/track", {"return_number": rma, "proof": EMAIL})
+    reader.post(f"/returns/{rma}/cancel")
+    assert desk.find(rma).status == "canceled"
+
+
+def test_the_link_of_a_return_cancels_it_whoever_gets_its_mails(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya, reader = customer(), customer()
+    priya.find()
+    priya.choose(2)
+    priya.answer(2)
+    priya.send_with()
+    priya.post("/order/WH-20418/updates", {"email": "sam@elsewhere.example"})
+    rma = priya.book().headers["Location"].split("/")[2]
+    opened(desk, reader, rma, "track by postcode")
+    assert "Cancel my return" not in text_of(reader.get(f"/returns/{rma}/cancel"))
+    opened(desk, reader, rma, "key")
+    reader.post(f"/returns/{rma}/cancel")
+    assert desk.find(rma).status == "canceled"
+
+
+def test_what_was_booked_by_postcode_is_cancelled_by_postcode(desk: Desk, customer: Make) -> None:
+    desk.order()
+    receiver = customer()
+    receiver.find(proof="BS6 5QA")
+    receiver.choose(2)
+    receiver.answer(2)
+    receiver.send_with()
+    rma = receiver.book().headers["Location"].split("/")[2]
+    reader = customer()
+    opened(desk, reader, rma, "track by postcode")
+    reader.post(f"/returns/{rma}/cancel")
+    assert desk.find(rma).status == "canceled"
+
+
 def test_refunded_is_said_only_when_the_money_has_gone(desk: Desk, booked: tuple[Customer, str]) -> None:
     priya, rma = booked
     path = f"/returns/{rma}"
