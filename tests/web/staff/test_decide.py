@@ -12,11 +12,12 @@ from sqlalchemy import select
 from portal.flow import Ports
 from portal.notices.models import Notice
 from portal.orders.models import OrderLine
+from portal.receiving.service import Count, receive
 from portal.returns import service
 from portal.returns.models import Photo, ReturnLine
 from portal.shop import RefundLimits
 from portal.timeline import TimelineEntry
-from tests.stages.returns.trade import JONAS, add_variant, rows, timeline_of
+from tests.stages.returns.trade import BENCH, JONAS, add_variant, rows, timeline_of
 from tests.web.staff.browser import Browser, cost, words
 from tests.web.staff.conftest import make_app
 from tests.web.staff.shop import NOW, Item, Shop, wish
@@ -205,6 +206,21 @@ def test_what_is_no_amount_is_refused_at_its_field(lead: Browser, shop: Shop, am
     assert f'href="#{line}"' in answer.text
     assert shop.look(rma).status == "under_review"
     assert shop.look(rma).lines[0].amount_minor is None
+
+
+def test_an_amount_changes_beside_an_item_that_gives_nothing(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2", 2), items=(Item(gross=100_00, name="Shirt"), Item(2, 60_00, name="Beanie")))
+    with shop.do(BENCH) as tx:
+        receive(tx, rma, [Count("1", 1, "damaged"), Count("2", 2, "missing")], command_key="k")
+    shirt, beanie = (f"amount-{line.id}" for line in shop.look(rma).lines)
+    why = {"decision": "change", "note": "A hole", "message": "It has a hole."}
+    assert act(lead, rma, **why).status_code == 422, "nothing is changed"
+    assert act(lead, rma, **why, **{shirt: "0"}).status_code == 422, "what is worth something is not given up by a 0"
+    for untouched in ("0.00", "0"):
+        shown = act(lead, rma, **why, **{shirt: "80.00", beanie: untouched})
+        assert "Priya gets £80.00 in all" in words(shown.text), untouched
+    assert lead.submit(lead.form("", "decision", html=shown.text)).status_code == 303
+    assert [line.amount_minor for line in shop.look(rma).lines] == [80_00, None]
 
 
 def test_some_of_the_items_are_approved_only_after_their_sum_was_seen_and_a_reason_given(
