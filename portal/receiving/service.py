@@ -370,7 +370,10 @@ def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
 
 def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hours: int) -> str:
     asking = _asking(return_)
-    why, rows = _differences(asking)
+    why, _rows = _differences(asking)
+    # What puts no question, because somebody has given it up, is a part of what the total became all the same.
+    lost = [line for line in return_.lines if line.status in COUNTING and (line.found or {}).get(MISSING)]
+    _why, rows = _differences([line for line in return_.lines if line in asking or line in lost])
     if was != now:
         rows.append(f"The total would change from {said(was)} to {said(now)}")
     reviews.open_review(

@@ -104,16 +104,27 @@ def test_of_a_return_in_parts_staff_see_what_came_and_ask_about_the_rest_at_once
     with shop.do() as tx:
         service.answer_question(tx, rma, "I kept it.")
     assert "“I kept it.”" in agent.words(here)
-    assert agent.submit(agent.form(here, "/rest/end"), {"note": "Keeps the hat"}).status_code == 303
+    assert give_up(agent, rma, "Keeps the hat").status_code == 303
     assert [refund.amount_minor for refund in shop.refunds(rma)] == [60_00]
     assert "The rest" not in agent.words(here).partition("Timeline")[0].replace("The rest is given up", "")
 
 
+def give_up(browser: Browser, rma: str, note: str):  # type: ignore[no-untyped-def]
+    """See what is left without the rest, and give it up."""
+    shown = browser.submit(browser.form(f"/staff/returns/{rma}", "/rest/end"), {"note": note})
+    return browser.submit(browser.form("", "/rest/end", html=shown.text))
+
+
 def test_what_came_is_paid_before_anybody_was_asked_about_the_rest(agent: Browser, shop: Shop) -> None:
-    rma = shop.booked(wish(quantity=2), items=(Item(2, 64_00),))
+    rma = shop.booked(wish(quantity=2), items=(Item(2, 64_00, name="Shirt"),))
     with shop.do(BENCH) as tx:
         receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
-    assert agent.submit(agent.form(f"/staff/returns/{rma}", "/rest/end"), {"note": "Lost"}).status_code == 303
+    shown = agent.submit(agent.form(f"/staff/returns/{rma}", "/rest/end"), {"note": "Lost"})
+    for part in ("Priya gets £32.00 in all Instead of £64.00.", "Counted as missing: 1 × Shirt", "“Lost”"):
+        assert part in words(shown.text), part
+    assert shop.events(rma)[-1] == "return.partly_received", "nothing is done before the sum was seen"
+    assert agent.submit(agent.form("", "/rest/end", html=shown.text)).status_code == 303
+    assert "The rest is given up, £32.00 instead of £64.00. It is prepared and waits" in agent.words(f"/staff/returns/{rma}")
     assert [refund.amount_minor for refund in shop.refunds(rma)] == [32_00]
 
 
@@ -128,7 +139,7 @@ def test_the_rest_of_a_return_that_does_not_come_is_given_up_or_waited_for(agent
         "The rest did not come",
         "Nothing has been paid yet.",
         "Wait two more weeks",
-        "Pay for what came only",
+        "Give the rest up, and check first",
     ):
         assert part in agent.words(here), part
     assert "Paid ahead" not in agent.words(here)
@@ -136,9 +147,30 @@ def test_the_rest_of_a_return_that_does_not_come_is_given_up_or_waited_for(agent
     assert agent.submit(agent.form(here, "/rest/wait"), {"note": "Posts it tomorrow"}).status_code == 303
     assert "The rest did not come" not in agent.words(here)
     assert rest.ask_overdue(shop.database, 24, at=NOW + timedelta(days=90)) == 1
-    assert agent.submit(agent.form(here, "/rest/end"), {"note": "Never posted"}).status_code == 303
+    assert give_up(agent, rma, "Never posted").status_code == 303
     assert [refund.amount_minor for refund in shop.refunds(rma)] == [32_00]
-    assert "gave the rest up, what came is paid" in agent.words(here)
+    assert "Jonas Berg gave the rest up: “Never posted”" in agent.words(here)
+
+
+def test_what_came_otherwise_is_decided_before_it_is_paid_and_the_question_names_what_is_missing(
+    agent: Browser, shop: Shop
+) -> None:
+    rma = shop.booked(wish("1", 2), wish("2", 2), items=(Item(2, 128_00, name="Shirt"), Item(2, 50_00, name="Beanie")))
+    with shop.do(BENCH) as tx:
+        counts = [Count("1", 1, "as_new"), Count("2", 1, "as_new"), Count("2", 1, "damaged")]
+        receiving.receive(tx, rma, counts, command_key=rma)
+    shown = agent.submit(agent.form(f"/staff/returns/{rma}", "/rest/end"), {"note": "Lost"})
+    for part in ("£114.00 is left, and somebody decides Instead of £178.00.", "Counted as missing: 1 × Shirt"):
+        assert part in words(shown.text), part
+    assert agent.submit(agent.form("", "/rest/end", html=shown.text)).status_code == 303
+    seen = agent.words(f"/staff/returns/{rma}")
+    for part in (
+        "The rest is given up, £114.00 instead of £178.00. What came is not as agreed: nothing is paid before",
+        "Damaged on arrival Shirt: 1 as new, 1 missing; Beanie: 1 as new, 1 damaged; "
+        "The total would change from £178.00 to £114.00",
+    ):
+        assert part in seen, part
+    assert shop.refunds(rma) == []
 
 
 def test_an_empty_queue_says_what_will_appear(lead: Browser, shop: Shop) -> None:
