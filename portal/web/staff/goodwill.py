@@ -65,7 +65,7 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
             if most is not None and open_to_me is not None
             else [],
             paid=words.amount(sum(each.captured_minor for each in payments), order.currency),
-            tenders=", ".join(each.method or each.provider.replace("_", " ") for each in payments),
+            tenders=", ".join(dict.fromkeys(words.paid_to(each.method, each.provider) for each in payments)),
             given=[
                 {
                     "href": url_for("staff.refund_page", public_id=each.public_id),
@@ -171,12 +171,13 @@ def _check(session: Session, made: Goodwill, typed: dict[str, str]) -> str:
         {
             "to": words.paid_to(each.payment.method, each.payment.provider),
             "by_hand": not is_stripe(each.payment),
+            "method": each.payment.method,
             "amount": words.amount(each.amount_minor, each.currency),
         }
         for each in session.scalars(query)
     ]
     total = words.amount(made.amount_minor, made.currency)
-    to = parts[0]["to"] if len(parts) == 1 and not parts[0]["by_hand"] else ""
+    to = parts[0]["method"] if len(parts) == 1 and not parts[0]["by_hand"] else ""
     return render_template(
         "staff/goodwill_check.html",
         order=order,

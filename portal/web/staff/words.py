@@ -210,7 +210,7 @@ def ways_by_hand(payment: Payment | None = None) -> list[tuple[str, str]]:
 
 
 def paid_to(method: str, provider: str) -> str:
-    """The card or account that a payment came from; its provider's name where nothing nearer is known."""
+    """The card or account that a payment came from, as a heading; its provider's name where nothing nearer is known."""
     known = {
         "bank": _("Bank transfer"),
         "bank_transfer": _("Bank transfer"),
@@ -218,5 +218,7 @@ def paid_to(method: str, provider: str) -> str:
         "cod": _("Cash on delivery"),
         "gift_card": _("Gift card"),
         "other": _("Another way"),
+        # Stripe passes the money on; whether it came from a card is not known where only the payment's number is.
+        "stripe": _("Card or account that paid"),
     }
     return method or known.get(provider.casefold(), tender_name(method, provider))

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.flow import Ports
 from portal.notices.models import Notice
 from portal.notices.render import render
-from portal.orders.models import Order
+from portal.orders.models import Order, Payment
 from portal.refunds import goodwill, late, settle
 from portal.refunds.gateway import RefundView
 from portal.refunds.goodwill import Gift
@@ -48,6 +48,17 @@ def test_what_is_given_and_where_it_goes_is_seen_before(lead: Browser, shop: Sho
     assert shop.count(Goodwill) == 0
     assert [lead.submit(confirm).status_code for _ in range(2)] == [303, 303]
     assert rows(shop.database, select(Refund.amount_minor)) == [20_00]
+
+
+def test_a_payment_of_which_only_its_intent_is_known_is_named_by_no_provider(lead: Browser, shop: Shop) -> None:
+    order_id = shop.order(Item(gross=109_00, name="Wool coat"))
+    with shop.do() as tx:
+        tx.session.query(Payment).filter_by(order_id=order_id).update({"method": ""})
+    here = f"/staff/orders/{order_id}/goodwill"
+    assert "Paid with Card or account that paid" in lead.words(here)
+    checked = words(lead.submit(lead.form(here, "/goodwill"), {"amount": "20", "reason": "Late parcel"}).text)
+    for part in ("Card or account that paid By Stripe £20.00", "Give £20.00 Change it"):
+        assert part in checked, part
 
 
 def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop: Shop) -> None:

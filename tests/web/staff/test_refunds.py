@@ -508,7 +508,7 @@ def test_staff_see_every_row_of_the_ledger_and_its_sums(agent: Browser, warehous
     ("method", "provider", "said"),
     [
         ("Visa ending 4242", "stripe", "Visa ending 4242"),
-        ("", "stripe", "Stripe"),
+        ("", "stripe", "Card or account that paid"),
         ("", "bank_transfer", "Bank transfer"),
         ("", "PayPal", "PayPal"),
     ],
