@@ -77,7 +77,8 @@ def book(
     ``photo_keys`` are photos of the draft; what counts as evidence is what is stored. ``shown_total`` (minor units) is the
     total that the customer saw. ``as_of`` decides as of another moment than now, for a wish that reached the shop before.
     ``withdrawal``: the customer declares to withdraw from the contract (Directive 2011/83/EU, Articles 9 and 11). It stands
-    whatever the policy says: no photo and no answer is asked for it, and what would be refused is put to staff. ``by_postcode``: whoever books has shown no more than the postcode, and may have got a present.
+    whatever the policy says: no photo and no answer is asked for it, and what would be refused is put to staff.
+    ``by_postcode``: whoever books has shown no more than the postcode, and may have got a present.
     Raises `Invalid` for a wish that makes no sense, `Refused` for a line that the policy refuses unless ``ask_us`` puts it to a
     person, `Conflict` when the total is no longer what was shown.
     """

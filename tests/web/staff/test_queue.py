@@ -124,7 +124,9 @@ def test_what_came_is_paid_before_anybody_was_asked_about_the_rest(agent: Browse
         assert part in words(shown.text), part
     assert shop.events(rma)[-1] == "return.partly_received", "nothing is done before the sum was seen"
     assert agent.submit(agent.form("", "/rest/end", html=shown.text)).status_code == 303
-    assert "The rest is given up, £32.00 instead of £64.00. It is prepared and waits" in agent.words(f"/staff/returns/{rma}")
+    assert "The rest is given up, £32.00 instead of £64.00. It is prepared and waits" in agent.words(
+        f"/staff/returns/{rma}"
+    )
     assert [refund.amount_minor for refund in shop.refunds(rma)] == [32_00]
 
 
