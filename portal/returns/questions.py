@@ -46,7 +46,7 @@ def ask(
     if review is None:
         raise Conflict("Nothing about this return waits for a decision.", state=return_.status)
     reviews.ask(tx, review, message, note)
-    return_.message = message
+    touch(return_)
     tx.session.flush()
     data = {"message": message}
     timeline.record(tx, "return.asked", return_id=return_.id, order_id=return_.order_id, why=note, data=data)

@@ -49,7 +49,7 @@ from portal.web.customer.papers import find_own
 from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell
-from portal.web.customer.talk import Talk, talk_of
+from portal.web.customer.talk import talk_of
 from portal.web.customer.words import _
 from portal.web.statuses import DELAYED, RELEASED, badge_of
 
@@ -141,7 +141,6 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         refusals=_refusals(return_),
         talk=talk,
         answer=request.form.get("answer", talk.begun),
-        message=_message(return_, talk),
         has_code=label is not None and return_.status == lifecycle.AUTHORIZED,
         can_cancel=can_cancel(return_),
         owner=grants.order_grant(order.number) is not None,
@@ -248,12 +247,6 @@ def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str
     if view.open.minor > 0 and line.resolution == REFUND:
         return return_.status, DELAYED
     return return_.status, RELEASED if view.let_go and line.resolution == REFUND else line.resolution
-
-
-def _message(return_: Return, talk: Talk) -> str:
-    """What staff last told the customer, unless it is a question, which stands beside its answer."""
-    questions = (talk.question, *(each.question for each in talk.said))
-    return "" if return_.message in questions else return_.message
 
 
 def _refusals(return_: Return) -> list[tuple[str, str]]:

@@ -298,7 +298,7 @@ class TestAsking:
         run(database, MAYA, lambda tx: service.ask(tx, asked, message="Which batch?", note="See 2608"), hours=1)
         (waiting,) = rows(database, select(Review))
         assert (waiting.status, waiting.message, waiting.note) == ("asked", "Which batch?", "See 2608")
-        assert look(database, asked).message == "Which batch?"
+        assert look(database, asked).message == "", "a question is no message of a decision"
         run(database, CUSTOMER, lambda tx: service.answer_question(tx, asked, " 2608 "), hours=31)
         (after,) = rows(database, select(Review))
         assert after.status == "open"
