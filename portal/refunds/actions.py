@@ -23,12 +23,15 @@ from portal.refunds.tenders import is_stripe, lock_refund, order_chain, payments
 from portal.refunds.two_people import Above, check_recorded, never
 from portal.returns import questions
 from portal.returns.models import Return
+from portal.returns.queries import is_told_to_buyer
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 
 KEY_IS_DEAD = timedelta(hours=24)
 """After that a request that was lost on its way can no longer be replayed by its key."""
 MAX_NOTE = 2000
+ASKS_CUSTOMER = (reviews.REFUND_FAILED, reviews.PAY_ELSEWHERE)
+"""The questions that the customer can help to answer: by which other way the money may come."""
 LESS_LEFT = "Less is left of what was paid: part of it went back by another way, or was given as store credit."
 
 
@@ -137,14 +140,18 @@ def open_question(session: Session, refund: Refund) -> Review | None:
 
 
 def ask_customer(tx: Tx, public_id: str, message: str) -> Return:
-    """Ask the customer about a refund, such as where to pay it instead; they answer on the page of their return.
+    """Ask the customer where to pay a refund instead; they answer on the page of their return.
 
-    Raises `Invalid` without a question, `Conflict` when nothing about it is open, or it is no return's and has no such page.
+    Raises `Invalid` without a question, `Conflict` when nothing about it is open that they could answer, when it is no return's
+    and has no such page, or when that page is told to somebody who may not be the one who paid.
     """
     refund, _payment = _locked(tx, public_id)
     asked = open_question(tx.session, refund)
-    if asked is None or refund.return_ is None:
+    if asked is None or asked.kind not in ASKS_CUSTOMER or refund.return_ is None:
         raise _conflict(refund, "Nothing about it is open that the customer could answer on the page of a return.")
+    if not is_told_to_buyer(refund.return_):
+        email = refund.return_.order.email
+        raise _conflict(refund, f"The e-mails about this return go to somebody else than the buyer. Write to {email}.")
     return questions.ask(tx, refund.return_.rma, message=message, about=asked.id)
 
 

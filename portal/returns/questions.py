@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict, Invalid, NotFound
@@ -29,7 +32,8 @@ def ask(
 ) -> Return:
     """Put a question to the customer; the deadline stands still until the answer comes. Raises `Invalid` without a question.
 
-    ``about`` is the id of the review that it belongs to; None takes the first one that is open.
+    ``about`` is the id of the review that it belongs to; None takes the first one that is open and not about a refund, for what
+    is asked about that is read and answered by the buyer alone.
     """
     message, note = texts.note(message, "message"), texts.note(note, "note")
     if not message:
@@ -42,7 +46,7 @@ def ask(
         if asked.message == message:
             return return_
         raise Conflict("The customer was asked already and has not answered yet.", state="asked")
-    review = next((each for each in waiting if about in (None, each.id)), None)
+    review = next((each for each in waiting if (each.refund_id if about is None else each.id) == about), None)
     if review is None:
         raise Conflict("Nothing about this return waits for a decision.", state=return_.status)
     reviews.ask(tx, review, message, note)
@@ -119,6 +123,19 @@ def remove_photo(tx: Tx, rma: str, photo_id: int) -> str | None:
                 tx.session.flush()
                 return photo.key
     return None
+
+
+def what_became(session: Session, return_id: int) -> str:
+    """What became of the newest question to the customer: it waits (`reviews.ASKED`), has its answer (`reviews.ANSWERED`), or was
+    settled without one (`reviews.SETTLED`)."""
+    about = session.scalars(select(Review).where(Review.return_id == return_id))
+    last = [(turn["at"], review.status, turn) for review in about for turn in reviews.turns(review)[-1:]]
+    if not last:
+        return reviews.SETTLED
+    _at, status, turn = max(last, key=lambda each: each[0])
+    if "answer" in turn:
+        return reviews.ANSWERED
+    return reviews.ASKED if status == reviews.ASKED else reviews.SETTLED
 
 
 def lines_to_show(return_: Return) -> list[ReturnLine]:

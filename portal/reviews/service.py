@@ -32,6 +32,8 @@ DECIDE_AGAIN = "decide_again"
 """Marks in its data a question that only a decision on the return answers: looking at the goods once more doesn't."""
 
 OPEN, ASKED = "open", "asked"
+ANSWERED = "answered"
+"""What a question to the customer became; the review itself is open again then."""
 APPROVED, REFUSED, SETTLED = "approved", "refused", "settled"
 UNDECIDED = (OPEN, ASKED)
 

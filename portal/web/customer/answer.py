@@ -9,12 +9,13 @@ from werkzeug.wrappers import Response
 from portal.errors import Conflict, Invalid
 from portal.returns import questions
 from portal.returns.photos import MAX_AT_ONCE
-from portal.web.customer import photos
+from portal.reviews.service import ANSWERED, ASKED, open_reviews
+from portal.web.customer import grants, photos
 from portal.web.customer.base import Errors, command, limit_writes, pages, ports, read, see, typed
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.status import Answer, show
-from portal.web.customer.talk import PHOTO
+from portal.web.customer.talk import PHOTO, is_for
 from portal.web.customer.words import _
 
 LONGEST = 4_000
@@ -28,7 +29,12 @@ def answer(rma: str) -> Answer:
         return_ = find_own(session, rma)
         if return_ is None:
             return track_page(rma[:20], "")
-        number, name = return_.rma, return_.order.customer_name
+        number, name, return_id = return_.rma, return_.order.customer_name, return_.id
+        known = grants.knows_buyer(number, return_.order.number)
+        asked = [each for each in open_reviews(session, return_id) if each.status == ASKED]
+        if not all(is_for(each, return_, knows_buyer=known) for each in asked):
+            flash(_("Only who bought it can answer this. Nothing was sent."), "amber")
+            return see("status", rma=number)
         fields = {line.id: f"{PHOTO}{line.id}" for line in questions.lines_to_show(return_)}
     given = {line: files for line, field in fields.items() if (files := photos.uploads(field))}
     # A script sends the form without a button as soon as a photo is chosen; without a photo nothing else can be meant.
@@ -50,7 +56,14 @@ def answer(rma: str) -> Answer:
         wrong = _("Write your answer in plain text, without special characters")
         return _again(rma, [("answer", wrong if typed("answer", LONGEST) else _("Write your answer, or add a photo"))])
     except Conflict:
-        flash(_("We have your answer already. Thank you."), "green")
+        with read() as session:
+            became = questions.what_became(session, return_id)
+        if became == ASKED:
+            raise
+        if became == ANSWERED:
+            flash(_("We have your answer already. Thank you."), "green")
+        else:
+            flash(_("This question is settled, we don’t need your answer any more."), "blue")
         return see("status", rma=number)
     flash(_("Thank you. We have your answer and go on."), "green")
     return see("status", rma=number)

@@ -49,7 +49,7 @@ from portal.web.customer.papers import find_own
 from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell
-from portal.web.customer.talk import talk_of
+from portal.web.customer.talk import is_for, talk_of
 from portal.web.customer.words import _
 from portal.web.statuses import DELAYED, RELEASED, badge_of
 
@@ -102,7 +102,8 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     view = replace(view, pieces=pieces_for(view.pieces, knows_buyer=known))
     codes = [piece.label for piece in view.pieces if piece.kind == "store_credit"]
     mailed_to = order.email or return_.email
-    reviews = open_reviews(session, return_.id)
+    undecided = open_reviews(session, return_.id)
+    reviews = [each for each in undecided if is_for(each, return_, knows_buyer=known)]
     entries = entries_for_return(session, return_.id)
     asked = next((review for review in reviews if review.status == ASKED), None)
     label = labels.find_label(session, return_.id)
@@ -140,6 +141,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         ],
         refusals=_refusals(return_),
         talk=talk,
+        asked_buyer=asked is None and any(review.status == ASKED for review in undecided),
         answer=request.form.get("answer", talk.begun),
         has_code=label is not None and return_.status == lifecycle.AUTHORIZED,
         can_cancel=can_cancel(return_),

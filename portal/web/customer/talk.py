@@ -20,6 +20,13 @@ from portal.reviews.service import ASKED, turns
 from portal.web.customer.items import name_of
 from portal.web.customer.photos import tile
 
+
+def is_for(review: Review, return_: Return, *, knows_buyer: bool) -> bool:
+    """Whether who looks may read this question and answer it. Where money may go says only who has proved to be the buyer, and is
+    the one that was asked: whoever knows the postcode could name an account of their own."""
+    return review.refund_id is None or (knows_buyer and is_told_to_buyer(return_))
+
+
 PHOTO = "photo-"
 """What the file fields of an answer begin with; the id of the return line follows."""
 

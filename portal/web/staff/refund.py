@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from flask import flash, make_response, render_template, request
 from sqlalchemy import select
@@ -20,7 +19,7 @@ from portal.refunds.queries import get_refund
 from portal.refunds.refusals import Next, explain
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe
-from portal.returns.queries import photos_of
+from portal.returns.queries import is_told_to_buyer, photos_of
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
 from portal.staff import queries as people
@@ -32,8 +31,6 @@ from portal.web.staff.showing import first_name, log_entry, photos_shown, talk_o
 from portal.web.staff.text import _
 
 _ASKABLE = (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED)
-_ASK_CUSTOMER = (reviews.REFUND_FAILED, reviews.PAY_ELSEWHERE)
-"""The questions that the customer can help to answer: by which other way the money may come."""
 TYPED = 4000
 CHECK_EVERY = timedelta(minutes=1)
 
@@ -69,12 +66,15 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
         # Neither sending it again nor recording it as paid would fit into what the payments have left.
         too_much = mine and lost and given_up.is_needed(actions.left_for(session, refund, refund.payment), refund)
         question = actions.open_question(session, refund) if refund.return_ is not None else None
+        askable = me().may(may.DECIDE) and question is not None and question.kind in actions.ASKS_CUSTOMER
+        stranger = refund.return_ is not None and not is_told_to_buyer(refund.return_)
         begun = refund.first_submitted_at
         held_for_second = shown["held"] == reviews.SECOND_PERSON
         first = _took_part(session, refund)
         offers = {
             "count": me().may(may.REPAIR_REFUNDS) and asked is not None,
-            "ask": me().may(may.DECIDE) and question is not None and question.kind in _ASK_CUSTOMER,
+            "ask": askable and not stranger,
+            "write": askable and stranger,
             "end": too_much,
             "retry": mine
             and lost
@@ -113,7 +113,8 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             fate=fate.of_refund(refund),
             talk=talk_of(question, now, zone, _photos(session, refund)) if question is not None else [],
             first_name=first_name(refund.return_) if refund.return_ is not None else "",
-            message=_where_to_pay(refund, shown) if message is None else message,
+            message=_where_to_pay(refund, shown["amount"]) if message is None else message,
+            buyer=refund.return_.order.email if refund.return_ is not None else "",
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
             ways=words.ways_by_hand(refund.payment),
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
@@ -124,13 +125,12 @@ def _photos(session: Session, refund: Refund) -> dict[int, dict[str, str]]:
     return photos_shown(refund.return_, photos_of(session, refund.return_)) if refund.return_ is not None else {}
 
 
-def _where_to_pay(refund: Refund, shown: dict[str, Any]) -> str:
-    """The question that most often helps, for staff to change as they like."""
-    told = {"amount": shown["amount"], "paid_to": shown["paid_to"]}
+def _where_to_pay(refund: Refund, amount: str) -> str:
+    """The question that most often helps, for staff to change as they like. It names no card: a mail may be read by others."""
     begin = (
-        _("We could not pay %(amount)s to %(paid_to)s.", **told)
+        _("Your refund of %(amount)s did not get through.", amount=amount)
         if refund.status in lifecycle.LOST
-        else _("Your refund of %(amount)s is ready.", **told)
+        else _("Your refund of %(amount)s is ready.", amount=amount)
     )
     asked = _(
         "Which bank account of yours may we send it to? Please tell us the name of its holder and its IBAN, or its sort code "

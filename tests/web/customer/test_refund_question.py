@@ -73,3 +73,64 @@ def test_a_question_about_the_rest_is_no_message_once_the_rest_has_come(desk: De
     desk.act(questions.answer_question, rma, "In the second box")
     count(desk, rma, ("2", 1, "as_new"))
     assert "Where is the plate?" not in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_who_knows_only_the_postcode_neither_reads_nor_answers_where_the_money_may_go(
+    desk: Desk, asked: tuple[Customer, str, str], customer: Make
+) -> None:
+    priya, rma, _number = asked
+    mallory = customer()
+    mallory.find(proof="BS6 5QA")
+    page = mallory.get(f"/returns/{rma}")
+    for hidden in (WHERE_TO, "Send answer", "We have a question for you"):
+        assert hidden not in text_of(page)
+    assert "We’ve asked by e-mail where the money may go" in text_of(page)
+    for step in ("send", "photo"):
+        typed = {"answer": "Mallory, GB00 EVIL", "step": step}
+        assert mallory.post(f"/returns/{rma}/answer", typed, form="/").location == f"/returns/{rma}"
+    assert "Only who bought it can answer" in text_of(mallory.get(f"/returns/{rma}"))
+    (review,) = [each for each in desk.rows(Review) if each.refund_id]
+    assert (review.status, [set(turn) for turn in review.data["asked"]]) == ("asked", [{"at", "by", "question"}])
+    # Proved by the order's e-mail, the same browser may.
+    mallory.find()
+    assert "Send answer" in text_of(mallory.get(f"/returns/{rma}"))
+    assert priya.post(f"/returns/{rma}/answer", {"answer": "GB33", "step": "send"}, form="/").status_code == 303
+    assert [turn["answer"] for each in desk.rows(Review) for turn in (each.data or {}).get("asked", ())] == ["GB33"]
+
+
+def test_an_answered_question_about_the_money_is_not_told_to_who_knows_only_the_postcode(
+    desk: Desk, asked: tuple[Customer, str, str], customer: Make
+) -> None:
+    _priya, rma, _number = asked
+    desk.act(questions.answer_question, rma, "GB33 BUKB 2020 1555 5555 55")
+    mallory = customer()
+    mallory.find(proof="BS6 5QA")
+    page = text_of(mallory.get(f"/returns/{rma}"))
+    assert WHERE_TO not in page
+    assert "GB33" not in page
+
+
+def test_where_the_money_may_go_is_never_asked_of_who_may_not_have_paid(desk: Desk, customer: Make) -> None:
+    desk.order()
+    friend = customer()
+    friend.find(proof="BS6 5QA")
+    friend.choose(2)
+    friend.answer(2)
+    friend.send_with()
+    friend.post("/order/WH-20418/updates", {"email": "friend@example.com"})
+    rma = friend.book().headers["Location"].split("/")[2]
+    desk.receive(rma)
+    number = fail(desk)
+    with pytest.raises(Conflict, match=r"Write to priya\.nair@example\.com"):
+        desk.act(actions.ask_customer, number, WHERE_TO)
+
+
+def test_an_answer_to_a_question_that_was_settled_meanwhile_is_said_to_be_needed_no_more(
+    desk: Desk, asked: tuple[Customer, str, str]
+) -> None:
+    priya, rma, number = asked
+    desk.act(actions.retry, number, "It works again")
+    assert priya.post(f"/returns/{rma}/answer", {"answer": "GB33", "step": "send"}, form="/").status_code == 303
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "This question is settled, we don’t need your answer any more." in page
+    assert "We have your answer already" not in page

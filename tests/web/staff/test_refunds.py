@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,8 @@ from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
 from portal.returns import decisions, service
+from portal.reviews import service as reviews
+from portal.reviews.models import Review
 from portal.web.staff.words import paid_to
 from tests.stages.returns.trade import BENCH, rows
 from tests.web.staff.browser import Browser, cost, words
@@ -526,7 +529,9 @@ def test_after_an_expired_card_the_customer_is_asked_where_to_pay_and_the_answer
     assert primary_buttons(lead.page(here)) == ["Ask where to pay"]
     assert "Stripe has closed this way. It can only work if that has changed since." in lead.words(here)
     form = agent.form(here, "/ask")
-    assert "We could not pay £64.00 to Visa ending 1177." in (form.get("message") or "")
+    assert (form.get("message") or "").startswith("Your refund of £64.00 did not get through. Which bank account"), (
+        "no card"
+    )
     assert agent.submit(form, {"message": " "}).status_code == 422
     for _ in range(2):
         assert agent.submit(form, {"message": "Which account?"}).status_code == 303
@@ -539,6 +544,18 @@ def test_after_an_expired_card_the_customer_is_asked_where_to_pay_and_the_answer
     seen = lead.page(here)
     assert "“IBAN GB33”" in words(seen)
     assert primary_buttons(seen) == ["Record £64.00 as paid"]
+
+
+def test_only_what_the_customer_can_help_with_is_asked(agent: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    (refund,) = shop.refunds(rma)
+    with shop.do() as tx:
+        settle.hold_back(tx, *lock_refund(tx.session, refund.id), reviews.SECOND_PERSON, "£64.00 is to be paid.")
+    here = f"/staff/refunds/{refund.public_id}"
+    assert "Ask the customer" not in agent.words(here)
+    form = replace(agent.form(here, "/"), action=f"{here}/ask")
+    assert agent.submit(form, {"message": "Which account?"}).status_code == 409
+    assert rows(shop.database, select(Review.status)) == ["open"]
 
 
 @pytest.mark.parametrize(
