@@ -32,8 +32,11 @@ SHARE = limiter.limit("40/day")
 """The most that one visitor adds to these ceilings: a stranger or a few cannot lock out whoever knows the answer and comes from
 elsewhere. Of IPv6 a visitor is here the /48 that some providers hand out whole."""
 DRAINED = 64 * 1024 * 1024
+"""So many bytes of a body that is refused are read: photos of a few phones at once, and no more of one that never ends."""
 WRITE_LIMIT = limiter.limit("60/15 minutes")
 """Photos and bookings of one address; a family behind one router stays far below."""
+KEPT_PAGES = limiter.limit("60/15 minutes")
+"""Pages of one address that say what is wrong with a form; mistakes use up nobody's right to book."""
 
 
 def network(address: str, prefix: int = 64) -> str:
@@ -144,6 +147,11 @@ def _ceilings(kind: str, key: str, address: str) -> list[tuple[RateLimitItem, st
 def limit_writes(database: Database, address: str) -> None:
     """Count one customer command against the address. Raises `TooManyTries`."""
     limiter.hit(database, [(WRITE_LIMIT, f"write:{network(address)}")])
+
+
+def limit_kept_pages(database: Database, address: str) -> None:
+    """Count one page that is kept for a customer against the address. Raises `TooManyTries`."""
+    limiter.hit(database, [(KEPT_PAGES, f"kept:{network(address)}")])
 
 
 def drain(body: BinaryIO, announced: int | None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from portal import jobs
+from portal import jobs, kept
 from portal.config import Config
 from portal.db import Database, Event, Tx
 from portal.files import Files
@@ -293,6 +293,7 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     ),
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "forget_kept_forms": (timedelta(hours=1), lambda ports: forms.forget(ports.database)),
+    "forget_kept_pages": (timedelta(hours=1), lambda ports: kept.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
     "ask_for_the_rest": (
         timedelta(hours=1),

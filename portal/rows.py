@@ -3,6 +3,7 @@
 from portal.api import models as api
 from portal.db import Base
 from portal.jobs import Job, WorkerBeat
+from portal.kept import KeptPage
 from portal.labels import models as labels
 from portal.limiter import RateCount
 from portal.notices import models as notices
@@ -21,6 +22,7 @@ metadata = Base.metadata
 
 __all__ = [
     "Job",
+    "KeptPage",
     "RateCount",
     "WorkerBeat",
     "api",

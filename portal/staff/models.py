@@ -96,19 +96,3 @@ class ApiToken(Base):
     revoked_at: Mapped[datetime | None]
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     """Whose hands the program is in: what it decides is a decision of this person's where two have to decide."""
-
-
-class KeptPage(Base):
-    """A page that answered somebody's form, kept for a day: the browser shows it by its address and sends no form twice."""
-
-    __tablename__ = "kept_page"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    token: Mapped[str] = mapped_column(String(64), unique=True)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"), index=True)
-    """Whose it is; empty for a customer's, whose session holds the token."""
-    status: Mapped[int]
-    """The HTTP status that the page has."""
-    body: Mapped[bytes]
-    """The HTML, compressed by zlib."""
-    at: Mapped[datetime] = mapped_column(index=True)

@@ -7,15 +7,15 @@ cookie holds at most `KEPT` of each. Never: a name, an address or an amount in t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from flask import session
 
-from portal import clock
+from portal import clock, kept
 from portal.orders.keys import number_key
 
-VALID = timedelta(hours=2)
+VALID = kept.FOR_CUSTOMERS
+"""Also as long as a page of a customer's is kept."""
 KEPT = 6
 _ORDERS, _RETURNS, _DRAFTS = "orders", "returns", "drafts"
 
@@ -109,6 +109,17 @@ def has_link(rma: str) -> bool:
 
 def _by_link(found: list[Any] | None) -> bool:
     return found is not None and len(found) > 2 and bool(found[2])
+
+
+def until(rma: str, order_number: str) -> int:
+    """When the first of the rights ends (Unix time) by which this session may see the return (empty for none) or its order; for
+    neither, as long as a new right would last."""
+    begun = [
+        living[key][0]
+        for living, key in ((_living(_RETURNS), rma), (_living(_ORDERS), number_key(order_number)))
+        if key in living
+    ]
+    return int(min(begun, default=_now()) + VALID.total_seconds())
 
 
 def _by_email(found: list[Any] | None) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from flask import Response, flash, g, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import clock, edge
-from portal.staff import kept
+from portal import clock, edge, kept
 from portal.staff import permissions as may
 from portal.web.staff.base import me, needs, ports, read, see_other, staff
 from portal.web.staff.text import _

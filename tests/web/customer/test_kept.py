@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+from portal.flow import SCHEDULE
+from portal.kept import KeptPage
+from portal.refunds import actions
+from portal.web.customer.kept import MOST
 from tests.web.customer.desk import Customer, Desk, text_of, token_of
+from tests.web.customer.test_refund_question import fail
 
 Make = Callable[[], Customer]
 ITEMS = "/order/WH-20418/items"
@@ -46,6 +52,58 @@ def test_who_writes_too_much_gets_the_page_itself_and_nothing_is_kept(desk: Desk
     assert {answer.status_code for answer in answers[:60]} == {303}
     assert answers[60].status_code == 422
     assert "Select at least one item" in text_of(answers[60])
+
+
+def test_mistakes_in_forms_use_up_nobodys_right_to_book(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    for _again in range(60):
+        wrong(priya)
+    priya.choose(2)
+    priya.answer(2)
+    priya.send_with()
+    assert priya.book().status_code == 303
+
+
+def test_a_page_goes_with_the_right_to_see_the_order_also_when_that_is_given_anew(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    desk.moment.shift(timedelta(hours=1, minutes=30))
+    where = wrong(priya)
+    assert priya.get(where).status_code == 422
+    desk.moment.shift(timedelta(minutes=40))
+    assert priya.get(where).location == "/"
+    # Whoever sits at this browser now and knows the postcode does not read what was typed before.
+    priya.find(proof="BS6 5QA")
+    assert priya.get(where).location == "/"
+
+
+def test_a_page_about_a_return_goes_with_the_right_to_see_it(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    rma = priya.book_shirt()
+    desk.receive(rma)
+    desk.act(actions.ask_customer, fail(desk), "Which bank account?")
+    desk.moment.shift(timedelta(hours=1, minutes=30))
+    form = {"csrf_token": token_of(priya.get("/").text), "answer": " ", "step": "send"}
+    where = str(priya.client.post(f"/returns/{rma}/answer", data=form).location)
+    assert priya.get(where).status_code == 422
+    desk.moment.shift(timedelta(minutes=40))
+    assert priya.get(where).location == "/"
+
+
+def test_pages_that_nobody_gets_any_more_are_deleted(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    for _again in range(MOST + 3):
+        wrong(priya)
+    assert len(desk.rows(KeptPage)) == MOST
+    desk.moment.shift(timedelta(hours=2, minutes=1))
+    SCHEDULE["forget_kept_pages"][1](desk.ports)
+    assert desk.rows(KeptPage) == []
 
 
 def test_everything_that_is_missing_on_an_items_page_is_named_at_once(desk: Desk, customer: Make) -> None:
