@@ -205,11 +205,16 @@ def _families(session: Session) -> Iterator[Difference]:
 
 
 def _units(session: Session) -> Iterator[Difference]:
-    """Held units are exactly those of lines in returns that count, and the order line's counter is their sum."""
+    """Held units are exactly those of lines in returns that count, and the order line's counter is their sum.
+
+    A return that closed may have given back some that never came: these it has held until then.
+    """
     size = UnitRange.last - UnitRange.first + 1
     held = (
         select(UnitRange.return_line_id.label("line_id"), func.sum(size).label("units"))
-        .where(UnitRange.released_at.is_(None))
+        .join(ReturnLine, ReturnLine.id == UnitRange.return_line_id)
+        .join(Return, Return.id == ReturnLine.return_id)
+        .where(or_(UnitRange.released_at.is_(None), UnitRange.released_at == Return.closed_at))
         .group_by(UnitRange.return_line_id)
         .subquery()
     )

@@ -21,11 +21,20 @@ from portal.policy.decision import REFUSE as POLICY_REFUSES
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE
 from portal.returns import lifecycle, shipping, texts
-from portal.returns.holding import Expected, check_expected, hold_again, lock_return, release
+from portal.returns.holding import Expected, check_expected, hold_again, lock_return, release, release_last
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
 from portal.returns.parcel import parcel
-from portal.returns.payable import COUNTING, accounted, goods_outstanding, mark_given_away, price, reprice, set_amount
+from portal.returns.payable import (
+    COUNTING,
+    accounted,
+    goods_outstanding,
+    left_at_home,
+    mark_given_away,
+    price,
+    reprice,
+    set_amount,
+)
 from portal.reviews import service as reviews
 from portal.timeline import TimelineEntry
 
@@ -231,11 +240,16 @@ def ship(tx: Tx, return_: Return, *, why: str = "") -> None:
 
 
 def close(tx: Tx, return_: Return) -> None:
-    """Everything is done: goods in (or kept), money complete. The caller has locked the order; repeated, it changes nothing."""
+    """Everything is done: goods in (or kept), money complete. The caller has locked the order; repeated, it changes nothing.
+
+    Units that did not come and were not paid are the customer's to send another time.
+    """
     if lifecycle.step(return_.status, lifecycle.CLOSE).effect is Effect.DOUBLE:
         return
     return_.status = lifecycle.move(return_.status, lifecycle.CLOSE)
     return_.closed_at = tx.at
+    for line in return_.lines:
+        release_last(tx, line, left_at_home(return_, line))
     _stock_is_settled(tx, return_)
     tx.session.flush()
     timeline.record(tx, "return.closed", return_id=return_.id, order_id=return_.order_id)

@@ -162,6 +162,24 @@ def release(tx: Tx, line: ReturnLine) -> None:
             each.released_at = tx.at
 
 
+def release_last(tx: Tx, line: ReturnLine, count: int) -> None:
+    """Give the last ``count`` of the units that the line holds back to the customer; the others stay the ones that were paid."""
+    line.order_line.units_held -= count
+    for each in sorted(line.units, key=lambda units: units.first, reverse=True):
+        if not count:
+            return
+        if each.released_at is None:
+            back = min(count, each.last - each.first + 1)
+            if back == each.last - each.first + 1:
+                each.released_at = tx.at
+            else:
+                rest = UnitRange(order_line_id=line.order_line_id, first=each.last - back + 1, last=each.last)
+                rest.released_at = tx.at
+                line.units.append(rest)
+                each.last -= back
+            count -= back
+
+
 def hold_again(tx: Tx, line: ReturnLine) -> None:
     """Take the units of a return back that had ended: the same ones if they are free, else the lowest free ones.
 

@@ -128,6 +128,21 @@ def _unpaid(line: ReturnLine, quote: Quote) -> Iterator[tuple[str, int]]:
             yield condition, count
 
 
+def left_at_home(return_: Return, line: ReturnLine) -> int:
+    """How many units of the line did not come and were not paid: the last of those that it holds, which may come back later.
+
+    The quote is what was executed. Where more was given than the units are worth that came, staff have paid for the rest too.
+    """
+    found = sum(count for condition, count in (line.found or {}).items() if condition in NOT_PAID)
+    if not found or line.status not in COUNTING:
+        return 0
+    quoted = next((each for each in Quote.from_json(return_.quote).lines if each.line == line.order_line.ref), None)
+    came = min(quoted.quantity, line.quantity) if quoted is not None else 0
+    given = sum(part.amount_minor - part.bonus_minor for part in quoted.parts) if quoted is not None else 0
+    kept, _ = units.take(_ranges(line), came)
+    return min(found, line.quantity - came) if given <= units.worth(line.order_line, kept).gross_minor else 0
+
+
 def lowered_lines(return_: Return) -> set[str]:
     """The refs of the lines for which staff have set less than was quoted."""
     parts = Quote.from_json(return_.quote).all_parts()
@@ -239,7 +254,7 @@ def _groups(line: ReturnLine, resolution: str) -> list[QuoteLine]:
     decision = Decision.from_json(line.decision)
     worths = {FULL_BP: line.quantity} if not line.found or keeps_item(line) else _worths(line, decision)
     ranges = _ranges(line)
-    if units.size(ranges) < line.quantity:
+    if units.size(ranges) < sum(worths.values()):
         ranges = ((1, line.quantity),)
     found = []
     for bp, count in sorted(worths.items(), reverse=True):

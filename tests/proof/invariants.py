@@ -93,9 +93,11 @@ def _units(b: Books) -> Iterator[str]:
             line = lines[line_id]
             ranges = [(row["first"], row["last"]) for row in held if row["return_line_id"] == line_id]
             exact = sum(_floor(article["gross_minor"], article["quantity"], *each) for each in ranges)
-            if line["gross_minor"] != exact:
-                yield f"(5) return line {line_id} is worth {line['gross_minor']}, its units {ranges} are {exact}"
-            worth += line["gross_minor"]
+            back = [(row["first"], row["last"]) for row in _given_back(b, line)]
+            whole = exact + sum(_floor(article["gross_minor"], article["quantity"], *each) for each in back)
+            if line["gross_minor"] != whole:
+                yield f"(5) return line {line_id} is worth {line['gross_minor']}, its units {ranges} {back} are {whole}"
+            worth += exact
         if worth > article["gross_minor"] or (len(units) == article["quantity"] and worth != article["gross_minor"]):
             yield f"(5) line {article['id']}: {len(units)} units returned as {worth} of {article['gross_minor']}"
     for line in b["return_line"]:
@@ -105,10 +107,21 @@ def _units(b: Books) -> Iterator[str]:
             for row in b.of("unit_range", "return_line_id", line["id"])
             if row["released_at"] is None
         )
-        if held_now != (line["quantity"] if counts else 0):
+        back = sum(row["last"] - row["first"] + 1 for row in _given_back(b, line))
+        if held_now + back != (line["quantity"] if counts else 0):
             yield f"(2) return line {line['id']} ({line['status']}) holds {held_now} of {line['quantity']}"
+        found = json.loads(line["found"]) if line["found"] else {}
+        if back > found.get("missing", 0) + found.get("wrong_item", 0):
+            yield f"(2) return line {line['id']} gave {back} units back that had come"
         if not 0 <= line["received_quantity"] <= line["quantity"]:
             yield f"(2) return line {line['id']} received {line['received_quantity']} of {line['quantity']}"
+
+
+def _given_back(b: Books, line: Row) -> list[Row]:
+    """The units that a return gave back as it closed, because they had neither come nor been paid."""
+    closed_at = next(row["closed_at"] for row in b["return"] if row["id"] == line["return_id"])
+    ranges = b.of("unit_range", "return_line_id", line["id"])
+    return [row for row in ranges if closed_at is not None and row["released_at"] == closed_at]
 
 
 def _floor(gross: int, quantity: int, first: int, last: int) -> int:

@@ -18,7 +18,7 @@ from portal.policybook.service import Book
 from portal.receiving import rest
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import claims, credit_notes, settle, undo
+from portal.refunds import books, claims, credit_notes, settle, undo
 from portal.refunds.models import Exchange, Refund, StoreCredit
 from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
@@ -35,6 +35,7 @@ from tests.stages.returns.trade import (
     add_variant,
     book_return,
     events_of,
+    held,
     later,
     look,
     open_shop,
@@ -464,3 +465,54 @@ def test_a_return_whose_payout_was_taken_back_is_not_closed_as_one_that_was_paid
         claims.end(tx, rma, "Leave the second item at that")
     assert [each.status for each in rows(database, select(Exchange))] == ["reserved"]
     assert [each.status for each in rows(database, select(Return))] == ["in_transit"]
+
+
+class TestLeftAtHome:
+    """What did not come and was not paid is the customer's to send another time."""
+
+    def pay(self, database: Database) -> None:
+        for refund in rows(database, select(Refund).where(Refund.status == "planned")):
+            with database.transaction(at=later(26)) as tx:
+                settle._succeed(tx, *lock_refund(tx.session, refund.id))
+
+    def decide(self, database: Database, rma: str, **amounts: int) -> None:
+        with database.transaction(MAYA, at=later(25)) as tx:
+            returns.authorize(tx, rma, note="One is missing", message="One was missing.", amounts=amounts or None)
+
+    @pytest.mark.parametrize("found", ["missing", "wrong_item"])
+    def test_units_that_did_not_come_are_free_once_the_return_is_closed_and_all_sums_stay_exact(
+        self, database: Database, shop: Book, found: str
+    ) -> None:
+        order = paid_order(database, Item(3, 100_00))
+        rma = book_return(database, shop, order, wish(quantity=3))
+        receive(database, rma, Count("1", 1, found), Count("1", 2, "as_new"))
+        self.decide(database, rma)
+        assert held(database, order) == [3], "until the return has ended nobody else has them"
+        self.pay(database)
+        assert look(database, rma).status == "closed"
+        assert held(database, order) == [2]
+        again = book_return(database, shop, order, wish())
+        receive(database, again, Count("1", 1, "as_new"), key="again")
+        self.pay(database)
+        assert planned(database) == [66_66, 33_34]
+        assert held(database, order) == [3]
+        with database.read() as session:
+            assert books.check_books(session) == []
+
+    def test_staff_who_pay_for_what_did_not_come_keep_its_units(self, database: Database, shop: Book) -> None:
+        order = paid_order(database, Item(2, 64_00))
+        rma = book_return(database, shop, order, wish(quantity=2))
+        receive(database, rma, Count("1", 1, "missing"), Count("1", 1, "as_new"))
+        self.decide(database, rma, **{"1": 64_00})
+        self.pay(database)
+        assert planned(database) == [64_00]
+        assert (look(database, rma).status, held(database, order)) == ("closed", [2])
+
+    def test_what_was_paid_ahead_is_never_free_again(self, database: Database, shop: Book) -> None:
+        order = paid_order(database, Item(2, 64_00, tags=("trusted",)))
+        rma = book_return(database, shop, order, wish(quantity=2))
+        self.pay(database)
+        receive(database, rma, Count("1", 1, "missing"), Count("1", 1, "as_new"))
+        with database.transaction(MAYA, at=later(30)) as tx:
+            claims.end(tx, rma, "Leave it at that")
+        assert (look(database, rma).status, held(database, order)) == ("closed", [2])
