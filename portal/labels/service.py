@@ -115,6 +115,12 @@ def travelling(return_: Return) -> list[ReturnLine]:
     return [line for line in return_.lines if line.status == "accepted" and not keeps_item(line)]
 
 
+def check_to_be_sent(return_: Return) -> None:
+    """Raises `NotFound` where no paper, code or deadline holds: nothing was approved yet, nothing travels, or the return has ended."""
+    if return_.status in (*UNDECIDED, *ENDED) or not travelling(return_):
+        raise NotFound("Nothing is to be sent for this return.")
+
+
 def label_pdf(database: Database, documents: Documents, files: Files, shop: Shop, rma: str) -> bytes:
     """The label, 102 x 152 mm. Raises `NotFound` when there is no such return, none for it, or it is not to be sent any more."""
 
@@ -155,8 +161,7 @@ def _paper(
 ) -> bytes:
     with database.read() as session:
         return_ = get_return(session, rma)
-        if return_.status in (*UNDECIDED, *ENDED) or not travelling(return_):
-            raise NotFound("Nothing is to be sent for this return.")
+        check_to_be_sent(return_)
         label = find_label(session, return_.id)
         key: str | None = getattr(label, column.key) if label is not None else None
         label_id, return_id, order_id = (label.id if label is not None else None), return_.id, return_.order_id

@@ -47,6 +47,7 @@ def qr(rma: str) -> Response:
     """The carrier's code, or the return's number where it is handed in at a shop."""
     with read() as session:
         return_ = own(session, rma)
+        labels.check_to_be_sent(return_)
         number = return_.rma
         label = labels.find_label(session, return_.id)
         code = label.code if label is not None else number
@@ -87,6 +88,7 @@ def drop_off(rma: str) -> Response:
     """The deadline as a calendar entry: one whole day, with a reminder two days before."""
     with read() as session:
         return_ = own(session, rma)
+        labels.check_to_be_sent(return_)
         day, number = return_.ship_by_on, return_.rma
     if day is None:
         raise NotFound("There is no deadline for this return.")

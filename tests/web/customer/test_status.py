@@ -167,6 +167,14 @@ def test_label_and_slip_are_papers_and_the_deadline_is_a_calendar_entry(
     assert all(len(row.encode()) <= 75 for row in text.split("\r\n"))
 
 
+def test_a_cancelled_return_has_neither_code_nor_deadline_nor_papers(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    papers = [f"/returns/{rma}/{name}" for name in ("qr.png", "drop-off.ics", "label.pdf", "packing-slip.pdf")]
+    assert [priya.get(path).status_code for path in papers] == [200] * 4
+    priya.post(f"/returns/{rma}/cancel")
+    assert [priya.get(path).status_code for path in papers] == [404] * 4
+
+
 def test_cancelling_asks_once_more_then_frees_the_units(desk: Desk, booked: tuple[Customer, str]) -> None:
     priya, rma = booked
     assert "Cancel this return" in text_of(priya.get(f"/returns/{rma}"))
