@@ -150,7 +150,7 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
     cannot: list[Shown] = []
     earlier = returns_of_order(basket.session, basket.order.id) if any(x.units_held for x in basket.order.lines) else []
     for each in options:
-        shown = _shown(basket, plan, each, _held(earlier, each.order_line))
+        shown = _shown(basket, plan, each, held_by(earlier, each.order_line))
         if each.state == "returnable":
             can.setdefault(each.return_by_on, []).append(shown)
         else:
@@ -189,7 +189,7 @@ def _parcels(basket: Basket) -> int:
     return len({line.delivered_at for line in basket.order.lines if line.delivered_at})
 
 
-def _held(earlier: list[Return], line: OrderLine) -> list[tuple[Return, ReturnLine]]:
+def held_by(earlier: list[Return], line: OrderLine) -> list[tuple[Return, ReturnLine]]:
     """The returns that hold units of the line, the oldest first, each with its part of them."""
     return [
         (found, each)

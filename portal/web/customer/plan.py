@@ -64,6 +64,8 @@ class Plan:
     choices: tuple[Choice, ...] = ()
     ship_with: str = ""
     email: str = ""
+    gone: tuple[str, ...] = ()
+    """Lines that were chosen and of which nothing is left: they went into a return that was booked meanwhile."""
 
     def find(self, line: str) -> Choice | None:
         """The choice for an order line."""
@@ -77,12 +79,14 @@ class Plan:
 
     def fitting(self, lines: Sequence[OrderLine]) -> Plan:
         """The plan for the order as it is now: in its order, and never more units than are left."""
-        fitted = []
+        fitted, gone = [], []
         for line in lines:
             choice = self.find(line.ref)
             if choice is not None and line.units_left > 0:
                 fitted.append(replace(choice, quantity=max(1, min(choice.quantity, line.units_left))))
-        return replace(self, choices=tuple(fitted))
+            elif choice is not None:
+                gone.append(line.ref)
+        return replace(self, choices=tuple(fitted), gone=tuple(gone))
 
     def to_json(self) -> dict[str, Any]:
         """What the draft keeps."""

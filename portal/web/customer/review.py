@@ -16,6 +16,7 @@ from portal.policybook.service import load_book
 from portal.returns import drafts, service
 from portal.returns.assess import Assessment, LineAssessment
 from portal.returns.parcel import parcel
+from portal.returns.queries import returns_of_order
 from portal.web.customer import grants
 from portal.web.customer.amounts import line_total, pay_to, pots, tax_note
 from portal.web.customer.base import (
@@ -32,7 +33,7 @@ from portal.web.customer.base import (
     typed_email,
 )
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
-from portal.web.customer.items import name_of
+from portal.web.customer.items import held_by, name_of
 from portal.web.customer.plan import Plan
 from portal.web.customer.send import assessed, drop_off_by, way_words
 from portal.web.customer.words import _, ngettext
@@ -69,6 +70,10 @@ def book(number: str) -> Answer:
         if (rma := booked_as(basket)) is not None:
             return see("booked", rma=rma)
         found = assessed(basket) if basket.plan.choices and basket.book.versions else None
+        if basket.plan.gone:
+            flash(_("%(why)s Nothing was booked.", why=_booked_meanwhile(basket)), "amber")
+            save(basket, basket.plan)
+            return see("review" if basket.plan.choices else "items", number=basket.number)
         if (away := _elsewhere(basket, found)) is not None:
             return away
         draft = basket.draft
@@ -201,6 +206,23 @@ def _after_conflict(basket: Basket, error: Conflict) -> Response:
     raise error
 
 
+def _booked_meanwhile(basket: Basket) -> str:
+    """Which of the chosen items are in a return by now, and in which; empty when none is."""
+    if not basket.plan.gone:
+        return ""
+    earlier = returns_of_order(basket.session, basket.order.id)
+    said = []
+    for ref in basket.plan.gone:
+        line = basket.line(ref)
+        inside = ", ".join(found.rma for found, _line in held_by(earlier, line))
+        said.append(
+            _("%(item)s is in a return already (%(rma)s).", item=name_of(line), rma=inside)
+            if inside
+            else _("%(item)s has come back already.", item=name_of(line))
+        )
+    return " ".join(said)
+
+
 def _changed(error: Invalid) -> str:
     """What has become impossible since it was chosen, in the customer's words; the pointers are a program's."""
     said = {
@@ -252,6 +274,7 @@ def _show(basket: Basket) -> tuple[str, int]:
         by_words=_("Send it by") if basket.plan.ship_with == "own" else _("Drop off by"),
         email=shown_email(email, basket.grant.by_email or bool(basket.plan.email)),
         person=person,
+        gone=_booked_meanwhile(basket),
         when_money=_when_money(found, quote) if quote.total.minor else "",
         back_url=url_for("customer.send" if found.travelling else "customer.items", number=basket.number),
     )

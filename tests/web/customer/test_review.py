@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.web.customer.desk import Customer, Desk, text_of
+from tests.web.customer.desk import Customer, Desk, picture, text_of
 
 Make = Callable[[], Customer]
 REVIEW = "/order/WH-20418/review"
@@ -28,3 +28,32 @@ def test_a_lower_amount_is_promised_a_person_and_a_reason_not_a_warning_before_i
     text = text_of(priya.get(REVIEW))
     assert "a person looks at it before the amount changes, and we tell you why" in text
     assert "we’ll tell you before" not in text
+
+
+@pytest.mark.parametrize("also", [True, False])
+def test_what_was_booked_in_another_window_is_named_with_its_return(
+    desk: Desk, customer: Make, priya: Customer, also: bool
+) -> None:
+    chosen = (1, 2) if also else (1,)
+    priya.choose(*chosen)
+    for each in chosen:
+        priya.answer(each, **({"photo": (picture(), "tags.jpg")} if each == 1 else {}))
+    priya.send_with()
+    form = priya.review_form()
+    other = customer()
+    other.find()
+    other.choose(1)
+    other.answer(1, photo=(picture(), "tags.jpg"))
+    other.send_with()
+    other.book()
+    (return_,) = desk.returns
+    said = f"Merino crew jumper is in a return already ({return_.rma})."
+    if also:
+        assert said in text_of(priya.get(REVIEW))
+    away = priya.send(REVIEW, form)
+    assert away.headers["Location"] == (REVIEW if also else "/order/WH-20418/items")
+    assert f"{said} Nothing was booked." in text_of(priya.get(away.headers["Location"]))
+    assert len(desk.returns) == 1
+    if also:
+        assert priya.book().status_code == 303, "the rest can be booked"
+        assert len(desk.returns) == 2
