@@ -198,7 +198,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.resolution_changed": (resume,),
     # goods travel and arrive
     "return.in_transit": (pay_when("in_transit"),),
-    "return.partly_received": (),
+    "return.partly_received": (tell("part_received"),),
     "return.received": (tell("received"), pay_when("received")),
     "return.inspected": (pay_when("inspected"),),
     # money goes back

@@ -37,8 +37,8 @@ CREDIT = "credit_issued"
 """Brings the code, which is money: it goes to the order's address, whoever else is told of the return."""
 ABOUT_GIFTS = (ABOUT_REFUNDS - {"refund_sent"}) | {GIFT}
 """What is told of money that was given without a return; each names the order and leads to the gift's page."""
-WITH_MONEY = ABOUT_REFUNDS | {"withdrawn", "booked", "received", "credit_issued", "exchange_sent"}
-WITH_MESSAGE = frozenset({"booked", "refused"})
+WITH_MONEY = ABOUT_REFUNDS | {"withdrawn", "booked", "part_received", "received", "credit_issued", "exchange_sent"}
+WITH_MESSAGE = frozenset({"asked", "booked", "refused"})
 AFTER_THE_CHECK = frozenset({"refund_sent", "credit_issued", "exchange_sent"})
 """Bring the message of who has lowered the amount, or has decided about goods that came: no other mail tells that decision."""
 # The questions to staff whose deadline a notice tells to the customer.

@@ -134,6 +134,10 @@ def _values(
         "refused": [line for line in lines if line["status"] == "refused"],
         "travelling": [line for line in accepted if not line["keeps_item"]],
         "items": [breakdown.Row(line["full_name"], _resolution(line["resolution"], speech)) for line in accepted],
+        "rest_by": _weekday(context["ship_by_on"], speech)
+        if str(context["ship_by_on"] or "") >= today.isoformat()
+        else "",
+        "parts": _parts(accepted, speech),
         "all_well": bool(context["arrived"])
         and all(_as_described(line) for line in accepted if not line["keeps_item"]),
         "ship_by": _weekday(context["ship_by_on"], speech),
@@ -224,6 +228,33 @@ def _table(
     total = breakdown.Row(term, speech.money(group.total.minor, group.total.currency), "total")
     caption = _("How your refund adds up") if group.pot == REFUND else _("How your store credit adds up")
     return {"pot": group.pot, "rows": (*group.rows, total), "caption": caption, "note": note}
+
+
+def _parts(lines: list[dict[str, Any]], speech: Speech) -> list[tuple[str, list[str]]]:
+    """Which goods have come, which were not in their parcel, and which are awaited; each heading with its items."""
+    _ = speech.gettext
+
+    def named(line: Mapping[str, Any], count: int) -> str:
+        return breakdown.item_name(line["name"], line["variant"], count, speech)
+
+    def came(line: Mapping[str, Any]) -> str:
+        if line["quantity"] == 1:
+            return named(line, 1)
+        parts = {"name": named(line, 1), "got": line["received"], "all": line["quantity"]}
+        return _("%(name)s: %(got)s of %(all)s") % parts
+
+    coming = [line for line in lines if not line["keeps_item"]]
+    return [
+        (_("Arrived"), [came(line) for line in coming if line["received"]]),
+        (
+            _("Not in the parcel"),
+            [named(line, line["counted"] - line["received"]) for line in coming if line["counted"] > line["received"]],
+        ),
+        (
+            _("Still awaited"),
+            [named(line, line["quantity"] - line["counted"]) for line in coming if line["counted"] < line["quantity"]],
+        ),
+    ]
 
 
 def _as_described(line: Mapping[str, Any]) -> bool:

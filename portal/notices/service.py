@@ -36,6 +36,7 @@ KINDS = (
     "refused",
     "canceled",
     "expired",
+    "part_received",
     "received",
     "refund_sent",
     "refund_failed",

@@ -284,6 +284,7 @@ def notice(code: str) -> str:
         "booked": _("approved, with the next steps"),
         "refused": _("denied, with the reason"),
         "expired": _("expired"),
+        "part_received": _("a part has arrived"),
         "received": _("received"),
         "credit_issued": _("store credit"),
         "exchange_sent": _("replacement on its way"),

@@ -86,6 +86,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "refused": {"message": "The jumper has been worn outdoors."},
     "canceled": {"by_staff": False},
     "expired": {},
+    "part_received": {"quote": QUOTE, "pieces": [], "status": "in_transit"},
     "received": {"quote": QUOTE, "pieces": [], "arrived": True},
     "refund_sent": MONEY | {"refund": "RF-1", "another_way": False, "arrived": True},
     "refund_failed": {
@@ -116,6 +117,13 @@ for _kind in (
     "exchange_sent",
 ):  # fmt: skip
     CONTEXTS[_kind]["lines"] = ARRIVED
+
+
+_JUMPER, _SHIRT = BASE["lines"]
+CONTEXTS["part_received"]["lines"] = [
+    _JUMPER,
+    _SHIRT | {"quantity": 3, "counted": 2, "received": 1, "condition": "as_new"},
+]
 
 
 def context(kind: str, **changes: Any) -> dict[str, Any]:

@@ -216,6 +216,15 @@ def test_every_notice_of_a_walk_can_be_rendered_and_sent(post: PostOffice, book:
     ]
 
 
+def test_each_part_of_a_parcel_is_told_and_the_last_one_as_the_whole(post: PostOffice, book: trade.Book) -> None:
+    rma = book_return(post.database, book, sold(post, Item(3, 30_00)), wish(quantity=3), ship_with="label")
+    for day, key in enumerate(("r1", "r2", "r3"), 2):
+        with trade.command(post.database, trade.BENCH, later(days=day)) as tx:
+            receive(tx, rma, [Count("1", 1, "as_new")], command_key=key)
+    assert kinds(post) == ["booked", "part_received", "part_received", "received"]
+    assert [notice.context["lines"][0]["received"] for notice in told(post)] == [0, 1, 2, 3]
+
+
 def test_facts_stay_those_of_the_moment_whatever_happens_later(post: PostOffice, book: trade.Book) -> None:
     rma = book_return(post.database, book, sold(post))
     before = told(post)[0].context

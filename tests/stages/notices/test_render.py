@@ -87,6 +87,11 @@ SAID = {
     "refused": ["The jumper has been worn outdoors.", "Nothing was refunded.", "order WH-20418"],
     "canceled": ["is cancelled, as you wished.", "Nothing is refunded, and its code and label no longer work."],
     "expired": ["by Tuesday 1 December 2026, so we closed it. Nothing was refunded."],
+    "part_received": [
+        "arrived on 24 November 2026. The rest is still awaited.", "Brushed flannel shirt, Moss check, L: 1 of 3",
+        "Not in the parcel Brushed flannel shirt, Moss check, L", "Still awaited Merino crew jumper, Navy, M Brushed flannel",
+        "Send the rest by Tuesday 1 December 2026", "once all of it has arrived and we’ve checked it",
+    ],
     "received": ["arrived on 24 November 2026", "You’ll hear from us by Thursday 26 November 2026"],
     "refund_sent": [
         "We sent £54.10 to Visa ending 4242 today.", "Expect it by Tuesday 1 December 2026", "Banks take 3 to 5 working days.",
@@ -110,6 +115,7 @@ SUBJECTS = {
     "refused": "We can’t accept your return R-7K4Q92M",
     "canceled": "Your return R-7K4Q92M is cancelled",
     "expired": "Your return R-7K4Q92M has expired",
+    "part_received": "A part of your return R-7K4Q92M has arrived",
     "received": "We have your parcel for return R-7K4Q92M",
     "refund_sent": "Your £54.10 refund is on its way",
     "refund_failed": "Your £54.10 refund hasn’t reached you yet",
@@ -363,6 +369,20 @@ def test_refused_goods_that_are_here_are_not_asked_to_be_kept(shop: Shop) -> Non
     found = say("refused", context("refused", arrived=True), shop)
     assert "Please keep the items" not in found.text
     assert "We have the items here" in found.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"refund_when": "received"}, "Your money goes out once all of it has arrived. See"),
+        ({"refund_when": "authorized", "pieces": [REFUND]}, "reply to this e-mail. See return"),
+        ({"ship_by_on": "2026-11-23"}, "Send the rest If it is on its way"),
+    ],
+)
+def test_a_part_that_came_promises_only_money_and_days_that_are_still_to_come(
+    changes: dict[str, Any], said: str, shop: Shop
+) -> None:
+    assert said in flat(say("part_received", context("part_received", **changes), shop).text)
 
 
 def test_a_parcel_that_lacked_something_says_what(shop: Shop) -> None:
