@@ -24,7 +24,7 @@ from portal.refunds.gifts import gifts_of_order
 from portal.refunds.queries import MoneyView, came_back, let_go, money_of_return
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import accounted, payable_quote, shortfall
+from portal.returns.payable import WITHDRAWN, accounted, payable_quote, shortfall
 from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
 from portal.returns.questions import is_sum_open
 from portal.reviews.service import ASKED, open_reviews
@@ -180,7 +180,9 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
             else _("You’ve got")
         )
     if return_.status in lifecycle.UNDECIDED:
-        return _("You get, if we say yes")
+        # A withdrawal is the customer's right, which nobody grants.
+        withdrawn = return_.basis.get(WITHDRAWN)
+        return _("Your refund, if nothing stands against it") if withdrawn else _("You get, if we say yes")
     if view.paid.minor:
         # A part of the sum has gone or is ready to spend, so not all of it is still owed.
         return _("You get in all")

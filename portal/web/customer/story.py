@@ -272,7 +272,13 @@ def _steps(told: _Told) -> list[Step]:
     steps = [_done(booked, return_.booked_at, f"{items}, {way}" if way else items)]
     if "return.review_opened" in told.when:
         if return_.status in (life.REQUESTED, life.UNDER_REVIEW):
-            detail = _("We wait for your answer.") if told.asked else _("A person looks at what you’ve asked.")
+            detail = (
+                _("We wait for your answer.")
+                if told.asked
+                else _("We write how to send it back.")
+                if "return.withdrawn" in told.when
+                else _("A person looks at what you’ve asked.")
+            )
             steps.append(Step(NOW, _("Being looked at"), _("Now"), "", detail))
         elif return_.authorized_at is not None:
             steps.append(_done(_("Approved"), return_.authorized_at))

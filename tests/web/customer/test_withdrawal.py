@@ -164,7 +164,12 @@ def test_what_the_policy_would_not_accept_is_recorded_and_confirmed_all_the_same
     assert "withdrawal is confirmed" in mail["Subject"]
     assert "within 24 hours" in mail.get_body(("plain",)).get_content().replace("\n", " ")
     (made,) = desk.returns
-    assert "We have your withdrawal" in text_of(somebody.get(f"/returns/{made.rma}"))
+    status = text_of(somebody.get(f"/returns/{made.rma}"))
+    assert "We have your withdrawal" in status
+    assert "Your refund, if nothing stands against it £" in status
+    assert "Being looked at Now We write how to send it back." in status
+    assert "if we say yes" not in status
+    assert "what you’ve asked" not in status
 
 
 def test_goods_without_a_way_in_common_are_withdrawn_from_all_the_same(desk: Desk, customer: Make) -> None:
