@@ -94,6 +94,15 @@ def tell(kind: str, *, after: timedelta = MAIL_WAITS) -> Step:
     return step
 
 
+def tell_buyer_of_withdrawal(tx: Tx, event: Event, shop: Shop) -> None:
+    """Send the confirmation to the order's address too where updates go to another: who bought must hear who has withdrawn."""
+    notice_id = notices.queue(tx, "withdrawn", event, to_buyer=True)
+    if notice_id is not None:
+        jobs.enqueue(
+            tx, "send_notice", {"notice": notice_id}, key=f"{event.id}:notice:buyer", run_at=tx.at + MAIL_WAITS
+        )
+
+
 def tell_of_review(tx: Tx, event: Event, shop: Shop) -> None:
     """Tell that a person looks first. Of a withdrawal it is told with its confirmation, which stands whatever they find."""
     if not (event.data or {}).get("withdrawal"):
@@ -186,7 +195,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "order.updated": (keep_what_was_given, count_other_hands),
     # a wish becomes a return
     "return.booked": (reserve,),
-    "return.withdrawn": (tell("withdrawn"),),
+    "return.withdrawn": (tell("withdrawn"), tell_buyer_of_withdrawal),
     "return.review_opened": (tell_of_review,),
     "return.asked": (tell("asked"),),
     "return.authorized": (label, tell("booked"), pay_when("authorized")),

@@ -98,6 +98,11 @@ def clock_time(value: datetime, zone: str) -> str:
     return value.astimezone(ZoneInfo(zone)).strftime("%H:%M")
 
 
+def masked_email(email: str) -> str:
+    """Enough of an address to be recognised by those who know it: ``p•••@example.com``."""
+    return f"{email[:1]}•••@{email.rpartition('@')[2]}" if "@" in email else email
+
+
 def country(code: str, locale: str = "en_GB") -> str:
     """``Germany`` of ``DE``; the code where the locale has no name for it."""
     return str(locale_of(locale).territories.get(code, code))

@@ -30,6 +30,7 @@ from portal.returns.reopening import REOPENED
 from portal.reviews.models import Review
 from portal.reviews.service import ASKED_US, DISPUTE, POLICY, REFUND_FAILED, UNDECIDED, open_reviews
 from portal.timeline import TimelineEntry
+from portal.wording import masked_email
 
 ABOUT_REFUNDS = frozenset({"refund_sent", "refund_failed", "refund_needs_you", "refund_late", "payment_released"})
 GIFT = "goodwill_sent"
@@ -45,10 +46,10 @@ AFTER_THE_CHECK = frozenset({"refund_sent", "credit_issued", "exchange_sent"})
 _PROMISED_BY = {"under_review": (POLICY, ASKED_US), "refund_failed": (REFUND_FAILED, DISPUTE)}
 
 
-def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
-    """Everything that the notice ``kind`` says about ``return_`` as it is now."""
+def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = False) -> dict[str, Any]:
+    """Everything that the notice ``kind`` says about ``return_`` as it is now; ``second`` is the buyer's beside another."""
     session, order = tx.session, return_.order
-    to_buyer = is_told_to_buyer(return_) or kind == CREDIT
+    to_buyer = is_told_to_buyer(return_) or kind == CREDIT or second
     context: dict[str, Any] = {
         "at": tx.at.isoformat(),
         "rma": return_.rma,
@@ -66,6 +67,8 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return) -> dict[str, Any]:
         context["message"] = (event.data or {}).get("message", "")
     if kind in AFTER_THE_CHECK:
         context["message"] = _about_the_money(session, return_)
+    if second:
+        context["told_besides"] = masked_email(return_.email)
     if kind in _PROMISED_BY:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
     if kind == "booked":

@@ -127,6 +127,7 @@ def _values(
         "arrived": context["arrived"],
         "message": str(context.get("message") or "").strip(),
         "by_staff": bool(context.get("by_staff")),
+        "told_besides": context.get("told_besides", ""),
         "taken_back": context.get("taken_back", ""),
         "label": context.get("label"),
         "lines": lines,

@@ -24,6 +24,7 @@ from portal.notices.mime import domain_of
 from portal.notices.models import Notice
 from portal.notices.render import render
 from portal.orders.models import Order
+from portal.returns.queries import is_told_to_buyer
 from portal.shop import Shop
 
 log = structlog.get_logger(__name__)
@@ -64,10 +65,11 @@ class Post(Protocol):
     def draw_label(self, rma: str) -> bytes: ...
 
 
-def queue(tx: Tx, kind: str, event: Event) -> int | None:
+def queue(tx: Tx, kind: str, event: Event, *, to_buyer: bool = False) -> int | None:
     """Write the notice ``kind`` about ``event`` and freeze its facts; the one that is there when there is one.
 
-    None when nobody can be told: no return, or no e-mail address. Raises ValueError for a kind that does not exist.
+    ``to_buyer`` makes a second one for the order's address, if the return's mails go to another. None when nobody can be told:
+    no return, or no e-mail address. Raises ValueError for a kind that does not exist.
     """
     if kind not in KINDS:
         raise ValueError(f"there is no notice {kind!r}")
@@ -79,9 +81,11 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
         return None
     return_ = labels.return_in_hand(tx.session, event.return_id)
     first, then = return_.email, return_.order.email
-    to = ((then or first) if kind == facts.CREDIT else (first or then)).strip()
-    if not to:
+    to = ((then or first) if kind == facts.CREDIT or to_buyer else (first or then)).strip()
+    if not to or (to_buyer and is_told_to_buyer(return_)):
         return None
+    if to_buyer:
+        key = f"{key}:buyer"
     made = tx.write_new(
         Notice,
         key=key,
@@ -90,7 +94,7 @@ def queue(tx: Tx, kind: str, event: Event) -> int | None:
         refund_id=event.refund_id,
         to=to,
         locale=return_.locale or return_.order.locale,
-        context=facts.freeze(tx, kind, event, return_),
+        context=facts.freeze(tx, kind, event, return_, second=to_buyer),
         # Only the settings know the domain; it is added at the first try and stays.
         message_id=ids.new_token(),
         queued_at=tx.at,

@@ -37,6 +37,7 @@ from portal.web.customer.items import held_by, name_of
 from portal.web.customer.plan import Plan
 from portal.web.customer.send import assessed, drop_off_by, way_words
 from portal.web.customer.words import _, ngettext
+from portal.wording import masked_email
 
 Answer = Response | tuple[str, int]
 
@@ -161,9 +162,7 @@ def own_email(basket: Basket) -> str:
 
 def shown_email(email: str, known: bool) -> str:
     """The address, or enough of it to recognise for those who know it: ``p•••@example.com``."""
-    if known or "@" not in email:
-        return email
-    return f"{email[:1]}•••@{email.rpartition('@')[2]}"
+    return email if known else masked_email(email)
 
 
 def is_amount(text: str) -> bool:

@@ -129,6 +129,25 @@ def test_the_confirmation_comes_at_once_by_mail_with_content_date_and_time(desk:
     assert "is booked" in second["Subject"]
 
 
+def test_who_bought_hears_of_a_withdrawal_whose_mails_go_elsewhere(desk: Desk, customer: Make) -> None:
+    desk.order()
+    receiver = customer()
+    receiver.find(proof="BS6 5QA", path="/withdraw")
+    declare(receiver, "line=2", email="gift@example.org")
+    confirmed = {mail["To"]: mail for mail in mails(desk) if "withdrawal is confirmed" in mail["Subject"]}
+    assert sorted(confirmed) == ["gift@example.org", EMAIL]
+    told = " ".join(confirmed[EMAIL].get_body(("plain",)).get_content().split())
+    assert "Hi Priya, somebody who knows the number and the postcode of your order WH-20418 has withdrawn" in told
+    assert (
+        "our next e-mails about it go to g•••@example.org. If you don’t know of this, reply to this e-mail at once."
+        in told
+    )
+    assert "Withdrawn from Brushed flannel shirt, Moss check, size L" in told
+    other = confirmed["gift@example.org"].get_body(("plain",)).get_content()
+    assert "you have withdrawn from" in other
+    assert "somebody" not in other
+
+
 def test_the_declaration_stands_on_the_timeline(desk: Desk, priya: Customer) -> None:
     from portal.timeline import TimelineEntry
 
