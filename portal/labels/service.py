@@ -116,7 +116,7 @@ def travelling(return_: Return) -> list[ReturnLine]:
 
 
 def check_to_be_sent(return_: Return) -> None:
-    """Raises `NotFound` where no paper, code or deadline holds: nothing was approved, nothing travels, or the return has ended."""
+    """Raises `NotFound` where no paper, code or deadline holds: nothing was approved, nothing travels, or it has ended."""
     if return_.status in (*UNDECIDED, *ENDED) or not travelling(return_):
         raise NotFound("Nothing is to be sent for this return.")
 

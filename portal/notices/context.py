@@ -67,7 +67,7 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = F
         context["message"] = (event.data or {}).get("message", "")
     if kind in AFTER_THE_CHECK:
         context["message"] = _about_the_money(session, return_)
-    if second:
+    if second or (kind == CREDIT and not is_told_to_buyer(return_)):
         context["told_besides"] = masked_email(return_.email)
     if kind in _PROMISED_BY:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))

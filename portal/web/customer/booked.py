@@ -28,6 +28,7 @@ from portal.returns.payable import (
     message_of,
     payable_quote,
 )
+from portal.returns.queries import is_told_to_buyer
 from portal.reviews.service import open_reviews
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.customer import grants
@@ -149,6 +150,7 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         sum=money(quote.total.minor, quote.currency) if quote.total.minor else "",
         answer_by=clock.local_date(due, shop.timezone) if due else None,
         email=shown_email(return_.email, known),
+        code_to=shown_email(order.email, known) if quote.credit_total.minor and not is_told_to_buyer(return_) else "",
         carrier=shop.carrier,
         to=labels.goes_to(return_, shop),
         told=_told(return_),

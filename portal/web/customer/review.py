@@ -9,6 +9,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from portal.errors import Conflict, Invalid
+from portal.orders.keys import email_key
 from portal.orders.models import Variant
 from portal.policy.quote import EXCHANGE, STORE_CREDIT, Quote
 from portal.policy.reasons import REASONS
@@ -272,6 +273,9 @@ def _show(basket: Basket) -> tuple[str, int]:
         by=drop_off_by(found) if found.travelling else None,
         by_words=_("Send it by") if basket.plan.ship_with == "own" else _("Drop off by"),
         email=shown_email(email, basket.grant.by_email or bool(basket.plan.email)),
+        code_to=shown_email(basket.order.email, basket.grant.by_email)
+        if quote.credit_total.minor and basket.order.email and email_key(email) != email_key(basket.order.email)
+        else "",
         person=person,
         gone=_booked_meanwhile(basket),
         when_money=_when_money(found, quote) if quote.total.minor else "",

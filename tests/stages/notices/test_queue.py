@@ -183,6 +183,19 @@ def test_store_credit_and_exchange_are_told_with_code_and_article(post: PostOffi
     assert (swap["state"], swap["order"].endswith("-X1")) == ("ordered", True)
 
 
+def test_the_code_goes_to_the_buyer_who_learns_that_the_rest_is_told_to_another(
+    post: PostOffice, book: trade.Book
+) -> None:
+    order = sold(post, Item(gross=20_00))
+    rma = book_return(post.database, book, order, wish(resolution="store_credit"), email="gift@example.org")
+    with trade.command(post.database, trade.BENCH, later(days=2)) as tx:
+        receive(tx, rma, [Count("1", 1, "as_new")], command_key="r1")
+    by_kind = {notice.kind: notice for notice in told(post)}
+    assert (by_kind["received"].to, "told_besides" in by_kind["received"].context) == ("gift@example.org", False)
+    code = by_kind["credit_issued"]
+    assert (code.to, code.context["told_besides"]) == ("priya@example.com", "g•••@example.org")
+
+
 def test_every_notice_of_a_walk_can_be_rendered_and_sent(post: PostOffice, book: trade.Book) -> None:
     trade.add_variant(post.database, "SHIRT-L", product="shirt")
     items = (

@@ -406,6 +406,12 @@ def test_a_credit_after_the_refund_does_not_announce_the_refund(shop: Shop) -> N
     assert "comes separately" not in say("credit_issued", context("credit_issued", pieces=[CREDIT, REFUND]), shop).text
 
 
+def test_who_is_told_of_the_credit_alone_is_not_promised_the_mail_about_the_refund(shop: Shop) -> None:
+    assert "comes separately" in say("credit_issued", context("credit_issued"), shop).text
+    found = say("credit_issued", context("credit_issued", told_besides="g•••@example.org"), shop)
+    assert "comes separately" not in found.text + found.html
+
+
 @pytest.mark.parametrize("wanted", ["", "xx-YY", "te-IN", "de_DE", "en", "nonsense!"])
 def test_a_language_that_is_not_shipped_gets_the_shop_s_own_whole(wanted: str, shop: Shop) -> None:
     found = say("refund_sent", context("refund_sent"), shop, wanted_locale=wanted)

@@ -57,3 +57,25 @@ def test_what_was_booked_in_another_window_is_named_with_its_return(
     if also:
         assert priya.book().status_code == 303, "the rest can be booked"
         assert len(desk.returns) == 2
+
+
+@pytest.mark.parametrize(
+    ("proof", "code_to"), [("BS6 5QA", "p•••@example.com"), ("priya.nair@example.com", "priya.nair@example.com")]
+)
+def test_who_has_mails_sent_elsewhere_is_told_where_the_store_credit_code_goes(
+    desk: Desk, customer: Make, proof: str, code_to: str
+) -> None:
+    desk.order()
+    somebody = customer()
+    somebody.find(proof=proof)
+    somebody.choose(2)
+    somebody.answer(2, outcome="store_credit")
+    somebody.send_with()
+    assert "Store credit code" not in text_of(somebody.get(REVIEW)), "all goes to one address"
+    somebody.post("/order/WH-20418/updates", {"email": "gift@example.org"})
+    assert f"Store credit code goes to {code_to}" in text_of(somebody.get(REVIEW))
+    page = text_of(somebody.get(somebody.book().headers["Location"]))
+    said = (
+        f"We e-mail everything to gift@example.org, but the store credit code to {code_to}, the address on the order."
+    )
+    assert (said if "•" not in code_to else said.replace("gift@", "g•••@")) in page
