@@ -71,6 +71,13 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "outcome": outcome_of(return_, free=view.let_go, back=view.open.minor > 0),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
+        "answered": [
+            turn
+            for each in reversed(asked)
+            # An answer about a refund may hold somebody's bank details.
+            if each not in open_ and (each.refund_id is None or who.may(may.SEE_REFUNDS))
+            for turn in talk_of(each, now, shop.timezone, shown)
+        ],
         "items": [
             _item(each, quote, [shown[photo.id] for photo in photos.get(each.id, ())])
             | {"goes": away.get(each.order_line.ref, ""), "to_come": to_come.get(each.id, 0)}
@@ -172,6 +179,7 @@ def talk_of(review: Review, now: datetime, zone: str, photos: Mapping[int, dict[
             "at": words.when(datetime.fromisoformat(each["at"]), now, zone),
             "answered": words.when(datetime.fromisoformat(each["answered_at"]), now, zone) if "answer" in each else "",
             "answer": each.get("answer", ""),
+            "waits": "answer" not in each and review.status == questions.ASKED,
             "photos": [photos[photo] for photo in each.get("photos", ()) if photo in photos],
         }
         for each in questions.turns(review)

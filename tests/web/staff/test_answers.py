@@ -64,6 +64,25 @@ def test_an_answered_case_is_marked_and_shows_the_photos_at_the_answer_and_at_th
     assert "Answered 0" in lead.words("/staff/")
 
 
+@pytest.mark.parametrize("act", ["authorize", "refuse"])
+def test_question_and_answer_stay_after_the_decision(lead: Browser, shop: Shop, asked: str, act: str) -> None:
+    with shop.do(CUSTOMER) as tx:
+        service.answer_question(tx, asked, "It came apart here")
+    with shop.do(MAYA) as tx:
+        service.ask(tx, asked, message="And the label?")
+    with shop.do(MAYA) as tx:
+        getattr(service, act)(tx, asked, message="Thank you")
+    page, seen = lead.page(f"/staff/returns/{asked}"), lead.words(f"/staff/returns/{asked}")
+    for part in (
+        "Asked and answered Maya Okafor asked, Today, 10:15: “Can you show us the seam?”",
+        "Priya answered, Today, 10:15: “It came apart here”",
+        "“And the label?” Settled without a reply.",
+    ):
+        assert part in seen, part
+    assert page.count(f'<a class="photo" href="/staff/returns/{asked}/photos/1">') == 2
+    assert "No reply yet" not in seen
+
+
 def test_photos_of_an_answer_count_as_given(lead: Browser, shop: Shop) -> None:
     rma = shop.booked(wish(reason="faulty"), ask_us=True)
     assert "“Faulty items” asks for a photo: 1 needed, 0 given." in lead.words(f"/staff/returns/{rma}")
