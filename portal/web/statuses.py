@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask_babel import lazy_gettext as _l
 
-from portal.returns.lifecycle import IN_TRANSIT
-from portal.returns.models import Return
+from portal.policy.quote import REFUND
+from portal.refunds.lifecycle import FAILED
+from portal.refunds.queries import DELAYED
+from portal.returns.lifecycle import IN_TRANSIT, RECEIVED, UNDECIDED
+from portal.returns.models import Return, ReturnLine
+from portal.returns.payable import accounted
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -46,8 +50,6 @@ class Look:
 RELEASED = "released"
 """What came of a return whose payment was only reserved and let go: nothing was taken, so nothing was refunded."""
 
-DELAYED = "delayed"
-"""What is said of a closed return whose money had arrived and came back: it is no refund until it has gone again."""
 
 _GOODS = {
     "requested": Look("neutral", _l("Requested")),
@@ -67,6 +69,9 @@ _GOODS = {
     "canceled": Look("neutral", _l("Cancelled")),
     "expired": Look("neutral", _l("Expired")),
     "missing": Look("red", _l("Missing")),
+    # What is said of money that does not go as it should, whatever the goods have reached. Customers read the first of both only.
+    DELAYED: Look("amber", _l("Delayed")),
+    FAILED: Look("red", _l("Failed")),
 }
 
 # A closed return says what came of it; "Refunded" is the caller's to claim only after the money has gone.
@@ -75,7 +80,6 @@ _OUTCOMES = {
     "store_credit": _GOODS["credited"],
     "exchange": _GOODS["exchanged"],
     RELEASED: _GOODS["released"],
-    DELAYED: Look("amber", _l("Delayed")),
 }
 
 LOOKS: dict[str, dict[str, Look]] = {
@@ -124,7 +128,7 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
     """Give the look of ``status``, one of the names stored for ``kind``.
 
     ``kind`` is return, line, refund, credit, review or policy; ``status`` a string or an enum whose value
-    is one. ``outcome`` (a resolution, `RELEASED` or `DELAYED`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
+    is one. ``outcome`` (a resolution, or `RELEASED`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
     status that the table does not know.
     """
     name = str(getattr(status, "value", status))
@@ -133,10 +137,31 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
     return LOOKS[kind][name]
 
 
-def badge_of(return_: Return) -> str:
-    """The name of a return's badge: its status, and that a part of it has come while the rest still travels."""
+def badge_of(return_: Return, setback: str = "") -> str:
+    """The name of a return's badge: its status, that a part of it has come while the rest still travels, or what its money met
+    with (``setback``, of `refunds.queries.setback`)."""
+    if setback:
+        return setback
     some = return_.status == IN_TRANSIT and any(line.received_quantity for line in return_.lines)
     return "partly_received" if some else return_.status
+
+
+def line_badge(return_: Return, line: ReturnLine, setback: str = "", *, free: bool = False) -> tuple[str, str | None]:
+    """The name of an item's badge and what came of it: its own end, else what the whole return has reached.
+
+    ``setback`` as in `badge_of`. ``free`` says that the payment was let go and never taken, which is no refund.
+    """
+    if line.status in ("refused", "canceled"):
+        return line.status, None
+    if line.status == "review" and return_.status in UNDECIDED:
+        return "review", None
+    if accounted(line) >= line.quantity and not line.received_quantity:
+        return "missing", None
+    if setback and line.resolution == REFUND:
+        return setback, None
+    if return_.status == IN_TRANSIT and accounted(line) >= line.quantity:
+        return RECEIVED, None
+    return return_.status, RELEASED if free and line.resolution == REFUND else line.resolution
 
 
 SOON = timedelta(hours=3)

@@ -21,10 +21,10 @@ from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
-from portal.refunds.queries import MoneyView, came_back, let_go, money_of_return
+from portal.refunds.queries import DELAYED, MoneyView, let_go, money_of_return, setback, setbacks
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import WITHDRAWN, accounted, payable_quote, shortfall
+from portal.returns.payable import WITHDRAWN, payable_quote, shortfall
 from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
 from portal.returns.questions import is_sum_open
 from portal.reviews.service import ASKED, open_reviews
@@ -51,7 +51,7 @@ from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell
 from portal.web.customer.talk import is_for, talk_of
 from portal.web.customer.words import _
-from portal.web.statuses import DELAYED, RELEASED, badge_of
+from portal.web.statuses import RELEASED, badge_of, line_badge
 
 Answer = Response | tuple[str, int]
 
@@ -82,12 +82,18 @@ def returns(number: str) -> Answer:
     with read() as session:
         order = get_order(session, grant.key)
         found = returns_of_order(session, order.id)
-        free, back = let_go(session, found), came_back(session, found)
+        free, late = let_go(session, found), setbacks(session, found)
         return page(
             "returns",
             order=order,
             returns=[
-                (each, _outcome(each, free=each.id in free, back=each.id in back), _names(each)) for each in found
+                (
+                    each,
+                    badge_of(each, DELAYED if each.id in late else ""),
+                    _outcome(each, free=each.id in free),
+                    _names(each),
+                )
+                for each in found
             ],
             gifts=gifts_of_order(session, order.id),
         )
@@ -114,14 +120,15 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     # A sum that a person is still to decide about is not told, also not among the steps to come.
     told = tell(return_, replace(view, parts=()) if sum_open else view, entries, reviews, shop, clock.now(), to)
     names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
+    delayed = DELAYED if setback(return_, view) else ""
     return page(
         "status",
         errors,
         return_=return_,
         order=order,
         story=told,
-        outcome=_outcome(return_, free=view.let_go, back=view.open.minor > 0),
-        badge="asked" if asked and return_.status not in lifecycle.ENDED else badge_of(return_),
+        outcome=_outcome(return_, free=view.let_go),
+        badge="asked" if asked and return_.status not in lifecycle.ENDED else badge_of(return_, delayed),
         money=view,
         owed_words=_owed_words(return_, view),
         facts=_facts(return_, view, quote, to),
@@ -136,7 +143,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         changed="" if sum_open else _changed(return_, quote),
         why_less=why_less(shortfall(return_), names, speech()),
         lines=[
-            (line, name_of(line.order_line), _line_words(line), *_line_badge(return_, line, view))
+            (line, name_of(line.order_line), _line_words(line), *line_badge(return_, line, delayed, free=view.let_go))
             for line in return_.lines
         ],
         refusals=_refusals(return_),
@@ -149,16 +156,13 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     )
 
 
-def _outcome(return_: Return, *, free: bool, back: bool) -> str | None:
+def _outcome(return_: Return, *, free: bool) -> str | None:
     """What came of a finished return, for its badge: money first, as that is what people wait for.
 
-    ``free`` says that the payment was let go and never taken; that is no refund. ``back`` says that money came back and has not
-    gone again; nor is that.
+    ``free`` says that the payment was let go and never taken; that is no refund.
     """
     if return_.status != lifecycle.CLOSED:
         return None
-    if back:
-        return DELAYED
     wanted = {line.resolution for line in return_.lines if line.status not in ("refused", "canceled")}
     names = (STORE_CREDIT, EXCHANGE, REFUND) if free else (REFUND, STORE_CREDIT, EXCHANGE)
     found = next((name for name in names if name in wanted), None)
@@ -236,21 +240,6 @@ def _line_words(line: ReturnLine) -> str:
     return f"{article.variant}{many}. {resolution}" if article.variant or many else resolution
 
 
-def _line_badge(return_: Return, line: ReturnLine, view: MoneyView) -> tuple[str, str | None]:
-    """The line's word: its own end, else what the whole return has reached."""
-    if line.status in ("refused", "canceled"):
-        return line.status, None
-    if line.status == "review" and return_.status in lifecycle.UNDECIDED:
-        return "review", None
-    if accounted(line) >= line.quantity and not line.received_quantity:
-        return "missing", None
-    if return_.status == lifecycle.IN_TRANSIT and accounted(line) >= line.quantity:
-        return lifecycle.RECEIVED, None
-    if return_.status != lifecycle.CLOSED:
-        return return_.status, None
-    if view.open.minor > 0 and line.resolution == REFUND:
-        return return_.status, DELAYED
-    return return_.status, RELEASED if view.let_go and line.resolution == REFUND else line.resolution
 
 
 def _refusals(return_: Return) -> list[tuple[str, str]]:

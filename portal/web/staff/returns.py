@@ -16,7 +16,7 @@ from portal.labels.models import Label
 from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
-from portal.refunds.queries import came_back, let_go
+from portal.refunds.queries import let_go, setbacks
 from portal.returns.lifecycle import STATUSES
 from portal.returns.models import Return
 from portal.returns.queries import list_returns
@@ -24,7 +24,7 @@ from portal.staff import permissions as may
 from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.text import _
-from portal.web.statuses import DELAYED, RELEASED, badge_of, status_of
+from portal.web.statuses import RELEASED, badge_of, status_of
 
 PER_PAGE = 50
 _TABS = (
@@ -40,19 +40,17 @@ _TABS = (
 )
 
 
-def outcome_of(return_: Return, *, free: bool, back: bool) -> str | None:
+def outcome_of(return_: Return, *, free: bool) -> str | None:
     """What came of a closed return, if it is one thing: refund, store credit or exchange. ``free`` says that its payment was let
-    go and never taken, ``back`` that money of it came back and has not gone again."""
-    if back:
-        return DELAYED
+    go and never taken."""
     found = {line.resolution for line in return_.lines if line.status == "accepted"}
     if len(found) != 1:
         return None
     return RELEASED if free and found == {REFUND} else found.pop()
 
 
-def row(return_: Return, *, free: bool, back: bool) -> dict[str, Any]:
-    """One return as the list shows it."""
+def row(return_: Return, setback: str, *, free: bool) -> dict[str, Any]:
+    """One return as the list shows it; ``setback`` is what its money met with."""
     quote = Quote.from_json(return_.quote)
     return {
         "rma": return_.rma,
@@ -66,8 +64,8 @@ def row(return_: Return, *, free: bool, back: bool) -> dict[str, Any]:
         "resolutions": ", ".join(dict.fromkeys(words.resolution(line.resolution) for line in return_.lines)),
         "value": words.amount(quote.total.minor, return_.currency),
         "booked_at": return_.booked_at,
-        "status": badge_of(return_),
-        "outcome": outcome_of(return_, free=free, back=back),
+        "status": badge_of(return_, setback),
+        "outcome": outcome_of(return_, free=free),
     }
 
 
@@ -90,8 +88,8 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
             cursor = None
             rows, following = list_returns(session, status=status or None, search=text, limit=PER_PAGE)
         counts = reads.count_by_status(session)
-        free, back = let_go(session, rows), came_back(session, rows)
-        shown = [row(each, free=each.id in free, back=each.id in back) for each in rows]
+        free, late = let_go(session, rows), setbacks(session, rows)
+        shown = [row(each, late.get(each.id, ""), free=each.id in free) for each in rows]
 
     def href(**more: str | None) -> str:
         query = {"status": status, "q": text, **more}

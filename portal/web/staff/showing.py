@@ -21,7 +21,7 @@ from portal.receiving import rest
 from portal.receiving.disposition import NOWHERE
 from portal.refunds import promised, shortage
 from portal.refunds.credit_notes import number_in
-from portal.refunds.queries import money_of_return
+from portal.refunds.queries import money_of_return, setback
 from portal.returns import lifecycle
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.payable import COUNTING, accounted, expected_lines, goods_outstanding, payable_quote
@@ -40,7 +40,7 @@ from portal.web.staff.returns import outcome_of
 from portal.web.staff.swaps import swaps
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo
-from portal.web.statuses import badge_of
+from portal.web.statuses import badge_of, line_badge
 
 DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
 """The questions that the decision card answers; the others have their own pages."""
@@ -63,12 +63,13 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     away, waits = _put_away(entries), rest.is_waiting(return_)
     to_come = {each.id: each.quantity - accounted(each) for each in expected_lines(return_)} if waits else {}
     counts = {each.id: len(photos.get(each.id, ())) for each in return_.lines}
+    late = setback(return_, view)
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
         "first_name": first_name(return_),
-        "badge": badge_of(return_),
-        "outcome": outcome_of(return_, free=view.let_go, back=view.open.minor > 0),
+        "badge": badge_of(return_, late),
+        "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
         "answered": [
@@ -80,7 +81,11 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         ],
         "items": [
             _item(each, quote, [shown[photo.id] for photo in photos.get(each.id, ())])
-            | {"goes": away.get(each.order_line.ref, ""), "to_come": to_come.get(each.id, 0)}
+            | {
+                "goes": away.get(each.order_line.ref, ""),
+                "to_come": to_come.get(each.id, 0),
+                "badge": line_badge(return_, each, late, free=view.let_go),
+            }
             for each in return_.lines
         ],
         "rules": why.rules(chosen, counts[chosen.id]),
@@ -276,7 +281,6 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> d
         "note": line.note,
         "answers": _answers(line),
         "found": found,
-        "status": line.status if line.status in ("review", "refused", "canceled") else "accepted",
         "amount": words.amount(quoted.total_minor, quote.currency) if quoted is not None else "—",
         "photos": photos,
     }

@@ -129,3 +129,17 @@ def test_what_is_ready_to_spend_is_not_owed_any_more(desk: Desk, customer: Make)
     assert "You get in all £137.45" in text
     with desk.ports.database.read() as session:
         assert session.scalars(select(Refund)).one().status == "planned"
+
+
+def test_a_refund_that_failed_while_the_goods_are_here_is_delayed_in_every_word(
+    desk: Desk, received: tuple[Customer, str]
+) -> None:
+    priya, rma = received
+    news(desk, "failed", failure_reason="insufficient_funds")
+    assert desk.find(rma).status == "received"
+    text = text_of(priya.get(f"/returns/{rma}"))
+    assert text.count("Delayed") == 2, "the return and its item"
+    assert "Received" not in text
+    listed = text_of(priya.get("/order/WH-20418/returns"))
+    assert "Delayed" in listed
+    assert "Failed" not in text + listed

@@ -573,3 +573,44 @@ def primary_buttons(html: str) -> list[str]:
     content = html.partition('class="split"')[2]
     found = re.findall(r'<button class="[^"]*btn--primary[^"]*"[^>]*>(.*?)</button>', content, re.S)
     return [re.sub("<[^>]*>", "", each).strip() for each in found]
+
+
+def test_one_failed_refund_is_one_word_in_queue_list_and_return(lead: Browser, shop: Shop) -> None:
+    waiting, closed = planned(shop), planned(shop)
+    seen_at_stripe(shop, closed, "succeeded")
+    with shop.do(STRIPE) as tx:
+        row, payment = lock_refund(tx.session, shop.refunds(closed)[0].id)
+        returned = RefundView(
+            id=row.stripe_refund_id or "", status="failed", amount_minor=row.amount_minor, currency="GBP",
+            payment_intent="pi", created_at=NOW, metadata={}, failure_reason="expired_or_canceled_card",
+        )  # fmt: skip
+        settle.take_over(tx, row, payment, returned, read_at=tx.at + timedelta(1))
+    seen_at_stripe(shop, waiting, "failed", "insufficient_funds")
+    assert [shop.look(each).status for each in (waiting, closed)] == ["received", "closed"]
+    listed = lead.words("/staff/returns")
+    for rma in (waiting, closed):
+        head, _items, rest = lead.words(f"/staff/returns/{rma}").partition(" Items 1 line ")
+        goods = rest.partition("Which rule set what")[0]
+        for part in (head, goods, listed.partition(rma)[2][:120]):
+            assert "Failed" in part, (rma, part)
+            assert "Delayed" not in part, (rma, part)
+    # A new refund is under way: nobody has to act, and it is no "Refunded" either.
+    number = shop.refunds(closed)[0].public_id
+    assert lead.submit(lead.form(f"/staff/refunds/{number}", "/retry"), {"note": "New card"}).status_code == 303
+    assert "Delayed" in lead.words(f"/staff/returns/{closed}").partition(" Items 1 line ")[0]
+    assert len(cost(shop.database, lead, "/staff/returns")) <= 9
+
+
+def test_an_item_has_the_word_that_its_return_has_reached(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=64_00, name="Jeans"), Item(gross=20_00, name="Scarf")))
+
+    def goods() -> str:
+        return lead.words(f"/staff/returns/{rma}").partition(" Items 2 lines ")[2].partition("Which rule set what")[0]
+
+    assert goods().count("Approved") == 2
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new"), Count("2", 1, "missing")], command_key=rma)
+    seen = goods()
+    assert "£64.00 Received" in seen
+    assert "Missing" in seen
+    assert "Approved" not in seen
