@@ -78,8 +78,8 @@ def _freeze(tx: Tx, payment: Payment, family: list[int], view: PaymentView) -> N
         reviews.open_review(
             tx,
             kind=reviews.DISPUTE,
-            why="The customer's bank has taken the payment back. Refunds of this order wait; "
-            "refunding now would pay the customer twice.",
+            why="The customer disputes the payment, and the bank holds the money until that is decided. Refunds of this order "
+            "wait; refunding now could pay the customer twice.",
             fact=view.dispute_status,
             return_id=return_id,
             data={"payment_intent": view.payment_intent},

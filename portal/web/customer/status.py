@@ -48,7 +48,7 @@ from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
-from portal.web.customer.story import tell
+from portal.web.customer.story import tell, waits_for_bank
 from portal.web.customer.talk import is_for, talk_of
 from portal.web.customer.words import _
 from portal.web.statuses import RELEASED, badge_of, line_badge
@@ -120,6 +120,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     # A sum that a person is still to decide about is not told, also not among the steps to come.
     told = tell(return_, replace(view, parts=()) if sum_open else view, entries, reviews, shop, clock.now(), to)
     names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
+    disputed = waits_for_bank(view, reviews)
     delayed = DELAYED if setback(return_, view) else ""
     return page(
         "status",
@@ -130,8 +131,8 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         outcome=_outcome(return_, free=view.let_go),
         badge="asked" if asked and return_.status not in lifecycle.ENDED else badge_of(return_, delayed),
         money=view,
-        owed_words=_owed_words(return_, view),
-        facts=_facts(return_, view, quote, to),
+        owed_words=_("Waits for your bank") if disputed else _owed_words(return_, view),
+        facts=_facts(return_, view, quote, to, disputed=disputed),
         # Without an e-mail address the page is the only place where the code can be.
         credit_codes=codes if known or not mailed_to else [],
         code_mailed_to=shown_email(mailed_to, known) if codes and not known else "",
@@ -193,7 +194,7 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
     return _("You’re owed")
 
 
-def _facts(return_: Return, view: MoneyView, quote: Quote, to: str) -> list[tuple[str, str, str]]:
+def _facts(return_: Return, view: MoneyView, quote: Quote, to: str, *, disputed: bool) -> list[tuple[str, str, str]]:
     """Each part of the money: name, what it is doing, amount."""
     currency = view.currency
     if view.planned_at is not None:
@@ -206,7 +207,7 @@ def _facts(return_: Return, view: MoneyView, quote: Quote, to: str) -> list[tupl
             }.get(piece.kind, _("Refund to %(method)s", method=piece.label))
             found.append((name, state_words(piece), amount))
         return found
-    when = promise_words(return_.refund_when)
+    when = _("waits for your bank") if disputed else promise_words(return_.refund_when)
     rows: list[tuple[str, str, str]] = []
     if quote.credit_total.minor:
         rows.append((_("Store credit"), when, money(quote.credit_total.minor, currency)))
@@ -238,8 +239,6 @@ def _line_words(line: ReturnLine) -> str:
         came = _("%(got)s of %(all)s arrived", got=line.received_quantity, all=line.quantity)
         resolution = f"{resolution}. {came}"
     return f"{article.variant}{many}. {resolution}" if article.variant or many else resolution
-
-
 
 
 def _refusals(return_: Return) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, expected_lines
 from portal.reviews.models import Review
-from portal.reviews.service import ASKED
+from portal.reviews.service import ASKED, DISPUTE
 from portal.shop import Shop
 from portal.timeline import TimelineEntry
 from portal.web.customer.base import money as words_of
@@ -89,6 +89,17 @@ class _Told:
         return any(review.status == ASKED for review in self.reviews)
 
     @property
+    def disputed(self) -> bool:
+        """True while a chargeback keeps back money that was not prepared yet."""
+        return waits_for_bank(self.money, self.reviews)
+
+    @property
+    def due(self) -> bool:
+        """True once nothing is to be done with the goods before the money goes."""
+        checked = self.return_.status == life.RECEIVED and self.return_.refund_when != life.INSPECTED
+        return checked or self.return_.status == life.INSPECTED
+
+    @property
     def hear_by(self) -> date | None:
         """The day by which we said to have checked the goods."""
         arrived = self.return_.received_at
@@ -116,7 +127,8 @@ def tell(
     told = _Told(return_, money, when, reviews, shop, clock.local_date(at, shop.timezone), pay_to, first_came)
     headline, lead = _headline(told)
     late = None
-    if return_.status in (life.RECEIVED, life.INSPECTED) and money.planned_at is None and told.hear_by is not None:
+    named = return_.status in (life.RECEIVED, life.INSPECTED) and money.planned_at is None and not told.disputed
+    if named and told.hear_by is not None:
         late = told.hear_by if told.today > told.hear_by else None
     if late is not None:
         lead = strong(
@@ -129,6 +141,16 @@ def tell(
 def _brought(entry: TimelineEntry) -> bool:
     """True when goods were counted and not only found missing."""
     return any(count["condition"] != MISSING for count in (entry.data or {}).get("counts", ()))
+
+
+def waits_for_bank(money: MoneyView, reviews: Sequence[Review]) -> bool:
+    """True while nothing of the money is prepared because the customer's bank looks into the payment."""
+    return money.planned_at is None and any(review.kind == DISPUTE for review in reviews)
+
+
+def bank_asks() -> str:
+    """What the customer is told then, as of a refund that the bank refused."""
+    return _("Your bank is looking into this payment. We wait for its answer before we send anything.")
 
 
 def _weekday(day: date) -> str:
@@ -166,6 +188,8 @@ def _headline(told: _Told) -> tuple[str, Markup]:
             )
     if money.planned_at is not None and money.state != "nothing":
         return _about_money(told)
+    if told.disputed and told.due:
+        return _("Your refund waits for your bank"), escape(bank_asks())
     match return_.status:
         case life.AUTHORIZED if told.travels and return_.ship_by_on:
             return _("Your return is booked"), strong(_("Send it by %(day)s."), day=_weekday(return_.ship_by_on))
@@ -324,7 +348,7 @@ def _way_back(told: _Told) -> list[Step]:
         )
     if return_.inspected_at is not None:
         steps.append(_done(_("Checked"), return_.inspected_at))
-    elif told.money.planned_at is None:
+    elif told.money.planned_at is None and not (told.disputed and told.due):
         looking = status in (life.RECEIVED, life.INSPECTED)
         within = ngettext(
             "Usually done within %(num)s working day.", "Usually done within %(num)s working days.",
@@ -342,6 +366,9 @@ def _money_steps(told: _Told) -> list[Step]:
     if money.planned_at is not None:
         # What is done stands before what is under way.
         return sorted((piece_step(piece) for piece in money.pieces), key=lambda step: step.state != DONE)
+    if told.disputed:
+        state, when = (NOW, _("Now")) if told.due else (NEXT, "")
+        return [Step(state, _("Your refund waits for your bank"), when, "", bank_asks())]
     by = told.hear_by
     expected = _("Expected by %(day)s", day=short_day(by)) if by and by >= told.today else ""
     steps = []

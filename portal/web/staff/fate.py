@@ -57,7 +57,7 @@ def _waiting(piece: Piece) -> str:
     if piece.hold == reviews.DAILY_CAP:
         return _("It is above the daily cap and waits for somebody who sends it anyway.")
     if piece.hold == reviews.DISPUTE:
-        return _("The payment is disputed. It waits for the end of that.")
+        return disputed()
     if counted().stopped is not None:
         return _("All refunds are stopped. It waits until they flow again.")
     if until := undo_until(piece.prepared_at) if not piece.tried else None:
@@ -66,6 +66,11 @@ def _waiting(piece: Piece) -> str:
     if piece.tried:
         return _("It did not get out yet and is tried again.")
     return _("It is prepared and waits for its turn.")
+
+
+def disputed() -> str:
+    """What becomes of money that a chargeback holds back, prepared or not."""
+    return _("The payment is disputed. It waits for the end of that.")
 
 
 def undo_until(prepared_at: datetime | None) -> datetime | None:

@@ -246,7 +246,7 @@ def _of_itself(what: str, known: Mapping[str, Any]) -> str:
         "refund.imported": _("Refund made outside the portal"),
         "credit.issued": _("Store credit issued"),
         "exchange.ordered": _("Replacement ordered"),
-        "dispute.opened": _("The bank took the payment back"),
+        "dispute.opened": _("The customer disputes the payment"),
         "dispute.closed": _("Dispute closed"),
         "label.incomplete": _("The label could not show everything"),
         "slip.incomplete": _("The packing slip could not show everything"),

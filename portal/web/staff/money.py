@@ -145,8 +145,8 @@ def _reversal(piece: Piece) -> str:
     return _("The purchase itself disappears from the statement") if piece.reference_status == REVERSAL else ""
 
 
-def when_words(return_: Return, view: MoneyView) -> str:
-    """When the money goes, as one sentence."""
+def when_words(return_: Return, view: MoneyView, *, disputed: bool) -> str:
+    """When the money goes, as one sentence; ``disputed`` says that a chargeback holds it back."""
     if view.state == "nothing":
         return _("Nothing is owed.")
     if view.state == "refunded":
@@ -155,6 +155,8 @@ def when_words(return_: Return, view: MoneyView) -> str:
         return fate.of_pieces(view.pieces) or _("It waits for somebody.")
     if return_.status in ("requested", "under_review"):
         return _("Nothing is sent before somebody decides.")
+    if disputed:
+        return fate.disputed()
     return {
         "authorized": _("It goes out at once."),
         "in_transit": _("It goes out when the carrier has the parcel."),

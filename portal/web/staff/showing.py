@@ -97,7 +97,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "owed": words.amount(view.owed.minor, view.currency),
         "paid": words.amount(view.paid.minor, view.currency),
         "pieces": money.pieces(view),
-        "money_when": money.when_words(return_, view),
+        "money_when": money.when_words(return_, view, disputed=any(each.kind == questions.DISPUTE for each in open_)),
         "log": [log_entry(each, now, shop.timezone) for each in reversed(entries)],
         "seen": entries[-1].id if entries else 0,
         "label": label,
@@ -380,7 +380,8 @@ def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
         and not any(line.found for line in return_.lines),
         "reinstate": who.may(may.OVERRULE) and status in (lifecycle.REJECTED, lifecycle.EXPIRED),
         "receive": who.may(may.RECEIVE) and (status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0),
-        "inspect": who.may(may.RECEIVE) and status == lifecycle.RECEIVED,
+        # Where money does not wait for a check, what came is counted in its condition already.
+        "inspect": who.may(may.RECEIVE) and status == lifecycle.RECEIVED and return_.refund_when == lifecycle.INSPECTED,
         "out_of_stock": out_of_stock,
         "note": decide or who.may(may.RECEIVE),
     }

@@ -143,3 +143,23 @@ def test_a_refund_that_failed_while_the_goods_are_here_is_delayed_in_every_word(
     listed = text_of(priya.get("/order/WH-20418/returns"))
     assert "Delayed" in listed
     assert "Failed" not in text + listed
+
+
+def test_while_a_dispute_holds_the_money_it_waits_for_the_bank_and_no_day_is_named(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    rma = priya.book_shirt()
+    desk.act(lambda tx: tx.session.execute(update(Payment).values(disputed_at=tx.at)))
+    desk.receive(rma)
+    text = text_of(priya.get(f"/returns/{rma}"))
+    for part in (
+        "Your refund waits for your bank",
+        "Your bank is looking into this payment. We wait for its answer before we send anything.",
+        "Waits for your bank £54.10",
+    ):
+        assert part in text, part
+    for part in ("Refund sent", "Expected by", "You’re owed", "checking it", "Being checked", "when it has arrived"):
+        assert part not in text, part
+    desk.moment.shift(timedelta(days=30))
+    priya.find()
+    assert "longer than the day we named" not in text_of(priya.get(f"/returns/{rma}"))

@@ -46,7 +46,9 @@ def test_a_chargeback_is_for_a_person_and_stands_on_the_timeline_of_each_open_re
     seen = lead.words("/staff/?why=dispute")
     assert "Reviewing" in seen
     assert "Failed" not in seen.replace("Refund failed", "")
-    assert "The bank took the payment back: The bank waits for the shop’s answer" in lead.words(f"/staff/returns/{rma}")
+    assert "The customer disputes the payment: The bank waits for the shop’s answer" in lead.words(
+        f"/staff/returns/{rma}"
+    )
 
 
 def test_a_return_is_found_by_the_number_of_its_article(agent: Browser, shop: Shop) -> None:

@@ -614,3 +614,26 @@ def test_an_item_has_the_word_that_its_return_has_reached(lead: Browser, shop: S
     assert "£64.00 Received" in seen
     assert "Missing" in seen
     assert "Approved" not in seen
+
+
+def test_while_a_dispute_holds_the_money_no_page_says_that_it_goes_or_offers_to_pay_twice(
+    lead: Browser, shop: Shop
+) -> None:
+    order = shop.order(Item(gross=64_00, name="Jeans"))
+    with shop.do() as tx:
+        tx.session.query(Payment).filter_by(order_id=order).update({"disputed_at": tx.at})
+    rma = shop.booked(order=order)
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    here = f"/staff/returns/{rma}"
+    seen = lead.words(here)
+    for part in (
+        "£64.00 waits for the end of the dispute. If the customer keeps the money that the bank took back, close it",
+        "The payment is disputed. It waits for the end of that.",
+        "It was paid another way before the dispute",
+    ):
+        assert part in seen, part
+    for part in ("is still owed", "It goes out when", "Check the goods", "could not be sent"):
+        assert part not in seen, part
+    # Who has paid by hand already can still say so.
+    assert lead.submit(lead.form(here, "/money/elsewhere"), {"note": "In the shop"}).status_code == 303
