@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from portal.errors import Invalid
 from portal.money import Money
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 from portal.policy.terms import percent
@@ -39,6 +40,17 @@ def with_point(text: str, *, whole: bool = False) -> str | None:
         if re.fullmatch(rf"[1-9]\d{{0,2}}(?:[{parts}]\d{{3}})+(?:[{point}]\d*)?", text, re.ASCII):
             return text.replace(parts, "").replace(point, ".")
     return text.replace(",", ".")
+
+
+def read_way(way: str, note: str) -> str:
+    """The way that was chosen of `words.ways_by_hand`, as services take it; none is taken for granted, for the customer is told.
+
+    Raises `Invalid`, which names a missing ``note`` too.
+    """
+    if not way:
+        lacking = {} if note.strip() else {"note": _("Write a note for your colleagues.")}
+        raise Invalid("No way was chosen.", {"how": _("Choose by which way it was paid"), **lacking})
+    return "" if way == words.OWN_WAY else way
 
 
 def read_amount(text: str, currency: str) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 
 from flask import flash, make_response, render_template, request
 from sqlalchemy import select
@@ -26,6 +25,7 @@ from portal.staff import queries as people
 from portal.timeline import TimelineEntry
 from portal.web.staff import fate, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
+from portal.web.staff.money import read_way
 from portal.web.staff.refunds import needed_for, row
 from portal.web.staff.showing import first_name, log_entry, photos_shown, talk_of
 from portal.web.staff.text import _
@@ -42,7 +42,7 @@ def refund_page(public_id: str) -> str:
     return _page(public_id, {}, "")
 
 
-def _page(public_id: str, errors: dict[str, str], note: str, message: str | None = None) -> str:
+def _page(public_id: str, errors: dict[str, str], note: str, message: str | None = None, how: str = "") -> str:
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
         refund = get_refund(session, public_id)
@@ -117,6 +117,7 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             buyer=refund.return_.order.email if refund.return_ is not None else "",
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
             ways=words.ways_by_hand(refund.payment),
+            how=how,
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
 
@@ -212,13 +213,11 @@ def let_through(public_id: str, act: str) -> Response:
 def repair(public_id: str, act: str) -> Response:
     """Try again with a new refund, record a payment made elsewhere, give up one that never arrived or has too little left,
     or count one that Stripe shows as paid after all. Each needs a note."""
-    note = request.form.get("note", "")
+    note, how = request.form.get("note", ""), request.form.get("how", "")
     acts: dict[str, Callable[..., Refund]] = {
         "retry": actions.retry,
-        "elsewhere": partial(
-            actions.mark_paid_elsewhere,
-            above=ports().shop.refunds.second_above_minor,
-            how=request.form.get("how", ""),
+        "elsewhere": lambda tx, refund, why: actions.mark_paid_elsewhere(
+            tx, refund, why, above=ports().shop.refunds.second_above_minor, how=read_way(how, why)
         ),
         "unsent": actions.declare_unsent,
         "count": contradicted.count,
@@ -233,9 +232,11 @@ def repair(public_id: str, act: str) -> Response:
             number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
             follows, of_return = fate.of_refund(done), done.return_id is not None
     except Invalid as wrong:
-        return make_response(_page(public_id, {f"{act}-note": wrong.fields.get("note", wrong.message)}, note), 422)
+        fields = wrong.fields or {"note": wrong.message}
+        errors = {f"{act}-note" if name == "note" else name: text for name, text in fields.items()}
+        return make_response(_page(public_id, errors, note, how=how), 422)
     except (Conflict, Forbidden) as refused:
-        return make_response(_page(public_id, {"": refused.message}, note), refused.status)
+        return make_response(_page(public_id, {"": refused.message}, note, how=how), refused.status)
     said = {
         "retry": _("A new refund of %(amount)s takes its place.", amount=amount),
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),

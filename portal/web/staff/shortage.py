@@ -13,6 +13,7 @@ from portal.staff import permissions as may
 from portal.web.staff import words
 from portal.web.staff.base import command, needs, ports, see_other, staff
 from portal.web.staff.decide import answers_changes
+from portal.web.staff.money import read_way
 from portal.web.staff.text import _
 
 
@@ -33,14 +34,16 @@ def end_shortage(rma: str, act: str) -> Response:
                 elsewhere = partial(
                     shortage.paid_elsewhere,
                     above=ports().shop.refunds.second_above_minor,
-                    how=request.form.get("how", ""),
+                    how=read_way(request.form.get("how", ""), note) if act == "elsewhere" else "",
                     tender_order=ports().shop.tender_order,
                 )
                 do = elsewhere if act == "elsewhere" else shortage.close
                 ended = do(tx, rma, note, seen_minor=int(seen))
                 said = words.amount(ended.minor, ended.currency)
     except Invalid as wrong:
-        raise Invalid(wrong.message, {f"money-{act}-note": wrong.fields.get("note", wrong.message)}) from wrong
+        fields = wrong.fields or {"note": wrong.message}
+        names = {f"money-{act}-note" if name == "note" else name: text for name, text in fields.items()}
+        raise Invalid(wrong.message, names) from wrong
     if act == "send" and not said:
         flash(_("The payments still have nothing left, so nothing was sent."), "amber")
     else:

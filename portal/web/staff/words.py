@@ -201,10 +201,16 @@ def ledger_kind(code: str) -> str:
     }.get(code, code)
 
 
+OWN_WAY = "own"
+"""In forms: by the way of the payment itself."""
+
+
 def ways_by_hand(payment: Payment | None = None) -> list[tuple[str, str]]:
     """The ways by which staff pay a customer themselves, for a choice; the customer is told the one that was taken. A ``payment``
     that the portal cannot send money to comes first."""
-    own = [("", paid_to(payment.method, payment.provider))] if payment is not None and not is_stripe(payment) else []
+    own = (
+        [(OWN_WAY, paid_to(payment.method, payment.provider))] if payment is not None and not is_stripe(payment) else []
+    )
     ways = [(way, paid_to("", way)) for way in BY_HAND]
     return own + [each for each in ways if each[1] not in [name for _way, name in own]]
 

@@ -184,7 +184,7 @@ def test_while_unsure_nothing_can_be_sent_or_recorded(lead: Browser, shop: Shop)
     page = lead.page(f"/staff/refunds/{number}")
     for act in ("/retry", "/elsewhere", "/unsent"):
         assert act not in page
-        assert lead.post(f"/staff/refunds/{number}{act}", {"note": "x"}).status_code == 409
+        assert lead.post(f"/staff/refunds/{number}{act}", {"note": "x", "how": "bank"}).status_code == 409
     assert len(shop.refunds(rma)) == 1
     assert shop.refunds(rma)[0].status == "unknown"
 
@@ -397,7 +397,7 @@ def test_money_that_could_not_be_sent_is_ended_on_the_returns_page(
     answer = lead.submit(form, {"note": ""})
     assert answer.status_code == 422
     assert f'id="money-{act}-note-error"' in answer.text
-    assert lead.submit(form, {"note": "By bank transfer"}).status_code == 303
+    assert lead.submit(form, {"how": "bank", "note": "By bank transfer"}).status_code == 303
     assert said in lead.words(here)
     assert "Money that could not be sent" not in lead.words(here)
     assert lead.submit(form, {"note": "By bank transfer"}).status_code == 409
@@ -544,6 +544,25 @@ def test_after_an_expired_card_the_customer_is_asked_where_to_pay_and_the_answer
     seen = lead.page(here)
     assert "“IBAN GB33”" in words(seen)
     assert primary_buttons(seen) == ["Record £64.00 as paid"]
+
+
+def test_the_way_of_a_payment_by_hand_is_chosen_by_who_made_it_and_comes_back_with_the_form(
+    lead: Browser, shop: Shop
+) -> None:
+    number = seen_at_stripe(shop, planned(shop), "failed", "expired_or_canceled_card")
+    here = f"/staff/refunds/{number}"
+    form = lead.form(here, "/elsewhere")
+    assert form.get("how") == ""
+    nothing = lead.submit(form, {"note": ""})
+    assert nothing.status_code == 422
+    for lacking in ("Choose by which way it was paid", "Write a note for your colleagues."):
+        assert lacking in words(nothing.text), lacking
+    unexplained = lead.submit(form, {"how": "bank", "note": ""})
+    assert unexplained.status_code == 422
+    again = lead.form("", "/elsewhere", html=unexplained.text)
+    assert again.get("how") == "bank"
+    assert lead.submit(again, {"note": "Ref 881"}).status_code == 303
+    assert rows(shop.database, select(Refund.paid_elsewhere_how)) == ["bank"]
 
 
 def test_only_what_the_customer_can_help_with_is_asked(agent: Browser, shop: Shop) -> None:
