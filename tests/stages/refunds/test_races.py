@@ -191,7 +191,7 @@ def test_returns_of_an_order_and_of_its_replacement_do_not_wait_for_each_other_f
     world.check_books()
 
 
-def test_planning_and_settling_of_one_returntogether(pg_world: World) -> None:
+def test_planning_and_settling_of_one_return_together(pg_world: World) -> None:
     world = pg_world
     order_id = world.order(3000, 2000)
     return_id = world.return_(order_id, 5000)
