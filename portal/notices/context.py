@@ -78,6 +78,8 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = F
             context["label"] = label
     if kind == "under_review":
         # What was told of a decision that was taken back is no longer true: the customer may hold a label.
+        asked = {line.order_line.ref: line.note for line in return_.lines if line.answer == REFUSE}
+        context["lines"] = [each | {"asked": asked.get(each["line"], "")} for each in context["lines"]]
         context["taken_back"] = (event.data or {}).get("from", "") if event.what == "return.reopened" else ""
     if kind == "canceled":
         context["by_staff"] = (event.data or {}).get("by") == "staff"

@@ -112,6 +112,7 @@ def _values(
     words = speech.wording()
     for line in lines:
         causes = [Cause(each["code"], each["rule"], each["params"]) for each in line.get("causes", ())]
+        line["asked"] = str(line.get("asked") or "").strip()
         line["why"] = " ".join(dict.fromkeys(cause_message(cause, words) for cause in causes))
     accepted = [line for line in lines if line["status"] in ("accepted", "review")]
     return {

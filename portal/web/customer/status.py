@@ -49,7 +49,7 @@ from portal.web.customer.papers import find_own
 from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
 from portal.web.customer.story import tell, waits_for_bank
-from portal.web.customer.talk import is_for, talk_of
+from portal.web.customer.talk import is_for, talk_of, wrote
 from portal.web.customer.words import _
 from portal.web.statuses import RELEASED, badge_of, line_badge
 
@@ -148,6 +148,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
             for line in return_.lines
         ],
         refusals=_refusals(return_),
+        wrote=wrote(return_, knows_buyer=known),
         talk=talk,
         asked_buyer=asked is None and any(review.status == ASKED for review in undecided),
         answer=request.form.get("answer", talk.begun),

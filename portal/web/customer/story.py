@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from portal import clock, wording
 from portal.notices.breakdown import units_of
+from portal.policy.decision import REFUSE
 from portal.receiving.disposition import MISSING
 from portal.refunds.queries import MoneyView, add_working_days
 from portal.returns import lifecycle as life
@@ -292,9 +293,19 @@ def _steps(told: _Told) -> list[Step]:
         "own": _("Sent your own way"),
     }.get(return_.ship_with, "")
     items = ngettext("%(num)s item", "%(num)s items", units)
-    booked = _("Withdrawal received") if "return.withdrawn" in told.when else _("Booked")
-    steps = [_done(booked, return_.booked_at, f"{items}, {way}" if way else items)]
-    if "return.review_opened" in told.when:
+    looked_at = "return.review_opened" in told.when
+    # Nothing is booked, and no way chosen for good, while a person is still to say yes.
+    begun = (
+        _("Withdrawal received")
+        if "return.withdrawn" in told.when
+        else _("Question sent")
+        if all(line.answer == REFUSE for line in return_.lines)
+        else _("Request sent")
+        if looked_at
+        else _("Booked")
+    )
+    steps = [_done(begun, return_.booked_at, f"{items}, {way}" if way and not looked_at else items)]
+    if looked_at:
         if return_.status in (life.REQUESTED, life.UNDER_REVIEW):
             detail = (
                 _("We wait for your answer.")
@@ -305,7 +316,7 @@ def _steps(told: _Told) -> list[Step]:
             )
             steps.append(Step(NOW, _("Being looked at"), _("Now"), "", detail))
         elif return_.authorized_at is not None:
-            steps.append(_done(_("Approved"), return_.authorized_at))
+            steps.append(_done(_("Approved"), return_.authorized_at, way))
     ended = {
         life.REJECTED: ("return.rejected", _("Declined")),
         life.CANCELED: ("return.canceled", _("Cancelled")),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from portal.policy.decision import REFUSE
 from portal.returns.models import Photo, Return
 from portal.returns.photos import MAX_PER_LINE
 from portal.returns.queries import is_told_to_buyer, photos_of, unsent_photos
@@ -60,6 +61,13 @@ class Talk:
     begun: str = ""
     items: list[Shown] = field(default_factory=list)
     most_photos: int = MAX_PER_LINE
+
+
+def wrote(return_: Return, *, knows_buyer: bool) -> list[tuple[str, str]]:
+    """What the customer asked a person about items that the policy refuses, each with its words; for whom the return is told."""
+    own = is_told_to_buyer(return_) == knows_buyer
+    asked = [line for line in return_.lines if line.answer == REFUSE and line.note]
+    return [(name_of(line.order_line), line.note) for line in asked] if own else []
 
 
 def talk_of(session: Session, return_: Return, reviews: Sequence[Review], *, knows_buyer: bool) -> Talk:

@@ -437,6 +437,34 @@ def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Ma
     assert "We’re looking at your return" in text
 
 
+def test_a_question_to_the_shop_is_shown_as_one_on_its_page_and_in_its_mail(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.post("/order/WH-20418/items", {"ask": "5"})
+    rma = priya.answer(5, note="Still <b>sealed</b>, may I?").headers["Location"].split("/")[2]
+    page = priya.get(f"/returns/{rma}")
+    text = text_of(page)
+    assert "You asked us Merino boot socks, 3 pairs Still <b>sealed</b>, may I?" in text
+    assert inline_code(page) == []
+    assert "Question sent" in text
+    assert "Booked" not in text
+    assert "QR code" not in text
+    (notice,) = desk.rows(Notice)
+    mail = " ".join(written(desk, notice).split())
+    assert (
+        "we have your question about order WH-20418. A person in our team reads it and answers you by e-mail." in mail
+    )
+    assert "Your question about Merino boot socks, 3 pairs Still <b>sealed</b>, may I?" in mail
+    assert "before we approve it" not in mail
+    receiver = customer()
+    receiver.find(proof="BS6 5QA")
+    assert "may I?" not in text_of(receiver.get(f"/returns/{rma}"))
+    desk.act(service.authorize, rma, note="Kind")
+    assert "Approved" in text_of(priya.get(f"/returns/{rma}"))
+    assert "You asked us" in text_of(priya.get(f"/returns/{rma}"))
+
+
 def test_a_refusal_shows_the_policys_reason_and_the_shops_words(desk: Desk, customer: Make) -> None:
     desk.order()
     priya = customer()
@@ -448,6 +476,7 @@ def test_a_refusal_shows_the_policys_reason_and_the_shops_words(desk: Desk, cust
     assert "We couldn’t accept this return" in text
     assert "The seal is broken in the photo." in text
     assert "for hygiene reasons" in text
+    assert "Ask us" not in text, "a person has answered"
     assert "looks worn" not in text
     assert "You’re owed" not in text
 

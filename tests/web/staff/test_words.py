@@ -167,7 +167,9 @@ class TestWhoDoesIt:
         assert shop.events(rma).count("review.assigned") == 1
         assert "Pay it there, then record it here." in lead.words(here)
         form = lead.form(here, "/elsewhere")
-        assert lead.submit(form, {"how": "own", "note": "Bank transfer of 20 November, reference 7711"}).status_code == 303
+        assert (
+            lead.submit(form, {"how": "own", "note": "Bank transfer of 20 November, reference 7711"}).status_code == 303
+        )
         assert "Maya Okafor recorded £64.00 as paid another way" in agent.words(f"/staff/returns/{rma}")
         assert "/hand-over" not in agent.page(here)
 
