@@ -26,6 +26,7 @@ from portal.orders.payments import PaymentMaker, no_payment_maker
 from portal.orders.source import OrderSource
 from portal.receiving import rest
 from portal.refunds import (
+    captured,
     credit_notes,
     disputes,
     elsewhere,
@@ -193,6 +194,7 @@ def resume(tx: Tx, event: Event, shop: Shop) -> None:
 
 RIVER: dict[str, tuple[Step, ...]] = {
     "order.updated": (keep_what_was_given, count_other_hands),
+    "payment.shared": (then("look_at_captured"),),
     # a wish becomes a return
     "return.booked": (reserve,),
     "return.withdrawn": (tell("withdrawn"), tell_buyer_of_withdrawal),
@@ -284,6 +286,9 @@ JOBS: dict[str, Work] = {
     ),
     "look_at_dispute": Work(
         lambda ports, args: disputes.look_again(ports.database, ports.gateway, str(args["payment_intent"]))
+    ),
+    "look_at_captured": Work(
+        lambda ports, args: captured.look(ports.database, ports.gateway, str(args["payment_intent"]))
     ),
     "work_stripe_event": Work(lambda ports, args: webhooks.work(ports.database, ports.gateway, str(args["event"]))),
     "reconcile_night": Work(lambda ports, args: report.nightly(ports.database, ports.gateway)),

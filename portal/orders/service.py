@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import JSON, Connection, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict, PortalError
 from portal.orders import stock
@@ -48,9 +49,10 @@ def put_order(tx: Tx, incoming: IncomingOrder) -> PutResult:
 def put_many(tx: Tx, batch: Sequence[Prepared]) -> list[PutResult | PortalError]:
     """Create or update orders of different numbers; one answer each, in their order. What is refused changes nothing."""
     known = _known(tx, batch)
-    answers: dict[str, PutResult | PortalError] = dict(
-        _paid_by_others(tx, [ready for ready in batch if ready.key not in known or known[ready.key][1] != ready.digest])
+    wrong, shared = _paid_by_others(
+        tx, [ready for ready in batch if ready.key not in known or known[ready.key][1] != ready.digest]
     )
+    answers: dict[str, PutResult | PortalError] = dict(wrong)
     new = [ready for ready in batch if ready.key not in known and ready.key not in answers]
     made = _create(tx, new)
     if len(made) < len(new):
@@ -82,6 +84,11 @@ def put_many(tx: Tx, batch: Sequence[Prepared]) -> list[PutResult | PortalError]
             answers[ready.key] = outcome
         else:
             answers[ready.key] = PutResult(order_id, ready.order.number, UPDATED if outcome else UNCHANGED)
+    for key, intent in shared:
+        answer = answers[key]
+        if isinstance(answer, PutResult) and answer.outcome != UNCHANGED:
+            about = {"payment_intent": intent}
+            timeline.record(tx, "payment.shared", order_id=answer.order_id, data={**about, "job": about})
     stock.list_with_orders(tx, [ready.order for ready in batch if _wrote(answers[ready.key])])
     return [answers[ready.key] for ready in batch]
 
@@ -104,16 +111,17 @@ def _known(tx: Tx, batch: Sequence[Prepared]) -> dict[str, tuple[int, str, str, 
     }
 
 
-def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> dict[str, Conflict]:
+def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> tuple[dict[str, Conflict], list[tuple[str, str]]]:
     """Orders that name a payment of another customer's order: their returns would be paid with that customer's money.
 
-    A source that splits an order gives its parts the same payment, and the same customer.
+    A source that splits an order gives its parts the same payment, and the same customer. Those, with that payment, are the
+    second answer: only Stripe knows whether the parts together say what was captured.
     """
     named = {
         payment.payment_intent: None for ready in batch for payment in ready.order.payments if payment.payment_intent
     }
     if not named:
-        return {}
+        return {}, []
     query = (
         select(Payment.payment_intent, Order.number_key, Order.email_key)
         .join(Order, Order.id == Payment.order_id)
@@ -123,6 +131,7 @@ def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> dict[str, Conflict]:
     for intent, key, email in tx.session.execute(query):
         holders.setdefault(intent or "", {})[key] = email
     wrong: dict[str, Conflict] = {}
+    shared: list[tuple[str, str]] = []
     for ready in batch:
         mine = email_key(ready.order.email)
         for payment in ready.order.payments:
@@ -135,8 +144,11 @@ def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> dict[str, Conflict]:
                 )
         if ready.key not in wrong:
             for payment in ready.order.payments:
-                holders[payment.payment_intent or ""][ready.key] = mine
-    return wrong
+                intent = payment.payment_intent or ""
+                holders[intent][ready.key] = mine
+                if intent and len(holders[intent]) > 1:
+                    shared.append((ready.key, intent))
+    return wrong, shared
 
 
 def _create(tx: Tx, new: Sequence[Prepared]) -> dict[str, int]:

@@ -21,15 +21,17 @@ from sqlalchemy.orm import Session
 
 from portal import clock, jobs
 from portal.db import Database
+from portal.errors import UpstreamError
 from portal.money import Money
 from portal.orders.models import Order, Payment
-from portal.refunds import lifecycle
+from portal.refunds import captured, lifecycle
 from portal.refunds.books import Difference, check_books
 from portal.refunds.gateway import Gateway, RefundView
 from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.reconcile import catch_up, known_intents, released_there, windows
 from portal.refunds.settle import RELEASE
 from portal.refunds.submit import LEASE
+from portal.refunds.tenders import find_payments
 from portal.wording import said
 
 BATCH = 200
@@ -122,24 +124,48 @@ def compare(database: Database, gateway: Gateway, *, since: datetime | None = No
             refunds += count
             differences += found
             compared.add(intent)
+    differences += _captured(database, gateway, since)
     with database.read() as session:
         differences += check_books(session)
         notes = tuple(_shared(session))
     return Report(began, since, refunds, len(compared), listed, tuple(differences), notes)
 
 
+_SEVERAL = (
+    select(Payment.payment_intent)
+    .where(Payment.payment_intent.is_not(None))
+    .group_by(Payment.payment_intent)
+    .having(func.count(Payment.order_id.distinct()) > 1)
+)
+"""The payments that several orders share."""
+
+
+def _captured(database: Database, gateway: Gateway, since: datetime) -> Iterator[Difference]:
+    """Payments of which Stripe captured less than the orders say: those that are shared, and those with a refund since then."""
+    lately = (
+        select(Payment.payment_intent).join(Refund, Refund.payment_id == Payment.id).where(Refund.planned_at >= since)
+    )
+    with database.read() as session:
+        intents = {intent for query in (_SEVERAL, lately.distinct()) for intent in session.scalars(query) if intent}
+    for intent in sorted(intents):
+        try:
+            view = gateway.read_payment(intent)
+        except UpstreamError as error:
+            if error.retryable:
+                raise
+            continue  # what Stripe does not show, the comparison of its refunds has named
+        with database.read() as session:
+            sentence = captured.disagreement(find_payments(session, intent), view)
+        if sentence:
+            yield Difference("captured", "", intent, sentence)
+
+
 def _shared(session: Session) -> Iterator[str]:
     """Payments of several orders, such as one order that its shop has split: Stripe knows one sum for all of them."""
-    several = (
-        select(Payment.payment_intent)
-        .where(Payment.payment_intent.is_not(None))
-        .group_by(Payment.payment_intent)
-        .having(func.count(Payment.order_id.distinct()) > 1)
-    )
     query = (
         select(Payment.payment_intent, Order.number)
         .join(Order, Order.id == Payment.order_id)
-        .where(Payment.payment_intent.in_(several))
+        .where(Payment.payment_intent.in_(_SEVERAL))
         .distinct()
         .order_by(Payment.payment_intent, Order.number)
     )

@@ -17,6 +17,7 @@ from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.orders.models import Payment
 from portal.refunds import gate, lifecycle, reconcile, settle, two_people
+from portal.refunds.captured import NOT_ENOUGH
 from portal.refunds.gateway import Gateway, RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
@@ -34,7 +35,7 @@ WHILE_DISPUTED = timedelta(hours=1)
 UNCAPTURED = frozenset({"not_captured", "refused"})
 """A refusal without a code may say that the payment was not captured; reading the payment tells."""
 # "There is not that much left" may mean that this very refund was made: look before believing it.
-LOOK_FIRST = frozenset({"charge_already_refunded", "amount_too_large", "idempotency_error"})
+LOOK_FIRST = NOT_ENOUGH | {"idempotency_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,9 @@ def _settle_error(
             return
         else:
             settle.lose(tx, refund, payment, status=lifecycle.FAILED, code=error.code, sentence=error.staff_message)
+            if error.code in NOT_ENOUGH:
+                args = {"payment_intent": payment.payment_intent}
+                jobs.enqueue(tx, "look_at_captured", args, key=f"{refund.public_id}:look_at_captured")
             return
         settle.ask_if_stuck(tx, refund)
     raise jobs.Later(clock.now() + pause, f"{error.code}: {error.staff_message}")

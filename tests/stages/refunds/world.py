@@ -17,7 +17,7 @@ from portal.adapters.stripe_gateway import StripeGateway
 from portal.db import Actor, Database, Event, Tx
 from portal.orders.models import Order, OrderLine, Payment, Variant
 from portal.policy.quote import LineQuote, Quote, QuotePart
-from portal.refunds import disputes, ledger, lifecycle, payout, reconcile, release, submit, webhooks
+from portal.refunds import captured, disputes, ledger, lifecycle, payout, reconcile, release, submit, webhooks
 from portal.refunds.models import LedgerEntry, Refund
 from portal.refunds.queries import MoneyView, money_of_return
 from portal.refunds.signatures import sign
@@ -48,6 +48,8 @@ def river(tx: Tx, event: Event) -> None:
         jobs.enqueue(tx, "submit_refund", {"refund": event.refund_id}, key=f"{event.id}:submit_refund")
     if event.what == "refund.uncaptured":
         jobs.enqueue(tx, "release_payment", {"refund": event.refund_id}, key=f"{event.id}:release_payment")
+    if event.what == "payment.shared":
+        jobs.enqueue(tx, "look_at_captured", (event.data or {})["job"], key=f"{event.id}:look_at_captured")
     closing = (
         "payout.planned", "credit.issued", "exchange.ordered", "refund.succeeded", "refund.paid_elsewhere",
         "refund.released", "money.paid_elsewhere", "money.waived",
@@ -185,6 +187,7 @@ class World:
             "submit_refund": lambda args: submit.submit(self.database, self.gateway, args["refund"]),
             "release_payment": lambda args: release.release(self.database, self.gateway, self.captures, args["refund"]),
             "check_refund": lambda args: reconcile.check(self.database, self.gateway, args["refund"]),
+            "look_at_captured": lambda args: captured.look(self.database, self.gateway, args["payment_intent"]),
             "look_at_dispute": lambda args: disputes.look_again(self.database, self.gateway, args["payment_intent"]),
             "work_stripe_event": lambda args: webhooks.work(self.database, self.gateway, args["event"]),
         }

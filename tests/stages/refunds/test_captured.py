@@ -1,0 +1,122 @@
+"""What Stripe has captured is the ceiling, whatever the orders say that name the payment."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, text
+
+from portal.db import Actor
+from portal.errors import Conflict
+from portal.orders.schema import read_order
+from portal.orders.service import put_order
+from portal.refunds import captured, goodwill, report
+from portal.refunds.goodwill import Gift
+from portal.reviews.models import Review
+from tests.stages.refunds.world import World, together
+
+
+def bring(world: World, number: str, intent: str, amount: int, **more: object) -> int:
+    """An order as the shop's system tells it; its id."""
+    told = {
+        "number": number, "placed_at": "2026-11-01T09:00:00Z", "email": "priya@example.com", "currency": "GBP",
+        "lines": [{"id": "1", "sku": "J", "name": "Jumper", "quantity": 1, "unit_price": amount, "tax": 0,
+                   "delivered_at": "2026-11-03T09:00:00Z"}],
+        "payments": [{"provider": "stripe", "payment_intent": intent, "captured": amount}], **more,
+    }  # fmt: skip
+    with world.database.transaction() as tx:
+        return put_order(tx, read_order(told)).order_id
+
+
+def give(world: World, order_id: int, amount: int) -> None:
+    with world.database.transaction(Actor("staff", "Ines", 1)) as tx:
+        goodwill.give(tx, order_id, Gift(amount), reason="late", command_key=f"gift-{order_id}", shop=world.shop)
+
+
+def test_two_orders_that_name_one_payment_whole_have_its_money_once(world: World) -> None:
+    intent = world.stripe.pay(22095).id
+    first, second = bring(world, "VIP-2", intent, 22095), bring(world, "VIP-2B", intent, 22095)
+    assert world.said("payment.shared") == 1
+    world.work()
+    assert (world.refundable(first), world.refundable(second)) == ([22095], [0])
+    give(world, first, 15000)
+    with pytest.raises(Conflict, match=r"0\.00 left to give back"):
+        give(world, second, 15000)
+    with world.database.read() as session:
+        why = session.scalars(text("SELECT why FROM timeline_entry WHERE what = 'payment.captured_less'")).one()
+    assert why == (
+        "Stripe captured £220.95 of this payment, the orders that share it say £441.90. Of this order, £0.00 counts from now on."
+    )
+
+
+def test_the_parts_of_an_order_that_its_shop_has_split_keep_what_was_captured_for_each(world: World) -> None:
+    intent = world.stripe.pay(10000).id
+    first, second = bring(world, "P-1", intent, 6000), bring(world, "P-2", intent, 4000)
+    world.work()
+    assert (world.refundable(first), world.refundable(second)) == ([6000], [4000])
+    assert world.said("payment.captured_less") == 0
+
+
+def test_an_order_brought_in_again_with_more_does_not_raise_the_ceiling(world: World) -> None:
+    intent = world.stripe.pay(22095).id
+    first, second = bring(world, "VIP-2", intent, 22095), bring(world, "VIP-2B", intent, 22095)
+    world.work()
+    bring(world, "VIP-2B", intent, 22095, customer={"name": "Priya Nair"})
+    world.work()
+    assert (world.refundable(first), world.refundable(second)) == ([22095], [0])
+
+
+def test_what_went_back_or_is_promised_before_stripe_was_asked_stays_counted(world: World) -> None:
+    intent = world.stripe.pay(22095).id
+    first, second = bring(world, "VIP-2", intent, 22095), bring(world, "VIP-2B", intent, 22095)
+    give(world, second, 15000)
+    captured.look(world.database, world.gateway, intent)
+    assert (world.refundable(first), world.refundable(second)) == ([7095], [0])
+
+
+def test_a_refusal_for_too_little_money_lowers_what_the_order_says_and_tells_staff_why(world: World) -> None:
+    intent = world.stripe.pay(5000).id
+    order_id = bring(world, "WH-9", intent, 99999999)
+    give(world, order_id, 6000)
+    world.work()
+    assert world.at_stripe() == []
+    assert world.refundable(order_id) == [5000]
+    with world.database.read() as session:
+        (question,) = session.scalars(select(Review))
+        assert question.kind == "refund_failed"
+        assert question.why.endswith("Stripe captured £50.00 of this payment, the order says £999,999.99.")
+
+
+def test_a_payment_that_is_not_captured_yet_is_left_as_it_was_told(world: World) -> None:
+    order_id = world.authorized(5000)
+    captured.look(world.database, world.gateway, world.intent(order_id))
+    assert world.refundable(order_id) == [5000]
+
+
+def test_the_nightly_report_names_a_shared_payment_of_which_less_was_captured(world: World) -> None:
+    intent = world.stripe.pay(22095).id
+    bring(world, "VIP-2", intent, 22095)
+    bring(world, "VIP-2B", intent, 22095)
+    (found,) = report.compare(world.database, world.gateway).differences
+    assert (found.what, found.payment_intent) == ("captured", intent)
+    world.work()
+    assert report.compare(world.database, world.gateway).differences == ()
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_gifts_for_both_orders_while_stripe_is_asked_end_within_what_was_captured(pg_world: World, round_: int) -> None:
+    world = pg_world
+    intent = world.stripe.pay(22095).id
+    first, second = bring(world, "VIP-2", intent, 22095), bring(world, "VIP-2B", intent, 22095)
+    raised = together(
+        lambda: give(world, first, 15000),
+        lambda: give(world, second, 15000),
+        lambda: captured.look(world.database, world.gateway, intent),
+    )
+    assert [error for error in raised if not isinstance(error, Conflict)] == []
+    for _ in range(6):
+        world.work()
+        world.later(seconds=5)
+    assert world.at_stripe() == [(15000, "succeeded")]
+    rows = [*world.payments(first), *world.payments(second)]
+    assert sum(row.captured_minor for row in rows) == 22095
+    assert sum(row.refunding_minor for row in rows) == 15000
