@@ -96,7 +96,9 @@ def _say_given_up(rma: str, was: Money, total: Money, *, asked: bool) -> None:
     """What it is worth now, and what becomes of that: true at this moment."""
     with read() as session:
         return_ = get_return(session, rma)
-        follows = money.when_words(return_, money_of_return(session, return_.id, bank_days=ports().shop.bank_days))
+        view = money_of_return(session, return_.id, bank_days=ports().shop.bank_days)
+        disputed = bool(questions.open_reviews(session, return_.id, questions.DISPUTE))
+        follows = money.when_words(return_, view, disputed=disputed)
     if asked:
         follows = _("What came is not as agreed: nothing is paid before somebody decides.")
     sums = {"total": words.amount(total.minor, total.currency), "was": words.amount(was.minor, was.currency)}
