@@ -230,13 +230,15 @@ def _amounts(tx: Tx, return_: Return) -> dict[str, int]:
         text = request.form[field]
         minor = read_amount(text, return_.currency)
         most = max(line.gross_minor, quoted.get(line.order_line.ref, 0))
-        if minor is None or minor == 0:
+        if minor == quoted.get(line.order_line.ref, 0):
+            continue  # It gives what it gave, which is nothing where all of it is missing.
+        if not minor:
             wrong[field] = _("Enter an amount such as %(amount)s", amount=amount_words(most, return_.currency))
         elif minor > most:
             wrong[field] = _(
                 "Enter at most %(amount)s, what was paid for it", amount=amount_words(most, return_.currency)
             )
-        elif text.strip() != request.form.get(f"was-{line.id}", ""):
+        else:
             found[line.order_line.ref] = minor
     if not wrong and not found:
         wrong["decision"] = _("enter another amount, or approve what is quoted")
