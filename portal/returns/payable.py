@@ -352,6 +352,13 @@ def _joined(before: Sequence[QuotePart], more: Sequence[QuotePart]) -> tuple[Quo
     return tuple(parts)
 
 
+def _set_for(line: ReturnLine, *, lowered: bool) -> list[str]:
+    """What had been found when staff set the amount; units that are worth nothing already are no cause to take off more."""
+    found: list[str] = line.return_.basis.get(SET_FOR, {}).get(line.order_line.ref, [])
+    known = grades(line)
+    return [each for each in found if not lowered or (known[each].bp > 0 if each in known else each not in NOT_PAID)]
+
+
 def _adjusted(quoted: LineQuote, line: ReturnLine) -> LineQuote:
     if line.amount_minor is None or line.amount_minor == quoted.total_minor:
         return quoted
@@ -372,7 +379,7 @@ def _adjusted(quoted: LineQuote, line: ReturnLine) -> LineQuote:
             "amount_minor": line.amount_minor,
             "instead_of_minor": quoted.total_minor,
             **({"bonus_minor": of_bonus} if of_bonus else {}),
-            **({"found": found} if (found := line.return_.basis.get(SET_FOR, {}).get(line.order_line.ref)) else {}),
+            **({"found": found} if (found := _set_for(line, lowered=difference < 0)) else {}),
         },
         quoted.line,
         money.STORE_CREDIT if line.resolution == money.STORE_CREDIT else money.REFUND,

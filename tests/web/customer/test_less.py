@@ -163,6 +163,7 @@ def test_what_is_missing_beside_a_lower_amount_is_still_said_to_give_nothing(des
     desk.act(service.authorize, rma, amounts={"1": 500}, note="Broken", message="One mug is broken.")
     news(desk, "succeeded")
     for said in (text_of(priya.get(f"/returns/{rma}")), told(desk, "refund_sent")):
+        assert "Taken off: damaged −£" in said
         assert "1 of 2 × Mug: missing from the parcel, so nothing is refunded for it." in said
         assert "Plate: missing from the parcel, so nothing is refunded for it." in said
 
