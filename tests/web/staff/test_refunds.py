@@ -400,7 +400,7 @@ def test_money_that_could_not_be_sent_is_ended_on_the_returns_page(
     assert lead.submit(form, {"how": "bank", "note": "By bank transfer"}).status_code == 303
     assert said in lead.words(here)
     assert "Money that could not be sent" not in lead.words(here)
-    assert lead.submit(form, {"note": "By bank transfer"}).status_code == 409
+    assert lead.submit(form, {"how": "bank", "note": "By bank transfer"}).status_code == 409
     assert shop.events(rma)[-1] == "return.closed"
 
 
@@ -655,4 +655,4 @@ def test_while_a_dispute_holds_the_money_no_page_says_that_it_goes_or_offers_to_
     for part in ("is still owed", "It goes out when", "Check the goods", "could not be sent"):
         assert part not in seen, part
     # Who has paid by hand already can still say so.
-    assert lead.submit(lead.form(here, "/money/elsewhere"), {"note": "In the shop"}).status_code == 303
+    assert lead.submit(lead.form(here, "/money/elsewhere"), {"how": "cash", "note": "In the shop"}).status_code == 303
