@@ -301,7 +301,7 @@ def _begin(dbapi_connection: PoolProxiedConnection) -> None:
     driver.execute("BEGIN")
 
 
-def _begin_immediate(dbapi_connection: PoolProxiedConnection, synchronous: str = "FULL") -> None:
+def _begin_immediate(dbapi_connection: PoolProxiedConnection, synchronous: str) -> None:
     """Take the write lock, waiting for other writers in short pauses. Raises ``database is locked`` after `BUSY_TIMEOUT_MS`."""
     driver: Any = dbapi_connection.driver_connection
     begun = time.monotonic()
@@ -341,6 +341,8 @@ class Database:
         self.url = url
         self.engine = make_engine(url, pool_size=pool_size)
         self.river: River = river or (lambda tx, happened: None)
+        self.synchronous = "FULL"
+        """How SQLite's commits wait for the disk. Only what may lose all in a power cut, such as a test, sets ``OFF``."""
 
     @cached_property
     def write_engine(self) -> Engine:
@@ -350,7 +352,7 @@ class Database:
             with self.engine.connect():
                 # With its first connection the dialect learns about SQLite what its copy has to know too.
                 made.dialect = copy(self.engine.dialect)
-            made.dialect.do_begin = _begin_immediate  # type: ignore[method-assign]
+            made.dialect.do_begin = partial(self._begin, relaxed=False)  # type: ignore[method-assign]
         return made
 
     @cached_property
@@ -364,8 +366,11 @@ class Database:
         made = self.write_engine.execution_options()
         if self.is_sqlite:
             made.dialect = copy(self.write_engine.dialect)
-            made.dialect.do_begin = partial(_begin_immediate, synchronous="NORMAL")  # type: ignore[method-assign]
+            made.dialect.do_begin = partial(self._begin, relaxed=True)  # type: ignore[method-assign]
         return made
+
+    def _begin(self, dbapi_connection: PoolProxiedConnection, *, relaxed: bool) -> None:
+        _begin_immediate(dbapi_connection, "NORMAL" if relaxed and self.synchronous == "FULL" else self.synchronous)
 
     @property
     def is_sqlite(self) -> bool:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from portal import rows
 from portal.db import Database
@@ -38,10 +38,7 @@ def quick_folder() -> Path:
 
 def trust_the_machine(database: Database) -> None:
     """Let nothing wait for the disk. What is written outlives a process, however it dies, but no power cut."""
-    if database.is_sqlite:
-        event.listen(
-            database.engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous = OFF")
-        )
+    database.synchronous = "OFF"
 
 
 def make_new(database: Database) -> None:

@@ -183,6 +183,7 @@ def test_only_the_keeping_of_jobs_does_not_wait_for_the_disk(database: Database)
             waits.append((statement.split()[0], driver.execute("PRAGMA synchronous").fetchone()[0]))
 
     full, normal = 2, 1
+    trusting, database.synchronous = database.synchronous, "FULL"
     event.listen(database.engine, "before_cursor_execute", note)
     try:
         jobs.beat(database, "w1")
@@ -195,6 +196,7 @@ def test_only_the_keeping_of_jobs_does_not_wait_for_the_disk(database: Database)
         _enqueue(database, "b")
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
+        database.synchronous = trusting
     assert waits == [
         ("UPDATE", normal), ("INSERT", normal), ("INSERT", full), ("UPDATE", normal), ("UPDATE", normal),
         ("INSERT", normal), ("INSERT", full),

@@ -14,6 +14,7 @@ from portal.db import Database
 from portal.orders.models import Order, OrderLine, Variant
 from portal.returns.models import Return
 from portal.timeline import TimelineEntry
+from tests.blank import trust_the_machine
 
 AT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -173,3 +174,16 @@ def test_what_a_shop_has_written_is_on_the_disk_before_anybody_is_told(tmp_path:
         )
     made.dispose()
     assert (journal, synchronous) == ("wal", 2), "a power cut must lose nothing that was answered"
+
+
+@pytest.mark.parametrize(("trusting", "levels"), [(False, (2, 1)), (True, (0, 0))])
+def test_a_test_waits_for_no_disk_and_a_shop_does(tmp_path: Path, trusting: bool, levels: tuple[int, int]) -> None:
+    made = Database(f"sqlite:///{tmp_path / 'portal.sqlite3'}")
+    if trusting:
+        trust_the_machine(made)
+    found = []
+    for engine in (made.write_engine, made.relaxed_engine):
+        with engine.begin() as connection:
+            found.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+    made.dispose()
+    assert tuple(found) == levels
