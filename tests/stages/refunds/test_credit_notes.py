@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from portal import flow, i18n
 from portal.adapters.weasyprint_credit_notes import WeasyprintCreditNotes
 from portal.db import Event
-from portal.errors import NotFound
+from portal.errors import NotFound, UpstreamError
 from portal.jobs import Job
 from portal.labels.addresses import Address
 from portal.orders.models import OrderLine
@@ -278,6 +278,23 @@ def test_the_paper_is_drawn_once_kept_and_drawn_again_when_it_is_lost(quick_worl
     again = credit_notes.paper(printing, rma)
     assert "£54.10" in words(again)
     assert list(printing.files.kept.values()) == [again]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), UpstreamError("storage", retryable=True, public_message="")])
+def test_a_paper_that_can_not_be_kept_is_given_all_the_same(
+    quick_world: World, printing: Any, error: Exception
+) -> None:
+    return_id, _refund = quick_world.paid_return(5410)
+    with quick_world.database.read() as session:
+        rma = session.get_one(Return, return_id).rma
+    credit_notes.issue_and_draw(printing, return_id)
+
+    class Full(Memory):
+        def put(self, key: str, data: bytes) -> None:
+            raise error
+
+    printing.files = Full({})
+    assert "£54.10" in words(credit_notes.paper(printing, rma))
 
 
 def test_a_gifts_note_waits_for_what_can_be_taken_back_and_leaves_it_out(quick_world: World) -> None:
