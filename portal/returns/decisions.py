@@ -52,9 +52,9 @@ def authorize(
     """Say yes. Which yes depends on what is open: to a wish under review, to goods that differ from what was agreed (the money
     then follows), or to a return that was rejected or has expired and is taken back.
 
-    ``lines`` (order line refs) approves only these and refuses the others; ``amounts`` sets what a line gives, in minor units,
-    at most what was paid for its units (or the quoted amount where a bonus makes it higher), and needs a ``note``;
-    a lower one a ``message`` too, which is the reason that the customer gets.
+    ``lines`` (order line refs) approves only these and refuses the others, which needs a ``message``: the reason that the
+    customer gets. ``amounts`` sets what a line gives, in minor units, at most what was paid for its units (or the quoted amount
+    where a bonus makes it higher), and needs a ``note``; a lower one a ``message`` too.
     ``message`` is for the customer, ``note`` for staff.
     """
     message, note = texts.note(message, "message"), texts.note(note, "note")
@@ -69,6 +69,8 @@ def authorize(
     taken_back = return_.status in lifecycle.ENDED
     staying = ended_with_it(return_) if taken_back else [line for line in return_.lines if line.status in COUNTING]
     chosen = _chosen(staying, lines)
+    if len(chosen) < len(staying) and not message:
+        raise Invalid("Some items are left out.", {"message": "say why they are denied; the customer reads this"})
     _check_amounts(return_, chosen, amounts or {}, note, message)
     if command == lifecycle.ACCEPT_GOODS:
         _take_from_stock(tx, [line for line in staying if line not in chosen])

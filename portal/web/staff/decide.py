@@ -125,8 +125,10 @@ def decide(rma: str) -> Response:
             amounts = _amounts(tx, found) if choice == "change" else {}
             chosen = _lines(found)
             denied = [] if chosen is None else [line for line in _open(found) if line.order_line.ref not in chosen]
+            # Before the reason is written the sum is looked at; `_check_seen` lets nothing be done without one.
+            reason = message if message.strip() or not denied else "-"
             done = returns.authorize(
-                tx, rma, note=note, message=message, expected=version, lines=chosen, amounts=amounts
+                tx, rma, note=note, message=reason, expected=version, lines=chosen, amounts=amounts
             )
             quote = returns.payable_quote(tx.session, done)
             check_limit(quote.total)

@@ -238,7 +238,7 @@ def test_deciding_under_review_costs_the_same_for_any_number_of_lines(database: 
         order = add_order(database, [Item(3, 900_00) for _ in range(lines)])
         rma = book_return(database, shop, order, *(wish(str(n)) for n in range(1, lines + 1)))
         with counting(database) as statements, database.transaction(MAYA, at=later(1)) as tx:
-            service.authorize(tx, rma, lines=["1"], note="One only")
+            service.authorize(tx, rma, lines=["1"], message="Worn.", note="One only")
         seen[lines] = len(statements)
     assert seen[2] == seen[60]
 

@@ -110,7 +110,11 @@ class TestAuthorize:
     def test_a_part_can_be_approved(self, database: Database, asked: str) -> None:
         order = look(database, asked).order_id
         assert total(database, asked) == 425_00
-        run(database, MAYA, lambda tx: service.authorize(tx, asked, lines=["2"], note="Jeans were worn"))
+        run(
+            database,
+            MAYA,
+            lambda tx: service.authorize(tx, asked, lines=["2"], message="Worn.", note="Jeans were worn"),
+        )
         found = look(database, asked)
         assert [line.status for line in found.lines] == ["refused", "accepted"]
         assert held(database, order) == [0, 1]
@@ -124,6 +128,11 @@ class TestAuthorize:
             with pytest.raises(Invalid) as refused:
                 run(database, MAYA, lambda tx, lines=lines: service.authorize(tx, asked, lines=lines))
             assert "lines" in refused.value.fields
+
+    def test_items_are_left_out_only_with_a_reason_for_the_customer(self, database: Database, asked: str) -> None:
+        with pytest.raises(Invalid) as wrong:
+            run(database, MAYA, lambda tx: service.authorize(tx, asked, lines=["1"], note="Worn"))
+        assert wrong.value.fields == {"message": "say why they are denied; the customer reads this"}
 
     @pytest.mark.parametrize("amount", [0, 36_82, 400_00])
     def test_staff_set_an_amount_within_what_was_paid(self, database: Database, asked: str, amount: int) -> None:
@@ -225,7 +234,7 @@ class TestRefuse:
 
     def test_a_line_that_staff_had_refused_before_stays_refused(self, database: Database, asked: str) -> None:
         order = look(database, asked).order_id
-        run(database, MAYA, lambda tx: service.authorize(tx, asked, lines=["1"]))
+        run(database, MAYA, lambda tx: service.authorize(tx, asked, lines=["1"], message="Worn."))
         run(database, MAYA, lambda tx: service.expire(tx, asked), hours=2)
         run(database, MAYA, lambda tx: service.authorize(tx, asked, note="It came late"), hours=3)
         assert [line.status for line in look(database, asked).lines] == ["accepted", "refused"]

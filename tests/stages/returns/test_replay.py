@@ -91,7 +91,7 @@ def trade(any_database: Database) -> dict[str, str]:
             do(tx)
 
     # What people decide after that stands beside the policy's answer and changes nothing of it.
-    run(lambda tx: service.authorize(tx, found["several"], lines=["2"], note="Worn"))
+    run(lambda tx: service.authorize(tx, found["several"], lines=["2"], message="Worn.", note="Worn"))
     run(lambda tx: service.authorize(tx, found["asked"], note="Kind"))
     run(lambda tx: service.refuse(tx, found["unknown"], message="No."))
     run(lambda tx: service.cancel(tx, found["credit"], by="customer"))

@@ -159,7 +159,7 @@ class TestGivenForTheWholeOrder:
         asking = book_return(database, shop, order, wish("1"), wish("2"))
         last = book_return(database, shop, order, wish("3"))
         assert shipping_of(database, last) == (5_00, 0)
-        do(database, lambda tx: service.authorize(tx, asking, lines=["1"]))
+        do(database, lambda tx: service.authorize(tx, asking, lines=["1"], message="Worn."))
         assert shipping_of(database, last) == (0, 0)
 
 
