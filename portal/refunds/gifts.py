@@ -40,6 +40,11 @@ def gifts_of_order(session: Session, order_id: int) -> list[Goodwill]:
     return list(session.scalars(query.order_by(Goodwill.id.desc())))
 
 
+def is_used(session: Session, command_key: str) -> bool:
+    """Whether something was given by this form already."""
+    return session.scalar(select(Goodwill.id).where(Goodwill.command_key == command_key)) is not None
+
+
 def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
     """One gift with its parts. Raises `NotFound`, also when all of it was taken back before it was sent."""
     found = session.execute(

@@ -53,11 +53,11 @@ class _Taken:
 def give(
     tx: Tx, order_id: int, gift: Gift, *, reason: str, command_key: str, shop: Shop, most_minor: int | None = None
 ) -> Goodwill:
-    """Give it. The same ``command_key`` again gets the first answer. ``most_minor`` is the limit of who gives,
+    """Give it. The same gift by the same ``command_key`` again gets the first answer. ``most_minor`` is the limit of who gives,
     for all that was given for the order and its replacements together.
 
-    Raises `Invalid` naming the field, `Forbidden` above the limit, and `Conflict` when the payments have less left or a
-    chargeback holds one of them.
+    Raises `Invalid` naming the field, `Forbidden` above the limit, and `Conflict` when the payments have less left, a
+    chargeback holds one of them, or the key has given something else.
     """
     reason = _reason(reason)
     chain = order_chain(tx.session, order_id)
@@ -65,7 +65,16 @@ def give(
     order = lock_order(tx, order_id)
     known = tx.session.scalar(select(Goodwill).where(Goodwill.command_key == command_key))
     if known is not None:
-        return known
+        units_given = {each.order_line.ref: each.quantity for each in known.lines}
+        same_gift = (
+            units_given == gift.lines if gift.lines else not units_given and known.amount_minor == gift.amount_minor
+        )
+        if same_gift and known.reason == reason:
+            return known
+        amount_given = said(Money(known.amount_minor, known.currency))
+        raise Conflict(
+            f"This form was used already: {amount_given} went to the customer by it. Nothing else was given."
+        )
     taken = _take(tx, order, gift.lines or {})
     amount = sum(each.worth.gross_minor for each in taken) if taken else gift.amount_minor
     if amount <= 0:

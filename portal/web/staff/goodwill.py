@@ -13,7 +13,7 @@ from portal import clock, ids
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.money import Money
 from portal.orders.models import Order
-from portal.refunds import credit_notes, goodwill, lifecycle, payout, promised
+from portal.refunds import credit_notes, gifts, goodwill, lifecycle, payout, promised
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.tenders import is_stripe, order_chain, payments_of
@@ -126,7 +126,7 @@ def give_goodwill(order_id: int) -> Response:
     if not (16 <= len(key) <= 80 and key.isascii()):
         abort(400)
     if request.form.get("act") == "edit":
-        return make_response(_page(order_id, {}, typed))
+        return make_response(_page(order_id, {}, _unused(typed)))
     try:
         with command() as tx:
             gift, currency = _gift(_order(tx.session, order_id), typed)
@@ -150,9 +150,15 @@ def give_goodwill(order_id: int) -> Response:
         return make_response(_page(order_id, wrong.fields or {"": wrong.message}, typed), 422)
     except (Conflict, Forbidden) as refused:
         status = 409 if isinstance(refused, Conflict) else 403
-        return make_response(_page(order_id, {"amount": refused.message}, typed), status)
+        return make_response(_page(order_id, {"amount": refused.message}, _unused(typed)), status)
     flash(_("%(amount)s goes to the customer.", amount=said), "green")
     return see_other("staff.goodwill_page", order_id=order_id)
+
+
+def _unused(typed: dict[str, str]) -> dict[str, str]:
+    """What was typed, with a new key where the form has given something already: what comes next is another gift."""
+    with read() as session:
+        return {**typed, "key": ids.new_token()} if gifts.is_used(session, typed["key"]) else typed
 
 
 class _Unseen(Exception):

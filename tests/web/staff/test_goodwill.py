@@ -61,6 +61,21 @@ def test_a_payment_of_which_only_its_intent_is_known_is_named_by_no_provider(lea
         assert part in checked, part
 
 
+def test_a_form_that_was_used_gives_nothing_else_and_becomes_a_new_one(lead: Browser, shop: Shop) -> None:
+    here = f"/staff/orders/{shop.order(Item(gross=109_00, name='Wool coat'))}/goodwill"
+    checked = lead.submit(lead.form(here, "/goodwill"), {"amount": "5", "reason": "Late parcel"})
+    confirm = lead.form("", "/goodwill", html=checked.text)
+    assert lead.submit(confirm).status_code == 303
+    used = lead.submit(confirm, {"amount": "30", "reason": "Broken too"})
+    assert used.status_code == 409
+    assert "This form was used already: £5.00 went to the customer by it. Nothing else was given." in words(used.text)
+    back = lead.submit(confirm, {"act": "edit"})
+    for page in (used, back):
+        assert lead.form("", "/goodwill", html=page.text).get("key") != confirm.get("key")
+    assert give(lead, lead.form("", "/goodwill", html=back.text), {"amount": "30", "reason": "Broken too"}) == 303
+    assert rows(shop.database, select(Refund.amount_minor).order_by(Refund.id)) == [5_00, 30_00]
+
+
 def test_an_amount_is_given_once_for_one_form_with_a_reason(lead: Browser, shop: Shop) -> None:
     order_id = shop.order(Item(gross=109_00, name="Wool coat"))
     here = f"/staff/orders/{order_id}/goodwill"
