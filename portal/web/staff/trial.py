@@ -72,6 +72,7 @@ class Card:
     more: tuple[Part, ...] = ()
     href: str = ""
     changed: int = 0
+    returns: int = 0
     may_ask: bool = False
     broken: bool = False
     """The draft has errors, so that nothing can be asked."""
@@ -139,6 +140,7 @@ def _told(outcome: Simulation) -> dict[str, Any]:
         "main": parts[0],
         "more": tuple(parts[1:]),
         "changed": outcome.changed_returns,
+        "returns": outcome.returns,
     }
 
 

@@ -381,6 +381,7 @@ def test_until_a_version_starts_the_pages_show_the_rules_that_hold_and_that_anot
     assert "When the return is worth more than £300.00 , ask a person to decide" in seen
     assert "Version 2 starts on Tue 1 Dec 2026, 09:30" in seen
     assert "Until then version 1 holds. These are its rules. See version 2" in seen
+    assert "Until then version 1 holds. See version 2" in planned.words("/staff/policy/versions"), "a list of versions"
     assert "Version 1. No draft." in seen
     assert "When the return is worth more than £300.00 , approve automatically" in planned.words(
         "/staff/policy/versions/2"
@@ -461,7 +462,8 @@ def test_going_back_says_what_the_version_to_come_changes_afterwards(planned: Br
 def test_what_is_to_come_is_stopped_by_keeping_the_version_that_holds(planned: Browser, database: Database) -> None:
     assert "A published version is never changed." in planned.words("/staff/policy/versions/2")
     seen = planned.words("/staff/policy/versions/1/roll-back")
-    assert "Keep version 1?" in seen
+    assert "Policy Versions Keep Keep version 1?" in seen
+    assert "unless this one takes its place" not in seen, "it does, there is no other choice"
     assert "On Tue 1 Dec 2026, 09:30, in the place of version 2" in seen
     form = planned.form("/staff/policy/versions/1/roll-back", "roll-back")
     assert planned.submit(form, {"live": "2"}).status_code == 409

@@ -55,7 +55,7 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
     for rma in rmas:
         assert f"/staff/returns/{rma}" in links(html)
     assert f"/staff/returns/{kept}" not in links(html)
-    assert "See the 2 returns that change" in said
+    assert "See the 2 returns that change" in lead.words("/staff/policy")
     queries = cost(shop.database, lead, address)
     assert len(queries) <= 8, queries
 
@@ -63,7 +63,13 @@ def test_a_draft_is_tried_by_a_job_and_shown_with_its_sample(shop: Shop, lead: B
 def test_a_draft_that_only_moves_the_last_day_says_so_on_the_page_that_publishes_it(shop: Shop, lead: Browser) -> None:
     shop.order()
     drafted(shop.database, POLICY.replace("window: {days: 30, from: delivered", "window: {days: 45, from: delivered"))
-    run(shop.database, int(asked(lead, asked_after="14").rpartition("/")[2]))
+    address = asked(lead, asked_after="14")
+    run(shop.database, int(address.rpartition("/")[2]))
+    whole = lead.words(address)
+    assert "Policy Simulation Simulation of the policy" in whole
+    assert "Tried on 1 order placed since 1 October 2026." in whole
+    assert "No return changes There was no return in this time." in whole
+    assert "See the whole result" not in whole, "this is it"
     said = lead.words("/staff/policy/publish")
     assert "The same amount given back. For a change of mind: the last day is later for 1 item." in said
     assert "There was no return in this time, so only what was sold is asked about." in said
