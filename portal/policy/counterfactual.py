@@ -311,7 +311,9 @@ def _range(spec: c.FactSpec, others: Others, runs: Sequence[_Run], run: _Run) ->
         # Whatever it is, the answer is this one: what counts is that it is known. (Of units only fewer are tried.)
         return _known(spec, others)
     if run is runs[0]:
-        return c.Comparison(spec.name, below, high)
+        # Less than nothing there is not.
+        least = spec.type != c.DAY and _step(high) == 0
+        return c.Comparison(spec.name, "is" if least else below, high)
     if run is runs[-1]:
         return c.Comparison(spec.name, above, low)
     if low == high:

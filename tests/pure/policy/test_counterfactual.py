@@ -133,7 +133,7 @@ def everything(rules: str, facts: Facts, **rest: Any) -> tuple[WhatIf, ...]:
             "Without “Odd”: accepted.",
         ], id="the nearest range on each side"),
         pytest.param(ODD, JUMPER, [
-            "If the customer’s number of orders is 0 or less: accepted.",
+            "If the customer’s number of orders is 0: accepted.",
             "If the customer’s number of orders is 2: accepted.",
             "If the customer’s number of orders is 4: accepted.",
             "If the customer’s number of orders is 6 or more: accepted.",
