@@ -13,7 +13,10 @@ from datetime import date
 from typing import Any, cast
 
 from portal.money import Money
+from portal.policy.conditions import ANSWER_PREFIX
 from portal.policy.decision import OTHERWISE, Cause, Decision
+from portal.policy.laws import PREFIX
+from portal.policy.phrases import ANSWER_LABEL, FACT_WORDS
 from portal.policy.terms import SHARE, TERMS, Evidence, Fee, Grade, Questions, ReturnShipping, Window, percent
 
 _MONTHS = ("January February March April May June July August September October November December").split()
@@ -98,11 +101,11 @@ def _customer(cause: Cause, wording: Wording) -> str:
                 "offered": offered,
             }
         case "photo_required":
-            if "of" in params:
-                return _("Add a photo of %(what)s.") % {"what": params["of"]}
-            return wording.ngettext("Add a photo.", "Add %(count)d photos.", params["photos"]) % {
-                "count": params["photos"]
-            }
+            count, of = params["photos"], params.get("of")
+            if of is not None:
+                message = wording.ngettext("Add a photo of %(what)s.", "Add %(count)d photos of %(what)s.", count)
+                return message % {"count": count, "what": of}
+            return wording.ngettext("Add a photo.", "Add %(count)d photos.", count) % {"count": count}
         case "question_unanswered":
             return _("Answer the question: %(ask)s") % {"ask": params["ask"]}
         case "no_start_date":
@@ -169,7 +172,9 @@ def counting_photos(cause: Cause, photos: int) -> Cause:
 def staff_message(cause: Cause, wording: Wording = ENGLISH) -> str:
     """What staff read: which rule, which fact, what happened."""
     _ = wording.gettext
-    params: dict[str, Any] = {**cause.params, "rule": rule_words(cause.rule, wording)}
+    params: dict[str, Any] = {**cause.params, "rule": rule_words(cause.rule.removeprefix(PREFIX), wording)}
+    if "fact" in params:
+        params["fact"] = _fact_words(params["fact"], wording)
     match cause.code:
         case "not_returnable":
             return _("“%(rule)s” says that this can’t be returned.") % params
@@ -208,6 +213,15 @@ def staff_message(cause: Cause, wording: Wording = ENGLISH) -> str:
             return _("“%(rule)s” asks for a photo: %(photos)d needed, %(given)d given.") % params
         case other:
             return other
+
+
+def _fact_words(name: str, wording: Wording) -> str:
+    """A fact as the editor calls it: ``“Item price”``, ``Answer to “worn”``; one of another release by its name."""
+    if name.startswith(ANSWER_PREFIX):
+        return wording.gettext(ANSWER_LABEL) % {"question": name.removeprefix(ANSWER_PREFIX)}
+    return wording.gettext("“%(fact)s”") % {
+        "fact": wording.gettext(FACT_WORDS[name].label) if name in FACT_WORDS else name
+    }
 
 
 def rule_words(rule: str, wording: Wording = ENGLISH) -> str:

@@ -117,6 +117,13 @@ SENTENCES = [
     ),
     ("photo_required", {"photos": 1, "given": 0}, "Add a photo.", "“Rule” asks for a photo: 1 needed, 0 given."),
     ("photo_required", {"photos": 3, "given": 1}, "Add 3 photos.", None),
+    ("photo_required", {"photos": 2, "given": 0, "of": "the fault"}, "Add 2 photos of the fault.", None),
+    (
+        "unknown_fact",
+        {"fact": "answer.worn", "sets": []},
+        "A person in our team checks this before we answer.",
+        "“Rule” could not be checked: Answer to “worn” is not known.",
+    ),
     (
         "question_unanswered",
         {"question": "worn", "ask": "Have you worn it?"},
@@ -135,13 +142,13 @@ SENTENCES = [
         "unknown_fact",
         {"fact": "item.price", "sets": []},
         "A person in our team checks this before we answer.",
-        "“Rule” could not be checked: item.price is not known.",
+        "“Rule” could not be checked: “Item price” is not known.",
     ),
     (
         "other_currency",
         {"fact": "return.value", "sets": [], "found": "INR", "wanted": "GBP"},
         "A person in our team checks this before we answer.",
-        "“Rule” could not be checked: return.value is in INR, the rule counts in GBP.",
+        "“Rule” could not be checked: “Value of the return” is in INR, the rule counts in GBP.",
     ),
     (
         "no_start_date",
@@ -182,6 +189,13 @@ def test_a_cause_in_words(code, params, customer, staff):
     assert cause_message(cause) == customer
     if staff is not None:
         assert staff_message(cause) == staff
+
+
+def test_a_law_is_called_by_its_own_name():
+    cause = Cause("no_start_date", "law: UK right to cancel (regulation 29)", {"from": "last_delivered"})
+    assert staff_message(cause) == (
+        "We don’t know the day the last parcel came, and “UK right to cancel (regulation 29)” counts the time limit from it."
+    )
 
 
 def test_every_code_has_its_sentences():
