@@ -39,6 +39,22 @@ class Warehouse(_Frozen):
     country: str = Field(min_length=2, max_length=2)
 
 
+class Store(_Frozen):
+    """A shop of the merchant's where goods are handed in."""
+
+    name: str
+    lines: tuple[str, ...]
+    city: str
+    postcode: str
+    hours: str = ""
+    """When it is open, as customers read it: ``Mon to Sat 10 to 18``."""
+
+    @property
+    def address(self) -> str:
+        """``3 Quay Street, Bristol BS1 4DJ``."""
+        return ", ".join((*self.lines, f"{self.city} {self.postcode}"))
+
+
 class Carrier(_Frozen):
     """Who brings parcels back under the shop's own contract."""
 
@@ -198,6 +214,8 @@ class Shop(_Frozen):
     refunds: RefundLimits = RefundLimits()
     credit_notes: CreditNotes = CreditNotes()
     warehouse: Warehouse
+    shops: tuple[Store, ...] = ()
+    """Where goods can be handed in. Without one, customers are not offered to."""
     carrier: Carrier
     links: Links = Links()
 

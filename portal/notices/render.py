@@ -145,7 +145,10 @@ def _values(
         "ship_by": _weekday(context["ship_by_on"], speech),
         "answer_by": _weekday_of(context.get("answer_by"), speech),
         "check_by": wording.weekday(add_working_days(today, shop.check_within_days), speech.locale),
-        "when_sent": speech.when_sent(_moment_of_money(context), shop.check_within_days),
+        "when_sent": speech.when_sent(
+            _moment_of_money(context), shop.check_within_days, by_hand=context["ship_with"] == "shop"
+        ),
+        "shops": [(store.name, [store.address, *([store.hours] if store.hours else [])]) for store in shop.shops],
         "bank_by": wording.weekday(add_working_days(today, shop.bank_days.most), speech.locale),
         "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),

@@ -74,12 +74,19 @@ class Speech:
         """``24 hours``: the time in which a person of the shop answers, by the shop's setting; every promise says this."""
         return self.ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
 
-    def when_sent(self, refund_when: str, check_days: int) -> str:
+    def when_sent(self, refund_when: str, check_days: int, *, by_hand: bool = False) -> str:
         """When money leaves the shop, by the policy's `refund_when`: one sentence for every page and mail.
 
-        ``check_days`` are the working days in which the shop checks what has arrived.
+        ``check_days`` are the working days in which the shop checks what has arrived; what is handed in ``by_hand`` at one of
+        its own shops travels in no parcel.
         """
         _ = self.gettext
+        if by_hand and refund_when != "authorized":
+            return {
+                "in_transit": _("We send it when you’ve handed the items in."),
+                "received": _("We send it when you’ve handed the items in."),
+                "inspected": _("We check the items in the shop, then we send it."),
+            }[refund_when]
         if refund_when == "inspected":
             return self.ngettext(
                 "We check your parcel within %(num)s working day of its arrival, then we send it.",

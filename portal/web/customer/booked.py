@@ -38,7 +38,8 @@ from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own, own
 from portal.web.customer.review import shown_email
-from portal.web.customer.words import _
+from portal.web.customer.send import by_words
+from portal.web.customer.words import _, ngettext
 
 Answer = Response | tuple[str, int]
 
@@ -155,6 +156,8 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         to=labels.goes_to(return_, shop),
         told=_told(return_),
         by=return_.ship_by_on,
+        by_words=by_words(return_.ship_with),
+        stores=shop.shops if return_.ship_with == "shop" else (),
         days_left=(return_.ship_by_on - today).days if return_.ship_by_on else 0,
         travels=bool(travelling) and bool(return_.ship_with),
         steps=_steps(return_, label, quote, to, sum(line.quantity for line in travelling), len(travelling)),
@@ -200,7 +203,14 @@ def _steps(
     else:
         when = "authorized"
         steps.append((_("Keep the items"), _("You don’t need to send anything back.")))
-    steps.append(_get(quote, to, return_.email, speech().when_sent(when, shop.check_within_days)))
+    steps.append(
+        _get(
+            quote,
+            to,
+            return_.email,
+            speech().when_sent(when, shop.check_within_days, by_hand=return_.ship_with == "shop"),
+        )
+    )
     return steps
 
 
@@ -208,9 +218,10 @@ def _pack(return_: Return, units: int) -> tuple[str, str | Markup]:
     many = (
         _("Pack both items in one parcel") if units == 2 else _("Pack all %(count)s items in one parcel", count=units)
     )
-    what = _("Pack it well") if units == 1 else many
     if return_.ship_with == "shop":
-        return what, _("Keep the tags on. A bag will do.")
+        bring = ngettext("Bring the item", "Bring all %(num)s items", units)
+        return bring, _("Keep the tags on. A bag will do.")
+    what = _("Pack it well") if units == 1 else many
     slip = url_for("customer.packing_slip", rma=return_.rma)
     text = Markup('{} <a href="{}">{}</a>').format(
         _("Keep the tags on. Any strong bag or box will do."), slip, _("Packing slip to put in")

@@ -36,7 +36,7 @@ from portal.web.customer.base import (
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import held_by, name_of
 from portal.web.customer.plan import Plan
-from portal.web.customer.send import assessed, drop_off_by, way_words
+from portal.web.customer.send import assessed, by_words, drop_off_by, offered_ways, way_words
 from portal.web.customer.words import _, ngettext
 from portal.wording import masked_email
 
@@ -183,7 +183,7 @@ def _elsewhere(basket: Basket, found: Assessment | None) -> Response | None:
         lacking = found is not None and found.lines[index].decision.requires and not choice.ask
         if not choice.answered or refused or lacking:
             return see("item", number=number, position=basket.line(choice.line).position)
-    if found is not None and found.travelling and basket.plan.ship_with not in found.ship_with:
+    if found is not None and found.travelling and basket.plan.ship_with not in offered_ways(found):
         return see("send", number=number)
     return None
 
@@ -271,23 +271,23 @@ def _show(basket: Basket) -> tuple[str, int]:
         keeps=len(found.travelling) < len(found.lines),
         gives_away=any(line.keeps_item and line.decision.value("donate") for line in found.lines),
         by=drop_off_by(found) if found.travelling else None,
-        by_words=_("Send it by") if basket.plan.ship_with == "own" else _("Drop off by"),
+        by_words=by_words(basket.plan.ship_with),
         email=shown_email(email, basket.grant.by_email or bool(basket.plan.email)),
         code_to=shown_email(basket.order.email, basket.grant.by_email)
         if quote.credit_total.minor and basket.order.email and email_key(email) != email_key(basket.order.email)
         else "",
         person=person,
         gone=_booked_meanwhile(basket),
-        when_money=_when_money(found, quote) if quote.total.minor else "",
+        when_money=_when_money(found, quote, basket.plan.ship_with) if quote.total.minor else "",
         back_url=url_for("customer.send" if found.travelling else "customer.items", number=basket.number),
     )
 
 
-def _when_money(found: Assessment, quote: Quote) -> str:
+def _when_money(found: Assessment, quote: Quote, way: str) -> str:
     """When the money moves, and how long banks take to show it."""
     shop = ports().shop
     moment = parcel(line.decision for line in found.lines).refund_when if found.travelling else "authorized"
-    said = speech().when_sent(moment, shop.check_within_days)
+    said = speech().when_sent(moment, shop.check_within_days, by_hand=way == "shop")
     if quote.refund_total.minor <= 0:
         return said
     days = speech().working_days(shop.bank_days.least, shop.bank_days.most)

@@ -21,6 +21,10 @@ from portal.web.customer.words import _, ngettext
 Answer = Response | tuple[str, int]
 
 
+SHOPS_ON_A_CARD = 3
+"""So many addresses stand where the way is chosen; the booking names all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way to send it, as a choice card."""
@@ -43,7 +47,9 @@ def ways() -> dict[str, Way]:
             "label", _("Print the label at home"), _("PDF for a label printer (4 × 6 in) or A4 paper."), "printer"
         ),
         "shop": Way(
-            "shop", _("Hand it in at a shop"), _("Bring the items and your order number. We check them while you wait."),
+            "shop", _("Hand it in at a shop"),
+            " ".join([_("Bring the items and your order number. We check them while you wait."),
+                      *(f"{each.name}: {each.address}." for each in ports().shop.shops[:SHOPS_ON_A_CARD])]),
             "shop", _("Fastest"),
         ),
         "own": Way(
@@ -64,11 +70,22 @@ def way_words(method: str) -> str:
     }.get(method, _("Nothing to send"))
 
 
+def by_words(method: str) -> str:
+    """What stands before the last day."""
+    return {"own": _("Send it by"), "shop": _("Hand it in by")}.get(method, _("Drop off by"))
+
+
 def assessed(basket: Basket, ship_with: str = "") -> Assessment:
     """Everything in the basket, decided and quoted together."""
     return assess(
         basket.session, basket.book, basket.order, basket.wishes(), at=clock.now(), ship_with=ship_with or None
     )
+
+
+def offered_ways(found: Assessment) -> tuple[str, ...]:
+    """The ways that the policy allows, without handing in where the shop names no address; that alone is better than no way."""
+    known = tuple(way for way in found.ship_with if way != "shop" or ports().shop.shops)
+    return known or found.ship_with
 
 
 def drop_off_by(found: Assessment) -> date | None:
@@ -95,7 +112,7 @@ def choose_way(number: str) -> Answer:
         if (away := _elsewhere(basket)) is not None:
             return away
         chosen = request.form.get("method", "")
-        if chosen not in assessed(basket).ship_with:
+        if chosen not in offered_ways(assessed(basket)):
             return _show(basket, [("method", _("Select how you will send it back"))])
         save(basket, replace(basket.plan, ship_with=chosen))
         return see("review", number=basket.number)
@@ -117,7 +134,7 @@ def _elsewhere(basket: Basket) -> Response | None:
 def _show(basket: Basket, errors: Errors | None = None) -> tuple[str, int]:
     found = assessed(basket)
     known = ways()
-    offered = [_without_fee(known[name], found) for name in found.ship_with]
+    offered = [_without_fee(known[name], found) for name in offered_ways(found)]
     chosen = basket.plan.ship_with or (offered[0].value if len(offered) == 1 else "")
     errors = [(f"method-{offered[0].value}" if offered else field, message) for field, message in errors or []]
     last = basket.plan.choices[-1]

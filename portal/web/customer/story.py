@@ -193,7 +193,8 @@ def _headline(told: _Told) -> tuple[str, Markup]:
         return _("Your refund waits for your bank"), escape(bank_asks())
     match return_.status:
         case life.AUTHORIZED if told.travels and return_.ship_by_on:
-            return _("Your return is booked"), strong(_("Send it by %(day)s."), day=_weekday(return_.ship_by_on))
+            by = _("Hand it in by %(day)s.") if return_.ship_with == "shop" else _("Send it by %(day)s.")
+            return _("Your return is booked"), strong(by, day=_weekday(return_.ship_by_on))
         case life.AUTHORIZED:
             return _("Your return is approved"), calm
         case life.IN_TRANSIT if told.partly:
@@ -342,7 +343,8 @@ def _way_back(told: _Told) -> list[Step]:
         steps.append(_done(_("Dropped off"), dropped))
     elif status == life.AUTHORIZED:
         by = _("By %(day)s", day=short_day(return_.ship_by_on)) if return_.ship_by_on else ""
-        steps.append(Step(NOW, _("Waiting for your parcel"), by, "", _("Keep the receipt until you have your money.")))
+        waiting = _("Waiting for your items") if return_.ship_with == "shop" else _("Waiting for your parcel")
+        steps.append(Step(NOW, waiting, by, "", _("Keep the receipt until you have your money.")))
     elif status in life.UNDECIDED:
         steps.append(Step(NEXT, _("Drop it off")))
     if return_.received_at is not None:

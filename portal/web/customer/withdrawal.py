@@ -46,7 +46,7 @@ from portal.web.customer.base import (
 from portal.web.customer.basket import Basket, open_basket
 from portal.web.customer.items import MOST_IN_A_LIST, name_of
 from portal.web.customer.review import is_amount, own_email, shown_email
-from portal.web.customer.send import way_words, ways
+from portal.web.customer.send import offered_ways, way_words, ways
 from portal.web.customer.words import _
 
 Answer = Response | tuple[str, int]
@@ -190,7 +190,7 @@ def _way(found: Assessment, wanted: str) -> str | None:
     """The way that was asked for, else the policy's first, else the customer's own; None where nothing travels."""
     if not found.travelling:
         return None
-    return wanted if wanted in found.ship_with else next(iter(found.ship_with), OWN_WAY)
+    return wanted if wanted in offered_ways(found) else next(iter(offered_ways(found)), OWN_WAY)
 
 
 def _confirm(
@@ -224,7 +224,7 @@ def _confirm(
         way_words=way_words(way) if way else "",
         other_ways=[
             (ways()[name].title, url_for("customer.confirm_withdrawal", number=basket.number, way=name, **fields))
-            for name in found.ship_with
+            for name in offered_ways(found)
             if name != way
         ],
         fields=[(name, each) for name, value in fields.items() for each in (value if isinstance(value, list) else [value])],

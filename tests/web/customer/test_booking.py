@@ -7,6 +7,7 @@ import email.policy
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import pytest
 from sqlalchemy import update
 
 from portal.config import ROOT
+from portal.notices.models import Notice
 from portal.orders.models import Order, OrderLine, Variant
 from portal.policybook.service import publish
-from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, inline_code, line, picture, text_of
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, inline_code, line, picture, text_of, written
 
 Make = Callable[[], Customer]
 REVIEW = "/order/WH-20418/review"
@@ -225,6 +227,51 @@ def test_what_may_be_kept_is_not_sent_and_the_step_is_skipped(desk: Desk, custom
     assert "Keep the items" in text
     assert "QR" not in text
     assert priya.get(booked.headers["Location"].replace("booked", "label.pdf")).status_code == 404
+
+
+def test_goods_for_a_shop_are_told_where_and_when_and_of_no_parcel(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.choose(2, quantity_2="2")
+    priya.answer(2)
+    where = "Wren & Harbour, Quay Street: 3 Quay Street, Bristol BS1 4DJ."
+    assert where in text_of(priya.get("/order/WH-20418/send"))
+    priya.send_with("shop")
+    assert "We send it when you’ve handed the items in." in text_of(priya.get(REVIEW))
+    rma = priya.book().headers["Location"].split("/")[2]
+    page = text_of(priya.get(f"/returns/{rma}/booked"))
+    for said in (
+        "Wren & Harbour, Quay Street 3 Quay Street, Bristol BS1 4DJ Open Monday to Saturday 10 to 18, Sunday 11 to 16",
+        "41 Milsom Street, Bath BA1 1DN", "Hand it in by", "Bring all 2 items", "until you hand it in",
+    ):  # fmt: skip
+        assert said in page
+    status = text_of(priya.get(f"/returns/{rma}"))
+    assert "Hand it in by Tuesday" in status
+    assert "Waiting for your items" in status
+    (notice,) = desk.rows(Notice)
+    mail = " ".join(written(desk, notice).split())
+    for said in (
+        "Wren & Harbour, Quay Street 3 Quay Street, Bristol BS1 4DJ Monday to Saturday 10 to 18, Sunday 11 to 16",
+        "Bring the items with their tags on.", "We send it when you’ve handed the items in.",
+    ):  # fmt: skip
+        assert said in mail
+    assert "parcel" not in (page + status.replace("Keep the receipt", "") + mail).casefold()
+
+
+def test_a_shop_that_names_no_address_offers_nobody_to_come(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.choose(2)
+    priya.answer(2)
+    desk.app.extensions["portal"] = replace(desk.ports, shop=desk.ports.shop.model_copy(update={"shops": ()}))
+    page = text_of(priya.get("/order/WH-20418/send"))
+    assert "Show a QR code" in page
+    assert "at a shop" not in page
+    assert priya.send_with("shop").status_code == 422
+    priya.send_with("qr")
+    assert priya.book().status_code == 303
 
 
 @pytest.mark.parametrize("method", ["qr", "label", "shop"])
