@@ -21,7 +21,7 @@ from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, expected_lines
 from portal.reviews.models import Review
-from portal.reviews.service import ASKED, DISPUTE
+from portal.reviews.service import ASKED, DISPUTE, REFUND_FAILED
 from portal.shop import Shop
 from portal.timeline import TimelineEntry
 from portal.web.customer.base import money as words_of
@@ -247,17 +247,26 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
                 money, told.today
             )
         case "held":
-            return _("Your refund is delayed"), escape(_("We’re looking into it. You don’t need to do anything."))
+            return _("Your refund is delayed"), _held(told)
         case _under_way:
             if any(piece.state == "needs_you" for piece in money.pieces):
                 return _("Your bank details are needed"), escape(_("We’ve sent you an e-mail that says what to do."))
             if any(piece.state == "held" for piece in money.pieces):
-                return _("A part of your refund is delayed"), escape(
-                    _("We’re looking into it. You don’t need to do anything.")
-                )
+                return _("A part of your refund is delayed"), _held(told)
             return _all_parts(money), Markup(" ").join(
                 (sums(money, told.today), escape(_("You don’t need to do anything.")))
             )
+
+
+def _held(told: _Told) -> Markup:
+    """What is done about money that did not get through, and by when: the words and the day of the mail about it."""
+    piece = next((each for each in told.money.pieces if each.state == "held"), None)
+    what = escape(_(piece.told) if piece and piece.told else _("We’re looking into it. You don’t need to do anything."))
+    due = min((each.due_at for each in told.reviews if each.kind == REFUND_FAILED), default=None)
+    by = clock.local_date(due, told.shop.timezone) if due is not None else None
+    if by is None or by < told.today:
+        return what
+    return Markup(" ").join((strong(_("You’ll hear from us by %(day)s."), day=_weekday(by)), what))
 
 
 def _all_parts(money: MoneyView) -> str:

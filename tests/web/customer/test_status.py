@@ -349,7 +349,12 @@ def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(
     news(desk, "failed", failure_reason="lost_or_stolen_card")
     text = text_of(priya.get(f"/returns/{rma}"))
     assert "Your refund is delayed" in text
-    assert "We’ll ask you for another way." in text
+    (notice,) = [each for each in desk.rows(Notice) if each.kind == "refund_failed"]
+    mail = " ".join(written(desk, notice).split())
+    (day,) = re.findall(r"You’ll hear from us by (\w+ \d+ \w+ \d+)", mail)
+    what = "It couldn’t be paid to the card or account you paid with. We’ll ask you for another way."
+    assert what in mail
+    assert f"You’ll hear from us by {day}. {what}" in text.replace(" .", "."), "page and mail promise the same"
     assert "stolen" not in text
     assert "Refunded" not in text
 
