@@ -194,7 +194,10 @@ def _rest(parts: Iterable[QuotePart], currency: str) -> list[Row]:
 
 def tax_note(quote: Quote) -> str:
     """``Prices are after your discount and include £22.95 VAT.``"""
-    discounted = any(part.kind == "discount" for part in quote.all_parts())
+    exchanged = {line.line for line in quote.lines if line.resolution == EXCHANGE}
+    discounted = any(
+        part.kind == "discount" and part.amount_minor and part.line not in exchanged for part in quote.all_parts()
+    )
     if not quote.tax_minor:
         return _("Prices are after your discount.") if discounted else ""
     params = {"amount": money(quote.tax_minor, quote.currency), "tax": tax_words()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flask import flash, request, url_for
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from portal.errors import Conflict, Invalid
+from portal.notices.breakdown import item_name
 from portal.orders.keys import email_key
 from portal.orders.models import Variant
 from portal.policy.quote import EXCHANGE, STORE_CREDIT, Quote
@@ -19,7 +21,7 @@ from portal.returns.assess import Assessment, LineAssessment
 from portal.returns.parcel import parcel
 from portal.returns.queries import returns_of_order
 from portal.web.customer import grants
-from portal.web.customer.amounts import line_total, pay_to, pots, tax_note
+from portal.web.customer.amounts import Pot, line_total, pay_to, pots, tax_note
 from portal.web.customer.base import (
     Errors,
     command,
@@ -264,7 +266,7 @@ def _show(basket: Basket) -> tuple[str, int]:
         pots=[(pot, pot.with_total(currency)) for pot in groups],
         exchanges=[line for line in quote.lines if line.resolution == EXCHANGE],
         note=tax_note(quote),
-        short=" · ".join(f"{_short(pot.pot)} {money(pot.total_minor, currency)}" for pot in groups),
+        short=_short_of(groups, currency),
         total=money(quote.total.minor, currency) if groups else _("Nothing to pay"),
         shown_total=quote.total.minor,
         way=way_words(basket.plan.ship_with) if found.travelling else "",
@@ -294,8 +296,12 @@ def _when_money(found: Assessment, quote: Quote, way: str) -> str:
     return f"{said} {_('Banks take %(days)s.', days=days)}"
 
 
-def _short(pot: str) -> str:
-    return _("Credit") if pot == STORE_CREDIT else _("Refund")
+def _short_of(groups: Sequence[Pot], currency: str) -> str:
+    """What stands before the total: the name of the one pot, or each of several with its own sum."""
+    names = [_("Credit") if pot.pot == STORE_CREDIT else _("Refund") for pot in groups]
+    if len(groups) < 2:
+        return "".join(names)
+    return " · ".join(f"{name} {money(pot.total_minor, currency)}" for name, pot in zip(names, groups, strict=True))
 
 
 def _item(basket: Basket, found: LineAssessment, quote: Quote, articles: dict[str, str]) -> Reviewed:
@@ -310,7 +316,10 @@ def _item(basket: Basket, found: LineAssessment, quote: Quote, articles: dict[st
         why += " " + ngettext("%(num)s photo added.", "%(num)s photos added.", photos)
     amount = money(line_total(quote, line.ref), basket.order.currency)
     gets = {
-        EXCHANGE: _("Exchange for %(what)s", what=articles.get(wish.exchange_sku or "", "")),
+        EXCHANGE: _(
+            "Exchange for %(what)s",
+            what=item_name(articles.get(wish.exchange_sku or "", ""), "", wish.quantity, speech()),
+        ),
         STORE_CREDIT: _("Store credit %(amount)s", amount=amount),
     }.get(wish.resolution, _("Refund %(amount)s", amount=amount))
     return Reviewed(

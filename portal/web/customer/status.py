@@ -176,6 +176,8 @@ def _names(return_: Return) -> str:
 
 
 def _owed_words(return_: Return, view: MoneyView) -> str:
+    if not view.owed.minor and any(piece.kind == "exchange" for piece in view.pieces):
+        return _("Your exchange, nothing to pay")
     if view.never_charged:
         return _("You weren’t charged")
     if view.state == "refunded":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.web.customer.desk import Customer, Desk, picture, text_of
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, picture, text_of
 
 Make = Callable[[], Customer]
 REVIEW = "/order/WH-20418/review"
@@ -79,3 +79,38 @@ def test_who_has_mails_sent_elsewhere_is_told_where_the_store_credit_code_goes(
         f"We e-mail everything to gift@example.org, but the store credit code to {code_to}, the address on the order."
     )
     assert (said if "•" not in code_to else said.replace("gift@", "g•••@")) in page
+
+
+def test_what_a_person_has_to_decide_is_sent_as_a_request_without_a_day_or_a_sum_on_the_button(priya: Customer) -> None:
+    priya.choose(2)
+    priya.answer(2)
+    priya.send_with()
+    plain = text_of(priya.get(REVIEW))
+    assert "Drop off by" in plain
+    assert "Refund £54.10 Book my return" in plain, "the sum once"
+    priya.post("/order/WH-20418/items", {"ask": "5", "line": "2"})
+    priya.answer(5, note="Still sealed")
+    asked = text_of(priya.get(REVIEW))
+    assert "Send nothing before that." in asked
+    assert "Nothing is sent to us until you select “Send my request”." in asked
+    assert "A person decides first Send my request" in asked
+    assert "Book my return" not in asked
+    assert "Drop off by" not in asked
+
+
+def test_an_exchange_of_several_counts_them_and_speaks_of_no_sum(desk: Desk, customer: Make) -> None:
+    desk.order("WH-8", [line(1, "Shirt", 5000, SECOND_PARCEL, 3, 300, product="shirt", sku="S-M")])
+    desk.variant("S-L", "Moss, size L", product="shirt", price=5000, stock=5)
+    somebody = customer()
+    somebody.find("WH-8")
+    somebody.choose(1, number="WH-8", quantity_1="3")
+    somebody.answer(1, "too-small", "exchange", number="WH-8", sku="S-L", photo=(picture(), "tags.jpg"))
+    somebody.send_with(number="WH-8")
+    text = text_of(somebody.get("/order/WH-8/review"))
+    assert "Exchange for Moss, size L × 3" in text
+    assert "3 exchanges, nothing to pay" in text
+    assert "Prices" not in text
+    rma = somebody.book("WH-8").headers["Location"].split("/")[2]
+    status = text_of(somebody.get(f"/returns/{rma}"))
+    assert "Your exchange, nothing to pay" in status
+    assert "£0.00" not in status
