@@ -25,6 +25,14 @@ from tests.stages.notices.contexts import BASE, CONTEXTS, CREDIT, QUOTE, REFUND,
 LINK = "https://returns.example/returns/R-7K4Q92M?key=signed"
 NAUGHTY: list[str] = json.loads((Path(__file__).parents[2] / "data/print/naughty-strings.json").read_text("utf-8"))
 EVIL = "<img src=x onerror=alert(1)> \"quoted\" & 'single' {{ 7*7 }} %(x)s\r\nBcc: evil@example.com"
+REFUND_ONLY, CREDIT_ONLY = (
+    QUOTE
+    | {
+        "parts": [part for part in QUOTE["parts"] if part["into"] == pot],
+        "lines": [line for line in QUOTE["lines"] if line["resolution"] == pot],
+    }
+    for pot in ("refund", "store_credit")
+)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -410,6 +418,20 @@ def test_who_is_told_of_the_credit_alone_is_not_promised_the_mail_about_the_refu
     assert "comes separately" in say("credit_issued", context("credit_issued"), shop).text
     found = say("credit_issued", context("credit_issued", told_besides="g•••@example.org"), shop)
     assert "comes separately" not in found.text + found.html
+
+
+def test_money_of_two_kinds_has_a_heading_above_each_table_that_everybody_sees(shop: Shop) -> None:
+    found = say("refund_sent", context("refund_sent"), shop)
+    heading = re.compile(r'aria-hidden="true">(How your [^<]+ adds up)<')
+    assert heading.findall(found.html) == ["How your refund adds up", "How your store credit adds up"]
+    alone = say("withdrawn", context("withdrawn", quote=REFUND_ONLY), shop)
+    assert heading.findall(alone.html) == [], "one table needs none"
+
+
+def test_credit_alone_is_not_announced_as_money(shop: Shop) -> None:
+    found = say("received", context("received", quote=CREDIT_ONLY, refund_when="received"), shop)
+    assert "We’ll write again with your store credit" in found.text
+    assert "money is on its way" not in found.text + found.html
 
 
 @pytest.mark.parametrize("wanted", ["", "xx-YY", "te-IN", "de_DE", "en", "nonsense!"])
