@@ -1,7 +1,7 @@
 """Withdrawing from the contract: tick what it is about, confirm, done. It asks for no reason, no photo and no choice but which.
 
 In: an order that this session may see. Out: a booked return, made by the one service that books; its page is the confirmation.
-Invariants: nothing ticked is the whole order; the declaration is taken whatever the policy says (Directive 2011/83/EU,
+Invariants: the declaration is taken whatever the policy says (Directive 2011/83/EU,
 Article 11); the same press twice is one return. Never: an exchange, store credit or a fee of its own: the money is the policy's
 quote of a refund.
 """
@@ -69,7 +69,7 @@ class Declared:
 
 @pages.get("/order/<path:number>/withdraw")
 def withdrawal(number: str) -> Answer:
-    """Tick what it is about; nothing ticked is everything."""
+    """Tick what it is about, or take all of it."""
     with read() as session:
         return _choose(open_basket(session, number))
 
@@ -140,6 +140,9 @@ def _declared(basket: Basket, given: MultiDict[str, str]) -> tuple[list[Declared
         # What has gone is never made up for by what was not meant.
         first = f"line-{left[0].position}" if left else ""
         return [], [(first, _("Some of this is in a return already. Select again what you withdraw from"))]
+    if not ticked and given.get("chosen"):
+        first = f"line-{left[0].position}" if left else ""
+        return [], [(first, _("Select at least one item, or withdraw from everything"))]
     if not ticked:
         return [Declared(line, line.units_left) for line in left], []
     declared: list[Declared] = []

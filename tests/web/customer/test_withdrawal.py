@@ -88,6 +88,16 @@ def test_nothing_ticked_is_the_whole_order_with_its_delivery_costs(desk: Desk, p
     assert made.quote["total"]["amount"] == 8010 + 11520 + 395 - 350
 
 
+def test_selecting_nothing_is_named_and_everything_is_a_choice_of_its_own(desk: Desk, priya: Customer) -> None:
+    page = priya.get(FIRST)
+    assert "Withdraw from everything" in text_of(page)
+    assert f'href="{SECOND}"' in page.get_data(as_text=True)
+    answer = priya.get(f"{SECOND}?chosen=1")
+    assert answer.status_code == 422
+    assert "Select at least one item, or withdraw from everything" in text_of(answer)
+    assert priya.get(f"{SECOND}?chosen=1&line=1").status_code == 200
+
+
 def test_a_part_of_a_line_can_be_withdrawn_from(desk: Desk, priya: Customer) -> None:
     declare(priya, "line=2&quantity-2=1")
     (made,) = desk.returns
