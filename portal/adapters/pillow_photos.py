@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from portal.errors import Invalid
-from portal.returns.photos import MAX_BYTES, MAX_LENGTH, MAX_PIXELS, MAX_SIDE, Encoded
+from portal.returns.photos import KINDS, MAX_BYTES, MAX_LENGTH, MAX_PIXELS, MAX_SIDE, Encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 QUALITY = 85
@@ -45,7 +45,7 @@ class PillowPhotos:
                 raise
             except Exception as error:
                 # Decoders answer a broken file with a dozen kinds of error, MemoryError and struct.error among them.
-                message = _("%(name)s can’t be read as a photo. Choose a JPEG, PNG, WebP or HEIC file", name=name)
+                message = _("%(name)s can’t be read as a photo. Choose a %(kinds)s file", name=name, kinds=KINDS)
                 raise _invalid(message) from error
 
 

@@ -13,6 +13,8 @@ from typing import Protocol
 from portal.errors import Invalid
 
 MAX_BYTES = 10 * 1024 * 1024
+KINDS = "JPEG, PNG, WebP or HEIC"
+"""What can be read, as pages and errors name it."""
 MAX_PER_LINE = 3
 MAX_AT_ONCE = 9
 """Photos in one form: each of them takes the server up to a second."""

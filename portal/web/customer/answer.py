@@ -47,6 +47,8 @@ def answer(rma: str) -> Answer:
             return _again(rma, [(fields[next(iter(given))], too_many)])
         if (given or not sends) and (errors := _keep(number, name, given)):
             return _again(rma, errors)
+        if request.form.get("step") == "photo" and not given and fields:
+            return _again(rma, [(next(iter(fields.values())), _("Choose a photo, then select “Upload”"))])
         if not sends:
             # The page comes back where the new photos are.
             return see("status", fields[next(iter(given))] if given else "answer", rma=number)

@@ -16,6 +16,7 @@ from portal import edge, i18n
 from portal.db import Actor, Tx
 from portal.flow import Ports
 from portal.notices.speech import Speech
+from portal.returns.photos import KINDS
 from portal.web.render import locale
 
 pages = Blueprint("customer", __name__)
@@ -69,7 +70,7 @@ def see(endpoint: str, anchor: str = "", **values: Any) -> Response:
 def page(template: str, errors: Errors | None = None, status: int = 200, **values: Any) -> tuple[str, int]:
     """A page; with ``errors`` it is 422, its title says so and its summary lists them."""
     found = errors or []
-    html = render_template(f"customer/{template}.html", errors=found, wrong=dict(found), **values)
+    html = render_template(f"customer/{template}.html", errors=found, wrong=dict(found), photo_kinds=KINDS, **values)
     return html, 422 if found and status == 200 else status
 
 

@@ -84,6 +84,9 @@ def answer_item(number: str, position: int) -> Answer:
         except Invalid as error:
             refused = [("photo", error.message)]
     step = request.form.get("step", "")
+    if step == "photo" and not files:
+        # Only the button for those without JavaScript says so: elsewhere choosing a file is what sends the form.
+        refused = [("photo", _("Choose a photo, then select “Upload”"))]
     if not refused and step == "later":
         flash(_("Saved. Find your order again in this browser, and your answers are still here."), "green")
         return see("lookup")

@@ -328,7 +328,7 @@ def _steps(told: _Told) -> list[Step]:
         elif return_.authorized_at is not None:
             steps.append(_done(_("Approved"), return_.authorized_at, way))
     ended = {
-        life.REJECTED: ("return.rejected", _("Declined")),
+        life.REJECTED: ("return.rejected", _("Denied")),
         life.CANCELED: ("return.canceled", _("Cancelled")),
         life.EXPIRED: ("return.expired", _("Expired")),
     }

@@ -86,6 +86,7 @@ def test_a_file_that_is_no_photo_is_named_and_keeps_the_words_and_the_photos(
     send(priya, rma, **{field: (picture(), "front.jpg")})
     wrong = send(priya, rma, answer="It is <b>whole</b>", step=step, **{field: (io.BytesIO(b"%PDF-1.7"), "seal.pdf")})
     assert wrong.status_code == 422
+    assert "photos, JPEG, PNG, WebP or HEIC, 10 MB each" in text_of(wrong), "the hint names the same kinds"
     assert text_of(wrong).count("seal.pdf can’t be read as a photo. Choose a JPEG, PNG, WebP or HEIC file") == 2
     assert f'href="#{field}"' in wrong.text
     assert "It is &lt;b&gt;whole&lt;/b&gt;</textarea>" in wrong.text

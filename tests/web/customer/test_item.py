@@ -152,6 +152,33 @@ def test_a_photo_is_nobody_elses(desk: Desk, priya: Customer, customer: Make) ->
     assert stranger.get("/photo/nothing-like-it.jpg").data == stranger.get("/photo/also-nothing.jpg").data
 
 
+def test_upload_without_a_photo_says_so(priya: Customer) -> None:
+    priya.post(JUMPER, {"reason": "too-small", "step": "show"})
+    answer = priya.post(JUMPER, {"reason": "too-small", "shown": "too-small", "note": "still here", "step": "photo"})
+    assert answer.status_code == 422
+    assert "Choose a photo, then select “Upload”" in text_of(answer)
+    assert "still here" in answer.get_data(as_text=True)
+
+
+def test_answers_can_be_kept_for_later_on_a_phone_too(priya: Customer) -> None:
+    page = priya.get(JUMPER).get_data(as_text=True)
+    assert re.search(r'class="[^"]*only-narrow[^"]*">[^<]*<button[^>]* value="later"', page)
+
+
+def test_an_article_of_which_too_little_is_there_says_how_many_are(desk: Desk, customer: Make) -> None:
+    desk.order("WH-8", [line(1, "Shirt", 5000, SECOND_PARCEL, 3, product="shirt", sku="S-M")])
+    desk.variant("S-S", "Small", product="shirt", price=5000, stock=1)
+    desk.variant("S-L", "Large", product="shirt", price=5000, stock=5)
+    desk.variant("S-XL", "Extra large", product="shirt", price=5000, stock=0)
+    somebody = customer()
+    somebody.find("WH-8")
+    somebody.choose(1, number="WH-8", quantity_1="3")
+    somebody.post("/order/WH-8/item/1", {"reason": "too-small", "step": "show"})
+    text = text_of(somebody.get("/order/WH-8/item/1"))
+    assert "Small only 1 left" in text
+    assert text.count("out of stock") == 1
+
+
 @pytest.mark.parametrize(
     ("data", "name", "message"),
     [

@@ -482,6 +482,8 @@ def test_a_refusal_shows_the_policys_reason_and_the_shops_words(desk: Desk, cust
     assert "The seal is broken in the photo." in text
     assert "for hygiene reasons" in text
     assert "Ask us" not in text, "a person has answered"
+    assert text.count("Denied") >= 2, "badge and step are one word"
+    assert "Declined" not in text
     assert "looks worn" not in text
     assert "You’re owed" not in text
 
