@@ -74,8 +74,6 @@ class Ports:
         return labels.label_pdf(self.database, self.documents, self.files, self.shop, rma)
 
 
-AFTER_A_MAIL = timedelta(minutes=1)
-"""So much later than a mail with a label, which takes its time, goes one that must not overtake it."""
 Step = Callable[[Tx, Event, Shop], None]
 
 
@@ -83,14 +81,14 @@ MAIL_WAITS = timedelta(seconds=1)
 """Mails start a moment later than the rest: drawing a label for one never stands before somebody's money or next page."""
 
 
-def tell(kind: str, *, after: timedelta = MAIL_WAITS) -> Step:
+def tell(kind: str) -> Step:
     """A step that queues the notice ``kind`` and the job that sends it."""
 
     def step(tx: Tx, event: Event, shop: Shop) -> None:
         notice_id = notices.queue(tx, kind, event)
         if notice_id is not None:
             args = {"notice": notice_id}
-            jobs.enqueue(tx, "send_notice", args, key=f"{event.id}:notice:{kind}", run_at=tx.at + after)
+            jobs.enqueue(tx, "send_notice", args, key=f"{event.id}:notice:{kind}", run_at=tx.at + MAIL_WAITS)
 
     return step
 
@@ -114,7 +112,7 @@ def tell_otherwise(tx: Tx, event: Event, shop: Shop) -> None:
     """Put right what was told of a decision that was taken back: a mail that has not left is called back; after one that has, or
     that leaves at this moment, the customer reads that a person looks at it again."""
     if event.return_id is not None and not notices.call_back(tx, event.return_id):
-        tell("under_review", after=AFTER_A_MAIL)(tx, event, shop)
+        tell("under_review")(tx, event, shop)
 
 
 def then(job: str, *, after: timedelta = timedelta(0)) -> Step:

@@ -7,12 +7,13 @@ the settling, the job runs again and the same mail goes out with the same Messag
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
-from portal import clock, ids, timeline
+from portal import clock, ids, jobs, timeline
 from portal.config import Config
 from portal.db import Database, Event, Tx
 from portal.errors import PortalError, UpstreamError
@@ -49,6 +50,9 @@ KINDS = (
     "exchange_sent",
 )
 QUEUED, SENDING, SENT, FAILED = "queued", "sending", "sent", "failed"
+IN_ORDER_FOR = timedelta(minutes=5)
+"""So long a notice waits for one of the same return that was queued before it: nothing that is stuck holds up the rest."""
+LOOK_AGAIN = timedelta(seconds=1)
 
 
 class Post(Protocol):
@@ -135,6 +139,7 @@ def call_back(tx: Tx, return_id: int) -> bool:
 def send(post: Post, notice_id: int) -> None:
     """Job: send one notice, unless it was sent or refused for good before.
 
+    Raises `jobs.Later` while an earlier notice of the same return is still to leave: a customer reads things in their order.
     Raises `UpstreamError` (retryable) when the mail server is away or wants it later. What it refuses for good (no such mailbox)
     makes the notice ``failed``, which the timeline shows to staff.
     """
@@ -159,11 +164,28 @@ def _claim(post: Post, notice_id: int) -> Notice | None:
         notice = tx.session.get(Notice, notice_id, with_for_update=True)
         if notice is None or notice.status in (SENT, FAILED):
             return None
+        if tx.session.scalar(_before(notice, tx.at)) is not None:
+            raise jobs.Later(tx.at + LOOK_AGAIN, "A mail about something earlier leaves first.")
         notice.status = SENDING
         if "@" not in notice.message_id:
             notice.message_id = f"<{notice.message_id}@{domain_of(post.config.mail_from)}>"
         tx.session.flush()
     return notice
+
+
+def _before(notice: Notice, at: datetime) -> Select[tuple[int]]:
+    """What is to leave before it: an earlier notice of the same return that has not left and was not tried in vain."""
+    return (
+        select(Notice.id)
+        .where(
+            Notice.return_id == notice.return_id,
+            Notice.id < notice.id,
+            Notice.status.in_((QUEUED, SENDING)),
+            Notice.error == "",
+            Notice.queued_at > at - IN_ORDER_FOR,
+        )
+        .limit(1)
+    )
 
 
 def _settle(database: Database, notice: Notice, status: str, *, subject: str = "", error: str = "") -> None:

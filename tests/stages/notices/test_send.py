@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
+from portal import jobs
 from portal.adapters.folder_mailer import FolderMailer
 from portal.errors import Invalid, UpstreamError
 from portal.flow import JOBS
@@ -161,3 +162,45 @@ def test_a_return_that_was_canceled_meanwhile_is_told_without_its_label(post: Po
 def test_an_unknown_notice_is_nothing_to_do(post: PostOffice) -> None:
     notices.send(post, 4711)
     assert post.mailer.tries == 0
+
+
+class TestTheOrderOfAReturnsMails:
+    """A customer reads what happened in the order in which it happened, however many hands send."""
+
+    @pytest.fixture
+    def both(self, post: PostOffice, rma: str) -> tuple[int, int]:
+        with post.database.transaction() as tx:
+            service.cancel(tx, rma, by="customer")
+            tx.session.execute(update(Notice).values(queued_at=tx.at))
+        first, second = trade.rows(post.database, select(Notice.id).order_by(Notice.id))
+        return first, second
+
+    def test_a_later_one_waits_for_the_one_before(self, post: PostOffice, both: tuple[int, int]) -> None:
+        with pytest.raises(jobs.Later):
+            notices.send(post, both[1])
+        assert post.mailer.tries == 0
+        for notice in both:
+            notices.send(post, notice)
+        assert ["booked" in each.subject for each in post.mailer.accepted] == [True, False]
+
+    def test_one_that_the_server_does_not_take_now_holds_nothing_up(
+        self, post: PostOffice, both: tuple[int, int]
+    ) -> None:
+        post.mailer.failures.append((problem(retryable=True), False))
+        with pytest.raises(UpstreamError):
+            notices.send(post, both[0])
+        notices.send(post, both[1])
+        assert len(post.mailer.accepted) == 1
+
+    def test_one_that_nobody_sends_is_waited_for_for_minutes_only(
+        self, post: PostOffice, both: tuple[int, int]
+    ) -> None:
+        with post.database.transaction() as tx:
+            tx.session.execute(update(Notice).values(queued_at=tx.at - notices.IN_ORDER_FOR))
+        notices.send(post, both[1])
+        assert len(post.mailer.accepted) == 1
+
+    def test_another_return_waits_for_nothing(self, post: PostOffice, both: tuple[int, int], book: trade.Book) -> None:
+        book_return(post.database, book, add_order(post.database))
+        notices.send(post, trade.rows(post.database, select(Notice.id).order_by(Notice.id))[-1])
+        assert len(post.mailer.accepted) == 1
