@@ -85,7 +85,7 @@ REFUSALS: dict[str, Refusal] = {
         N_("The customer disputed the charge while the refund was under way"), _DISPUTE, Next.NOBODY, _BANK
     ),
     "insufficient_funds": Refusal(
-        N_("The Stripe balance stayed too low for too long"),
+        N_("The Stripe balance was too low"),
         N_("Add money in Stripe, then try again."),
         Next.SHOP,
         _AGAIN,

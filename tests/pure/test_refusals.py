@@ -92,7 +92,7 @@ def test_staff_read_what_and_what_to_do_and_the_customer_a_neutral_sentence(code
         ("pending", "", "", None),
         ("requires_action", "", "", "The customer’s bank details are needed"),
         ("succeeded", "", "", None),
-        ("failed", "insufficient_funds", "", "The Stripe balance stayed too low for too long"),
+        ("failed", "insufficient_funds", "", "The Stripe balance was too low"),
         ("failed", "", "", "The bank sent it back"),
         ("canceled", "canceled", "", "It was canceled before it was paid"),
         ("canceled", "", "", "It was canceled before it was paid"),
