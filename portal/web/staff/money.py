@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from portal.errors import Invalid
@@ -68,8 +68,9 @@ def rows(quote: Quote, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rows of the table: entry, why, and the amount in the column of its pot."""
     found = []
     exchanged = {line.line for line in quote.lines if line.resolution == EXCHANGE}
+    discounted = {part.line for part in quote.all_parts() if part.kind == "discount"}
     for part in quote.all_parts():
-        entry, why = _words(part, quote.currency, names, exchanged=part.line in exchanged)
+        entry, why = _words(part, quote.currency, names, discounted, exchanged=part.line in exchanged)
         text = words.amount(part.amount_minor, quote.currency, signed=part.kind == "credit_bonus")
         found.append(
             {
@@ -82,7 +83,9 @@ def rows(quote: Quote, names: Mapping[str, str]) -> list[dict[str, Any]]:
     return found
 
 
-def _words(part: QuotePart, currency: str, names: Mapping[str, str], *, exchanged: bool) -> tuple[str, str]:
+def _words(
+    part: QuotePart, currency: str, names: Mapping[str, str], discounted: Collection[str | None], *, exchanged: bool
+) -> tuple[str, str]:
     params = part.params
     name = names.get(part.line or "", _("Item"))
     match part.kind:
@@ -90,9 +93,12 @@ def _words(part: QuotePart, currency: str, names: Mapping[str, str], *, exchange
             count = int(params.get("quantity", 1))
             entry = name if count == 1 else _("%(name)s × %(count)s", name=name, count=count)
             if part.tax_minor:
-                return entry, _(
-                    "Price, includes %(tax)s tax after discount", tax=words.amount(part.tax_minor, currency)
+                said = (
+                    _("Price, includes %(tax)s tax after discount")
+                    if part.line in discounted
+                    else _("Price, includes %(tax)s tax")
                 )
+                return entry, said % {"tax": words.amount(part.tax_minor, currency)}
             return entry, _("Price")
         case "discount":
             return _("Discount share"), name

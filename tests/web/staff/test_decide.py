@@ -39,7 +39,7 @@ def test_the_page_says_why_it_is_here_and_which_rule_set_what(lead: Browser, sho
         "“Big returns” asks for a person to decide.", "Field jacket", "SKU WH-FJ-M", "It’s too big. Wants a refund.",
         "“Hangs on me like a sack”", "Which rule set what", "Who decides A person Big returns Automatic, from “Default”",
         "Can it come back? Yes Default", "Time limit 30 days , until 28 November 2026",
-        "Money Owed £310.00 Paid £0.00", "Price, includes £51.66 tax after discount", "Owed £310.00 £0.00",
+        "Money Owed £310.00 Paid £0.00", "Price, includes £51.66 tax £310.00", "Owed £310.00 £0.00",
         "Nothing is sent before somebody decides.", "Your decision", "Approve £310.00 refund", "Customer since",
         "Timeline", "Sent to exceptions: ", "Priya Nair booked 1 item",
     ):  # fmt: skip
