@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from portal.staff.models import Role, SignIn, User, roles_users
-from portal.staff.permissions import allows
+from portal.staff.permissions import allowed, allows
 from portal.staff.service import token_hash
 
 
@@ -48,6 +48,13 @@ def list_who_may(session: Session, permission: str) -> list[tuple[int, str]]:
     )
     known = [(id_, name or email) for id_, name, email, role in session.execute(query) if allows([role], permission)]
     return list(dict.fromkeys(known))
+
+
+def list_with_roles(session: Session, permission: str) -> list[tuple[int, str, tuple[str, ...]]]:
+    """Id, name and roles of everybody who signs in and has the permission, by name: two queries."""
+    found = session.scalars(select(User).where(User.active).order_by(User.name, User.id))
+    known = [(user.id, user.name or user.email, tuple(role.name for role in user.roles)) for user in found]
+    return [each for each in known if permission in allowed(each[2])]
 
 
 def _one(session: Session, *where: object) -> User | None:

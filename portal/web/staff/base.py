@@ -128,14 +128,19 @@ def limit_minor(currency: str) -> int | None:
     return ports().shop.refunds.limit_minor(me().roles, currency)
 
 
+def above_limit(total: Money) -> str | None:
+    """Why the person who is signed in may not give ``total`` at once; None when they may."""
+    most = limit_minor(total.currency)
+    if most is None or total.minor <= most:
+        return None
+    said = words.amount(most, total.currency)
+    return _("Your role approves at most %(amount)s. Ask somebody whose role may approve more.", amount=said)
+
+
 def check_limit(total: Money) -> None:
     """Raises `Forbidden` when the person who is signed in gives less than ``total`` at once."""
-    most = limit_minor(total.currency)
-    if most is not None and total.minor > most:
-        said = words.amount(most, total.currency)
-        raise Forbidden(
-            _("Your role approves at most %(amount)s. Ask somebody whose role may approve more.", amount=said)
-        )
+    if why := above_limit(total):
+        raise Forbidden(why)
 
 
 MOST_LINKS = 40

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from flask import abort, flash, make_response, render_template, request, url_for
+from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
@@ -57,7 +58,8 @@ def expected() -> int | None:
 
 
 def answers_changes(view: View) -> View:
-    """When the return has changed meanwhile, say who changed what, and give back what was typed. Nothing was done."""
+    """When the return has changed meanwhile, say who changed what; when something is wrong, or the person may not, show the page
+    again. Both give back what was typed. Nothing was done."""
 
     @wraps(view)
     def guarded(rma: str, **more: Any) -> Any:
@@ -67,6 +69,8 @@ def answers_changes(view: View) -> View:
             return make_response(_changed(rma, conflict), 409)
         except Invalid as wrong:
             return make_response(page(rma, errors=_fields(wrong), typed=typed()), 422)
+        except Forbidden as forbidden:
+            return make_response(page(rma, errors={"": gettext(forbidden.message)}, typed=typed()), 403)
 
     return guarded  # type: ignore[return-value]
 

@@ -34,7 +34,7 @@ from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.render import locale
 from portal.web.staff import log_words, money, reads, why, words
-from portal.web.staff.base import Me, ports
+from portal.web.staff.base import Me, above_limit, ports
 from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
 from portal.web.staff.swaps import swaps
@@ -103,7 +103,8 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "label": label,
         "label_code": short_code(label) if label is not None else "",
         "papers": _papers(return_),
-        "decision": _decision(return_, open_, quote, who),
+        "decision": (decision := _decision(return_, open_, quote, who)),
+        "seniors": _seniors(session, quote.total, who) if decision and decision["above"] else [],
         "shortage": _shortage(session, return_, open_, who),
         "ways": words.ways_by_hand(),
         "too_little": _too_little(session, return_),
@@ -318,10 +319,14 @@ def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> di
     gives, button = money.approve_words(quote)
     lines = [line for line in return_.lines if line.status in COUNTING]
     by_ref = {each.line: each.total_minor for each in quote.lines}
+    above = above_limit(quote.total)
     return {
         "gives": gives,
+        "total": words.amount(quote.total.minor, quote.currency),
         "button": button,
-        "may_approve": who.may(may.OVERRULE) or not refused_by_policy,
+        "may_approve": (who.may(may.OVERRULE) or not refused_by_policy) and (above is None or len(lines) > 1),
+        "overruling": refused_by_policy and not who.may(may.OVERRULE),
+        "above": above,
         "may_change": who.may(may.OVERRULE) and any(line.resolution != EXCHANGE for line in lines),
         "may_ask": any(review.status == questions.OPEN for review in here),
         "goods": return_.status in lifecycle.ARRIVED,
@@ -338,6 +343,16 @@ def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> di
             for line in lines
         ],
     }
+
+
+def _seniors(session: Session, total: Money, who: Me) -> list[tuple[int, str]]:
+    """Who, by id and name, may approve ``total`` where the person who looks may not."""
+    limits, found = ports().shop.refunds, []
+    for id_, name, roles in people.list_with_roles(session, may.DECIDE):
+        most = limits.limit_minor(roles, total.currency)
+        if id_ != who.id and (most is None or total.minor <= most):
+            found.append((id_, name))
+    return found
 
 
 def _shortage(session: Session, return_: Return, open_: list[Review], who: Me) -> dict[str, Any] | None:

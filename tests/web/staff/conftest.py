@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -21,6 +22,7 @@ from portal.flow import Ports, make_river
 from portal.policybook.service import Book
 from portal.refunds.gateway import Gateway
 from portal.rows import metadata
+from portal.shop import RefundLimits
 from portal.staff import service
 from portal.timeline import TimelineEntry
 from portal.web import csrf, render, security, staff
@@ -79,6 +81,14 @@ def ports(whole: Ports, database: Database, tmp_path: Path) -> Ports:
 
 
 QUICK = {"argon2__time_cost": 1, "argon2__memory_cost": 8, "argon2__parallelism": 1}
+
+
+def limited(ports: Ports, most: int) -> Browser:
+    """An agent's browser in a shop where agents give at most so many pounds at once."""
+    limits = RefundLimits(limits={"agent": {"GBP": Decimal(most)}})
+    browser = Browser(make_app(replace(ports, shop=ports.shop.model_copy(update={"refunds": limits}))))
+    browser.sign_in("jonas@wren.example")
+    return browser
 
 
 class Compiled(BytecodeCache):

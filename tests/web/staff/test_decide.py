@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
@@ -15,11 +13,10 @@ from portal.orders.models import OrderLine
 from portal.receiving.service import Count, receive
 from portal.returns import service
 from portal.returns.models import Photo, ReturnLine
-from portal.shop import RefundLimits
 from portal.timeline import TimelineEntry
 from tests.stages.returns.trade import BENCH, JONAS, add_variant, rows, timeline_of
 from tests.web.staff.browser import Browser, cost, words
-from tests.web.staff.conftest import make_app
+from tests.web.staff.conftest import limited
 from tests.web.staff.shop import NOW, Item, Shop, wish
 
 
@@ -265,6 +262,53 @@ def test_an_agent_approves_what_a_rule_puts_to_a_person(agent: Browser, shop: Sh
     assert shop.entry(rma, "return.authorized").actor_name == "Jonas Berg"
 
 
+def test_who_may_not_approve_as_much_reads_it_before_and_gives_it_to_who_may(
+    ports: Ports, shop: Shop, people: object
+) -> None:
+    agent = limited(ports, 300)
+    rma = shop.under_review(310_45)
+    here = f"/staff/returns/{rma}"
+    page, seen = agent.page(here), agent.words(here)
+    for part in ("£310.45 is above your limit Your role approves at most £300.00.", "Give it to Maya Okafor"):
+        assert part in seen, part
+    assert "Approve £310.45" not in seen
+    assert "The policy says no" not in seen
+    assert 'value="approve"' not in page
+    form = agent.form(here, "decision")
+    refused = agent.submit(form, {"decision": "approve", "message": "My careful words"})
+    assert refused.status_code == 403
+    assert "Your role approves at most £300.00." in words(refused.text)
+    assert "My careful words" in refused.text
+    assert shop.look(rma).status == "under_review"
+    give = agent.form("", "/owner", html=page)
+    assert agent.submit(give).status_code == 303
+    assert shop.review(rma).owner_id is not None
+
+
+def test_some_items_within_the_limit_are_approved_where_all_are_above_it(
+    ports: Ports, shop: Shop, people: object
+) -> None:
+    agent = limited(ports, 300)
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=200_00, name="Jacket"), Item(gross=150_00, name="Bag")))
+    form = agent.form(f"/staff/returns/{rma}", "decision")
+    assert form.get("decision") == "ask"
+    shown = agent.submit(form, {"decision": "approve", "line": ["2"]})
+    assert "Priya gets £150.00 in all" in words(shown.text)
+
+
+def test_who_may_not_stays_inside_the_staffs_pages_with_a_way_back(
+    warehouse: Browser, lead: Browser, shop: Shop
+) -> None:
+    rma = shop.under_review()
+    for path, way in ((f"/staff/returns/{rma}/cancel", f"/staff/returns/{rma}"), ("/staff/refunds", "/staff/returns")):
+        answer = warehouse.get(path)
+        main = answer.text.partition('<main class="work"')[2]
+        assert (answer.status_code, f'href="{way}"' in main, "Go to exceptions" in main) == (403, True, False), path
+        assert "Ben Whitlock" in words(answer.text)
+    lost = lead.get("/staff/returns/R-9999999")
+    assert (lost.status_code, "Maya Okafor" in words(lost.text)) == (404, True)
+
+
 def test_only_a_lead_overrules_the_policy_changes_amounts_and_takes_a_no_back(
     agent: Browser, lead: Browser, shop: Shop
 ) -> None:
@@ -354,9 +398,7 @@ def test_an_exchange_becomes_a_refund_with_a_note(lead: Browser, shop: Shop) -> 
 
 
 def test_a_changed_outcome_stays_inside_the_limit_of_the_role(ports: Ports, shop: Shop, people: object) -> None:
-    limits = RefundLimits(limits={"agent": {"GBP": Decimal(5)}})
-    agent = Browser(make_app(replace(ports, shop=ports.shop.model_copy(update={"refunds": limits}))))
-    agent.sign_in("jonas@wren.example")
+    agent = limited(ports, 5)
     add_variant(shop.database, "SHIRT-L", price=10_00)
     add_variant(shop.database, "SHIRT-M", price=10_00)
     rma = shop.booked(
