@@ -20,6 +20,7 @@ from portal.staff import permissions as may
 from portal.web.staff.base import (
     Me,
     Resumed,
+    above_limit,
     check_limit,
     command,
     local_path,
@@ -71,6 +72,8 @@ def obstacle(row: QueueRow, act: str, who: Me) -> str | None:
         return _("It’s about money that was sent. Open it to see what to do.")
     if row.paused:
         return _("The customer was asked and hasn’t answered yet.")
+    if act == "approve" and row.value is not None and (why := above_limit(row.value)):
+        return why
     if act == "approve" and row.kind == questions.ASKED_US and not who.may(may.OVERRULE):
         return _("The policy says no. Only a returns lead may approve it.")
     return None

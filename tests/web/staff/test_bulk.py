@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from portal.flow import Ports
 from portal.returns import service
 from portal.reviews.service import open_review
 from tests.stages.returns.trade import JONAS
 from tests.web.staff.browser import Browser, links, words
+from tests.web.staff.conftest import limited
 from tests.web.staff.shop import NOW, Shop
 
 
@@ -72,6 +74,20 @@ def test_what_may_not_be_approved_is_skipped_and_named(agent: Browser, shop: Sho
         f"1 was left as it is. It’s about money that was sent. Open it to see what to do. {failed}",
     ):
         assert part in seen, part
+
+
+def test_what_is_above_the_limit_of_the_role_is_skipped_before_and_said(
+    ports: Ports, shop: Shop, people: object
+) -> None:
+    agent = limited(ports, 350)
+    inside, above = shop.under_review(310_00), shop.under_review(400_00)
+    page = ticked(agent, shop, "approve", inside, above)
+    for part in (
+        "Approve 1 return", "One return, worth £310.00 together.",
+        f"1 is skipped {above} Your role approves at most £350.00. Ask somebody whose role may approve more.",
+    ):  # fmt: skip
+        assert part in words(page.text), part
+    assert f"{above} Your role" not in words(ticked(agent, shop, "deny", inside, above).text)
 
 
 def test_one_that_has_changed_stops_no_other(lead: Browser, shop: Shop) -> None:
