@@ -173,7 +173,7 @@ def _claim(post: Post, notice_id: int) -> Notice | None:
     return notice
 
 
-def _before(notice: Notice, at: datetime) -> Select[tuple[int]]:
+def _before(notice: Notice, at: datetime) -> Select[int]:
     """What is to leave before it: an earlier notice of the same return that has not left and was not tried in vain."""
     return (
         select(Notice.id)
