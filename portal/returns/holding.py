@@ -164,6 +164,8 @@ def release(tx: Tx, line: ReturnLine) -> None:
 
 def release_last(tx: Tx, line: ReturnLine, count: int) -> None:
     """Give the last ``count`` of the units that the line holds back to the customer; the others stay the ones that were paid."""
+    if not count:
+        return
     line.order_line.units_held -= count
     for each in sorted(line.units, key=lambda units: units.first, reverse=True):
         if not count:

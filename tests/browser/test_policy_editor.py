@@ -136,7 +136,7 @@ def test_every_page_of_the_editor_is_accessible_and_fits_a_phone(
         scan()
     page.get_by_label("Policy as YAML").fill("schema: 1\nname: [")
     page.get_by_role("button", name="Save text").click()
-    expect(page.get_by_text("This can't be read: a value is missing")).to_be_visible()
+    expect(page.get_by_text("This can’t be read: a value is missing")).to_be_visible()
     scan()
     page.get_by_role("button", name="Undo").click()
     page.goto(staffed.url + "/staff/policy/discard")

@@ -49,7 +49,12 @@ DONE = {
     "reopen": "decided again",
     "close": "closed",
 }
-WORDS = {status: status for status in STATUSES} | {"under_review": "under review", "in_transit": "in transit"}
+WORDS = {status: status for status in STATUSES} | {
+    "under_review": "under review",
+    "in_transit": "in transit",
+    "authorized": "approved",
+    "rejected": "denied",
+}
 
 
 @pytest.mark.parametrize(("command", "status", "cell"), CELLS)
