@@ -20,16 +20,17 @@ from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import lock_refund
 from portal.refunds.two_people import had_a_part
 from portal.reviews import service as reviews
+from portal.timeline import TimelineEntry
 
 
 def approve(tx: Tx, public_id: str, note: str) -> Refund:
-    """Let the refund go, and the other parts of the same payout. The second click changes nothing.
+    """Let the refund go, and the other parts of the same payout. The second click of the same account changes nothing.
 
     Raises `Conflict` when it does not wait for this, `Forbidden` for whoever had a part in the decision.
     """
     note = read_note(note)
     refund, _payment = lock_refund(tx.session, find_refund(tx.session, public_id).id)
-    if refund.seconded_by and refund.seconded_by == tx.actor.name:
+    if refund.status not in lifecycle.LOST and _has_approved(tx, refund):
         return refund
     if refund.held_for != reviews.SECOND_PERSON or refund.status != lifecycle.PLANNED:
         raise Conflict(
@@ -47,6 +48,16 @@ def approve(tx: Tx, public_id: str, note: str) -> Refund:
         if waited:
             settle.record(tx, "refund.seconded", part, part.payment, why=note)
     return refund
+
+
+def _has_approved(tx: Tx, refund: Refund) -> bool:
+    query = select(TimelineEntry.id).where(
+        TimelineEntry.refund_id == refund.id,
+        TimelineEntry.what == "refund.seconded",
+        TimelineEntry.actor_kind == tx.actor.kind,
+        TimelineEntry.actor_id == tx.actor.id,
+    )
+    return tx.session.scalar(query.limit(1)) is not None
 
 
 def _parts(session: Session, refund: Refund) -> list[Refund]:

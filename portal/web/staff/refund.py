@@ -228,6 +228,9 @@ def repair(public_id: str, act: str) -> Response:
     }
     try:
         with command() as tx:
+            replaced = (
+                actions.find_replacement(tx.session, get_refund(tx.session, public_id)) if act == "retry" else None
+            )
             done = acts[act](tx, public_id, note)
             number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
             follows, of_return = fate.of_refund(done), done.return_id is not None
@@ -237,6 +240,9 @@ def repair(public_id: str, act: str) -> Response:
         return make_response(_page(public_id, errors, note, how=how), 422)
     except (Conflict, Forbidden) as refused:
         return make_response(_page(public_id, {"": refused.message}, note, how=how), refused.status)
+    if replaced is not None:
+        flash(_("It was replaced already, by %(number)s. Nothing new was made.", number=number), "amber")
+        return see_other("staff.refund_page", public_id=number)
     said = {
         "retry": _("A new refund of %(amount)s takes its place.", amount=amount),
         "elsewhere": _("Recorded: %(amount)s was paid another way.", amount=amount),

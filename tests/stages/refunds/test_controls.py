@@ -253,6 +253,24 @@ class TestSecondPerson:
             approve(world, refund_id, MAYA)
         assert sums(world, return_id)["owed"] == 0
 
+    def test_a_refund_that_was_taken_back_after_the_approval_is_not_approved_again(self, quick_world: World) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(5000)
+        submit.submit(world.database, world.gateway, refund_id, TWO_ABOVE_40)
+        approve(world, refund_id, MAYA)
+        approve(world, refund_id, MAYA)
+        take_back(world, refund_id, "Not for this one")
+        with pytest.raises(Conflict, match="is canceled and waits for no second person"):
+            approve(world, refund_id, MAYA)
+
+    def test_who_has_the_same_name_as_the_second_person_has_not_approved_it(self, quick_world: World) -> None:
+        world = quick_world
+        _return_id, refund_id = world.paid_return(5000)
+        submit.submit(world.database, world.gateway, refund_id, TWO_ABOVE_40)
+        approve(world, refund_id, MAYA)
+        with pytest.raises(Conflict, match="waits for no second person"):
+            approve(world, refund_id, Actor("staff", MAYA.name, 99))
+
     def test_a_second_approval_clicked_by_two_people_counts_once(self, pg_world: World) -> None:
         world = pg_world
         _return_id, refund_id = world.paid_return(5000)

@@ -108,8 +108,12 @@ def test_a_failed_refund_is_sent_again_once_with_a_note(lead: Browser, shop: Sho
     assert wrong.status_code == 422
     assert "Write a note for your colleagues." in words(wrong.text)
     first = lead.submit(form, {"note": "New card on file"})
+    assert "A new refund of £64.00 takes its place." in lead.words(first.location)
     second = lead.submit(form, {"note": "New card on file"})
     assert (first.status_code, first.location) == (303, second.location)
+    again = lead.words(second.location)
+    assert f"It was replaced already, by {second.location.rpartition('/')[2]}. Nothing new was made." in again
+    assert "takes its place" not in again
     assert [refund.cause for refund in shop.refunds(rma)] == ["return", "retry"]
     assert "Another refund was sent in its place" in lead.words(f"/staff/refunds/{number}")
     assert "/retry" not in lead.page(f"/staff/refunds/{number}")
