@@ -296,5 +296,14 @@ def _was_counted(rma: str, key: str) -> Response | None:
     with read() as rows:
         if not reads.was_counted(rows, rma, key):
             return None
+        left = goods_outstanding(get_return(rows, rma))
+    if left:
+        said = ngettext(
+            "%(rma)s was counted already, %(num)s item is still to come. What you sent now was not saved: count it anew.",
+            "%(rma)s was counted already, %(num)s items are still to come. What you sent now was not saved: count it anew.",
+            left, rma=rma,
+        )  # fmt: skip
+        flash(said, "amber")
+        return see_other("staff.parcel", rma=rma)
     flash(_("%(rma)s was finished already. Nothing was counted twice.", rma=rma), "green")
     return see_other("staff.bench")

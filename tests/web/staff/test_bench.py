@@ -343,3 +343,17 @@ def test_the_return_says_where_each_unit_goes_that_came(lead: Browser, shop: Sho
     with shop.do(BENCH) as tx:
         receiving.receive(tx, lost, [Count("1", 1, "missing")], command_key="lost")
     assert "Counted: 1 × missing. Nothing to put away" in lead.words(f"/staff/returns/{lost}")
+
+
+def test_a_correction_of_a_form_that_was_counted_in_part_is_named_as_not_saved(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1", 2), items=(Item(gross=64_00, quantity=2),))
+    form, choice = parcel(warehouse, rma), fields(shop, rma, "as_new")
+    line = shop.look(rma).lines[0].id
+    warehouse.submit(form, choice | {f"q-{line}-0": "1"})
+    assert shop.count(Receipt) == 1
+    answer = warehouse.submit(form, choice | {f"q-{line}-0": "2"})
+    assert answer.location == f"/staff/receive/{rma}"
+    seen = warehouse.words(answer.location)
+    assert "1 item is still to come. What you sent now was not saved" in seen
+    assert "finished already" not in seen
+    assert shop.count(Receipt) == 1
