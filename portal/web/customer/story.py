@@ -236,9 +236,7 @@ def _about_money(told: _Told) -> tuple[str, Markup]:
     amount = words_of(money.owed.minor, money.currency)
     match money.state:
         case "refunded" if money.credited.minor == money.owed.minor:
-            return _("Your store credit is ready"), strong(
-                _("%(amount)s, ready to spend. Your code is below."), amount=amount
-            )
+            return _("Your store credit is ready"), strong(_("%(amount)s, ready to spend."), amount=amount)
         case "refunded" if money.never_charged:
             return _("You weren’t charged"), strong(_("%(amount)s was only reserved and is free again."), amount=amount)
         case "refunded":

@@ -574,6 +574,7 @@ def test_a_store_credit_code_is_shown_to_whom_the_mail_knows_and_not_to_who_got_
     assert (code in page.text) is known
     sent = "We’ve sent the store credit code by e-mail to p•••@example.com."
     assert (sent in text_of(page)) is not known
+    assert "code is below" not in text_of(page)
     assert EMAIL not in page.text
 
 
