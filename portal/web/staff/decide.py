@@ -421,7 +421,11 @@ def set_owner(rma: str) -> Response:
     owner = int(said) if said.isascii() and said.isdigit() and len(said) < 12 else None
     with command() as tx:
         return_ = lock_return(tx, rma)
-        for review in questions.open_reviews(tx.session, return_.id):
+        open_ = questions.open_reviews(tx.session, return_.id)
+        for review in open_:
             questions.assign(tx, review.id, owner)
+    if not open_:
+        flash(_("Nothing is open about this return any more, so it has no owner. Nothing was changed."), "amber")
+        return see_other("staff.return_page", rma=rma)
     flash(_("The owner is changed.") if owner else _("It has no owner now."), "green")
     return see_other("staff.return_page", rma=rma)

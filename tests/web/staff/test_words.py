@@ -329,3 +329,11 @@ def test_a_question_that_is_handed_over_twice_stays_with_the_first(shop: Shop, d
     with shop.do(BENCH) as tx:
         assert actions.hand_over(tx, number, [second, first]).owner_id == first
     assert rows(database, select(Review.owner_id).where(Review.kind == questions.PAY_ELSEWHERE)) == [first]
+
+
+def test_no_owner_is_said_to_be_changed_where_nothing_is_open(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(Item(gross=36_00),))
+    answer = lead.post(f"/staff/returns/{rma}/owner", {"owner": "99999"})
+    seen = lead.words(answer.location)
+    assert "The owner is changed" not in seen
+    assert "so it has no owner. Nothing was changed." in seen
