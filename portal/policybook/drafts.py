@@ -73,7 +73,7 @@ def find_draft(session: Session, at: datetime) -> Draft:
 def save(tx: Tx, seen: str, change: Callable[[str], str]) -> Draft:
     """Change the draft that was ``seen``; the first change begins it. A change that changes nothing saves nothing.
 
-    Raises `StaleDraft` with both texts, `Invalid` for a text that is longer than a policy can be, and whatever ``change``
+    Raises `StaleDraft` with both texts, `Invalid` for a text that is too long or has a NUL character, and whatever ``change``
     raises.
     """
     there = find_draft(tx.session, tx.at)
@@ -83,8 +83,10 @@ def save(tx: Tx, seen: str, change: Callable[[str], str]) -> Draft:
     text = change(there.source)
     if text == there.source:
         return there
-    if len(text.encode("utf-8", "replace")) > MAX_BYTES or text.count("\n") > MAX_LINES or "\x00" in text:
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES or text.count("\n") > MAX_LINES:
         raise Invalid("The policy is longer than a policy can be.", {"text": "shorten it to 256 kB and 5,000 lines"})
+    if "\x00" in text:
+        raise Invalid("The policy has a NUL character, which no text can have.", {"text": "take the NUL character out"})
     row = PolicyDraft(follows=there.revision, base=there.base, source=text, author=tx.actor.name, saved_at=tx.at)
     tx.session.add(row)
     tx.session.flush()

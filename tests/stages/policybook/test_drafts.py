@@ -183,3 +183,8 @@ def test_a_stale_draft_is_not_published(published: Database) -> None:
         with pytest.raises(StaleDraft), published.transaction(MAYA) as tx:
             act(tx)
     assert len(rows(published, select(PolicyVersion))) == 1
+
+
+def test_a_text_with_a_nul_character_is_not_called_too_long(published: Database) -> None:
+    with pytest.raises(Invalid, match="NUL character"):
+        save(published, POLICY + "\x00")
