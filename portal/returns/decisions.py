@@ -222,7 +222,10 @@ def expire(tx: Tx, rma: str) -> Return:
 
 
 def mark_in_transit(tx: Tx, rma: str, *, note: str = "") -> Return:
-    """The carrier has the parcel. Repeated, or later than the goods themselves, it changes nothing."""
+    """The carrier has the parcel. Repeated, or later than the goods themselves, it changes nothing.
+
+    Raises `Conflict` for a return that is handed in at a shop: no carrier ever has it.
+    """
     note = texts.note(note, "note")
     return_ = lock_return(tx, rma)
     found = lifecycle.step(return_.status, lifecycle.SHIP)
@@ -230,6 +233,8 @@ def mark_in_transit(tx: Tx, rma: str, *, note: str = "") -> Return:
         return return_
     if found.effect is Effect.INVALID or goods_outstanding(return_) == 0:
         raise lifecycle.refusal(return_.status, lifecycle.SHIP)
+    if return_.ship_with == "shop":
+        raise Conflict("It is handed in at a shop, so no carrier has it. Nothing was changed.", state=return_.status)
     ship(tx, return_, why=note)
     return return_
 

@@ -388,7 +388,10 @@ def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
     decide, status = who.may(may.DECIDE), return_.status
     out_of_stock = any(review.kind == questions.OUT_OF_STOCK for review in open_)
     return {
-        "ship": decide and status == lifecycle.AUTHORIZED and goods_outstanding(return_) > 0,
+        "ship": decide
+        and status == lifecycle.AUTHORIZED
+        and return_.ship_with != "shop"
+        and goods_outstanding(return_) > 0,
         "cancel": decide
         and status in (*lifecycle.UNDECIDED, lifecycle.AUTHORIZED)
         and return_.payout_planned_at is None

@@ -349,6 +349,14 @@ class TestInTransit:
             tx.session.scalars(select(Return)).one().status = "received"
         assert run(database, MAYA, lambda tx: service.mark_in_transit(tx, rma)) == "received"
 
+    def test_what_is_handed_in_at_a_shop_is_with_no_carrier(self, database: Database, shop: Book) -> None:
+        rma = book_return(database, shop, add_order(database))
+        with database.transaction() as tx:
+            tx.session.scalars(select(Return)).one().ship_with = "shop"
+        with pytest.raises(Conflict, match="no carrier has it"):
+            run(database, MAYA, lambda tx: service.mark_in_transit(tx, rma))
+        assert look(database, rma).status == "authorized"
+
     def test_what_is_kept_or_undecided_does_not_travel(self, database: Database, shop: Book, asked: str) -> None:
         kept = book_return(database, shop, add_order(database, [Item(tags=("keep",))]))
         for rma in (kept, asked):
