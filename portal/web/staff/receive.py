@@ -155,7 +155,15 @@ def _stage(return_: Return, open_kinds: set[str]) -> str:
     return "done" if return_.status in lifecycle.ARRIVED else "not_open"
 
 
-def _form(rma: str, filled: Filled, key: str, *, shown: str = "", outlook: counting.Outlook | None = None) -> str:
+def _form(
+    rma: str,
+    filled: Filled,
+    key: str,
+    *,
+    shown: str = "",
+    outlook: counting.Outlook | None = None,
+    look_again: bool = False,
+) -> str:
     with read() as rows:
         return_ = get_return(rows, rma)
         kinds = {review.kind for review in questions.open_reviews(rows, return_.id)}
@@ -177,6 +185,7 @@ def _form(rma: str, filled: Filled, key: str, *, shown: str = "", outlook: count
             total=_effect(outlook.total) if outlook else None,
             to_come=outlook.to_come if outlook else 0,
             shown=shown,
+            look_again=look_again,
             command_key=key,
             groups=range(GROUPS),
             conditions=[(name, *words.condition(name)) for name in CONDITIONS],
@@ -261,7 +270,8 @@ def count_parcel(rma: str) -> Response:
         outlook = counting.look_ahead(rows, rma, filled.counts, inspecting=stage == "inspect")
     seen = f"{outlook.total.now.minor}"
     if request.form.get("act") == "check" or (outlook.total.drops and request.form.get("shown") != seen):
-        return make_response(_form(rma, filled, key, shown=seen, outlook=outlook))
+        stopped = request.form.get("act") != "check"
+        return make_response(_form(rma, filled, key, shown=seen, outlook=outlook, look_again=stopped))
     try:
         with command() as tx:
             act = receiving.receive if stage == "receive" else receiving.inspect

@@ -137,6 +137,9 @@ def test_less_money_is_shown_before_the_parcel_can_be_finished(warehouse: Browse
                  "Goes to exceptions before the customer is told."):  # fmt: skip
         assert part in seen, part
     assert 'class="effect effect--drop"' in page.text
+    top = words(page.text.partition('id="scan"')[0])
+    assert "The amount drops from £100.00 to £64.00 Nothing is counted yet. Look at it once more, then press" in top
+    assert "data-error-summary" in page.text, "the script puts the focus there"
     assert shop.count(Receipt) == 0
     answer = warehouse.submit(warehouse.form("", "/staff/receive/", html=_without_scan(page.text)))
     assert (answer.status_code, answer.location) == (303, "/staff/receive")
@@ -176,6 +179,18 @@ def test_checking_a_part_says_what_is_still_to_come(warehouse: Browser, shop: Sh
     page = warehouse.submit(parcel(warehouse, rma), counts)
     assert "As agreed. 1 item is still to come." in words(page.text)
     assert "still to come" not in words(warehouse.submit(parcel(warehouse, rma), counts | {f"q-{line}-0": "3"}).text)
+
+
+def test_a_first_part_promises_no_exception_and_no_sum_without_the_rest(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1", 2), wish("2"), items=(Item(2, 14_94, name="Beanie"), SHIRT))
+    beanie, shirt = (line.id for line in shop.look(rma).lines)
+    counts = {f"c-{beanie}-0": "damaged", f"q-{shirt}-0": "0"}
+    page = warehouse.submit(parcel(warehouse, rma), counts | {"act": "check"})
+    seen = words(page.text)
+    assert "Goes to exceptions" not in seen
+    assert "£78.94 if the rest comes as agreed" in seen
+    assert "Somebody decides when all has come." in seen
+    assert "1 item is still to come." in seen
 
 
 def test_each_tile_says_ahead_what_it_does_to_the_money(warehouse: Browser, shop: Shop) -> None:
