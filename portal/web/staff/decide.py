@@ -83,11 +83,12 @@ def _changed(rma: str, conflict: Conflict) -> str:
         return_ = get_return(session, rma)
         entries = entries_for_return(session, return_.id)
         since = [entry for entry in entries if entry.id > last] if last else []
+        names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
         return render_template(
             "staff/changed.html",
             return_=return_,
             message=conflict.message,
-            log=[log_entry(entry, now, zone) for entry in reversed(since or entries[-3:])],
+            log=[log_entry(entry, now, zone, names) for entry in reversed(since or entries[-3:])],
             fresh=bool(since),
             typed=typed(),
         )

@@ -41,13 +41,13 @@ _TOLD = ("return.asked", "return.authorized", "return.rejected", "return.inspect
 _CODE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*", re.ASCII)
 
 
-def sentence(entry: TimelineEntry) -> str:
-    """``Maya Okafor approved it``."""
+def sentence(entry: TimelineEntry, names: Mapping[str, str] | None = None) -> str:
+    """``Maya Okafor approved it``. ``names`` are what the items of a return are called, by ref."""
     known = entry.data or {}
     # Who receives a parcel that no carrier has scanned has not handed it to one.
     named = entry.actor_kind in PEOPLE and not (entry.what == "return.in_transit" and entry.why == WITHOUT_SCAN)
     who = entry.actor_name if named else ""
-    said = _counted(entry.what, known, who) or (_by(entry.what, known, who) if who else "")
+    said = _counted(entry.what, known, who, names or {}) or (_by(entry.what, known, who) if who else "")
     return said or _of_itself(entry.what, known) or entry.what
 
 
@@ -81,6 +81,16 @@ def said(entry: TimelineEntry) -> list[str]:
     ]
 
 
+def denied(entry: TimelineEntry, names: Mapping[str, str]) -> str:
+    """Which items an approval left out; empty where it took them all."""
+    taken = (entry.data or {}).get("lines")
+    refused = (entry.data or {}).get("refused", ())
+    if entry.what not in ("return.authorized", "return.inspected") or taken is None:
+        return ""
+    left_out = [names.get(ref, ref) for ref in refused if ref not in taken]
+    return _("Denied: %(names)s", names=", ".join(left_out)) if left_out else ""
+
+
 def dispute(code: str) -> str:
     """How a chargeback stands, by Stripe's name for it (docs.stripe.com/api/disputes/object)."""
     return {
@@ -95,7 +105,7 @@ def dispute(code: str) -> str:
     }.get(code, "")
 
 
-def _counted(what: str, known: Mapping[str, Any], who: str) -> str:
+def _counted(what: str, known: Mapping[str, Any], who: str, names: Mapping[str, str]) -> str:
     """The events that count something, or that name what changed into what."""
     match what:
         case "return.booked":
@@ -121,7 +131,7 @@ def _counted(what: str, known: Mapping[str, Any], who: str) -> str:
                 return _("%(who)s changed it from %(before)s to %(after)s", who=who, before=before, after=after)
             return _("Changed from %(before)s to %(after)s", before=before, after=after)
         case "return.received" | "return.partly_received" | "return.inspected" | "return.questioned":
-            return _goods(what, known, who)
+            return _goods(what, known, who, names)
         case "notice.sent" | "notice.failed":
             kind = notice(str(known.get("kind", "")))
             sent = what == "notice.sent"
@@ -137,12 +147,16 @@ def _counted(what: str, known: Mapping[str, Any], who: str) -> str:
     return ""
 
 
-def _goods(what: str, known: Mapping[str, Any], who: str) -> str:
+def _goods(what: str, known: Mapping[str, Any], who: str, names: Mapping[str, str]) -> str:
     if what == "return.inspected" and known.get("by") == "staff":
         return _("%(who)s accepted the goods", who=who) if who else _("Goods accepted")
     counted = ", ".join(
-        _("%(count)s × %(condition)s", count=each["quantity"], condition=words.condition(each["condition"])[0].lower())
+        _("%(count)s × %(name)s %(condition)s", count=each["quantity"], name=names[each["line"]], condition=condition)
+        # Of a return of one item everybody knows which.
+        if len(names) > 1 and each["line"] in names
+        else _("%(count)s × %(condition)s", count=each["quantity"], condition=condition)
         for each in known.get("counts", ())
+        for condition in (words.condition(each["condition"])[0].lower(),)
     )
     if who and counted:
         return {

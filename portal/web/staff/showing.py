@@ -98,7 +98,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "paid": words.amount(view.paid.minor, view.currency),
         "pieces": money.pieces(view),
         "money_when": money.when_words(return_, view, disputed=any(each.kind == questions.DISPUTE for each in open_)),
-        "log": [log_entry(each, now, shop.timezone) for each in reversed(entries)],
+        "log": [log_entry(each, now, shop.timezone, names) for each in reversed(entries)],
         "seen": entries[-1].id if entries else 0,
         "label": label,
         "label_code": short_code(label) if label is not None else "",
@@ -287,9 +287,11 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> d
     }
 
 
-def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
+def log_entry(entry: TimelineEntry, now: datetime, zone: str, names: Mapping[str, str] | None = None) -> dict[str, Any]:
     """One entry of the timeline: what, who, when, why; what the customer was told and what colleagues were, each by its name."""
     more = log_words.said(entry)
+    if left_out := log_words.denied(entry, names or {}):
+        more.insert(0, left_out)
     data = entry.data or {}
     if "was" in data and "now" in data:
         was, now_ = (words.amount(data[name]["amount"], data[name]["currency"]) for name in ("was", "now"))
@@ -297,7 +299,7 @@ def log_entry(entry: TimelineEntry, now: datetime, zone: str) -> dict[str, Any]:
     return {
         "when": words.when(entry.at, now, zone),
         "when_iso": entry.at.isoformat(),
-        "what": log_words.sentence(entry),
+        "what": log_words.sentence(entry, names),
         "why": log_words.reason(entry),
         "more": more,
         "tone": log_words.TONES.get(entry.what),

@@ -14,7 +14,7 @@ from portal.receiving.service import Count, receive
 from portal.returns import service
 from portal.returns.models import Photo, ReturnLine
 from portal.timeline import TimelineEntry
-from tests.stages.returns.trade import BENCH, JONAS, add_variant, rows, timeline_of
+from tests.stages.returns.trade import BENCH, JONAS, MAYA, add_variant, rows, timeline_of
 from tests.web.staff.browser import Browser, cost, words
 from tests.web.staff.conftest import limited
 from tests.web.staff.shop import NOW, Item, Shop, wish
@@ -493,6 +493,18 @@ def test_photos_are_shown_to_staff_and_only_under_their_own_return(
     ):
         assert lead.get(path).status_code == 404
     assert stranger.get(f"/staff/returns/{rma}/photos/1").status_code == 303
+
+
+def test_the_timeline_names_the_items_that_were_denied_and_counted(lead: Browser, shop: Shop) -> None:
+    items = (Item(gross=200_00, name="Jacket"), Item(gross=150_00, name="Bag"), Item(gross=10_00, name="Hat"))
+    rma = shop.booked(wish("1"), wish("2"), wish("3"), items=items)
+    with shop.do(MAYA) as tx:
+        service.authorize(tx, rma, lines=["2", "3"], message="Worn.")
+    with shop.do(BENCH) as tx:
+        receive(tx, rma, [Count("2", 1, "as_new"), Count("3", 1, "as_new")], command_key="k")
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "Maya Okafor approved it Denied: Jacket To the customer: “Worn.”" in seen
+    assert "received the parcel: 1 × Bag as new, 1 × Hat as new" in seen
 
 
 def test_papers_are_there_for_a_parcel_and_not_for_a_wish(lead: Browser, shop: Shop) -> None:

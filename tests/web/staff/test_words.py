@@ -300,7 +300,7 @@ class TestInWords:
         assert len(about_returns) > 25
         with app.test_request_context():
             for what in about_returns:
-                assert log_words._of_itself(what, {}) or log_words._counted(what, {}, ""), what
+                assert log_words._of_itself(what, {}) or log_words._counted(what, {}, "", {}), what
             assert log_words.sentence(TimelineEntry(what="new.event", actor_kind="system")) == "new.event"
 
     def test_one_case_and_ten_cost_the_same(self, agent: Browser, shop: Shop) -> None:
