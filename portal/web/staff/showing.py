@@ -308,7 +308,7 @@ def log_entry(entry: TimelineEntry, now: datetime, zone: str, names: Mapping[str
 
 def _papers(return_: Return) -> bool:
     status = return_.status
-    return status not in (*lifecycle.UNDECIDED, *lifecycle.ENDED) and bool(travelling(return_))
+    return status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0 and bool(travelling(return_))
 
 
 def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> dict[str, Any] | None:

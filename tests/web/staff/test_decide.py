@@ -507,6 +507,23 @@ def test_the_timeline_names_the_items_that_were_denied_and_counted(lead: Browser
     assert "received the parcel: 1 × Bag as new, 1 × Hat as new" in seen
 
 
+def test_the_papers_leave_the_page_once_the_parcel_has_come_or_the_approval_is_undone(
+    lead: Browser, shop: Shop
+) -> None:
+    here, rma = "/staff/returns/", shop.booked()
+    assert "To be sent by" in lead.words(here + rma)
+    with shop.do(BENCH) as tx:
+        receive(tx, rma, [Count("1", 1, "as_new")], command_key="k")
+    undone = shop.under_review()
+    act(lead, undone)
+    assert "label.pdf" in lead.page(here + undone)
+    lead.submit(lead.form(here + undone, "/undo"))
+    for each in (rma, undone):
+        page = lead.page(here + each)
+        assert ("label.pdf" in page, "packing-slip" in page, "To be sent by" in page) == (False, False, False), each
+        assert "Northway Post" not in page
+
+
 def test_papers_are_there_for_a_parcel_and_not_for_a_wish(lead: Browser, shop: Shop) -> None:
     rma, wished = shop.booked(), shop.under_review()
     for paper in ("label", "packing-slip"):
