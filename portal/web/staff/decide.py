@@ -104,7 +104,7 @@ def _fields(wrong: Invalid) -> dict[str, str]:
 
 
 @staff.post("/returns/<rma>/decision")
-@needs(may.DECIDE, "returns")
+@needs(may.DECIDE, "exceptions")
 @answers_changes
 def decide(rma: str) -> Response:
     """Approve, ask, or go on to the page that confirms a "no". What gives another sum than the card showed (other amounts, some
@@ -273,7 +273,7 @@ def _deny_page(rma: str, errors: dict[str, str]) -> str:
 
 
 @staff.post("/returns/<rma>/deny")
-@needs(may.DECIDE, "returns")
+@needs(may.DECIDE, "exceptions")
 @answers_changes
 def deny(rma: str) -> Response:
     """Say no. The customer reads why, so a reason is needed."""

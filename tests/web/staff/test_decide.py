@@ -524,6 +524,13 @@ def test_the_papers_leave_the_page_once_the_parcel_has_come_or_the_approval_is_u
         assert "Northway Post" not in page
 
 
+def test_the_pages_of_a_decision_stay_with_the_exceptions(lead: Browser, shop: Shop) -> None:
+    shown = act(lead, shop.under_review(), decision="deny")
+    current = re.search(r'aria-current="page">(?:<svg.*?</svg>)?<span>([^<]*)', shown.text, re.S)
+    assert current is not None
+    assert current[1] == "Exceptions"
+
+
 def test_papers_are_there_for_a_parcel_and_not_for_a_wish(lead: Browser, shop: Shop) -> None:
     rma, wished = shop.booked(), shop.under_review()
     for paper in ("label", "packing-slip"):
