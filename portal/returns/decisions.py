@@ -177,7 +177,7 @@ def refuse(tx: Tx, rma: str, *, message: str = "", note: str = "", expected: Exp
     if not _goes_on(tx, return_, command, ("return.rejected",), expected, None):
         return return_
     if return_.payout_planned_at is not None:
-        raise Conflict("Money for this return is on its way. It can't be refused any more.", state=return_.status)
+        raise Conflict("Money for this return is on its way. It can't be denied any more.", state=return_.status)
     data: dict[str, Any] = {"by": "staff", "message": message, "goods": arrived}
     if arrived and (taken := _take_from_stock(tx, return_.lines)):
         data["stock"] = taken

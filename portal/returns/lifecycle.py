@@ -143,14 +143,14 @@ _IS = {AUTHORIZED: "approved", REJECTED: "denied"}
 _DONE = {
     REVIEW: "reviewed",
     AUTHORIZE: "approved",
-    REFUSE: "refused",
+    REFUSE: "denied",
     CANCEL: "canceled",
     EXPIRE: "expired",
     SHIP: "marked as on its way",
     RECEIVE: "received",
     INSPECT: "inspected",
     ACCEPT_GOODS: "settled",
-    REFUSE_GOODS: "refused",
+    REFUSE_GOODS: "denied",
     REOPEN: "decided again",
     CLOSE: "closed",
 }

@@ -117,7 +117,8 @@ def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None
     who, now, zone = me(), clock.now(), ports().shop.timezone
     versions = {pick.review_id: pick.version for pick in chosen}
     with read() as session:
-        rows = reviews.rows_of(session, list(versions))
+        known = reviews.rows_of(session, list(versions), decided=True)
+    rows = [row for row in known if row.status in questions.UNDECIDED]
     doing = [row for row in rows if obstacle(row, act, who) is None]
     skipped = [(shown(row, now, zone), obstacle(row, act, who)) for row in rows if obstacle(row, act, who)]
     return render_template(
@@ -126,7 +127,7 @@ def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None
         back=back,
         doing=[shown(row, now, zone) | {"version": versions[row.id]} for row in doing],
         skipped=skipped,
-        gone=len(chosen) - len(rows),
+        gone=named([row for row in known if row not in rows]),
         total=sums([row.value for row in doing]),
         message=request.form.get("message", ""),
         note=request.form.get("note", ""),
@@ -245,7 +246,7 @@ def _say_left(left: list[tuple[Link, str]]) -> None:
 
 def _say_gone(gone: list[QueueRow]) -> None:
     if gone:
-        title = ngettext("%(num)s was answered meanwhile.", "%(num)s were answered meanwhile.", len(gone))
+        title = ngettext("%(num)s was decided meanwhile.", "%(num)s were decided meanwhile.", len(gone))
         say(title, "amber", links=named(gone))
 
 

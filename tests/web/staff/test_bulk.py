@@ -43,7 +43,7 @@ def test_sent_twice_it_is_done_once(lead: Browser, shop: Shop) -> None:
     form = lead.form("", "/bulk/approve", html=ticked(lead, shop, "approve", rma).text)
     assert [lead.submit(form).status_code for _ in range(2)] == [303, 303]
     assert shop.events(rma).count("return.authorized") == 1
-    assert f"1 was answered meanwhile. {rma}" in lead.words("/staff/")
+    assert f"1 was decided meanwhile. {rma}" in lead.words("/staff/")
 
 
 def test_what_may_not_be_approved_is_skipped_and_named(agent: Browser, shop: Shop) -> None:
@@ -74,6 +74,17 @@ def test_what_may_not_be_approved_is_skipped_and_named(agent: Browser, shop: Sho
         f"1 was left as it is. It’s about money that was sent. Open it to see what to do. {failed}",
     ):
         assert part in seen, part
+
+
+def test_what_a_colleague_has_decided_is_named_before_the_others_are(lead: Browser, shop: Shop) -> None:
+    first, second = shop.under_review(), shop.under_review(400_00)
+    form = lead.form("/staff/", "/staff/bulk")
+    chosen = {"pick": [shop.pick(first), shop.pick(second)], "act": "approve"}
+    with shop.do(JONAS) as tx:
+        service.authorize(tx, first)
+    page = lead.submit(form, chosen)
+    assert f"1 is skipped {first} It was decided meanwhile." in words(page.text)
+    assert f"/staff/returns/{first}" in links(page.text)
 
 
 def test_what_is_above_the_limit_of_the_role_is_skipped_before_and_said(
