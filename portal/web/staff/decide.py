@@ -15,22 +15,20 @@ from portal import clock, timeline, wording
 from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.money import Money
-from portal.policy.quote import Quote
 from portal.refunds.queries import money_of_return
 from portal.returns import service as returns
 from portal.returns import texts
 from portal.returns.holding import lock_return
-from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import COUNTING
+from portal.returns.models import Return
 from portal.returns.queries import get_return
 from portal.reviews import service as questions
 from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.staff import fate, money
+from portal.web.staff.approval import Unseen, changed_amounts, check_seen, chosen_lines, open_lines
 from portal.web.staff.base import Resumed, check_limit, command, me, needs, ports, read, say, see_other, staff
 from portal.web.staff.detail import page
-from portal.web.staff.money import read_amount
 from portal.web.staff.showing import first_name, log_entry, name_of
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo, undo_within
@@ -127,10 +125,10 @@ def decide(rma: str) -> Response:
             found = lock_return(tx, rma)
             _check_rank(tx, found, choice)
             before = returns.payable_quote(tx.session, found).total
-            amounts = _amounts(tx, found) if choice == "change" else {}
-            chosen = _lines(found)
-            denied = [] if chosen is None else [line for line in _open(found) if line.order_line.ref not in chosen]
-            # Before the reason is written the sum is looked at; `_check_seen` lets nothing be done without one.
+            amounts = changed_amounts(tx, found) if choice == "change" else {}
+            chosen = chosen_lines(found)
+            denied = [] if chosen is None else [line for line in open_lines(found) if line.order_line.ref not in chosen]
+            # Before the reason is written the sum is looked at; `check_seen` lets nothing be done without one.
             reason = message if message.strip() or not denied else "-"
             done = returns.authorize(
                 tx, rma, note=note, message=reason, expected=version, lines=chosen, amounts=amounts
@@ -138,49 +136,11 @@ def decide(rma: str) -> Response:
             quote = returns.payable_quote(tx.session, done)
             check_limit(quote.total)
             if denied or choice == "change":
-                _check_seen(done, quote, before, denied)
-    except _Unseen as unseen:
+                check_seen(done, quote, before, denied)
+    except Unseen as unseen:
         return make_response(render_template("staff/change.html", typed=typed(), **unseen.shown), unseen.status)
     _say_approved(rma, quote.total)
     return see_other("staff.return_page", rma=rma)
-
-
-class _Unseen(Exception):
-    """What the customer would get in all; carried out of the command, which thereby changes nothing."""
-
-    def __init__(self, shown: dict[str, Any], status: int) -> None:
-        super().__init__()
-        self.shown, self.status = shown, status
-
-
-def _check_seen(done: Return, quote: Quote, before: Money, denied: list[ReturnLine]) -> None:
-    """Raises `_Unseen` when the sum was not seen, or the items that are denied have no reason that the customer reads."""
-    seen = request.form.get("sum") == str(quote.total.minor)
-    reasoned = not denied or bool(request.form.get("message", "").strip())
-    if not (seen and reasoned):
-        errors = {"message": _("Write why, for the customer to read")} if seen else {}
-        raise _Unseen(_change(done, quote, before, denied, errors), 422 if errors else 200)
-
-
-def _change(
-    done: Return, quote: Quote, before: Money, denied: list[ReturnLine], errors: dict[str, str]
-) -> dict[str, Any]:
-    """What the customer gets in all with what was chosen and typed, by the very command that would give it."""
-    names = {line.order_line.ref: name_of(line.order_line) for line in done.lines}
-    asked_here = ("csrf_token", "sum", "message") if denied else ("csrf_token", "sum")
-    return {
-        "rma": done.rma,
-        "fields": [each for each in request.form.items(multi=True) if each[0] not in asked_here],
-        "minor": quote.total.minor,
-        "rows": money.rows(quote, names),
-        "totals": money.totals(quote),
-        "total": amount_words(quote.total.minor, quote.currency),
-        "was": amount_words(before.minor, before.currency),
-        "button": money.approve_words(quote)[1],
-        "first_name": first_name(done),
-        "denied": [names[line.order_line.ref] for line in denied],
-        "errors": errors,
-    }
 
 
 def _say_approved(rma: str, total: Money) -> None:
@@ -207,56 +167,6 @@ def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
         return
     if choice == "change" or returns.overrules(tx.session, return_):
         raise Forbidden(_("Only a returns lead may overrule the policy, change an amount or take a “no” back."))
-
-
-def _open(return_: Return) -> list[ReturnLine]:
-    return [line for line in return_.lines if line.status in COUNTING]
-
-
-def _lines(return_: Return) -> list[str] | None:
-    """The ticked lines; None where the form offers no choice, or all of them are ticked."""
-    if "choose_lines" not in request.form:
-        return None
-    open_ = [line.order_line.ref for line in _open(return_)]
-    chosen = [ref for ref in request.form.getlist("line") if ref in open_]
-    if not chosen:
-        raise Invalid("Nothing would be approved.", {"lines": _("tick at least one item, or deny the return")})
-    return None if set(chosen) == set(open_) else chosen
-
-
-def _amounts(tx: Tx, return_: Return) -> dict[str, int]:
-    """What was typed for each line, where it differs from what is quoted."""
-    ticked = _lines(return_)
-    quoted = {line.line: line.total_minor for line in returns.payable_quote(tx.session, return_).lines}
-    found: dict[str, int] = {}
-    wrong: dict[str, str] = {}
-    for line in return_.lines:
-        field = f"amount-{line.id}"
-        if field not in request.form or (ticked is not None and line.order_line.ref not in ticked):
-            continue
-        text = request.form[field]
-        minor = read_amount(text, return_.currency)
-        most = max(line.gross_minor, quoted.get(line.order_line.ref, 0))
-        if minor == quoted.get(line.order_line.ref, 0):
-            continue  # It gives what it gave, which is nothing where all of it is missing.
-        if not minor:
-            wrong[field] = _("Enter an amount such as %(amount)s", amount=amount_words(most, return_.currency))
-        elif minor > most:
-            wrong[field] = _(
-                "Enter at most %(amount)s, what was paid for it", amount=amount_words(most, return_.currency)
-            )
-        else:
-            found[line.order_line.ref] = minor
-    if not wrong and not found:
-        wrong["decision"] = _("enter another amount, or approve what is quoted")
-    if not request.form.get("note", "").strip():
-        wrong["note"] = _("Say why the amount is changed")
-    lower = any(minor < quoted.get(ref, 0) for ref, minor in found.items())
-    if lower and not request.form.get("message", "").strip():
-        wrong["message"] = _("Say why it is less; the customer reads this")
-    if wrong:
-        raise Invalid("The amount can't be changed like this.", wrong)
-    return found
 
 
 def _deny_page(rma: str, errors: dict[str, str]) -> str:
