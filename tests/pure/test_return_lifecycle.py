@@ -38,14 +38,14 @@ CELLS = _cells()
 DONE = {
     "review": "reviewed",
     "authorize": "approved",
-    "refuse": "refused",
+    "refuse": "denied",
     "cancel": "canceled",
     "expire": "expired",
     "ship": "marked as on its way",
     "receive": "received",
     "inspect": "inspected",
     "accept_goods": "settled",
-    "refuse_goods": "refused",
+    "refuse_goods": "denied",
     "reopen": "decided again",
     "close": "closed",
 }

@@ -53,6 +53,11 @@ def read_way(way: str, note: str) -> str:
     return "" if way == words.OWN_WAY else way
 
 
+def plain_amount(minor: int, currency: str) -> str:
+    """``72.00``, for a field; `read_amount` reads it back."""
+    return str(Money(minor, currency).decimal)
+
+
 def read_amount(text: str, currency: str) -> int | None:
     """What somebody typed (``72``, ``72.00``, ``£1,072.00``) in minor units; None for what is no such amount of the currency."""
     signs = re.sub(r"[\s\u00a0]", "", text.strip().lstrip("£$€¥").removeprefix(currency).strip())

@@ -339,7 +339,7 @@ def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> di
                 "id": line.id,
                 "name": name_of(line.order_line),
                 "changeable": line.resolution != EXCHANGE,
-                "amount": plain_amount(by_ref.get(line.order_line.ref, 0), return_.currency),
+                "amount": money.plain_amount(by_ref.get(line.order_line.ref, 0), return_.currency),
                 "most": words.amount(max(line.gross_minor, by_ref.get(line.order_line.ref, 0)), return_.currency),
             }
             for line in lines
@@ -378,11 +378,6 @@ def _repairers(session: Session, open_: list[Review], who: Me) -> list[str] | No
     if not asked or who.may(may.REPAIR_REFUNDS):
         return None
     return [name for _id, name in people.list_who_may(session, may.REPAIR_REFUNDS)]
-
-
-def plain_amount(minor: int, currency: str) -> str:
-    """``72.00``, for a field."""
-    return str(Money(minor, currency).decimal)
 
 
 def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def rules(line: ReturnLine, photos: int) -> dict[str, list[dict[str, Any]]]:
         more = ""
         if row.term == "window" and decision.return_by_on is not None and "until" not in row.result.casefold():
             more = _("until %(day)s", day=wording.day(decision.return_by_on, locale()))
+        elif row.term == "window" and any(cause.code == "no_start_date" for cause in decision.causes):
+            more = _("not known yet, so a person decides")
         elif row.term == "evidence" and photos:
             more = _("%(count)s given", count=photos)
         shown = {

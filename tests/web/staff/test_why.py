@@ -20,6 +20,11 @@ def test_a_large_return_says_up_to_what_amount_nobody_would_have_been_asked(lead
     assert "If the item has the tag final-sale Refused" in seen
 
 
+def test_a_time_limit_that_cannot_be_told_says_in_its_row_that_a_person_decides(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(items=(Item(gross=72_00, delivered_at=None),))
+    assert "Time limit 30 days , not known yet, so a person decides Default" in lead.words(f"/staff/returns/{rma}")
+
+
 def test_what_was_refused_says_the_cause_after_the_question_is_settled(lead: Browser, shop: Shop) -> None:
     rma = shop.asked_us()
     before = lead.words(f"/staff/returns/{rma}")
