@@ -290,7 +290,10 @@ def test_some_items_within_the_limit_are_approved_where_all_are_above_it(
 ) -> None:
     agent = limited(ports, 300)
     rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=200_00, name="Jacket"), Item(gross=150_00, name="Bag")))
-    form = agent.form(f"/staff/returns/{rma}", "decision")
+    page = agent.page(f"/staff/returns/{rma}")
+    assert "Approve £350.00" not in words(page), "what would be refused is not offered"
+    assert "Untick items until the rest is within your limit." in words(page)
+    form = agent.form("", "decision", html=page)
     assert form.get("decision") == "ask"
     shown = agent.submit(form, {"decision": "approve", "line": ["2"]})
     assert "Priya gets £150.00 in all" in words(shown.text)
