@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from portal.orders.models import Order, OrderLine, Payment
@@ -210,11 +210,20 @@ def _units(session: Session) -> Iterator[Difference]:
     A return that closed may have given back some that never came: these it has held until then.
     """
     size = UnitRange.last - UnitRange.first + 1
+    later = aliased(UnitRange)
+    # A "no" gives units free too; what was taken back afterwards, even in the same moment, is held by a newer row.
+    taken_again = exists().where(
+        later.return_line_id == UnitRange.return_line_id,
+        later.id > UnitRange.id,
+        later.first <= UnitRange.last,
+        later.last >= UnitRange.first,
+    )
+    given_back = and_(UnitRange.released_at == Return.closed_at, ~taken_again)
     held = (
         select(UnitRange.return_line_id.label("line_id"), func.sum(size).label("units"))
         .join(ReturnLine, ReturnLine.id == UnitRange.return_line_id)
         .join(Return, Return.id == ReturnLine.return_id)
-        .where(or_(UnitRange.released_at.is_(None), UnitRange.released_at == Return.closed_at))
+        .where(or_(UnitRange.released_at.is_(None), given_back))
         .group_by(UnitRange.return_line_id)
         .subquery()
     )

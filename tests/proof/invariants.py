@@ -121,7 +121,18 @@ def _given_back(b: Books, line: Row) -> list[Row]:
     """The units that a return gave back as it closed, because they had neither come nor been paid."""
     closed_at = next(row["closed_at"] for row in b["return"] if row["id"] == line["return_id"])
     ranges = b.of("unit_range", "return_line_id", line["id"])
-    return [row for row in ranges if closed_at is not None and row["released_at"] == closed_at]
+    # Time stands still between steps: what was refused and taken back before it closed was released at that moment too.
+    taken_again = {
+        row["id"]
+        for row in ranges
+        for later in ranges
+        if later["id"] > row["id"] and later["first"] <= row["last"] and row["first"] <= later["last"]
+    }
+    return [
+        row
+        for row in ranges
+        if closed_at is not None and row["released_at"] == closed_at and row["id"] not in taken_again
+    ]
 
 
 def _floor(gross: int, quantity: int, first: int, last: int) -> int:
