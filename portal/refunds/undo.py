@@ -2,7 +2,8 @@
 
 In: a prepared refund and a note. Out: its row canceled, its payment free again, and what it paid decided anew. Invariants:
 only what is prepared is taken back, so what may be at Stripe never is; where all of a return's money is still here, the
-return itself is decided again and owes nothing until then; where a part has left, the rest is a question about this refund.
+return itself is decided again and owes nothing until then; where a part has left, or a gift has its credit note, the rest is a
+question about this refund.
 Never: a silent end.
 """
 
@@ -16,6 +17,7 @@ from portal.errors import Conflict
 from portal.orders.models import Payment
 from portal.refunds import goodwill, ledger, lifecycle, settle
 from portal.refunds.actions import find_refund, read_note
+from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.exchange import ORDERED
 from portal.refunds.models import Exchange, Goodwill, LedgerEntry, Refund
 from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE, GOODWILL
@@ -45,8 +47,12 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
             f"Refund {refund.public_id} is {refund.status}. It has left already, so it can't be taken back.",
             state=refund.status,
         )
-    if refund.return_id is None:
+    if refund.return_id is None and not _has_note(tx, refund):
         _take_gift_back(tx, refund, note)
+        return refund
+    if refund.return_id is None:
+        # A note says that this was given, and a note is never changed: the customer is owed it until it comes in some form.
+        _take_part_back(tx, refund, payment, note)
         return refund
     return_ = tx.session.get_one(Return, refund.return_id)
     siblings = _siblings(tx, refund)
@@ -57,18 +63,28 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
         _owe_nothing(tx, return_)
         _decide_again(tx, return_, note)
     else:
-        _cancel(tx, refund, payment, PART_TAKEN_BACK, note)
-        reviews.open_review(
-            tx,
-            kind=reviews.REFUND_FAILED,
-            why=f"{tx.actor.name} took a refund back before it was sent. Send it again, or pay it another way.",
-            fact=PART_TAKEN_BACK,
-            return_id=refund.return_id,
-            refund_id=refund.id,
-            data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
-            due_at=tx.at + DECIDE_WITHIN,
-        )
+        _take_part_back(tx, refund, payment, note)
     return refund
+
+
+def _take_part_back(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
+    _cancel(tx, refund, payment, PART_TAKEN_BACK, note)
+    reviews.open_review(
+        tx,
+        kind=reviews.REFUND_FAILED,
+        why=f"{tx.actor.name} took a refund back before it was sent. Send it again, or pay it another way.",
+        fact=PART_TAKEN_BACK,
+        return_id=refund.return_id,
+        refund_id=refund.id,
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
+
+
+def _has_note(tx: Tx, refund: Refund) -> bool:
+    """Whether the gift that the refund is part of has its credit note."""
+    of_gift = select(Refund.id).where(Refund.goodwill_id == refund.goodwill_id)
+    return tx.session.scalar(select(CreditNote.id).where(CreditNote.refund_id.in_(of_gift))) is not None
 
 
 def _take_gift_back(tx: Tx, refund: Refund, note: str) -> None:

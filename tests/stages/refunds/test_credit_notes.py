@@ -22,7 +22,7 @@ from portal.jobs import Job
 from portal.labels.addresses import Address
 from portal.orders.models import OrderLine
 from portal.policy.quote import LineQuote, Quote, QuotePart
-from portal.refunds import credit_notes, goodwill, undo
+from portal.refunds import actions, credit_notes, goodwill, reconcile, undo
 from portal.refunds.credit_note_models import CreditNote, NumberSeries
 from portal.refunds.credit_notes import CreditNoteDoc, Row, bonus_of, rows_of
 from portal.refunds.goodwill import Gift
@@ -316,6 +316,30 @@ def test_a_gifts_note_waits_for_what_can_be_taken_back_and_leaves_it_out(quick_w
         again = credit_notes.issue_for_gift(tx, first.id, SHOP)
         assert again is not None
         assert again.number == note.number
+
+
+def test_a_gift_that_failed_after_its_note_stays_owed_when_its_second_try_is_taken_back(quick_world: World) -> None:
+    world = quick_world
+    order_id = world.order(6000)
+    with world.database.transaction(STAFF) as tx:
+        goodwill.give(tx, order_id, Gift(6000), reason="sorry", command_key="k", shop=SHOP)
+        first = tx.session.scalars(select(Refund.id)).one()
+    world.submit(first)
+    with world.database.transaction() as tx:
+        assert credit_notes.issue_for_gift(tx, first, SHOP) is not None
+    world.stripe.control(f"refunds/{world.refund(first).stripe_refund_id}", status="failed")
+    reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+    with world.database.transaction(STAFF) as tx:
+        second = actions.retry(tx, world.refund(first).public_id, "Again").public_id
+    with world.database.transaction(STAFF) as tx:
+        assert undo.take_back(tx, second, "Wait").failure_code == undo.PART_TAKEN_BACK
+    assert world.questions() == [("refund_failed", "part_taken_back")]
+    with world.database.transaction(STAFF) as tx:
+        third = actions.retry(tx, second, "Now").id
+    world.submit(third)
+    assert world.refund(third).status == "succeeded"
+    assert world.questions() == []
+    world.check_books()
 
 
 def test_taking_back_the_rest_of_a_gift_asks_for_the_note_of_what_was_given(quick_world: World) -> None:
