@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import clock, jobs, timeline
 from portal.db import Database, Tx
@@ -26,6 +26,22 @@ from portal.wording import said
 
 NOT_ENOUGH = frozenset({"amount_too_large", "charge_already_refunded"})
 """Stripe's refusals that may mean that less was captured than the shop's orders say."""
+
+SHARED = (
+    select(Payment.payment_intent)
+    .where(Payment.payment_intent.is_not(None))
+    .group_by(Payment.payment_intent)
+    .having(func.count(Payment.order_id.distinct()) > 1)
+)
+"""The payments that several orders share."""
+
+
+def look_at_shared(database: Database, gateway: Gateway) -> None:
+    """`look` at each payment that several orders share: one that was only authorized when they came may be captured by now."""
+    with database.read() as session:
+        intents = sorted(intent for intent in session.scalars(SHARED) if intent)
+    for intent in intents:
+        look(database, gateway, intent)
 
 
 def look(database: Database, gateway: Gateway, payment_intent: str) -> None:

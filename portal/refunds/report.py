@@ -16,7 +16,7 @@ from datetime import datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import clock, jobs
@@ -78,8 +78,12 @@ def run(database: Database, gateway: Gateway, *, since: datetime | None = None) 
 
 
 def nightly(database: Database, gateway: Gateway) -> None:
-    """The night's job: take in what was refunded by hand lately, then compare and store. Raises `UpstreamError`."""
+    """The night's job: take in what was refunded by hand lately and what was captured of shared payments, then compare and store.
+
+    Raises `UpstreamError`, or `jobs.Later` when Stripe cannot be reached now.
+    """
     catch_up(database, gateway, LOOK_BACK)
+    captured.look_at_shared(database, gateway)
     run(database, gateway)
 
 
@@ -131,22 +135,15 @@ def compare(database: Database, gateway: Gateway, *, since: datetime | None = No
     return Report(began, since, refunds, len(compared), listed, tuple(differences), notes)
 
 
-_SEVERAL = (
-    select(Payment.payment_intent)
-    .where(Payment.payment_intent.is_not(None))
-    .group_by(Payment.payment_intent)
-    .having(func.count(Payment.order_id.distinct()) > 1)
-)
-"""The payments that several orders share."""
-
-
 def _captured(database: Database, gateway: Gateway, since: datetime) -> Iterator[Difference]:
     """Payments of which Stripe captured less than the orders say: those that are shared, and those with a refund since then."""
     lately = (
         select(Payment.payment_intent).join(Refund, Refund.payment_id == Payment.id).where(Refund.planned_at >= since)
     )
     with database.read() as session:
-        intents = {intent for query in (_SEVERAL, lately.distinct()) for intent in session.scalars(query) if intent}
+        intents = {
+            intent for query in (captured.SHARED, lately.distinct()) for intent in session.scalars(query) if intent
+        }
     for intent in sorted(intents):
         try:
             view = gateway.read_payment(intent)
@@ -165,7 +162,7 @@ def _shared(session: Session) -> Iterator[str]:
     query = (
         select(Payment.payment_intent, Order.number)
         .join(Order, Order.id == Payment.order_id)
-        .where(Payment.payment_intent.in_(_SEVERAL))
+        .where(Payment.payment_intent.in_(captured.SHARED))
         .distinct()
         .order_by(Payment.payment_intent, Order.number)
     )

@@ -32,7 +32,7 @@ from portal.orders.service import put_order
 from portal.policy.binding import Version
 from portal.policy.loader import Policy
 from portal.policybook.service import Book, list_versions, load_version, publish
-from portal.refunds import reconcile, webhooks
+from portal.refunds import captured, reconcile, webhooks
 from portal.refunds.books import Difference
 from portal.refunds.credit_notes import CreditNoteDoc
 from portal.refunds.report import compare
@@ -351,8 +351,9 @@ class Shop:
 
     def night(self) -> None:
         """What `report.nightly` does first: the account is listed since the shop was opened."""
-        with contextlib.suppress(UpstreamError):
+        with contextlib.suppress(UpstreamError, jobs.Later):
             reconcile.catch_up(self.database, self.ports.gateway, clock.now() - START)
+            captured.look_at_shared(self.database, self.ports.gateway)
 
     def is_stopped(self) -> bool:
         """Whether somebody has stopped all refunds."""

@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 
 from portal.db import Actor
 from portal.errors import Conflict
+from portal.orders.models import Payment
 from portal.orders.schema import read_order
 from portal.orders.service import put_order
 from portal.refunds import captured, goodwill, report
@@ -90,6 +91,21 @@ def test_a_payment_that_is_not_captured_yet_is_left_as_it_was_told(world: World)
     order_id = world.authorized(5000)
     captured.look(world.database, world.gateway, world.intent(order_id))
     assert world.refundable(order_id) == [5000]
+
+
+def test_the_night_holds_orders_that_share_a_payment_to_what_was_captured_of_it_since(world: World) -> None:
+    intent = world.stripe.pay(8770, capture_method="manual").id
+    bring(world, "VIP-3", intent, 8770)
+    bring(world, "VIP-3B", intent, 8770)
+    world.work()
+    world.captures.capture_payment(intent, 6770, "GBP", "by the shop")
+    report.nightly(world.database, world.gateway)
+    with world.database.read() as session:
+        last = report.last_report(session)
+        assert last is not None
+        assert last.differences == []
+        told = session.scalars(select(Payment.captured_minor).where(Payment.payment_intent == intent)).all()
+    assert sum(told) == 6770
 
 
 def test_the_nightly_report_names_a_shared_payment_of_which_less_was_captured(world: World) -> None:
