@@ -218,7 +218,7 @@ def _units(session: Session) -> Iterator[Difference]:
         later.first <= UnitRange.last,
         later.last >= UnitRange.first,
     )
-    given_back = and_(UnitRange.released_at == Return.closed_at, ~taken_again)
+    given_back = and_(ReturnLine.status.in_(COUNTING), UnitRange.released_at == Return.closed_at, ~taken_again)
     held = (
         select(UnitRange.return_line_id.label("line_id"), func.sum(size).label("units"))
         .join(ReturnLine, ReturnLine.id == UnitRange.return_line_id)

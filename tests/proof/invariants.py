@@ -118,7 +118,9 @@ def _units(b: Books) -> Iterator[str]:
 
 
 def _given_back(b: Books, line: Row) -> list[Row]:
-    """The units that a return gave back as it closed, because they had neither come nor been paid."""
+    """The units that a return gave back as it closed, because they had neither come nor been paid; a refused line has none."""
+    if line["status"] not in COUNTING:
+        return []
     closed_at = next(row["closed_at"] for row in b["return"] if row["id"] == line["return_id"])
     ranges = b.of("unit_range", "return_line_id", line["id"])
     # Time stands still between steps: what was refused and taken back before it closed was released at that moment too.
