@@ -2,14 +2,16 @@
 
 In: a refund that Stripe refused because its payment is not captured. Out: its row settled without a movement of money, replaced
 by an ordinary refund where the payment was captured meanwhile, or lost with Stripe's sentence. Invariants: the payment is read
-before anything is done to it, so a killed worker's work is found and never done twice; what other refunds of the payment are owed
-stays to be captured. Never: a capture above what the order charges; the word "refunded" for money that was never taken.
+before anything is done to it, so a killed worker's work is found and never done twice; what one refund may have given free
+is counted for no other; what other refunds of the payment are owed stays to be captured. Never: a capture above what the order
+charges; the word "refunded" for money that was never taken.
 Source: docs.stripe.com/refunds (cancel instead of refunding), docs.stripe.com/payments/place-a-hold-on-a-payment-method.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -28,6 +30,9 @@ from portal.returns.models import Return
 
 ENOUGH = 3
 """Tries after which a definite refusal is believed; before that the payment may have changed between the look and the call."""
+
+WHILE_UNSURE = timedelta(minutes=1)
+"""How long to wait before looking again whether the other one is settled."""
 
 SHARED = (
     "Stripe refused, because the payment is not captured, and it pays for other orders too: canceling it, or capturing less, "
@@ -94,7 +99,7 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
             # What the other orders charge and have given free is not ours to judge, and a payment is captured only once.
             settle.lose(tx, refund, payment, status=lifecycle.FAILED, code="not_captured", sentence=SHARED)
             return None
-        wait = wait_until(tx, refund, payment)
+        wait = _after_another(tx, refund, payment) or wait_until(tx, refund, payment)
         if wait is None:
             sure = refund.status == lifecycle.PLANNED
             refund.status, refund.submitted_at = lifecycle.SUBMITTED, tx.at
@@ -119,6 +124,25 @@ def _is_shared(tx: Tx, payment: Payment) -> bool:
     """Whether another order is paid from the same payment at Stripe."""
     query = select(Payment.id).where(Payment.payment_intent == payment.payment_intent, Payment.id != payment.id)
     return tx.session.scalar(query.limit(1)) is not None
+
+
+def _after_another(tx: Tx, refund: Refund, payment: Payment) -> tuple[datetime, str] | None:
+    """When to come back while another refund of the payment may just have been given free; None when there is none.
+
+    What is missing from the capture then cannot be told apart: each would take it for its own. One that is unsure itself waits
+    for older ones only, so that somebody always goes first.
+    """
+    unsure = select(Refund.id).where(
+        Refund.payment_id == payment.id,
+        Refund.id != refund.id,
+        Refund.way == RELEASE,
+        Refund.status.in_((lifecycle.SUBMITTED, lifecycle.UNKNOWN)),
+    )
+    if refund.status != lifecycle.PLANNED:
+        unsure = unsure.where(Refund.id < refund.id)
+    if tx.session.scalar(unsure.limit(1)) is None:
+        return None
+    return tx.at + WHILE_UNSURE, "another refund of the payment may have been given free, and is looked at first"
 
 
 def _released_before(tx: Tx, refund: Refund, payment: Payment) -> int:

@@ -89,6 +89,25 @@ def test_two_returns_at_once_are_one_capture_and_one_refund(world: World) -> Non
     check(world, order_id)
 
 
+def test_what_an_unsure_capture_may_have_given_free_is_nobody_elses(world: World) -> None:
+    order_id = world.authorized(10000, quantity=2)
+    first, second = (world.pay(world.return_(order_id, amount))[0] for amount in (3000, 2000))
+    for refund_id in (first, second):
+        world.submit(refund_id)
+        assert world.refund(refund_id).way == "release"
+    world.stripe.fault("timeout_after", method="POST", path="/v1/payment_intents/*")
+    for _ in range(4):
+        world.work()
+        world.later(minutes=20)
+    paid = intent_of(world, order_id)
+    refunded = sum(each["amount"] for each in world.stripe.refunds() if each["metadata"])
+    assert paid.amount_received - refunded == 5000
+    let_go = [world.refund(refund_id) for refund_id in (first, second) if world.refund(refund_id).status == "succeeded"]
+    assert [10000 - paid.amount_received] == [refund.amount_minor for refund in let_go]
+    assert world.questions() == []
+    check(world, order_id)
+
+
 @pytest.mark.parametrize("amount", [3000, 10000], ids=["capture less", "cancel"])
 @pytest.mark.parametrize("kind", ["timeout_after", "drop_before", "error"])
 def test_a_lost_answer_is_found_by_looking_and_nothing_is_done_twice(
