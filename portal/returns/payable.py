@@ -113,11 +113,11 @@ def _did_not_come(line: ReturnLine) -> bool:
 def _unpaid(line: ReturnLine, quote: Quote) -> Iterator[tuple[str, int]]:
     """The units of the line that the quote leaves out, by what was found of them; none where money had gone ahead of the count,
     or where staff have given something for them."""
-    priced = next((each for each in quote.lines if each.line == line.order_line.ref), None)
-    left = line.quantity - (priced.quantity if priced is not None else 0)
+    quoted = _quoted(quote, line)
+    left = line.quantity - quoted.quantity
     given = {
         condition
-        for part in (priced.parts if priced is not None else ())
+        for part in quoted.parts
         if part.kind == "adjustment" and part.amount_minor > 0
         for condition in part.params.get("found", ())
     }
@@ -128,6 +128,12 @@ def _unpaid(line: ReturnLine, quote: Quote) -> Iterator[tuple[str, int]]:
             yield condition, count
 
 
+def _quoted(quote: Quote, line: ReturnLine) -> LineQuote:
+    """What is quoted for the line: no unit and nothing where it is left out."""
+    found = (each for each in quote.lines if each.line == line.order_line.ref)
+    return next(found, LineQuote(line.order_line.ref, line.resolution, 0, ()))
+
+
 def left_at_home(return_: Return, line: ReturnLine) -> int:
     """How many units of the line did not come and were not paid: the last of those that it holds, which may come back later.
 
@@ -136,9 +142,9 @@ def left_at_home(return_: Return, line: ReturnLine) -> int:
     found = sum(count for condition, count in (line.found or {}).items() if condition in NOT_PAID)
     if not found or line.status not in COUNTING:
         return 0
-    quoted = next((each for each in Quote.from_json(return_.quote).lines if each.line == line.order_line.ref), None)
-    came = min(quoted.quantity, line.quantity) if quoted is not None else 0
-    given = sum(part.amount_minor - part.bonus_minor for part in quoted.parts) if quoted is not None else 0
+    quoted = _quoted(Quote.from_json(return_.quote), line)
+    came = min(quoted.quantity, line.quantity)
+    given = sum(part.amount_minor - part.bonus_minor for part in quoted.parts)
     kept, _ = units.take(_ranges(line), came)
     return min(found, line.quantity - came) if given <= units.worth(line.order_line, kept).gross_minor else 0
 
