@@ -81,25 +81,16 @@ MAIL_WAITS = timedelta(seconds=1)
 """Mails start a moment later than the rest: drawing a label for one never stands before somebody's money or next page."""
 
 
-def tell(kind: str) -> Step:
-    """A step that queues the notice ``kind`` and the job that sends it."""
+def tell(kind: str, *, to_buyer: bool = False) -> Step:
+    """A step that queues the notice ``kind`` and the job that sends it; ``to_buyer`` a second one where others get the first."""
 
     def step(tx: Tx, event: Event, shop: Shop) -> None:
-        notice_id = notices.queue(tx, kind, event)
+        notice_id = notices.queue(tx, kind, event, to_buyer=to_buyer)
         if notice_id is not None:
-            args = {"notice": notice_id}
-            jobs.enqueue(tx, "send_notice", args, key=f"{event.id}:notice:{kind}", run_at=tx.at + MAIL_WAITS)
+            args, key = {"notice": notice_id}, f"{event.id}:notice:{kind}{':buyer' if to_buyer else ''}"
+            jobs.enqueue(tx, "send_notice", args, key=key, run_at=tx.at + MAIL_WAITS)
 
     return step
-
-
-def tell_buyer_of_withdrawal(tx: Tx, event: Event, shop: Shop) -> None:
-    """Send the confirmation to the order's address too where updates go to another: who bought must hear who has withdrawn."""
-    notice_id = notices.queue(tx, "withdrawn", event, to_buyer=True)
-    if notice_id is not None:
-        jobs.enqueue(
-            tx, "send_notice", {"notice": notice_id}, key=f"{event.id}:notice:buyer", run_at=tx.at + MAIL_WAITS
-        )
 
 
 def tell_of_review(tx: Tx, event: Event, shop: Shop) -> None:
@@ -195,7 +186,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "payment.shared": (then("look_at_captured"),),
     # a wish becomes a return
     "return.booked": (reserve,),
-    "return.withdrawn": (tell("withdrawn"), tell_buyer_of_withdrawal),
+    # Who bought must hear who has withdrawn, also where updates go to another address.
+    "return.withdrawn": (tell("withdrawn"), tell("withdrawn", to_buyer=True)),
     "return.review_opened": (tell_of_review,),
     "return.asked": (tell("asked"),),
     "return.authorized": (label, tell("booked"), pay_when("authorized")),
