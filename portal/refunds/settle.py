@@ -190,7 +190,7 @@ def hold_back(tx: Tx, refund: Refund, payment: Payment, kind: str, why: str) -> 
 
 
 def ask_staff(tx: Tx, refund: Refund, why: str, kind: str = reviews.REFUND_UNKNOWN) -> None:
-    """A refund whose fate nobody can find out by machine, or one that does not get out."""
+    """A refund whose fate nobody can find out by machine, that does not get out, or that somebody took back."""
     reviews.open_review(
         tx,
         kind=kind,

@@ -3,8 +3,7 @@
 In: a prepared refund and a note. Out: its row canceled, its payment free again, and what it paid decided anew. Invariants:
 only what is prepared is taken back, so what may be at Stripe never is; where all of a return's money is still here, the
 return itself is decided again and owes nothing until then; where a part has left, or a gift has its credit note, the rest is a
-question about this refund.
-Never: a silent end.
+question about this refund. Never: a silent end.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
             f"Refund {refund.public_id} is {refund.status}. It has left already, so it can't be taken back.",
             state=refund.status,
         )
-    if refund.return_id is None and not _has_note(tx, refund):
-        _take_gift_back(tx, refund, note)
-        return refund
     if refund.return_id is None:
-        # A note says that this was given, and a note is never changed: the customer is owed it until it comes in some form.
-        _take_part_back(tx, refund, payment, note)
+        # A note says what was given, and is never changed: the customer is owed that until it comes in some form.
+        if _has_note(tx, refund):
+            _take_part_back(tx, refund, payment, note)
+        else:
+            _take_gift_back(tx, refund, note)
         return refund
     return_ = tx.session.get_one(Return, refund.return_id)
     siblings = _siblings(tx, refund)
@@ -69,16 +68,8 @@ def take_back(tx: Tx, public_id: str, note: str) -> Refund:
 
 def _take_part_back(tx: Tx, refund: Refund, payment: Payment, note: str) -> None:
     _cancel(tx, refund, payment, PART_TAKEN_BACK, note)
-    reviews.open_review(
-        tx,
-        kind=reviews.REFUND_FAILED,
-        why=f"{tx.actor.name} took a refund back before it was sent. Send it again, or pay it another way.",
-        fact=PART_TAKEN_BACK,
-        return_id=refund.return_id,
-        refund_id=refund.id,
-        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
-        due_at=tx.at + DECIDE_WITHIN,
-    )
+    why = f"{tx.actor.name} took a refund back before it was sent. Send it again, or pay it another way."
+    settle.ask_staff(tx, refund, why, reviews.REFUND_FAILED)
 
 
 def _has_note(tx: Tx, refund: Refund) -> bool:
