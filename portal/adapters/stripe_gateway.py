@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 20.0
 PAGE = 100
+RELEASED_REFUND = "released_refund"
+"""The key in a payment's metadata that names the refund in whose place less was captured."""
 NEUTRAL = "The payment service could not be reached or refused. Nobody has to do anything twice; we look after it."
 
 # An inquiry (warning_…) takes no money and forbids nothing; a chargeback that was won or prevented gave the money back.
@@ -116,6 +118,7 @@ class StripeGateway:
             frozen=bool(harmful),
             dispute_status=(harmful or statuses or [""])[0],
             capturable_minor=_readable(intent.get("amount_capturable") or 0, currency),
+            released_for=(intent.get("metadata") or {}).get(RELEASED_REFUND, ""),
         )
 
     def cancel_payment(self, payment_intent: str, key: str) -> PaymentView:
@@ -125,9 +128,11 @@ class StripeGateway:
         _ask(lambda: intents.cancel(payment_intent, params=form, options={"idempotency_key": key}))
         return self.read_payment(payment_intent)
 
-    def capture_payment(self, payment_intent: str, amount_minor: int, currency: str, key: str) -> PaymentView:
+    def capture_payment(
+        self, payment_intent: str, amount_minor: int, currency: str, key: str, *, instead_of: str
+    ) -> PaymentView:
         """See `Captures`."""
-        form = {"amount_to_capture": _payable(amount_minor, currency)}
+        form = {"amount_to_capture": _payable(amount_minor, currency), "metadata": {RELEASED_REFUND: instead_of}}
         intents = self._v1().payment_intents
         _ask(lambda: intents.capture(payment_intent, params=form, options={"idempotency_key": key}))
         return self.read_payment(payment_intent)

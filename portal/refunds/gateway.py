@@ -98,6 +98,8 @@ class PaymentView:
     dispute_status: str = ""
     capturable_minor: int = 0
     """Authorized and still to be captured; nothing of it was taken from the customer yet."""
+    released_for: str = ""
+    """The number of the refund in whose place `Captures.capture_payment` took less; kept by the gateway with the payment."""
 
 
 class Gateway(Protocol):
@@ -125,5 +127,8 @@ class Captures(Protocol):
     def cancel_payment(self, payment_intent: str, key: str) -> PaymentView:
         """Give all of it free. ``key`` makes a repeated call the same call."""
 
-    def capture_payment(self, payment_intent: str, amount_minor: int, currency: str, key: str) -> PaymentView:
-        """Take ``amount_minor`` and give the rest free; it can be done once only."""
+    def capture_payment(
+        self, payment_intent: str, amount_minor: int, currency: str, key: str, *, instead_of: str
+    ) -> PaymentView:
+        """Take ``amount_minor`` and give the rest free ``instead_of`` the refund of this number, which the payment then names.
+        It can be done once only."""

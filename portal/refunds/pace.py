@@ -120,8 +120,11 @@ class PacedCaptures:
         """See `Captures`."""
         return self._pace.ask(lambda: self._real.cancel_payment(payment_intent, key), looked=True)
 
-    def capture_payment(self, payment_intent: str, amount_minor: int, currency: str, key: str) -> PaymentView:
+    def capture_payment(
+        self, payment_intent: str, amount_minor: int, currency: str, key: str, *, instead_of: str
+    ) -> PaymentView:
         """See `Captures`."""
         return self._pace.ask(
-            lambda: self._real.capture_payment(payment_intent, amount_minor, currency, key), looked=True
+            lambda: self._real.capture_payment(payment_intent, amount_minor, currency, key, instead_of=instead_of),
+            looked=True,
         )

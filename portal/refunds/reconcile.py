@@ -19,7 +19,7 @@ from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.orders.models import Payment
 from portal.refunds import elsewhere, gate, lifecycle, settle
-from portal.refunds.gateway import Gateway, RefundView, Span
+from portal.refunds.gateway import Gateway, PaymentView, RefundView, Span
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import find_payments, is_stripe, lock_payment, lock_refund
@@ -110,9 +110,10 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
     views = gateway.list_refunds(payment_intent)
     with database.read() as session:
         strange = [view for view in views if _match(session, view) is None]
-    if strange:
-        released = _released(strange, released_there(gateway, payment_intent))
+    if strange and (payment := _readable(gateway, payment_intent)):
+        released = _released(strange, payment.released_minor)
         views = [view for view in views if view is not released]
+        _settle_let_go(database, payment, seen)
     for view in sorted(views, key=lambda view: view.created_at):
         take_in(database, view, seen, read_at=began)
     with database.transaction() as tx:
@@ -128,12 +129,35 @@ def look_at_payment(database: Database, gateway: Gateway, payment_intent: str) -
 
 def released_there(gateway: Gateway, payment_intent: str) -> int:
     """What of the payment was authorized and never captured; 0 where its amounts cannot be read: less is given then, not more."""
+    payment = _readable(gateway, payment_intent)
+    return payment.released_minor if payment else 0
+
+
+def _readable(gateway: Gateway, payment_intent: str) -> PaymentView | None:
     try:
-        return gateway.read_payment(payment_intent).released_minor
+        return gateway.read_payment(payment_intent)
     except UpstreamError as error:
         if error.code != "unreadable_amount":
             raise
-        return 0
+        return None
+
+
+def _settle_let_go(database: Database, view: PaymentView, seen: Seen) -> None:
+    """Settle what the payment shows as given free, such as what a restored backup takes for never sent: nobody may pay it in
+    another form, and sent to a payment of which less was captured it would be paid."""
+    query = (
+        select(Refund.id, Refund.public_id)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(Payment.payment_intent == view.payment_intent, Refund.status.in_(lifecycle.SENDABLE))
+    )
+    with database.read() as session:
+        waiting = [row.id for row in session.execute(query) if settle.is_let_go(view, row.public_id)]
+    for refund_id in waiting:
+        with database.transaction(STRIPE) as tx:
+            refund, payment = lock_refund(tx.session, refund_id)
+            if refund.status in lifecycle.SENDABLE:
+                settle.released(tx, refund, payment)
+                seen.moved.append(refund.public_id)
 
 
 def take_in(database: Database, view: RefundView, seen: Seen, *, read_at: datetime) -> None:

@@ -42,6 +42,7 @@ SHARED = (
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
+    public_id: str
     payment_intent: str
     currency: str
     amount_minor: int
@@ -106,6 +107,7 @@ def _claim(database: Database, refund_id: int) -> _Claimed | None:
             refund.first_submitted_at = refund.first_submitted_at or tx.at
             refund.attempts += 1
             return _Claimed(
+                refund.public_id,
                 payment.payment_intent or "",
                 payment.currency,
                 refund.amount_minor,
@@ -162,13 +164,16 @@ def _free(gateway: Gateway, captures: Captures, claimed: _Claimed) -> PaymentVie
         return view
     keep = min(claimed.charged_minor - claimed.free_minor - claimed.amount_minor, view.capturable_minor)
     if keep > 0:
-        return captures.capture_payment(claimed.payment_intent, keep, claimed.currency, f"{claimed.key}:{keep}")
+        key = f"{claimed.key}:{keep}"
+        return captures.capture_payment(
+            claimed.payment_intent, keep, claimed.currency, key, instead_of=claimed.public_id
+        )
     return captures.cancel_payment(claimed.payment_intent, claimed.key)
 
 
 def _is_free(claimed: _Claimed, view: PaymentView) -> bool:
     """Whether the customer was not charged for the amount: nothing was captured at all, or that much less."""
-    if view.status == "canceled":
+    if settle.is_let_go(view, claimed.public_id):
         return True
     never_taken = claimed.charged_minor - view.captured_minor
     return view.status == "succeeded" and never_taken >= claimed.free_minor + claimed.amount_minor

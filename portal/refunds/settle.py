@@ -18,7 +18,7 @@ from portal.errors import Invalid
 from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import ledger, lifecycle
-from portal.refunds.gateway import RefundView
+from portal.refunds.gateway import PaymentView, RefundView
 from portal.refunds.lifecycle import Step
 from portal.refunds.models import Refund
 from portal.refunds.refusals import REFUSALS, explain
@@ -147,9 +147,15 @@ def give_free(tx: Tx, refund: Refund, payment: Payment, *, code: str, sentence: 
     record(tx, "refund.uncaptured", refund, payment, why=sentence)
 
 
+def is_let_go(view: PaymentView, public_id: str) -> bool:
+    """Whether the payment itself shows that the customer was never charged for this refund: nothing was taken at all, or less
+    in its place."""
+    return view.status == "canceled" or view.released_for == public_id
+
+
 def released(tx: Tx, refund: Refund, payment: Payment) -> None:
     """The customer was never charged for it; the payment counts it as gone, so that it is neither captured nor refunded later."""
-    refund.status, refund.settled_at = lifecycle.SUCCEEDED, tx.at
+    refund.way, refund.status, refund.settled_at = RELEASE, lifecycle.SUCCEEDED, tx.at
     refund.failure_code = refund.failure_reason = ""
     ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "paid", -refund.amount_minor)
     ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "released", refund.amount_minor)

@@ -346,6 +346,22 @@ class Scenes(Customers, Staff, Outside, Powers):
         self.later(minutes=20)
         self.work(0)
 
+    @scene(units=st.integers(1, 3), wait=st.sampled_from([0, 26, 50]), bank=st.booleans(), crash=CRASH)
+    def let_go_since_the_backup(self, units: int, wait: int, bank: bool, crash: int) -> None:
+        """An authorized payment is let go, a backup from before is restored, and staff pay by bank or a worker sends it again."""
+        order_id = self.buy(article(3), cards=(("hold:pm_card_visa", 1),))
+        if self.brought_back(order_id, ("1", units, "refund")) is None:
+            return
+        self.back_up()
+        self.work(crash)
+        self.work(0)
+        self.restore()
+        if wait:
+            self.later(hours=wait)
+        if bank:
+            self.pay_elsewhere(0, False, 0)
+        self.work(0)
+
     # -- refunds that do not get out, and gifts in parts ---------------------------------------------------------
 
     @scene(

@@ -206,6 +206,20 @@ MISTAKES = (
         "claimed.charged_minor - claimed.free_minor - claimed.amount_minor, view", "claimed.charged_minor, view",
         (f"{REFUNDS}/test_release.py::test_the_return_of_everything_cancels_the_payment",),
     ),
+    Mistake(
+        "a backup does not learn what was given free since", "portal/refunds/reconcile.py",
+        "        _settle_let_go(database, payment, seen)\n", "",
+        (
+            f"{REFUNDS}/test_release.py::test_a_backup_older_than_a_payment_let_go_learns_of_it_in_the_night_after",
+            f"{REFUNDS}/test_release.py::test_a_backup_older_than_a_capture_of_less_sends_no_refund_of_what_was_never_taken",
+        ),
+        "let_go_since_the_backup",
+    ),
+    Mistake(
+        "what the shop captured less is taken for given free", SETTLE,
+        'view.status == "canceled" or view.released_for == public_id', 'view.status == "canceled" or view.released_minor > 0',
+        (f"{REFUNDS}/test_release.py::test_what_the_shop_itself_captured_less_is_no_refund_given_free",),
+    ),
     # -- staff -----------------------------------------------------------------------------------------------------
     Mistake(
         "a refund is declared unsent at once", ACTIONS,

@@ -98,7 +98,7 @@ def test_the_night_holds_orders_that_share_a_payment_to_what_was_captured_of_it_
     bring(world, "VIP-3", intent, 8770)
     bring(world, "VIP-3B", intent, 8770)
     world.work()
-    world.captures.capture_payment(intent, 8770, "GBP", "by the shop")
+    world.stripe.client().v1.payment_intents.capture(intent)
     report.nightly(world.database, world.gateway)
     with world.database.read() as session:
         last = report.last_report(session)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -167,14 +165,9 @@ def test_what_a_restored_backup_has_forgotten_is_adopted_before_anybody_pays_it_
     # The backup knows the refund as planned; Stripe has made it since. Until a worker sends it again nothing would tell.
     world = quick_world
     (refund_id,) = world.pay(world.return_(world.order(5000, quantity=2), 2000))
-    backup, live = tmp_path / "backup.sqlite3", Path(world.database.engine.url.database or "")
-    with sqlite3.connect(live) as source, sqlite3.connect(backup) as target:
-        source.backup(target)
+    backup = world.back_up(tmp_path)
     world.work()
-    world.database.dispose()
-    for path in live.parent.glob(live.name + "*"):
-        path.unlink()
-    shutil.copy(backup, live)
+    world.restore(backup)
     seen = reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
     assert len(seen.moved) == 1
     number = world.refund(refund_id).public_id

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from portal.errors import Conflict
 from portal.orders.models import Payment
-from portal.refunds import actions, gate, reconcile, undo
+from portal.refunds import actions, gate, reconcile, report, undo
 from portal.refunds.queries import let_go
 from portal.refunds.report import compare
 from portal.returns.models import Return
@@ -139,11 +141,70 @@ def test_a_worker_that_died_after_the_capture_is_followed_by_one_that_looks(worl
     (refund_id,) = world.pay(world.return_(order_id, 3000))
     world.submit(refund_id)
     assert world.refund(refund_id).way == "release"
-    world.captures.capture_payment(world.intent(order_id), 7000, "GBP", "of the dead worker")
+    world.captures.capture_payment(
+        world.intent(order_id), 7000, "GBP", "of the dead worker", instead_of=world.refund(refund_id).public_id
+    )
     world.work()
     assert world.refund(refund_id).status == "succeeded"
     assert intent_of(world, order_id).amount_received == 7000
     check(world, order_id)
+
+
+@pytest.mark.parametrize("amount", [3000, 10000], ids=["captured less", "canceled"])
+@pytest.mark.parametrize("told", [10000, 7000], ids=["told whole", "told less"])
+def test_a_backup_older_than_a_payment_let_go_learns_of_it_in_the_night_after(
+    quick_world: World, tmp_path: Path, amount: int, told: int
+) -> None:
+    world = quick_world
+    order_id = world.authorized(10000)
+    return_id = world.return_(order_id, amount)
+    (refund_id,) = world.pay(return_id)
+    backup = world.back_up(tmp_path)
+    world.work()
+    world.restore(backup)
+    with world.database.transaction() as tx:
+        tx.session.execute(update(Payment).values(captured_minor=max(told, amount)))
+    report.nightly(world.database, world.gateway)
+    for act in (actions.mark_paid_elsewhere, undo.take_back):
+        with pytest.raises(Conflict), world.database.transaction(STAFF) as tx:
+            act(tx, world.refund(refund_id).public_id, "by bank")
+    refund = world.refund(refund_id)
+    assert (refund.status, refund.way) == ("succeeded", "release")
+    assert world.money(return_id).let_go
+    world.work()
+    assert world.stripe.requests("POST")[-1]["path"].endswith(("/capture", "/cancel")), "nothing was sent since"
+    check(world, order_id)
+
+
+def test_a_backup_older_than_a_capture_of_less_sends_no_refund_of_what_was_never_taken(
+    quick_world: World, tmp_path: Path
+) -> None:
+    # Stripe has forgotten the refund's key, with which it refused, and has captured enough by now to pay it.
+    world = quick_world
+    order_id = world.authorized(10000)
+    (refund_id,) = world.pay(world.return_(order_id, 3000))
+    backup = world.back_up(tmp_path)
+    world.work()
+    world.restore(backup)
+    world.stripe.control("clock", seconds=48 * 3600)
+    world.later(hours=48)
+    world.submit(refund_id)
+    assert [each for each in world.stripe.refunds() if each["metadata"]] == []
+    assert world.refund(refund_id).way == "release"
+    check(world, order_id)
+
+
+def test_what_the_shop_itself_captured_less_is_no_refund_given_free(quick_world: World) -> None:
+    # It knew of an article that was never sent; the customer was charged for the one that comes back.
+    world = quick_world
+    order_id = world.authorized(10000)
+    world.stripe.client().v1.payment_intents.capture(world.intent(order_id), {"amount_to_capture": 7000})
+    (refund_id,) = world.pay(world.return_(order_id, 3000))
+    report.nightly(world.database, world.gateway)
+    assert world.refund(refund_id).status == "planned"
+    world.work()
+    assert world.at_stripe()[0] == (3000, "succeeded")
+    assert world.refund(refund_id).way == "refund"
 
 
 def test_a_payment_that_the_shop_has_canceled_itself_is_settled_without_a_call(quick_world: World) -> None:

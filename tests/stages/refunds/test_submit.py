@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -283,15 +281,10 @@ def test_a_restored_backup_never_sends_again_what_was_sent_before_it(quick_world
     world = quick_world
     order_id = world.order(5000, quantity=2)
     (refund_id,) = world.pay(world.return_(order_id, 2000))
-    backup, live = tmp_path / "backup.sqlite3", Path(world.database.engine.url.database or "")
-    with sqlite3.connect(live) as source, sqlite3.connect(backup) as target:
-        source.backup(target)
+    backup = world.back_up(tmp_path)
     world.work()
     assert world.at_stripe() == [(2000, "succeeded")]
-    world.database.dispose()
-    for path in live.parent.glob(live.name + "*"):
-        path.unlink()
-    shutil.copy(backup, live)
+    world.restore(backup)
     world.stripe.control("clock", seconds=48 * 3600)
     world.later(hours=48)
     assert world.refund(refund_id).status == "planned"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
@@ -221,6 +224,24 @@ class World:
                 tx.session.execute(update(Refund).where(Refund.id == refund.id).values(**moved))
             for job in tx.session.scalars(select(jobs.Job).where(jobs.Job.state == "ready")).all():
                 job.run_at -= span
+
+    def back_up(self, folder: Path) -> Path:
+        """A copy of the database, which has to be SQLite's."""
+        backup = folder / "backup.sqlite3"
+        with sqlite3.connect(self._file()) as source, sqlite3.connect(backup) as target:
+            source.backup(target)
+        return backup
+
+    def restore(self, backup: Path) -> None:
+        """The database is lost, and the backup takes its place."""
+        live = self._file()
+        self.database.dispose()
+        for path in live.parent.glob(live.name + "*"):
+            path.unlink()
+        shutil.copy(backup, live)
+
+    def _file(self) -> Path:
+        return Path(self.database.engine.url.database or "")
 
     def sweep(self) -> None:
         """The reconciler's round, and the jobs it writes."""
