@@ -27,7 +27,7 @@ from portal.orders.models import Order, Payment
 from portal.refunds import captured, lifecycle
 from portal.refunds.books import Difference, check_books
 from portal.refunds.gateway import Gateway, RefundView
-from portal.refunds.models import Reconciliation, Refund
+from portal.refunds.models import LedgerEntry, Reconciliation, Refund
 from portal.refunds.reconcile import catch_up, known_intents, released_there, windows
 from portal.refunds.settle import RELEASE
 from portal.refunds.submit import LEASE
@@ -136,14 +136,12 @@ def compare(database: Database, gateway: Gateway, *, since: datetime | None = No
 
 
 def _captured(database: Database, gateway: Gateway, since: datetime) -> Iterator[Difference]:
-    """Payments of which Stripe captured less than the orders say: those that are shared, and those with a refund since then."""
-    lately = (
-        select(Payment.payment_intent).join(Refund, Refund.payment_id == Payment.id).where(Refund.planned_at >= since)
-    )
+    """Payments of which Stripe captured less than the orders say: those that are shared, and those of orders that got anything
+    since then, store credit too, about which nothing else asks Stripe."""
+    lately = select(LedgerEntry.order_id).where(LedgerEntry.at >= since)
+    paid = select(Payment.payment_intent).where(Payment.provider == "stripe", Payment.order_id.in_(lately)).distinct()
     with database.read() as session:
-        intents = {
-            intent for query in (captured.SHARED, lately.distinct()) for intent in session.scalars(query) if intent
-        }
+        intents = {intent for query in (captured.SHARED, paid) for intent in session.scalars(query) if intent}
     for intent in sorted(intents):
         try:
             view = gateway.read_payment(intent)

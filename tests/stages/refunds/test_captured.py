@@ -118,6 +118,17 @@ def test_the_nightly_report_names_a_shared_payment_of_which_less_was_captured(wo
     assert report.compare(world.database, world.gateway).differences == ()
 
 
+def test_the_nightly_report_names_an_order_that_gave_credit_and_says_more_than_was_captured(world: World) -> None:
+    # No refund asks Stripe about this payment, so nothing else would ever tell.
+    intent = world.stripe.pay(5000).id
+    order_id = bring(world, "WH-9", intent, 6000)
+    assert report.compare(world.database, world.gateway).differences == ()
+    world.pay(world.return_(order_id, 0, credit=6000))
+    (found,) = report.compare(world.database, world.gateway).differences
+    assert (found.what, found.payment_intent) == ("captured", intent)
+    assert found.sentence == "Stripe captured £50.00 of this payment, the order says £60.00."
+
+
 @pytest.mark.parametrize("round_", range(3))
 def test_gifts_for_both_orders_while_stripe_is_asked_end_within_what_was_captured(pg_world: World, round_: int) -> None:
     world = pg_world
