@@ -73,7 +73,7 @@ def send_anyway(tx: Tx, public_id: str, note: str) -> Refund:
     refund, payment = _locked(tx, public_id)
     if refund.let_through_by:
         return refund
-    if refund.held_at is None or refund.held_for != reviews.DAILY_CAP or refund.status != lifecycle.PLANNED:
+    if refund.waits_for != reviews.DAILY_CAP:
         raise _conflict(refund, "Only a refund above the daily cap is let through.")
     refund.held_at, refund.held_for, refund.let_through_by = None, "", tx.actor.name
     tx.session.flush()
@@ -95,7 +95,7 @@ def mark_paid_elsewhere(tx: Tx, public_id: str, note: str, above: Above = never,
         return refund
     if refund.failure_code in lifecycle.DECIDED_ANEW:
         raise _conflict(refund, "It was taken back or given up; what is owed now is decided anew.")
-    if refund.held_for == reviews.SECOND_PERSON:
+    if refund.waits_for == reviews.SECOND_PERSON:
         raise _conflict(refund, "It waits for a second person.")
     if refund.cause == ELSEWHERE:
         raise _conflict(refund, "This refund was made in Stripe by hand; there is nothing to record.")

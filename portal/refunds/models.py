@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.db import Base, append_only
 from portal.orders.models import OrderLine, Payment
+from portal.refunds import lifecycle
 from portal.returns.models import Return
 
 
@@ -78,6 +79,11 @@ class Refund(Base):
     """By which way, one of `tenders.BY_HAND`."""
 
     __mapper_args__ = {"version_id_col": version}
+
+    @property
+    def waits_for(self) -> str:
+        """The kind of the question that a person has to answer before it is sent; empty when it waits for nobody (any more)."""
+        return self.held_for if self.status == lifecycle.PLANNED else ""
 
     payment: Mapped[Payment] = relationship()
     return_: Mapped[Return | None] = relationship()

@@ -206,7 +206,7 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
     state = _STATES[refund.status]
     hold = ""
     if refund.status == lifecycle.PLANNED:
-        hold = refund.held_for or (reviews.DISPUTE if payment.disputed_at else "")
+        hold = refund.waits_for or (reviews.DISPUTE if payment.disputed_at else "")
         state = "by_shop" if not is_stripe(payment) else "waits" if hold or stopped else state
     elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
         state = "released"
@@ -218,7 +218,7 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         sent = refund.settled_at
         # Cash or a gift card is there at once; a transfer takes the banks' days from the day on which it was made.
         counted = sent if provider == "bank" else None
-    meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.held_for)
+    meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.waits_for)
     return Piece(
         kind="refund",
         label=tender_name(method, provider),
@@ -382,7 +382,7 @@ def refund_json(refund: Refund) -> dict[str, Any]:
         "status": refund.status,
         "cause": refund.cause,
         "way": _way(refund),
-        "hold": (refund.held_for or None) if refund.status == lifecycle.PLANNED else None,
+        "hold": refund.waits_for or None,
         "amount": {"amount": refund.amount_minor, "currency": refund.currency},
         "provider": refund.payment.provider,
         "method": refund.payment.method or None,

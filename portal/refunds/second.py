@@ -32,7 +32,7 @@ def approve(tx: Tx, public_id: str, note: str) -> Refund:
     refund, _payment = lock_refund(tx.session, find_refund(tx.session, public_id).id)
     if refund.status not in lifecycle.LOST and _has_approved(tx, refund):
         return refund
-    if refund.held_for != reviews.SECOND_PERSON or refund.status != lifecycle.PLANNED:
+    if refund.waits_for != reviews.SECOND_PERSON:
         raise Conflict(
             f"Refund {refund.public_id} is {refund.status} and waits for no second person.", state=refund.status
         )

@@ -183,8 +183,7 @@ def hand_over_refund(public_id: str) -> Response:
 
 
 def _took_part(session: Session, refund: Refund) -> bool:
-    held = refund.status == lifecycle.PLANNED and refund.held_for == reviews.SECOND_PERSON
-    return held and two_people.had_a_part(session, refund, me().id)
+    return refund.waits_for == reviews.SECOND_PERSON and two_people.had_a_part(session, refund, me().id)
 
 
 @staff.post("/refunds/<public_id>/<any(undo):act>")

@@ -37,8 +37,8 @@ _STATUSES = {
 
 def needed_for(refund: Refund) -> str:
     """The permission that whoever does the next step about a refund needs."""
-    held = refund.held_for if refund.status == lifecycle.PLANNED else ""
-    return {reviews.SECOND_PERSON: may.SECOND_REFUNDS, reviews.DAILY_CAP: may.EXCEED_CAP}.get(held, may.REPAIR_REFUNDS)
+    asked = {reviews.SECOND_PERSON: may.SECOND_REFUNDS, reviews.DAILY_CAP: may.EXCEED_CAP}
+    return asked.get(refund.waits_for, may.REPAIR_REFUNDS)
 
 
 def what_to_do(refund: Refund) -> tuple[str, str]:
@@ -55,7 +55,7 @@ def _what_to_do(refund: Refund) -> tuple[str, str]:
         return _("To be paid by hand, %(name)s", name=name), _("Pay it there, then record it here.")
     lost = refund.status in lifecycle.LOST
     code = "charge_disputed" if lost and refund.payment.disputed_at is not None else refund.failure_code
-    found = explain_state(refund.status, code, refund.pending_reason, held=refund.held_for)
+    found = explain_state(refund.status, code, refund.pending_reason, held=refund.waits_for)
     # Both are message ids of `refusals`, marked for translation there.
     return (_(found.what), _(found.todo)) if found else ("", "")
 
@@ -93,7 +93,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "bank_reference": bank_reference(refund),
         "sent": wording.clock_time(refund.settled_at or last, zone),
         "status": "paid_elsewhere" if refund.paid_elsewhere_by else refund.status,
-        "held": refund.held_for if refund.status == lifecycle.PLANNED else "",
+        "held": refund.waits_for,
     }
 
 

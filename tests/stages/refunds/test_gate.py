@@ -112,6 +112,23 @@ class TestSwitch:
 
 
 class TestDailyCap:
+    def test_what_was_above_and_is_paid_another_way_waits_for_nobody_any_more(self, world: World) -> None:
+        return_id = world.return_(world.order(5000), 5000)
+        (refund_id,) = world.pay(return_id)
+        submit.submit(
+            world.database,
+            world.gateway,
+            refund_id,
+            Limits(DailyCap(amounts={"GBP": Decimal("40.00")}), "Europe/London"),
+        )
+        held = world.refund(refund_id)
+        assert held.waits_for == "daily_cap"
+        with world.database.transaction(STAFF) as tx:
+            actions.mark_paid_elsewhere(tx, held.public_id, "By bank, as agreed.", how="bank")
+        assert world.refund(refund_id).waits_for == ""
+        (piece,) = world.money(return_id).pieces
+        assert (piece.state, piece.hold, piece.told) == ("arrived", "", "")
+
     def test_what_is_above_waits_for_staff_and_goes_when_they_say_so(self, world: World) -> None:
         limits = Limits(DailyCap(amounts={"GBP": Decimal("40.00")}), "Europe/London")
         order_id = world.order(10000, quantity=4)
