@@ -409,6 +409,7 @@ class Shop:
         if self.saved is None or self.orders.second_above or not self.last:
             return False
         there = {each["metadata"]["refund"] for each in self.last.stripe_refunds if "refund" in each["metadata"]}
+        there |= set(self.last.let_go.values())
         if not there <= {row["public_id"] for row in self.saved.books["refund"]}:
             return False
         self.go_back(self.saved)
