@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.policy.quote import REFUND
 from portal.refunds.lifecycle import FAILED
-from portal.refunds.queries import DELAYED
+from portal.refunds.setbacks import DELAYED
 from portal.returns.lifecycle import IN_TRANSIT, RECEIVED, UNDECIDED
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted
@@ -139,7 +139,7 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
 
 def badge_of(return_: Return, setback: str = "") -> str:
     """The name of a return's badge: its status, that a part of it has come while the rest still travels, or what its money met
-    with (``setback``, of `refunds.queries.setback`)."""
+    with (``setback``, of `refunds.setbacks.setback`)."""
     if setback:
         return setback
     some = return_.status == IN_TRANSIT and any(line.received_quantity for line in return_.lines)

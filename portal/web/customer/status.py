@@ -21,7 +21,8 @@ from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
-from portal.refunds.queries import DELAYED, MoneyView, let_go, money_of_return, setback, setbacks
+from portal.refunds.queries import MoneyView, let_go, money_of_return
+from portal.refunds.setbacks import DELAYED, setback, setbacks
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import WITHDRAWN, payable_quote, shortfall

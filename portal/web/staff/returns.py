@@ -16,7 +16,8 @@ from portal.labels.models import Label
 from portal.orders.keys import number_key
 from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
-from portal.refunds.queries import let_go, setbacks
+from portal.refunds.queries import let_go
+from portal.refunds.setbacks import setbacks
 from portal.returns.lifecycle import STATUSES
 from portal.returns.models import Return
 from portal.returns.queries import list_returns

@@ -21,7 +21,8 @@ from portal.receiving import rest
 from portal.receiving.disposition import NOWHERE
 from portal.refunds import promised, shortage
 from portal.refunds.credit_notes import number_in
-from portal.refunds.queries import money_of_return, setback
+from portal.refunds.queries import money_of_return
+from portal.refunds.setbacks import setback
 from portal.returns import lifecycle
 from portal.returns.models import Photo, Return, ReturnLine
 from portal.returns.payable import COUNTING, accounted, expected_lines, goods_outstanding, payable_quote
