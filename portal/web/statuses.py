@@ -98,6 +98,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         "unknown": Look("amber", _l("Unsure")),
         "succeeded": Look("green", _l("Refunded")),
         "paid_elsewhere": Look("green", _l("Refunded")),
+        RELEASED: _GOODS[RELEASED],
         "failed": Look("red", _l("Failed")),
         "canceled": Look("neutral", _l("Cancelled")),
     },

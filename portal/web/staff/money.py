@@ -15,6 +15,7 @@ from portal.refunds.settle import REVERSAL
 from portal.returns.models import Return
 from portal.web.staff import fate, words
 from portal.web.staff.text import _, ngettext
+from portal.web.statuses import RELEASED
 
 _PARTED = r"\d{1,3}(?:,\d{3})+"
 _THOUSANDS = re.compile(rf"{_PARTED}(?:\.\d*)?", re.ASCII)
@@ -149,7 +150,7 @@ def pieces(view: MoneyView) -> list[dict[str, Any]]:
 
 def _piece(piece: Piece) -> dict[str, Any]:
     if piece.kind == "refund":
-        badge = ("refund", piece.status)
+        badge = ("refund", RELEASED if piece.state == "released" else piece.status)
     elif piece.kind == "store_credit":
         badge = ("credit", "issued")
     else:
@@ -173,6 +174,8 @@ def when_words(return_: Return, view: MoneyView, *, disputed: bool) -> str:
     if view.state == "nothing":
         return _("Nothing is owed.")
     if view.state == "refunded":
+        if view.never_charged:
+            return _("The payment was never captured, so the customer was not charged for it.")
         return _("All of it has been sent.")
     if view.planned_at is not None:
         return fate.of_pieces(view.pieces) or _("It waits for somebody.")

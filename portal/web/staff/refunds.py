@@ -17,7 +17,7 @@ from portal.money import Money
 from portal.refunds import lifecycle
 from portal.refunds.models import Refund
 from portal.refunds.refusals import explain_state
-from portal.refunds.settle import REVERSAL
+from portal.refunds.settle import RELEASE, REVERSAL
 from portal.refunds.tenders import is_stripe, paid_with
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
@@ -25,6 +25,7 @@ from portal.web.staff import csv_export, reads, words
 from portal.web.staff.base import counted, me, needs, ports, read, staff
 from portal.web.staff.reconciliation import summary
 from portal.web.staff.text import _, ngettext
+from portal.web.statuses import RELEASED
 
 PER_PAGE = 50
 VIEWS = ("needs_you", "sending", "refunded", "all")
@@ -92,9 +93,16 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "reference": refund.bank_reference or refund.stripe_refund_id or "",
         "bank_reference": bank_reference(refund),
         "sent": wording.clock_time(refund.settled_at or last, zone),
-        "status": "paid_elsewhere" if refund.paid_elsewhere_by else refund.status,
+        "status": _shown(refund),
         "held": refund.waits_for,
     }
+
+
+def _shown(refund: Refund) -> str:
+    """Its status as the badges have it: what was never taken from the customer is no refund."""
+    if refund.paid_elsewhere_by:
+        return "paid_elsewhere"
+    return RELEASED if refund.way == RELEASE and refund.status == lifecycle.SUCCEEDED else refund.status
 
 
 @staff.get("/refunds")

@@ -97,6 +97,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "money_totals": money.totals(quote),
         "owed": words.amount(view.owed.minor, view.currency),
         "paid": words.amount(view.paid.minor, view.currency),
+        "never_charged": view.never_charged,
         "pieces": money.pieces(view),
         "money_when": money.when_words(return_, view, disputed=any(each.kind == questions.DISPUTE for each in open_)),
         "log": [log_entry(each, now, shop.timezone, names) for each in reversed(entries)],

@@ -94,6 +94,21 @@ def test_what_was_sent_today_is_listed_with_its_reference(lead: Browser, shop: S
     assert paid in lead.words("/staff/refunds?view=all")
 
 
+def test_what_was_never_charged_is_called_released_and_not_refunded_or_paid(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    with shop.do(STRIPE) as tx:
+        row, payment = lock_refund(tx.session, shop.refunds(rma)[0].id)
+        settle.released(tx, row, payment)
+    number = shop.refunds(rma)[0].public_id
+    for address in ("/staff/refunds?view=all", f"/staff/refunds/{number}", f"/staff/returns/{rma}"):
+        assert "Released" in lead.words(address), address
+    page = lead.words(f"/staff/returns/{rma}")
+    assert "Never charged £64.00" in page
+    assert "The payment was never captured, so the customer was not charged for it." in page
+    assert "Refunded" not in page
+    assert "All of it has been sent." not in page
+
+
 def test_what_is_on_its_way_is_counted_and_summed(lead: Browser, shop: Shop) -> None:
     for _ in range(2):
         seen_at_stripe(shop, planned(shop), "pending")
