@@ -16,7 +16,7 @@ from portal.receiving.models import Receipt
 from portal.refunds import lifecycle as refund_life
 from portal.refunds.ledger import REFUNDED, STORE_CREDIT
 from portal.refunds.models import Exchange, LedgerEntry, Refund, RefundGate, StoreCredit
-from portal.refunds.settle import ELSEWHERE
+from portal.refunds.settle import ELSEWHERE, RELEASE
 from portal.returns.lifecycle import ENDED
 from portal.returns.models import Return, ReturnLine
 from portal.reviews.models import Review
@@ -230,9 +230,8 @@ def sent_since(session: Session, since: datetime) -> tuple[list[Refund], list[An
     """What left the shop since ``since``: refunds, store credit (with its return), replacements (with line and order)."""
     left = or_(Refund.submitted_at >= since, and_(Refund.paid_elsewhere_by != "", Refund.settled_at >= since))
     statuses = (refund_life.PENDING, refund_life.SUCCEEDED, refund_life.SUBMITTED)
-    refunds = list(
-        session.scalars(_refunds().where(Refund.status.in_(statuses), left).order_by(Refund.id.desc()).limit(200))
-    )
+    moved = _refunds().where(Refund.status.in_(statuses), Refund.way != RELEASE, left)
+    refunds = list(session.scalars(moved.order_by(Refund.id.desc()).limit(200)))
     credits = session.execute(
         select(StoreCredit, Return.rma, Order.customer_name, Order.email)
         .join(Return, Return.id == StoreCredit.return_id)

@@ -100,6 +100,8 @@ def test_what_was_never_charged_is_called_released_and_not_refunded_or_paid(lead
         row, payment = lock_refund(tx.session, shop.refunds(rma)[0].id)
         settle.released(tx, row, payment)
     number = shop.refunds(rma)[0].public_id
+    shop.set_refund(number, submitted_at=NOW)
+    assert rma not in lead.words("/staff/refunds").partition("Sent today")[2]
     for address in ("/staff/refunds?view=all", f"/staff/refunds/{number}", f"/staff/returns/{rma}"):
         assert "Released" in lead.words(address), address
     page = lead.words(f"/staff/returns/{rma}")
