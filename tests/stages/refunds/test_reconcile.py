@@ -178,6 +178,34 @@ def test_what_a_restored_backup_has_forgotten_is_adopted_before_anybody_pays_it_
     assert compare(world.database, world.gateway).differences == ()
 
 
+def test_what_was_decided_after_the_backup_is_named_by_its_return_until_somebody_has_looked(
+    quick_world: World, tmp_path: Path
+) -> None:
+    world = quick_world
+    order_id = world.order(5000, quantity=2)
+    return_id = world.return_(order_id, 2000)
+    backup = world.back_up(tmp_path)
+    world.pay(return_id)
+    world.work()
+    (made,) = world.stripe.refunds()
+    world.restore(backup)
+    reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+    assert world.refundable(order_id) == [3000], "counted, so that no more than was captured leaves"
+    (found,) = compare(world.database, world.gateway).differences
+    assert (found.what, found.refund) == ("forgotten", made["metadata"]["refund"])
+    assert (
+        f"The portal made {made['id']} over £20.00 as {found.refund} for {made['metadata']['return']}" in found.sentence
+    )
+
+
+def test_a_refund_of_another_portal_on_the_same_account_is_no_difference(quick_world: World) -> None:
+    world = quick_world
+    elsewhere = world.stripe.pay(5000).id
+    metadata = {"refund": "rf_OTHER", "return": "R-OTHER"}
+    world.stripe.client().v1.refunds.create({"payment_intent": elsewhere, "amount": 700, "metadata": metadata})
+    assert compare(world.database, world.gateway).differences == ()
+
+
 def test_every_page_of_the_account_is_listed(quick_world: World) -> None:
     world = quick_world
     order_id = world.order(50_000)
