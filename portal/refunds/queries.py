@@ -226,12 +226,12 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         amount=Money(refund.amount_minor, refund.currency),
         refund=refund.public_id,
         status=refund.status,
-        reason=refund.failure_reason or refund.pending_reason,
+        # Stripe's try is no part of what staff have paid by hand; neither is its reference, below.
+        reason="" if refund.paid_elsewhere_by else refund.failure_reason or refund.pending_reason,
         told=meaning.told if meaning else "",
         sent_at=sent,
         expected_from=add_working_days(counted.date(), bank_days.least) if sent and counted else None,
         expected_on=add_working_days(counted.date(), bank_days.most) if sent and counted else None,
-        # A reference is of Stripe's try, which brought nothing where staff have paid by hand.
         bank_reference="" if refund.paid_elsewhere_by else refund.bank_reference,
         reference_status="" if refund.paid_elsewhere_by else refund.reference_status,
         method=method,

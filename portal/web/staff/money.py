@@ -157,7 +157,9 @@ def _piece(piece: Piece) -> dict[str, Any]:
         badge = ("return", "exchanged") if piece.state == "ordered" else ("refund", "planned")
     return {
         "label": words.paid_to(piece.method, piece.provider) if piece.kind == "refund" else piece.label,
-        "detail": piece.reason or piece.bank_reference or _reversal(piece) or piece.order_number,
+        "detail": _("Recorded by hand")
+        if piece.by_hand
+        else piece.reason or piece.bank_reference or _reversal(piece) or piece.order_number,
         "amount": words.amount(piece.amount.minor, piece.amount.currency) if piece.amount else "—",
         "badge": badge,
         "sent_at": piece.sent_at,

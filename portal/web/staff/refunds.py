@@ -74,7 +74,9 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
     """One refund as the tables show it."""
     order = refund.return_.order if refund.return_ is not None else refund.payment.order
     wrong, todo = what_to_do(refund)
-    last = refund.submitted_at or refund.planned_at
+    # What Stripe said of a try that failed is no part of what staff have paid by hand after it.
+    by_hand = bool(refund.paid_elsewhere_by)
+    last = (refund.settled_at if by_hand else refund.submitted_at) or refund.planned_at
     return {
         "refund": refund,
         "href": url_for("staff.refund_page", public_id=refund.public_id),
@@ -82,7 +84,7 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "customer": order.customer_name or order.email,
         "order": order.number,
         "wrong": wrong,
-        "sentence": refund.failure_reason if refund.failure_reason.rstrip(".") != wrong else "",
+        "sentence": "" if by_hand or refund.failure_reason.rstrip(".") == wrong else refund.failure_reason,
         "todo": todo,
         "amount": words.amount(refund.amount_minor, refund.currency),
         "tries": refund.attempts,
@@ -90,8 +92,8 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "last": words.when(last, now, zone, inside=True),
         "moved": words.when(last, now, zone),
         "paid_to": words.paid_to(*paid_with(refund)),
-        "reference": refund.bank_reference or refund.stripe_refund_id or "",
-        "bank_reference": bank_reference(refund),
+        "reference": "" if by_hand else refund.bank_reference or refund.stripe_refund_id or "",
+        "bank_reference": "" if by_hand else bank_reference(refund),
         "sent": wording.clock_time(refund.settled_at or last, zone),
         "status": _shown(refund),
         "held": refund.waits_for,

@@ -586,6 +586,24 @@ def test_the_way_of_a_payment_by_hand_is_chosen_by_who_made_it_and_comes_back_wi
     assert rows(shop.database, select(Refund.paid_elsewhere_how)) == ["bank"]
 
 
+def test_a_refund_that_was_paid_another_way_says_so_and_shows_its_failure_no_more(lead: Browser, shop: Shop) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "failed", "expired_or_canceled_card")
+    at_stripe = shop.refunds(rma)[0].stripe_refund_id or ""
+    failed = "The card has expired or was canceled"
+    here, of_return = f"/staff/refunds/{number}", f"/staff/returns/{rma}"
+    assert failed in lead.words(of_return)
+    assert lead.submit(lead.form(here, "/elsewhere"), {"how": "bank", "note": "Ref 881"}).status_code == 303
+    seen = lead.page(of_return)
+    table = words(seen[seen.index("What has become of it") :].partition("</table>")[0])
+    assert failed not in table
+    assert "Bank transfer Recorded by hand £64.00" in table
+    facts = lead.words(here)
+    assert f"Paid with Bank transfer The earlier try at Stripe {at_stripe}" in facts
+    assert f"At the payment provider {at_stripe}" not in facts
+    assert at_stripe not in lead.words("/staff/refunds?view=refunded")
+
+
 def test_only_what_the_customer_can_help_with_is_asked(agent: Browser, shop: Shop) -> None:
     rma = planned(shop)
     (refund,) = shop.refunds(rma)
