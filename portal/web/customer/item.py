@@ -23,7 +23,7 @@ from portal.web.customer.amounts import Row, compared, item_rows, pay_to
 from portal.web.customer.base import Errors, money, page, pages, read, see, speech, typed
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.items import name_of, next_page
-from portal.web.customer.offers import Offer, Outcome, is_answered, missing, offer_for, reasons_for
+from portal.web.customer.offers import Offer, Outcome, is_answered, missing, needs_asking, offer_for, reasons_for
 from portal.web.customer.plan import Choice
 from portal.web.customer.review import book_now, is_question
 from portal.web.customer.words import _, ngettext
@@ -69,6 +69,10 @@ def answer_item(number: str, position: int) -> Answer:
         if (away := _elsewhere(basket, line)) is not None or line is None:
             return away or see("items", number=basket.number)
         line_id, choice = line.id, _read(_choice(basket, line))
+        if choice.ask and not needs_asking(basket, choice, clock.now()):
+            # The form is old, or another reason was chosen in it; the outcome was never shown, so it is asked for.
+            choice = replace(choice, ask=False, resolution="")
+            flash(_("You needn’t ask us: for this reason it can come back."), "blue")
     # Reading has ended: drawing photos anew takes seconds, and no snapshot of the database waits for it.
     token = save(basket, basket.plan.put(choice))
     here = {"number": number, "position": position, "back": request.args.get("back")}

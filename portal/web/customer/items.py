@@ -112,6 +112,7 @@ def _position(text: str) -> int | None:
 def _read(basket: Basket) -> tuple[Plan, Errors]:
     ticked = {_position(value) for value in request.form.getlist("line")}
     reported, asked = _position(request.form.get("report", "")), _position(request.form.get("ask", ""))
+    refused = _refused(basket) if asked is not None else set()
     choices: list[Choice] = []
     errors: Errors = []
     for line in basket.order.lines:
@@ -120,7 +121,11 @@ def _read(basket: Basket) -> tuple[Plan, Errors]:
         before = basket.plan.find(line.ref) or Choice(line.ref)
         if line.position in (reported, asked):
             before = replace(
-                before, ask=line.position == asked, fault=line.position == reported, reason="", resolution=""
+                before,
+                ask=line.position == asked and line.ref in refused,
+                fault=line.position == reported,
+                reason="",
+                resolution="",
             )
             if before.ask:
                 before = before.asking()
@@ -135,6 +140,14 @@ def _read(basket: Basket) -> tuple[Plan, Errors]:
         first = next((line.position for line in basket.order.lines if line.units_left > 0), 0)
         errors.append((f"line-{first}" if first else "", _("Select at least one item")))
     return replace(basket.plan, choices=tuple(choices)), errors
+
+
+def _refused(basket: Basket) -> set[str]:
+    """The lines that can't simply come back: only about these is anything to be asked, whatever an old form says."""
+    if not basket.book.versions:
+        return set()
+    options = line_options(basket.session, basket.book, basket.order, at=clock.now())
+    return {each.order_line.ref for each in options if each.state != "returnable"}
 
 
 def name_of(line: OrderLine) -> str:

@@ -102,6 +102,11 @@ def offer_for(basket: Basket, choice: Choice, at: datetime) -> Offer:
     )
 
 
+def needs_asking(basket: Basket, choice: Choice, at: datetime) -> bool:
+    """Whether ``choice`` was asked as a question and is one: what the policy does not refuse is booked as usual."""
+    return choice.ask and offer_for(basket, replace(choice, ask=False), at).refusal is not None
+
+
 def _assess(basket: Basket, choice: Choice, resolution: str, at: datetime, photos: int | None = None) -> Assessment:
     wish = basket.wish(choice, resolution)
     if photos is not None:

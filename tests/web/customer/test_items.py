@@ -128,6 +128,38 @@ def test_a_refused_item_can_be_put_to_a_person_with_a_message(desk: Desk, custom
     assert (asked.note, asked.reason) == ("They are still sealed.", "other")
 
 
+def test_what_can_simply_come_back_is_no_question_whatever_the_form_says(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    path = "/order/WH-20418/item/2"
+    priya.post(ITEMS, {"ask": "2"})
+    assert "Why are you sending it back?" in text_of(priya.get(path))
+    for step in ("ask", "continue"):
+        priya.post(path, {"reason": "other", "shown": "other", "note": "Book it", "step": step})
+    assert desk.returns == []
+    assert "Refund for this item £54.10" in text_of(priya.get(path))
+    chosen = priya.post(
+        path, {"reason": "other", "shown": "other", "note": "Book it", "outcome": "refund", "step": "continue"}
+    )
+    assert chosen.headers["Location"] == "/order/WH-20418/send"
+
+
+def test_a_question_about_what_the_policy_accepts_becomes_an_ordinary_item(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    path = "/order/WH-20418/item/3"
+    priya.post(ITEMS, {"ask": "3"})
+    said = {"reason": "faulty", "note": "The seam is open.", "step": "continue"}
+    away = priya.post(path, said)
+    assert desk.returns == []
+    text = text_of(priya.get(away.headers["Location"].partition("#")[0]))
+    assert "You needn’t ask us: for this reason it can come back." in text
+    for part in ("Why are you sending it back?", "Refund for this item £198.95", "The seam is open."):
+        assert part in text, part
+
+
 def test_a_reason_that_is_refused_says_why_with_the_date_and_offers_to_ask(desk: Desk, customer: Make) -> None:
     desk.order()
     priya = customer()
