@@ -1,16 +1,17 @@
-"""Goodwill as the customer sees it: what was given, where each part of it is, and its credit note. Reads only.
+"""Goodwill as pages show it: what was given, where each part of it is, and its credit note. Reads only.
 
 In: an order, or the number of a gift. Out: `GiftView` in the codes of `queries.Piece`. Invariants: a fixed number of queries; a
-part that was sent again shows once. Never: the reason that staff wrote, which is for staff.
+part that was sent again shows once. Never: in a `GiftView`, the reason that staff wrote, which is for staff.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from portal.errors import NotFound
 from portal.money import Money
@@ -40,6 +41,16 @@ def gifts_of_order(session: Session, order_id: int) -> list[Goodwill]:
     return list(session.scalars(query.order_by(Goodwill.id.desc())))
 
 
+def given_beside(session: Session, order_id: int, bank_days: BankDays) -> list[tuple[Goodwill, Piece]]:
+    """Each part of what was given for the order and not taken back, with its gift, the oldest first: one query, and one more
+    while something is prepared."""
+    query = _PARTS.join(Goodwill, Goodwill.id == Refund.goodwill_id).options(contains_eager(Refund.goodwill))
+    refunds = session.scalars(query.where(Goodwill.order_id == order_id, Goodwill.ended_at.is_(None))).all()
+    shown = _shown(refunds)
+    pieces = _pieces(session, shown, bank_days)
+    return [(each.goodwill, piece) for each, piece in zip(shown, pieces, strict=True) if each.goodwill is not None]
+
+
 def is_used(session: Session, command_key: str) -> bool:
     """Whether something was given by this form already."""
     return session.scalar(select(Goodwill.id).where(Goodwill.command_key == command_key)) is not None
@@ -55,16 +66,24 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
     if found is None:
         raise NotFound("There is no such refund.")
     gift, number = found
-    refunds = session.scalars(
-        select(Refund).where(Refund.goodwill_id == gift.id).options(joinedload(Refund.payment)).order_by(Refund.id)
-    ).all()
-    replaced = {refund.replaces_id for refund in refunds}
-    shown = [
-        refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
-    ]
+    refunds = session.scalars(_PARTS.where(Refund.goodwill_id == gift.id)).all()
+    shown = _shown(refunds)
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
-    stopped = is_stopped(session, shown)
-    pieces = tuple(piece_of(refund, bank_days, stopped=stopped) for refund in shown)
+    pieces = tuple(_pieces(session, shown, bank_days))
     total = Money(sum(refund.amount_minor for refund in shown), gift.currency)
     return GiftView(gift.public_id, number, total, gift.given_at, pieces, note or "")
+
+
+_PARTS = select(Refund).options(joinedload(Refund.payment, innerjoin=True)).order_by(Refund.id)
+
+
+def _shown(refunds: Sequence[Refund]) -> list[Refund]:
+    """The refunds in whose place no other was sent, and which nobody took back."""
+    replaced = {refund.replaces_id for refund in refunds}
+    return [each for each in refunds if each.id not in replaced and each.failure_code not in lifecycle.DECIDED_ANEW]
+
+
+def _pieces(session: Session, refunds: Sequence[Refund], bank_days: BankDays) -> list[Piece]:
+    stopped = is_stopped(session, refunds)
+    return [piece_of(each, bank_days, stopped=stopped) for each in refunds]

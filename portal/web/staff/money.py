@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from portal.errors import Invalid
 from portal.money import Money
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 from portal.policy.terms import percent
+from portal.refunds.models import Goodwill
 from portal.refunds.queries import MoneyView, Piece
 from portal.refunds.settle import REVERSAL
 from portal.returns.models import Return
@@ -146,6 +147,11 @@ def totals(quote: Quote) -> tuple[str, str]:
 def pieces(view: MoneyView) -> list[dict[str, Any]]:
     """Each payment, credit and replacement with its badge."""
     return [_piece(each) for each in view.pieces]
+
+
+def given(parts: Sequence[tuple[Goodwill, Piece]]) -> list[dict[str, Any]]:
+    """Each part of the goodwill of an order as a row of such a table, which says who gave it and why."""
+    return [_piece(piece) | {"detail": f"{gift.given_by}: {gift.reason}"} for gift, piece in parts]
 
 
 def _piece(piece: Piece) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from portal.policy.reasons import REASONS
 from portal.policybook.service import load_book
 from portal.receiving import rest
 from portal.receiving.disposition import NOWHERE
-from portal.refunds import promised, shortage
+from portal.refunds import gifts, promised, shortage
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
 from portal.refunds.setbacks import setback
@@ -99,6 +99,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "paid": words.amount(view.paid.minor, view.currency),
         "never_charged": view.never_charged,
         "pieces": money.pieces(view),
+        "given": money.given(gifts.given_beside(session, return_.order_id, shop.bank_days)),
         "money_when": money.when_words(return_, view, disputed=any(each.kind == questions.DISPUTE for each in open_)),
         "log": [log_entry(each, now, shop.timezone, names) for each in reversed(entries)],
         "seen": entries[-1].id if entries else 0,

@@ -61,6 +61,29 @@ def test_a_payment_of_which_only_its_intent_is_known_is_named_by_no_provider(lea
         assert part in checked, part
 
 
+def test_a_return_shows_what_was_given_for_its_order_until_it_is_taken_back(
+    lead: Browser, warehouse: Browser, shop: Shop
+) -> None:
+    rma = shop.booked(items=(Item(gross=72_00, name="Selvedge jeans"), Item(gross=30_00, name="Belt")))
+    here, gifts = f"/staff/returns/{rma}", f"/staff/orders/{shop.look(rma).order_id}/goodwill"
+    assert "Goodwill for this order" not in lead.words(here)
+    before = len(cost(shop.database, lead, here))
+    for amount in ("5", "7"):
+        assert give(lead, lead.form(gifts, "/goodwill"), {"amount": amount, "reason": "Late parcel"}) == 303
+    number, other = rows(shop.database, select(Refund.public_id).order_by(Refund.id))
+    seen = lead.words(here)
+    assert "Goodwill for this order" in seen
+    assert "Visa ending 1177 Maya Okafor: Late parcel £5.00 Planned" in seen
+    assert "Owed £72.00" in seen
+    assert f'href="/staff/refunds/{number}"' in lead.page(here)
+    assert f'href="/staff/refunds/{number}"' not in warehouse.page(here)
+    assert len(cost(shop.database, lead, here)) <= before + 1, "the gate that may stop what is prepared"
+    for each in (number, other):
+        form = lead.form(f"/staff/refunds/{each}", "/undo")
+        assert lead.submit(form, {"note": "Given twice"}).status_code == 303
+    assert "Goodwill for this order" not in lead.words(here)
+
+
 def test_a_form_that_was_used_gives_nothing_else_and_becomes_a_new_one(lead: Browser, shop: Shop) -> None:
     here = f"/staff/orders/{shop.order(Item(gross=109_00, name='Wool coat'))}/goodwill"
     checked = lead.submit(lead.form(here, "/goodwill"), {"amount": "5", "reason": "Late parcel"})
