@@ -287,14 +287,14 @@ def _groups(line: ReturnLine, resolution: str) -> list[QuoteLine]:
 
 
 def _named(quoted: LineQuote, line: ReturnLine) -> LineQuote:
-    """What a check took off says what was found: the conditions that are worth so much."""
+    """What a check took off says of how many units, and what was found: the conditions that are worth so much."""
     known = grades(line)
 
     def named(part: QuotePart) -> QuotePart:
         if part.kind != "inspection":
             return part
         found = [each for each in line.found or {} if each in known and known[each].bp == part.params["worth_bp"]]
-        return replace(part, params={**part.params, "found": found})
+        return replace(part, params={**part.params, "found": found, "quantity": quoted.quantity})
 
     return replace(quoted, parts=tuple(named(part) for part in quoted.parts))
 

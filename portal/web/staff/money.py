@@ -76,8 +76,10 @@ def rows(quote: Quote, names: Mapping[str, str]) -> list[dict[str, Any]]:
     found = []
     exchanged = {line.line for line in quote.lines if line.resolution == EXCHANGE}
     discounted = {part.line for part in quote.all_parts() if part.kind == "discount"}
+    several = {line.line for line in quote.lines if line.quantity > 1}
     for part in quote.all_parts():
-        entry, why = _words(part, quote.currency, names, discounted, exchanged=part.line in exchanged)
+        counted = int(part.params.get("quantity", 0)) if part.line in several else 0
+        entry, why = _words(part, quote.currency, names, discounted, exchanged=part.line in exchanged, counted=counted)
         text = words.amount(part.amount_minor, quote.currency, signed=part.kind == "credit_bonus")
         found.append(
             {
@@ -91,8 +93,15 @@ def rows(quote: Quote, names: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _words(
-    part: QuotePart, currency: str, names: Mapping[str, str], discounted: Collection[str | None], *, exchanged: bool
+    part: QuotePart,
+    currency: str,
+    names: Mapping[str, str],
+    discounted: Collection[str | None],
+    *,
+    exchanged: bool,
+    counted: int,
 ) -> tuple[str, str]:
+    """``counted`` is of how many units the part is, where its line has several; zero where it has one, or nobody knows."""
     params = part.params
     name = names.get(part.line or "", _("Item"))
     match part.kind:
@@ -112,6 +121,7 @@ def _words(
         case "tax":
             return _("Tax"), name
         case "inspection":
+            name = f"{counted} × {name}" if counted else name
             kept = percent(int(params["worth_bp"])) if "worth_bp" in params else ""
             return _("After the check"), _("%(name)s, %(kept)s of the price", name=name, kept=kept) if kept else name
         case "restocking_fee" if "not_charged" in params:

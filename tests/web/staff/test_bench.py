@@ -281,6 +281,21 @@ def test_goods_that_the_policy_wants_checked_are_checked_in_a_second_step(wareho
     assert "Nothing waits." in warehouse.words("/staff/receive")
 
 
+def test_what_a_check_took_off_says_of_how_many_units_where_there_are_several(lead: Browser, shop: Shop) -> None:
+    def checked(quantity: int, *counts: Count) -> str:
+        item = Item(quantity, 40_00 * quantity, tags=("delicate",), name="Linen shirt")
+        rma = shop.booked(wish(quantity=quantity), items=(item,))
+        with shop.do(BENCH) as tx:
+            receiving.receive(tx, rma, [Count("1", quantity, "as_new")], command_key=rma)
+            receiving.inspect(tx, rma, counts, command_key=f"{rma} checked")
+        return lead.words(f"/staff/returns/{rma}")
+
+    assert "After the check 2 × Linen shirt, 70% of the price −£24.00" in checked(
+        3, Count("1", 1, "as_new"), Count("1", 2, "used")
+    )
+    assert "After the check Linen shirt, 70% of the price −£12.00" in checked(1, Count("1", 1, "used"))
+
+
 def test_an_inspection_names_every_unit(warehouse: Browser, shop: Shop) -> None:
     rma = shop.booked(wish("1", 2), items=(Item(quantity=2, gross=100_00, tags=("delicate",)),))
     warehouse.submit(parcel(warehouse, rma), fields(shop, rma, "as_new"))
