@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from portal.errors import NotFound
 from portal.money import Money
-from portal.orders.models import Order
+from portal.orders.models import Order, Payment
 from portal.refunds import lifecycle
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Goodwill, Refund
@@ -51,6 +51,17 @@ def given_beside(session: Session, order_id: int, bank_days: BankDays) -> list[t
     return [(each.goodwill, piece) for each, piece in zip(shown, pieces, strict=True) if each.goodwill is not None]
 
 
+def without_return(session: Session, payments: Sequence[Payment]) -> list[Refund]:
+    """The refunds of these payments that belong to no return, each with its gift, if it is one, the newest first: one query."""
+    query = select(Refund).where(Refund.payment_id.in_([each.id for each in payments]), Refund.return_id.is_(None))
+    return list(session.scalars(query.options(joinedload(Refund.goodwill)).order_by(Refund.id.desc())))
+
+
+def parts_of(session: Session, goodwill_id: int) -> list[Refund]:
+    """The refunds of a gift with their payments: one query."""
+    return list(session.scalars(_PARTS.where(Refund.goodwill_id == goodwill_id)))
+
+
 def is_used(session: Session, command_key: str) -> bool:
     """Whether something was given by this form already."""
     return session.scalar(select(Goodwill.id).where(Goodwill.command_key == command_key)) is not None
@@ -66,7 +77,7 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
     if found is None:
         raise NotFound("There is no such refund.")
     gift, number = found
-    refunds = session.scalars(_PARTS.where(Refund.goodwill_id == gift.id)).all()
+    refunds = parts_of(session, gift.id)
     shown = _shown(refunds)
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))

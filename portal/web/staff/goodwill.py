@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from flask import abort, flash, make_response, render_template, request, send_file, url_for
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
 from portal import clock, ids
@@ -15,7 +15,7 @@ from portal.money import Money
 from portal.orders.models import Order
 from portal.refunds import credit_notes, gifts, goodwill, lifecycle, payout, promised
 from portal.refunds.goodwill import Gift
-from portal.refunds.models import Goodwill, Refund
+from portal.refunds.models import Goodwill
 from portal.refunds.tenders import is_stripe, order_chain, payments_of
 from portal.staff import permissions as may
 from portal.web.staff import words
@@ -40,9 +40,7 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
         payments = payments_of(session, chain)
         left = payout.room(session, chain, payments) if payments else 0
         most = limit_minor(order.currency)
-        query = select(Refund).where(Refund.payment_id.in_([each.id for each in payments]), Refund.return_id.is_(None))
         open_to_me = None if most is None else max(0, most - goodwill.given(session, chain, order.currency))
-        given = session.scalars(query.options(joinedload(Refund.goodwill)).order_by(Refund.id.desc())).all()
         return render_template(
             "staff/goodwill.html",
             order=order,
@@ -78,7 +76,7 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
                     "when": words.when(each.planned_at, now, zone),
                     "status": "paid_elsewhere" if each.paid_elsewhere_by else each.status,
                 }
-                for each in given
+                for each in gifts.without_return(session, payments)
             ],
             errors=errors,
             typed=typed,
@@ -145,7 +143,7 @@ def give_goodwill(order_id: int) -> Response:
             if typed.get("sum") != str(made.amount_minor):
                 raise _Unseen(_check(tx.session, made, typed))
     except _Unseen as unseen:
-        return make_response(unseen.page)
+        return make_response(render_template("staff/goodwill_check.html", **unseen.shown))
     except Invalid as wrong:
         return make_response(_page(order_id, wrong.fields or {"": wrong.message}, typed), 422)
     except (Conflict, Forbidden) as refused:
@@ -162,17 +160,16 @@ def _unused(typed: dict[str, str]) -> dict[str, str]:
 
 
 class _Unseen(Exception):
-    """The page that shows what would be given; carried out of the command, which thereby changes nothing."""
+    """What would be given; carried out of the command, which thereby changes nothing."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, shown: dict[str, Any]) -> None:
         super().__init__()
-        self.page = page
+        self.shown = shown
 
 
-def _check(session: Session, made: Goodwill, typed: dict[str, str]) -> str:
+def _check(session: Session, made: Goodwill, typed: dict[str, str]) -> dict[str, Any]:
     """What the gift is, by the very command that would give it."""
     order = _order(session, made.order_id)
-    query = select(Refund).where(Refund.goodwill_id == made.id).options(joinedload(Refund.payment)).order_by(Refund.id)
     parts = [
         {
             "to": words.paid_to(each.payment.method, each.payment.provider),
@@ -180,21 +177,22 @@ def _check(session: Session, made: Goodwill, typed: dict[str, str]) -> str:
             "method": each.payment.method,
             "amount": words.amount(each.amount_minor, each.currency),
         }
-        for each in session.scalars(query)
+        for each in gifts.parts_of(session, made.id)
     ]
     total = words.amount(made.amount_minor, made.currency)
     to = parts[0]["method"] if len(parts) == 1 and not parts[0]["by_hand"] else ""
-    return render_template(
-        "staff/goodwill_check.html",
-        order=order,
-        fields=[each for each in typed.items() if each[0] not in ("csrf_token", "sum", "act")],
-        minor=made.amount_minor,
-        total=total,
-        parts=parts,
-        items=[f"{each.quantity} × {name_of(each.order_line)}" for each in made.lines],
-        reason=made.reason,
-        button=_("Send %(total)s to %(to)s", total=total, to=to) if to else _("Give %(total)s", total=total),
-    )
+    return {
+        "order_id": order.id,
+        "number": order.number,
+        "name": order.customer_name or order.email,
+        "fields": [each for each in typed.items() if each[0] not in ("csrf_token", "sum", "act")],
+        "minor": made.amount_minor,
+        "total": total,
+        "parts": parts,
+        "items": [f"{each.quantity} × {name_of(each.order_line)}" for each in made.lines],
+        "reason": made.reason,
+        "button": _("Send %(total)s to %(to)s", total=total, to=to) if to else _("Give %(total)s", total=total),
+    }
 
 
 def _gift(order: Order, typed: dict[str, str]) -> tuple[Gift, str]:
