@@ -82,6 +82,19 @@ def photos_of(session: Session, return_: Return) -> dict[int, list[Photo]]:
     return found
 
 
+def get_photo(session: Session, rma: str, photo_id: int) -> Photo:
+    """One photo of this return: one query. Raises `NotFound`, also for a photo of another one."""
+    found = session.scalar(
+        select(Photo)
+        .join(ReturnLine, ReturnLine.id == Photo.return_line_id)
+        .join(Return, Return.id == ReturnLine.return_id)
+        .where(Photo.id == photo_id, Return.rma == rma)
+    )
+    if found is None:
+        raise NotFound("There is no such photo.")
+    return found
+
+
 def unsent_photos(session: Session, review_id: int) -> dict[int, list[Photo]]:
     """The photos of an answer that the customer has not sent yet, by order line id: one query."""
     found: dict[int, list[Photo]] = {}

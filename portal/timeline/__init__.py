@@ -6,6 +6,6 @@ Never: a secret, a card number or a message body.
 """
 
 from portal.timeline.models import TimelineEntry
-from portal.timeline.service import entries_for_return, record
+from portal.timeline.service import entries_for_refund, entries_for_return, last_of_return, record
 
-__all__ = ["TimelineEntry", "entries_for_return", "record"]
+__all__ = ["TimelineEntry", "entries_for_refund", "entries_for_return", "last_of_return", "record"]

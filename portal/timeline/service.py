@@ -42,3 +42,15 @@ def entries_for_return(session: Session, return_id: int) -> list[TimelineEntry]:
     """Everything that happened to one return, oldest first."""
     query = select(TimelineEntry).where(TimelineEntry.return_id == return_id).order_by(TimelineEntry.id)
     return list(session.scalars(query))
+
+
+def entries_for_refund(session: Session, refund_id: int) -> list[TimelineEntry]:
+    """Everything that happened to one refund, oldest first."""
+    query = select(TimelineEntry).where(TimelineEntry.refund_id == refund_id).order_by(TimelineEntry.id)
+    return list(session.scalars(query))
+
+
+def last_of_return(session: Session, return_id: int) -> TimelineEntry | None:
+    """What happened to one return last."""
+    query = select(TimelineEntry).where(TimelineEntry.return_id == return_id)
+    return session.scalar(query.order_by(TimelineEntry.id.desc()).limit(1))

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from flask import abort, flash, make_response, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from portal import clock, timeline, wording
@@ -24,7 +23,7 @@ from portal.returns.queries import get_return
 from portal.reviews import service as questions
 from portal.staff import permissions as may
 from portal.staff import queries as people
-from portal.timeline import TimelineEntry, entries_for_return
+from portal.timeline import entries_for_return
 from portal.web.staff import fate, money
 from portal.web.staff.approval import Unseen, changed_amounts, check_seen, chosen_lines, open_lines
 from portal.web.staff.base import Resumed, check_limit, command, me, needs, ports, read, say, see_other, staff
@@ -311,12 +310,7 @@ def add_note(rma: str) -> Response:
         raise Invalid("There is no note.", {"note-text": _("Write the note")})
     with command() as tx:
         return_ = lock_return(tx, rma)
-        last = tx.session.scalar(
-            select(TimelineEntry)
-            .where(TimelineEntry.return_id == return_.id)
-            .order_by(TimelineEntry.id.desc())
-            .limit(1)
-        )
+        last = timeline.last_of_return(tx.session, return_.id)
         if last is None or (last.what, last.why, last.actor_id) != ("note.added", text, me().id):
             timeline.record(tx, "note.added", return_id=return_.id, order_id=return_.order_id, why=text)
     flash(_("Note added."), "green")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, abort, render_template, request
-from sqlalchemy import select
 
 from portal import clock
-from portal.errors import NotFound
 from portal.labels.service import slip_pdf
 from portal.refunds import credit_notes
-from portal.returns.models import Photo, Return, ReturnLine
-from portal.returns.queries import get_return
+from portal.returns.queries import get_photo, get_return
 from portal.staff import permissions as may
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.showing import return_view
@@ -40,14 +37,7 @@ def photo(rma: str, photo_id: int) -> Response:
     if photo_id >= 2**62:
         abort(404)
     with read() as session:
-        found = session.scalar(
-            select(Photo)
-            .join(ReturnLine, ReturnLine.id == Photo.return_line_id)
-            .join(Return, Return.id == ReturnLine.return_id)
-            .where(Photo.id == photo_id, Return.rma == rma)
-        )
-        if found is None:
-            raise NotFound("There is no such photo.")
+        found = get_photo(session, rma, photo_id)
         key, media_type = found.key, found.media_type
     response = Response(ports().files.get(key), mimetype=media_type)
     response.headers["Content-Disposition"] = "inline"

@@ -6,12 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from flask import flash, make_response, render_template, request, session
-from sqlalchemy import and_, or_, select
 from werkzeug.wrappers import Response
 
 from portal import clock, ids
 from portal.errors import Conflict, Invalid
-from portal.orders.models import OrderLine
 from portal.policy.reasons import REASONS
 from portal.policy.terms import CONDITIONS
 from portal.receiving import disposition as goods
@@ -25,13 +23,12 @@ from portal.staff import permissions as may
 from portal.web.staff import counting, reads, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.counting import GROUPS, Effect, Filled
-from portal.web.staff.returns import find_exactly
+from portal.web.staff.finding import find_by_article, find_exactly
 from portal.web.staff.showing import name_of
 from portal.web.staff.text import _, ngettext
 from portal.web.statuses import badge_of
 
 KEPT_SCANS = 8
-SHOWN_HITS = 20
 
 
 def remember(code: str, what: str, *, ok: bool, rma: str = "") -> None:
@@ -73,9 +70,9 @@ def scan() -> Response:
         remember("?", _("Not readable. Scan it again"), ok=False)
         return see_other("staff.bench")
     with read() as rows:
-        found = find_exactly(rows, code)
+        found = find_exactly(rows, code, ports().shop)
         if not found:
-            found = _by_article(rows, code, request.form.get("rma", ""))
+            found = find_by_article(rows, code, request.form.get("rma", ""))
     if len(found) == 1:
         if _expected(found[0]):
             remember(code, _("Opened %(rma)s", rma=found[0]), ok=True, rma=found[0])
@@ -95,35 +92,15 @@ def _expected(rma: str) -> bool:
         return _stage(get_return(rows, rma), set()) != "not_open"
 
 
-def _by_article(rows: Any, code: str, current: str) -> list[str]:
-    """The returns that wait for such an article: it has still to come, or to be checked. The open one stands before all."""
-    query = (
-        select(Return.rma)
-        .join(ReturnLine, ReturnLine.return_id == Return.id)
-        .join(OrderLine, OrderLine.id == ReturnLine.order_line_id)
-        .where(
-            OrderLine.sku == code,
-            ReturnLine.status == "accepted",
-            or_(
-                and_(Return.status.in_(lifecycle.TRAVELLING), ReturnLine.received_quantity < ReturnLine.quantity),
-                and_(*reads.at_the_dock()),
-            ),
-        )
-        .distinct()
-        .order_by(Return.rma)
-        .limit(SHOWN_HITS)
-    )
-    found = list(rows.scalars(query))
-    return [current] if current in found else found
-
-
 @staff.get("/receive/choose")
 @needs(may.RECEIVE, "receiving")
 def choose() -> str:
     """Several open returns fit the code."""
     code = request.args.get("code", "").strip()[:100]
     with read() as rows:
-        numbers = [] if not ids.is_text(code) else find_exactly(rows, code) or _by_article(rows, code, "")
+        numbers = (
+            [] if not ids.is_text(code) else find_exactly(rows, code, ports().shop) or find_by_article(rows, code, "")
+        )
         found = [get_return(rows, rma) for rma in numbers]
         return render_template("staff/choose.html", code=code, found=found, **_around())
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flask import flash, make_response, render_template, request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -22,7 +21,7 @@ from portal.returns.queries import is_told_to_buyer, photos_of
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
 from portal.staff import queries as people
-from portal.timeline import TimelineEntry
+from portal.timeline import entries_for_refund
 from portal.web.staff import fate, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.money import read_way
@@ -47,11 +46,8 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
     with read() as session:
         refund = get_refund(session, public_id)
         shown = row(refund, now, zone)
-        later = session.scalar(select(Refund.public_id).where(Refund.replaces_id == refund.id))
-        entries = session.scalars(
-            select(TimelineEntry).where(TimelineEntry.refund_id == refund.id).order_by(TimelineEntry.id.desc())
-        ).all()
-        log = [log_entry(entry, now, zone) for entry in entries]
+        later = actions.find_replacement(session, refund)
+        log = [log_entry(entry, now, zone) for entry in reversed(entries_for_refund(session, refund.id))]
         lost = refund.status in lifecycle.LOST and not refund.paid_elsewhere_by
         undone = refund.failure_code in lifecycle.DECIDED_ANEW
         ended = refund.status in lifecycle.LOST or bool(refund.paid_elsewhere_by)
@@ -101,7 +97,7 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
         return render_template(
             "staff/refund.html",
             each=shown,
-            later=later,
+            later=later.public_id if later is not None else None,
             undone=undone,
             log=log,
             offers=offers,

@@ -6,15 +6,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import redirect, render_template, request, url_for
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal import ids
 from portal.errors import Invalid
-from portal.labels.models import Label
-from portal.orders.keys import number_key
-from portal.orders.models import Order
 from portal.policy.quote import REFUND, Quote
 from portal.refunds.queries import let_go
 from portal.refunds.setbacks import setbacks
@@ -24,6 +19,7 @@ from portal.returns.queries import list_returns
 from portal.staff import permissions as may
 from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
+from portal.web.staff.finding import find_exactly, find_order
 from portal.web.staff.text import _
 from portal.web.statuses import RELEASED, badge_of, status_of
 
@@ -129,42 +125,14 @@ def search() -> Response | str:
     if not text or not ids.is_text(text):
         return redirect(url_for("staff.returns"), 303)
     with read() as session:
-        found, order_id = find_exactly(session, text), None
+        found, order_id = find_exactly(session, text, ports().shop), None
         if not found:
             rows, _more = list_returns(session, search=text, limit=2)
             found = [each.rma for each in rows]
-        order_id = None if found or not me().may(may.GIVE_GOODWILL) else order_named(session, text)
+        order_id = None if found or not me().may(may.GIVE_GOODWILL) else find_order(session, text)
     if len(found) == 1:
         return redirect(url_for("staff.return_page", rma=found[0]), 303)
     if order_id is not None:
         # An order without a return has this page alone.
         return redirect(url_for("staff.goodwill_page", order_id=order_id), 303)
     return _page("", text, None, searched=True)
-
-
-def find_exactly(session: Session, text: str) -> list[str]:
-    """The returns that a number, a tracking code or an order names; at most two are looked for."""
-    rma = ids.read_rma(text)
-    if rma is not None and session.scalar(select(Return.id).where(Return.rma == rma)) is not None:
-        return [rma]
-    if (of_label := find_by_label(session, text)) is not None:
-        return [of_label]
-    key = "".join(text.split()).upper().lstrip("#")
-    query = select(Return.rma).join(Order, Order.id == Return.order_id).where(Order.number_key == key)
-    return list(session.scalars(query.limit(2)))
-
-
-def order_named(session: Session, text: str) -> int | None:
-    """The order of exactly this number."""
-    return session.scalar(select(Order.id).where(Order.number_key == number_key(text)).limit(1))
-
-
-def find_by_label(session: Session, text: str) -> str | None:
-    """The return of a label: its whole code as a scanner reads it, or the eight signs that a person reads out."""
-    signs = "".join(sign for sign in text.upper() if not sign.isspace() and sign not in "-.")
-    if not 8 <= len(signs) <= 40 or not signs.isascii() or not signs.isalnum():
-        return None
-    codes = {signs}
-    if (short := ids.read_code(signs)) is not None and len(short) == 8:
-        codes.add(f"{ports().shop.carrier.code_prefix}{short}{ports().shop.country.upper()}")
-    return session.scalar(select(Return.rma).join(Label, Label.return_id == Return.id).where(Label.code.in_(codes)))
