@@ -48,6 +48,7 @@ def authorize(
     expected: Expected = None,
     lines: Collection[str] | None = None,
     amounts: Mapping[str, int] | None = None,
+    preview: bool = False,
 ) -> Return:
     """Say yes. Which yes depends on what is open: to a wish under review, to goods that differ from what was agreed (the money
     then follows), or to a return that was rejected or has expired and is taken back.
@@ -55,7 +56,8 @@ def authorize(
     ``lines`` (order line refs) approves only these and refuses the others, which needs a ``message``: the reason that the
     customer gets. ``amounts`` sets what a line gives, in minor units, at most what was paid for its units (or the quoted amount
     where a bonus makes it higher), and needs a ``note``; a lower one a ``message`` too.
-    ``message`` is for the customer, ``note`` for staff.
+    ``message`` is for the customer, ``note`` for staff. ``preview`` is for a caller that undoes the transaction and only shows
+    what would be given: the reason for what is left out is not asked for yet.
     """
     message, note = texts.note(message, "message"), texts.note(note, "note")
     return_ = lock_return(tx, rma)
@@ -69,7 +71,7 @@ def authorize(
     taken_back = return_.status in lifecycle.ENDED
     staying = ended_with_it(return_) if taken_back else [line for line in return_.lines if line.status in COUNTING]
     chosen = _chosen(staying, lines)
-    if len(chosen) < len(staying) and not message:
+    if len(chosen) < len(staying) and not message and not preview:
         raise Invalid("Some items are left out.", {"message": "say why they are denied; the customer reads this"})
     _check_amounts(return_, chosen, amounts or {}, note, message)
     if command == lifecycle.ACCEPT_GOODS:

@@ -127,10 +127,10 @@ def decide(rma: str) -> Response:
             amounts = changed_amounts(tx, found) if choice == "change" else {}
             chosen = chosen_lines(found)
             denied = [] if chosen is None else [line for line in open_lines(found) if line.order_line.ref not in chosen]
-            # Before the reason is written the sum is looked at; `check_seen` lets nothing be done without one.
-            reason = message if message.strip() or not denied else "-"
+            # The sum is looked at before the reason is written; `check_seen` lets nothing be done without one.
+            preview = bool(denied) and not message.strip()
             done = returns.authorize(
-                tx, rma, note=note, message=reason, expected=version, lines=chosen, amounts=amounts
+                tx, rma, note=note, message=message, expected=version, lines=chosen, amounts=amounts, preview=preview
             )
             quote = returns.payable_quote(tx.session, done)
             check_limit(quote.total)

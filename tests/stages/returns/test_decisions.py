@@ -35,6 +35,10 @@ from tests.stages.returns.trade import (
 )
 
 
+class _Undone(Exception):
+    pass
+
+
 def run(database: Database, actor: Actor, do: Callable[[Tx], Any], hours: float = 1) -> Any:
     """One command; gives what it gives, detached."""
     with database.transaction(actor, at=later(hours)) as tx:
@@ -133,6 +137,19 @@ class TestAuthorize:
         with pytest.raises(Invalid) as wrong:
             run(database, MAYA, lambda tx: service.authorize(tx, asked, lines=["1"], note="Worn"))
         assert wrong.value.fields == {"message": "say why they are denied; the customer reads this"}
+
+    def test_a_preview_of_leaving_items_out_needs_no_reason_yet(self, database: Database, asked: str) -> None:
+        shown: list[tuple[int, str]] = []
+
+        def look_ahead(tx: Tx) -> None:
+            found = service.authorize(tx, asked, lines=["2"], preview=True)
+            shown.append((service.payable_quote(tx.session, found).total.minor, found.message))
+            raise _Undone
+
+        with pytest.raises(_Undone):
+            run(database, MAYA, look_ahead)
+        assert shown == [(20_00, "")]
+        assert look(database, asked).status == "under_review"
 
     @pytest.mark.parametrize("amount", [0, 36_82, 400_00])
     def test_staff_set_an_amount_within_what_was_paid(self, database: Database, asked: str, amount: int) -> None:
