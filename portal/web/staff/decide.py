@@ -10,7 +10,7 @@ from flask import abort, flash, make_response, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from portal import clock, timeline, wording
+from portal import timeline, wording
 from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.money import Money
@@ -27,8 +27,8 @@ from portal.timeline import entries_for_return
 from portal.web.staff import fate, money
 from portal.web.staff.approval import Unseen, changed_amounts, check_seen, chosen_lines, open_lines
 from portal.web.staff.base import Resumed, check_limit, command, me, needs, ports, read, say, see_other, staff
-from portal.web.staff.detail import page
-from portal.web.staff.showing import first_name, log_entry, name_of
+from portal.web.staff.detail import Late, page
+from portal.web.staff.showing import first_name, name_of
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo, undo_within
 from portal.web.staff.words import amount as amount_words
@@ -55,15 +55,15 @@ def expected() -> int | None:
 
 
 def answers_changes(view: View) -> View:
-    """When the return has changed meanwhile, say who changed what; when something is wrong, or the person may not, show the page
-    again. Both give back what was typed. Nothing was done."""
+    """When the return has changed meanwhile, show it as it is now and say who changed what; when something is wrong, or the
+    person may not, show the page again. Both give back what was typed. Nothing was done."""
 
     @wraps(view)
     def guarded(rma: str, **more: Any) -> Any:
         try:
             return view(rma, **more)
         except Conflict as conflict:
-            return make_response(_changed(rma, conflict), 409)
+            return make_response(page(rma, typed=typed(), late=Late(conflict.message, _last_seen())), 409)
         except Invalid as wrong:
             return make_response(page(rma, errors=_fields(wrong), typed=typed()), 422)
         except Forbidden as forbidden:
@@ -72,23 +72,10 @@ def answers_changes(view: View) -> View:
     return guarded  # type: ignore[return-value]
 
 
-def _changed(rma: str, conflict: Conflict) -> str:
+def _last_seen() -> int:
+    """The last entry of the timeline that the person saw; zero where the form does not say."""
     seen = request.form.get("seen", "")
-    last = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 18 else 0
-    now, zone = clock.now(), ports().shop.timezone
-    with read() as session:
-        return_ = get_return(session, rma)
-        entries = entries_for_return(session, return_.id)
-        since = [entry for entry in entries if entry.id > last] if last else []
-        names = {line.order_line.ref: name_of(line.order_line) for line in return_.lines}
-        return render_template(
-            "staff/changed.html",
-            return_=return_,
-            message=conflict.message,
-            log=[log_entry(entry, now, zone, names) for entry in reversed(since or entries[-3:])],
-            fresh=bool(since),
-            typed=typed(),
-        )
+    return int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 18 else 0
 
 
 def _fields(wrong: Invalid) -> dict[str, str]:
@@ -122,24 +109,36 @@ def decide(rma: str) -> Response:
     try:
         with command() as tx:
             found = lock_return(tx, rma)
-            _check_rank(tx, found, choice)
-            before = returns.payable_quote(tx.session, found).total
-            amounts = changed_amounts(tx, found) if choice == "change" else {}
-            chosen = chosen_lines(found)
-            denied = [] if chosen is None else [line for line in open_lines(found) if line.order_line.ref not in chosen]
-            # The sum is looked at before the reason is written; `check_seen` lets nothing be done without one.
-            preview = bool(denied) and not message.strip()
-            done = returns.authorize(
-                tx, rma, note=note, message=message, expected=version, lines=chosen, amounts=amounts, preview=preview
-            )
-            quote = returns.payable_quote(tx.session, done)
-            check_limit(quote.total)
-            if denied or choice == "change":
-                check_seen(done, quote, before, denied)
+            if found.version == version:
+                total = _approve(tx, found, changed=choice == "change")
+            else:
+                # Nothing of the form fits any more: a second click is answered like the first, anybody else by what changed.
+                total = returns.payable_quote(tx.session, returns.authorize(tx, rma, expected=version)).total
     except Unseen as unseen:
         return make_response(render_template("staff/change.html", typed=typed(), **unseen.shown), unseen.status)
-    _say_approved(rma, quote.total)
+    _say_approved(rma, total)
     return see_other("staff.return_page", rma=rma)
+
+
+def _approve(tx: Tx, return_: Return, *, changed: bool) -> Money:
+    """Approve the ticked items of the locked return, with other amounts where they are ``changed``; what it gives in all. Raises
+    `Unseen`."""
+    message, note = request.form.get("message", ""), request.form.get("note", "")
+    _check_rank(tx, return_, changed=changed)
+    before = returns.payable_quote(tx.session, return_).total
+    amounts = changed_amounts(tx, return_) if changed else {}
+    chosen = chosen_lines(return_)
+    denied = [] if chosen is None else [line for line in open_lines(return_) if line.order_line.ref not in chosen]
+    # The sum is looked at before the reason is written; `check_seen` lets nothing be done without one.
+    preview = bool(denied) and not message.strip()
+    done = returns.authorize(
+        tx, return_.rma, note=note, message=message, lines=chosen, amounts=amounts, preview=preview
+    )
+    quote = returns.payable_quote(tx.session, done)
+    check_limit(quote.total)
+    if denied or changed:
+        check_seen(done, quote, before, denied)
+    return quote.total
 
 
 def _say_approved(rma: str, total: Money) -> None:
@@ -160,11 +159,11 @@ def _say_approved(rma: str, total: Money) -> None:
     say(said, text=follows, links=links, undo=undo)
 
 
-def _check_rank(tx: Tx, return_: Return, choice: str) -> None:
+def _check_rank(tx: Tx, return_: Return, *, changed: bool) -> None:
     """Who may approve wishes of the customer may not by that overrule the policy, change amounts, or take a "no" back."""
     if me().may(may.OVERRULE):
         return
-    if choice == "change" or returns.overrules(tx.session, return_):
+    if changed or returns.overrules(tx.session, return_):
         raise Forbidden(_("Only a returns lead may overrule the policy, change an amount or take a “no” back."))
 
 
@@ -243,7 +242,8 @@ def ask_cancel(rma: str) -> str:
     """The page that confirms it."""
     with read() as session:
         return_ = get_return(session, rma)
-        return render_template("staff/cancel.html", return_=return_)
+        last = timeline.last_of_return(session, return_.id)
+        return render_template("staff/cancel.html", return_=return_, seen=last.id if last is not None else 0)
 
 
 @staff.post("/returns/<rma>/cancel")

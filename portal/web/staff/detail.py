@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, abort, render_template, request
@@ -15,12 +16,29 @@ from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.showing import return_view
 
 
-def page(rma: str, *, errors: dict[str, str] | None = None, typed: dict[str, Any] | None = None) -> str:
-    """The page; with what somebody typed and what is wrong with it when a command comes back."""
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A command that came too late: why nothing was done, and the last entry of the timeline that the person had seen."""
+
+    message: str
+    seen: int
+
+
+def page(
+    rma: str,
+    *,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, Any] | None = None,
+    late: Late | None = None,
+) -> str:
+    """The page; with what somebody typed, and what is wrong with it or what was done meanwhile, when a command comes back."""
     now = clock.now()
     with read() as session:
         found = return_view(session, rma, me(), now, request.args.get("line", "")[:64])
-        return render_template("staff/return.html", errors=errors or {}, typed=typed or {}, **found)
+        since = [each for each in found["log"] if late is not None and each["id"] > late.seen > 0]
+        return render_template(
+            "staff/return.html", errors=errors or {}, typed=typed or {}, late=late, since=since, **found
+        )
 
 
 @staff.get("/returns/<rma>")

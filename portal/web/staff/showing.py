@@ -300,6 +300,7 @@ def log_entry(entry: TimelineEntry, now: datetime, zone: str, names: Mapping[str
         was, now_ = (words.amount(data[name]["amount"], data[name]["currency"]) for name in ("was", "now"))
         more.append(_("%(was)s became %(now)s", was=was, now=now_))
     return {
+        "id": entry.id,
         "when": words.when(entry.at, now, zone),
         "when_iso": entry.at.isoformat(),
         "what": log_words.sentence(entry, names),

@@ -99,6 +99,30 @@ def test_somebody_elses_decision_is_not_overwritten(lead: Browser, agent: Browse
     assert shop.look(rma).status == "authorized"
 
 
+@pytest.mark.parametrize("change", [{}, {"decision": "change"}, {"line": ["1"]}])
+@pytest.mark.parametrize(
+    ("first", "late"), [("cancel", "decision"), ("decision", "decision"), ("decision", "cancel"), ("cancel", "cancel")]
+)
+def test_who_was_too_late_sees_the_return_as_it_is_now_and_who_did_what(
+    lead: Browser, agent: Browser, shop: Shop, first: str, late: str, change: dict[str, object]
+) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=310_00), Item(gross=40_00)))
+    page, note = f"/staff/returns/{rma}", "Third one from this batch."
+    at = {"decision": page, "cancel": f"{page}/cancel"}
+    form = agent.form(at[late], f"/{late}")
+    assert lead.submit(lead.form(at[first], f"/{first}")).status_code == 303
+    answer = agent.submit(form, {"note": note, **change} if late == "decision" else {})
+    assert answer.status_code == 409
+    seen = words(answer.text)
+    assert f"{rma} {'Cancelled' if first == 'cancel' else 'Approved'}" in seen
+    told = seen[seen.index("Your last step was not carried out") : seen.index("Items")]
+    assert f"Maya Okafor {'cancelled' if first == 'cancel' else 'approved'} it" in told
+    assert "booked 2 items" not in told, "only what is new"
+    for part in ("Which rule set what", "Money", "Timeline"):
+        assert part in seen, part
+    assert (note in answer.text) is (late == "decision")
+
+
 def test_denying_is_confirmed_on_its_own_page_and_needs_a_reason(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review()
     page = act(lead, rma, decision="deny", message="", note="Worn for months.")
