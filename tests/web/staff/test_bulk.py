@@ -101,6 +101,18 @@ def test_what_is_above_the_limit_of_the_role_is_skipped_before_and_said(
     assert f"{above} Your role" not in words(ticked(agent, shop, "deny", inside, above).text)
 
 
+@pytest.mark.parametrize(
+    ("act", "said"), [("approve", "Nothing to approve"), ("ask", "Nobody to ask"), ("deny", "Nothing to deny")]
+)
+def test_where_nothing_is_left_to_do_the_heading_says_so(agent: Browser, shop: Shop, act: str, said: str) -> None:
+    waiting = shop.under_review()
+    with shop.do(JONAS) as tx:
+        service.ask(tx, waiting, message="Which size?")
+    seen = words(ticked(agent, shop, act, waiting).text)
+    assert f"{said} 1 is skipped" in seen
+    assert " 0 " not in seen.partition("Back to the list")[2]
+
+
 def test_one_that_has_changed_stops_no_other(lead: Browser, shop: Shop) -> None:
     first, second = shop.under_review(), shop.under_review()
     form = lead.form("", "/bulk/approve", html=ticked(lead, shop, "approve", first, second).text)
