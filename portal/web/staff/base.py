@@ -188,6 +188,11 @@ def needs(permission: str, section: str = "") -> Callable[[View], View]:
     return mark
 
 
+def light_menu(*, asked: bool) -> None:
+    """Every page about a return lights the exceptions while something is ``asked`` about it, and otherwise all returns."""
+    g.menu_section = "exceptions" if asked and me().may(may.SEE_QUEUE) else "returns"
+
+
 def find_me() -> Me | None:
     """Who is signed in, if anybody is."""
     if not current_user.is_authenticated:

@@ -21,7 +21,7 @@ from portal.reviews import service as questions
 from portal.reviews.models import Review
 from portal.staff import permissions as may
 from portal.web.staff import money, words
-from portal.web.staff.base import check_limit, command, needs, ports, read, say, see_other, staff
+from portal.web.staff.base import check_limit, command, light_menu, needs, ports, read, say, see_other, staff
 from portal.web.staff.decide import answers_changes
 from portal.web.staff.showing import first_name, name_of
 from portal.web.staff.text import _
@@ -41,7 +41,9 @@ def end_rest(rma: str, act: str) -> Response:
             elif act == "wait":
                 rest.wait_longer(tx, rma, note)
             else:
-                was = payable_quote(tx.session, get_return(tx.session, rma)).total
+                before = get_return(tx.session, rma)
+                was = payable_quote(tx.session, before).total
+                light_menu(asked=bool(questions.open_reviews(tx.session, before.id)))
                 done = rest.give_up(tx, rma, note, decide_within_hours=hours)
                 quote = payable_quote(tx.session, done)
                 check_limit(quote.total)

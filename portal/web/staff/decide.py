@@ -26,7 +26,19 @@ from portal.staff import queries as people
 from portal.timeline import entries_for_return
 from portal.web.staff import fate, money
 from portal.web.staff.approval import Unseen, changed_amounts, check_seen, chosen_lines, open_lines
-from portal.web.staff.base import Resumed, check_limit, command, me, needs, ports, read, say, see_other, staff
+from portal.web.staff.base import (
+    Resumed,
+    check_limit,
+    command,
+    light_menu,
+    me,
+    needs,
+    ports,
+    read,
+    say,
+    see_other,
+    staff,
+)
 from portal.web.staff.detail import Late, page
 from portal.web.staff.showing import first_name, name_of
 from portal.web.staff.text import _
@@ -243,6 +255,7 @@ def ask_cancel(rma: str) -> str:
     with read() as session:
         return_ = get_return(session, rma)
         last = timeline.last_of_return(session, return_.id)
+        light_menu(asked=bool(questions.open_reviews(session, return_.id)))
         return render_template("staff/cancel.html", return_=return_, seen=last.id if last is not None else 0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from flask import g, get_flashed_messages, url_for
+from flask import get_flashed_messages, url_for
 from sqlalchemy.orm import Session
 
 from portal import wording
@@ -35,7 +35,7 @@ from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.render import locale
 from portal.web.staff import log_words, money, reads, why, words
-from portal.web.staff.base import Me, above_limit, ports
+from portal.web.staff.base import Me, above_limit, light_menu, ports
 from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
 from portal.web.staff.swaps import swaps
@@ -123,8 +123,8 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "repairers": _repairers(session, open_, who),
         "buyer": None,
     }
+    light_menu(asked=bool(open_))
     if open_:
-        g.menu_section = "exceptions"
         found["previous"], found["following"] = _neighbours(session, open_[0].id)
     elif who.may(may.SEE_QUEUE) and get_flashed_messages():
         # Something was done here just now, so the next case is one click away.

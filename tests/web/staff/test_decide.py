@@ -13,6 +13,7 @@ from portal.orders.models import OrderLine
 from portal.receiving.service import Count, receive
 from portal.returns import service
 from portal.returns.models import Photo, ReturnLine
+from portal.reviews.service import open_review
 from portal.timeline import TimelineEntry
 from tests.stages.returns.trade import BENCH, JONAS, MAYA, add_variant, rows, timeline_of
 from tests.web.staff.browser import Browser, cost, words
@@ -553,9 +554,37 @@ def test_the_papers_leave_the_page_once_the_parcel_has_come_or_the_approval_is_u
 
 def test_the_pages_of_a_decision_stay_with_the_exceptions(lead: Browser, shop: Shop) -> None:
     shown = act(lead, shop.under_review(), decision="deny")
-    current = re.search(r'aria-current="page">(?:<svg.*?</svg>)?<span>([^<]*)', shown.text, re.S)
-    assert current is not None
-    assert current[1] == "Exceptions"
+    assert lit(shown.text) == "Exceptions"
+
+
+def test_every_page_about_a_return_lights_the_entry_of_the_return(lead: Browser, shop: Shop) -> None:
+    asked, plain = shop.under_review(), shop.booked()
+    late, awaited = (in_part(shop) for _ in range(2))
+    with shop.do(BENCH) as tx:
+        open_review(tx, kind="goods_missing", why="Late", return_id=shop.look(late).id, due_at=NOW)
+    for rma, entry in ((asked, "Exceptions"), (plain, "All returns")):
+        assert lit(lead.page(f"/staff/returns/{rma}")) == entry
+        assert lit(lead.page(f"/staff/returns/{rma}/cancel")) == entry
+    for rma, entry in ((late, "Exceptions"), (awaited, "All returns")):
+        shown = lead.submit(lead.form(f"/staff/returns/{rma}", "/rest/end"), {"note": "Lost"})
+        assert lit(shown.text) == entry
+    card = lead.form(f"/staff/returns/{asked}", "/decision")
+    assert lead.submit(lead.form(f"/staff/returns/{asked}/cancel", "/cancel")).status_code == 303
+    assert lit(lead.submit(card).text) == "All returns", "nothing is open about it any more"
+
+
+def in_part(shop: Shop) -> str:
+    """A return of two units of which one has come."""
+    rma = shop.booked(wish(quantity=2), items=(Item(2, 64_00),))
+    with shop.do(BENCH) as tx:
+        receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    return rma
+
+
+def lit(html: str) -> str:
+    """The entry of the menu that a page lights."""
+    current = re.search(r'aria-current="page">(?:<svg.*?</svg>)?<span>([^<]*)', html, re.S)
+    return current[1] if current is not None else ""
 
 
 def test_papers_are_there_for_a_parcel_and_not_for_a_wish(lead: Browser, shop: Shop) -> None:
