@@ -177,9 +177,11 @@ def buyer_of(session: Session, order: Order) -> Buyer:
     return Buyer(since, count, int(bought or 0), int(returned), returns, int(charged) - int(gone or 0), order.currency)
 
 
-def list_needing(session: Session, limit: int = 200) -> list[Refund]:
-    """The refunds that need somebody, the oldest first, with payment, return and order."""
-    return list(session.scalars(_refunds().where(needs_somebody()).order_by(Refund.id).limit(limit)))
+def list_needing(session: Session, limit: int, after: int = 0) -> list[Refund]:
+    """The refunds that need somebody, the oldest first, with payment, return and order; those behind the one with the row id
+    ``after``. One query."""
+    query = _refunds().where(needs_somebody(), Refund.id > after)
+    return list(session.scalars(query.order_by(Refund.id).limit(limit)))
 
 
 def list_with_status(

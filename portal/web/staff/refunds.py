@@ -5,6 +5,7 @@ A refund without an answer is "Unsure": it can be looked at again, never sent ag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,8 @@ from portal.web.staff.text import _, ngettext
 from portal.web.statuses import RELEASED
 
 PER_PAGE = 50
+NEEDING_SHOWN = 200
+EXPORT_AT_ONCE = 500
 VIEWS = ("needs_you", "sending", "refunded", "all")
 _STATUSES = {
     "sending": (lifecycle.PLANNED, lifecycle.SUBMITTED, lifecycle.PENDING),
@@ -116,7 +119,7 @@ def refunds() -> str:
     cursor = request.args.get("cursor")
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
-        needing = reads.list_needing(session) if view == "needs_you" else []
+        needing = reads.list_needing(session, NEEDING_SHOWN) if view == "needs_you" else []
         standing = reads.standings(session)
         found: list[Refund] = []
         asked, going = _STATUSES.get(view, ()), view == "sending"
@@ -135,6 +138,7 @@ def refunds() -> str:
             "staff/refunds.html",
             view=view,
             rows=rows,
+            needing=counted().refunds,
             today=today,
             tabs=_tabs(view, {"needs_you": counted().refunds, "sending": under_way}),
             lead=_lead(standing, stopped=counted().stopped is not None),
@@ -220,23 +224,33 @@ def _left(
 @needs(may.SEE_REFUNDS, "refunds")
 def export_refunds() -> Response:
     """The refunds that need somebody, as a file."""
-    now, zone = clock.now(), ports().shop.timezone
-    with read() as session:
-        rows = [row(each, now, zone) for each in reads.list_needing(session, 5000)]
-        cells = [
-            (
-                each["refund"].public_id,
-                each["rma"],
-                each["order"],
-                each["customer"],
-                Money(each["refund"].amount_minor, each["refund"].currency).decimal,
-                each["refund"].currency,
-                each["status"],
-                each["wrong"],
-                each["sentence"],
-                each["tries"],
-            )
-            for each in rows
-        ]
     head = ("refund", "return", "order", "customer", "amount", "currency", "status", "what", "sentence", "tries")
-    return csv_export.answer(f"refunds-{now:%Y-%m-%d}.csv", head, cells)
+    return csv_export.answer(f"refunds-{clock.now():%Y-%m-%d}.csv", head, _each_needing())
+
+
+def _each_needing() -> Iterator[tuple[object, ...]]:
+    """Every refund that needs somebody, a batch in one query."""
+    now, zone = clock.now(), ports().shop.timezone
+    after: int | None = 0
+    while after is not None:
+        with read() as session:
+            found = reads.list_needing(session, EXPORT_AT_ONCE, after)
+            rows = [_csv_row(row(each, now, zone)) for each in found]
+            after = found[-1].id if len(found) == EXPORT_AT_ONCE else None
+        yield from rows
+
+
+def _csv_row(each: dict[str, Any]) -> tuple[object, ...]:
+    refund: Refund = each["refund"]
+    return (
+        refund.public_id,
+        each["rma"],
+        each["order"],
+        each["customer"],
+        Money(refund.amount_minor, refund.currency).decimal,
+        refund.currency,
+        each["status"],
+        each["wrong"],
+        each["sentence"],
+        each["tries"],
+    )

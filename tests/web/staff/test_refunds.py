@@ -276,6 +276,30 @@ def test_the_export_names_each_refund_that_needs_somebody(lead: Browser, shop: S
     assert (row["refund"], row["amount"], row["currency"], row["status"]) == (number, "64.00", "GBP", "failed")
 
 
+def test_the_export_has_every_refund_however_many_in_batches_of_one_query(
+    lead: Browser, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [seen_at_stripe(shop, planned(shop), "failed", "declined") for _ in range(5)]
+    monkeypatch.setattr("portal.web.staff.refunds.EXPORT_AT_ONCE", 2)
+    here = "/staff/refunds.csv"
+    small = cost(shop.database, lead, here)
+    found = csv.DictReader(io.StringIO(lead.get(here).data.decode("utf-8-sig")))
+    assert [row["refund"] for row in found] == numbers
+    monkeypatch.setattr("portal.web.staff.refunds.EXPORT_AT_ONCE", 5)
+    assert len(small) == len(cost(shop.database, lead, here)) + 1, "three batches; two where the first is full"
+
+
+def test_the_page_says_where_it_shows_only_the_oldest(
+    lead: Browser, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [seen_at_stripe(shop, planned(shop), "failed", "declined") for _ in range(3)]
+    assert "are shown" not in lead.words("/staff/refunds")
+    monkeypatch.setattr("portal.web.staff.refunds.NEEDING_SHOWN", 2)
+    assert "The oldest 2 of 3 are shown. The CSV file has all of them." in lead.words("/staff/refunds")
+    shown = [number in lead.page("/staff/refunds") for number in numbers]
+    assert shown == [True, True, False]
+
+
 def test_one_refund_and_ten_cost_the_same(lead: Browser, shop: Shop) -> None:
     seen_at_stripe(shop, planned(shop), "failed", "declined")
     seen_at_stripe(shop, planned(shop), "succeeded")
@@ -299,9 +323,7 @@ def test_an_unknown_refund_is_not_found(lead: Browser, shop: Shop) -> None:
 
 
 def test_pages_of_refunds_follow_a_cursor(lead: Browser, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from portal.web.staff import refunds as page
-
-    monkeypatch.setattr(page, "PER_PAGE", 2)
+    monkeypatch.setattr("portal.web.staff.refunds.PER_PAGE", 2)
     numbers = [planned(shop) for _ in range(3)]
     html = lead.page("/staff/refunds?view=sending")
     assert [rma for rma in numbers if rma in html] == numbers[1:]
