@@ -14,9 +14,10 @@ from sqlalchemy import exists, func, or_, select
 from portal import clock, timeline
 from portal.db import Database, Tx
 from portal.errors import Conflict, Invalid
+from portal.receiving.differences import GIVEN_UP
 from portal.receiving.disposition import MISSING
 from portal.receiving.models import Receipt
-from portal.receiving.service import GIVEN_UP, Count, receive
+from portal.receiving.service import Count, receive
 from portal.returns import claims, questions, texts
 from portal.returns.holding import lock_return
 from portal.returns.lifecycle import IN_TRANSIT

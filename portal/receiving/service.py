@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, select
@@ -19,8 +18,9 @@ from portal.errors import Invalid
 from portal.money import Money
 from portal.orders.models import Variant
 from portal.policy.terms import CONDITIONS
+from portal.receiving import differences
 from portal.receiving import disposition as goods
-from portal.receiving.disposition import MISSING, RESTOCK, Verdict
+from portal.receiving.disposition import MISSING, RESTOCK
 from portal.receiving.models import Receipt
 from portal.returns import claims, lifecycle, texts
 from portal.returns.decisions import ship
@@ -28,24 +28,17 @@ from portal.returns.holding import lock_return
 from portal.returns.lifecycle import Effect
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import (
-    COUNTING,
     accounted,
     expected_lines,
     goods_outstanding,
-    grades,
-    payable_quote,
-    price,
     reprice,
 )
 from portal.reviews import service as reviews
-from portal.wording import said
 
 DECIDE_WITHIN_HOURS = 24
 WITHOUT_SCAN = "It arrived without a scan on the way."
 """Why a return was on its way though no carrier said so."""
 MAX_KEY = 100
-GIVEN_UP = "rest_given_up"
-"""Marks in `Return.basis` that staff know which units never came: these put no question any more (see `rest`)."""
 _ON_RECEIPT = ("received", "inspected")
 
 
@@ -122,20 +115,22 @@ def receive(
     return_.received_at = tx.at
     was, now = reprice(return_)
     data |= _change(was, now)
-    asks = return_.refund_when == "received" and return_.payout_planned_at is None and _has_question(return_)
+    asks = (
+        return_.refund_when == "received" and return_.payout_planned_at is None and differences.put_a_question(return_)
+    )
     if asks:
         # Money that would go on receipt now waits for a person, which is what an inspection is.
         return_.refund_when = "inspected"
     tx.session.flush()
     # The question stands before the event moves money or a replacement.
-    why = _ask_staff(tx, return_, was, now, decide_within_hours) if asks else ""
-    _look_at_paid(tx, return_, decide_within_hours)
+    why = differences.ask_staff(tx, return_, was, now, decide_within_hours) if asks else ""
+    differences.look_at_paid(tx, return_, decide_within_hours)
     if in_parts and not claims.was_paid_ahead(return_):
         # Whether the rest comes was perhaps asked; what it is like is another question.
         claims.settle(tx, return_, "The rest has come.")
     timeline.record(tx, "return.received", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
     if asks:
-        _record_question(tx, return_, why)
+        differences.record(tx, return_, why)
     return return_
 
 
@@ -189,10 +184,10 @@ def inspect(
     was, now = reprice(return_)
     data = {"counts": _counts_json(counts), **_change(was, now)}
     tx.session.flush()
-    _look_at_paid(tx, return_, decide_within_hours)
-    if return_.payout_planned_at is None and return_.refund_when in _ON_RECEIPT and _has_question(return_):
+    differences.look_at_paid(tx, return_, decide_within_hours)
+    if return_.payout_planned_at is None and return_.refund_when in _ON_RECEIPT and differences.put_a_question(return_):
         timeline.record(tx, "return.questioned", return_id=return_.id, order_id=return_.order_id, why=note, data=data)
-        _record_question(tx, return_, _ask_staff(tx, return_, was, now, decide_within_hours))
+        differences.record(tx, return_, differences.ask_staff(tx, return_, was, now, decide_within_hours))
         return return_
     for review in reviews.open_reviews(tx.session, return_.id, reviews.RECEIPT):
         if reviews.DECIDE_AGAIN not in (review.data or {}):
@@ -314,84 +309,6 @@ def _scale_amount(line: ReturnLine, units_before: int) -> None:
     """An amount that staff set for all units shrinks with the units that came."""
     if line.amount_minor is not None and line.received_quantity < units_before:
         line.amount_minor = line.amount_minor * line.received_quantity // units_before
-
-
-def _has_question(return_: Return) -> bool:
-    return bool(_asking(return_))
-
-
-_WHY = {
-    goods.OPENED: "Opened on arrival",
-    goods.USED: "Used or worn on arrival",
-    goods.DAMAGED: "Damaged on arrival",
-    goods.WRONG_ITEM: "Wrong item in the parcel",
-    goods.MISSING: "Not everything was in the parcel",
-}
-
-
-def _asking(return_: Return, *verdicts: Verdict) -> list[ReturnLine]:
-    """The lines with one of these verdicts; those that a person has to say something about if none is named."""
-    wanted = verdicts or (Verdict.QUESTION,)
-    # Staff who have given the rest up know that it is missing (`rest`).
-    known = {MISSING} if return_.basis.get(GIVEN_UP) else set()
-    return [
-        line
-        for line in return_.lines
-        if line.status in COUNTING
-        and goods.verdict({name: n for name, n in (line.found or {}).items() if name not in known}, grades(line))
-        in wanted
-    ]
-
-
-def _differences(asking: Sequence[ReturnLine]) -> tuple[str, list[str]]:
-    """Why these lines put a question, as a heading, and what was found of each."""
-    worst = goods.worst({line.condition: 1 for line in asking if line.condition}) or goods.DAMAGED
-    rows = [
-        f"{line.order_line.name or line.order_line.sku or line.order_line.ref}: "
-        + ", ".join(f"{number} {condition.replace('_', ' ')}" for condition, number in (line.found or {}).items())
-        for line in asking
-    ]
-    return _WHY.get(worst, "Not as agreed on arrival"), rows
-
-
-def _look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
-    """Goods that were paid ahead and are not as agreed are staff's to know; those that are answer the question themselves."""
-    if not claims.was_paid_ahead(return_):
-        return
-    due, paid = price(return_).total, payable_quote(tx.session, return_).total
-    if not _asking(return_) and due == paid:
-        claims.settle(tx, return_, "The goods have come as agreed.")
-        return
-    why, rows = _differences(_asking(return_, Verdict.QUESTION, Verdict.GRADED))
-    if due != paid:
-        rows.append(f"For what came {said(due)} would be owed, and {said(paid)} went ahead")
-    claims.ask(tx, return_, f"Paid ahead. {why}", "; ".join(rows), decide_within_hours)
-
-
-def _ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hours: int) -> str:
-    asking = _asking(return_)
-    why, _rows = _differences(asking)
-    # What puts no question, because somebody has given it up, is a part of what the total became all the same.
-    lost = [line for line in return_.lines if line.status in COUNTING and (line.found or {}).get(MISSING)]
-    _why, rows = _differences([line for line in return_.lines if line in asking or line in lost])
-    if was != now:
-        rows.append(f"The total would change from {said(was)} to {said(now)}")
-    reviews.open_review(
-        tx,
-        kind=reviews.RECEIPT,
-        why=why,
-        fact="; ".join(rows),
-        return_id=return_.id,
-        data={"lines": [line.order_line.ref for line in asking], "was": was.to_json(), "now": now.to_json()},
-        due_at=tx.at + timedelta(hours=decide_within_hours),
-    )
-    return why
-
-
-def _record_question(tx: Tx, return_: Return, why: str) -> None:
-    timeline.record(
-        tx, "review.opened", return_id=return_.id, order_id=return_.order_id, why=why, data={"kind": reviews.RECEIPT}
-    )
 
 
 def _change(was: Money, now: Money) -> dict[str, Any]:
