@@ -13,11 +13,9 @@ from portal.policy.quote import Quote
 from portal.returns import service as returns
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING
-from portal.web.staff import money
+from portal.web.staff import money, words
 from portal.web.staff.money import read_amount
-from portal.web.staff.showing import first_name, name_of
 from portal.web.staff.text import _
-from portal.web.staff.words import amount as amount_words
 
 
 class Unseen(Exception):
@@ -41,7 +39,7 @@ def _change(
     done: Return, quote: Quote, before: Money, denied: list[ReturnLine], errors: dict[str, str]
 ) -> dict[str, Any]:
     """What the customer gets in all with what was chosen and typed, by the very command that would give it."""
-    names = {line.order_line.ref: name_of(line.order_line) for line in done.lines}
+    names = {line.order_line.ref: words.name_of(line.order_line) for line in done.lines}
     asked_here = ("csrf_token", "sum", "message") if denied else ("csrf_token", "sum")
     return {
         "rma": done.rma,
@@ -49,10 +47,10 @@ def _change(
         "minor": quote.total.minor,
         "rows": money.rows(quote, names),
         "totals": money.totals(quote),
-        "total": amount_words(quote.total.minor, quote.currency),
-        "was": amount_words(before.minor, before.currency),
+        "total": words.amount(quote.total.minor, quote.currency),
+        "was": words.amount(before.minor, before.currency),
         "button": money.approve_words(quote)[1],
-        "first_name": first_name(done),
+        "first_name": words.first_name(done),
         "denied": [names[line.order_line.ref] for line in denied],
         "errors": errors,
     }
@@ -89,10 +87,10 @@ def changed_amounts(tx: Tx, return_: Return) -> dict[str, int]:
         if minor == quoted.get(line.order_line.ref, 0):
             continue  # It gives what it gave, which is nothing where all of it is missing.
         if not minor:
-            wrong[field] = _("Enter an amount such as %(amount)s", amount=amount_words(most, return_.currency))
+            wrong[field] = _("Enter an amount such as %(amount)s", amount=words.amount(most, return_.currency))
         elif minor > most:
             wrong[field] = _(
-                "Enter at most %(amount)s, what was paid for it", amount=amount_words(most, return_.currency)
+                "Enter at most %(amount)s, what was paid for it", amount=words.amount(most, return_.currency)
             )
         else:
             found[line.order_line.ref] = minor

@@ -23,7 +23,6 @@ from portal.staff import permissions as may
 from portal.web.staff import money, words
 from portal.web.staff.base import check_limit, command, light_menu, needs, ports, read, say, see_other, staff
 from portal.web.staff.decide import answers_changes
-from portal.web.staff.showing import first_name, name_of
 from portal.web.staff.text import _
 
 
@@ -80,9 +79,9 @@ def _what_is_left(done: Return, quote: Quote, was: Money, asked: Review | None) 
     given_up = {line: (line.found or {}).get(MISSING, 0) for line in done.lines}
     return {
         "rma": done.rma,
-        "first_name": first_name(done),
-        "given_up": [f"{count} × {name_of(line.order_line)}" for line, count in given_up.items() if count],
-        "rows": money.rows(quote, {line.order_line.ref: name_of(line.order_line) for line in done.lines}),
+        "first_name": words.first_name(done),
+        "given_up": [f"{count} × {words.name_of(line.order_line)}" for line, count in given_up.items() if count],
+        "rows": money.rows(quote, {line.order_line.ref: words.name_of(line.order_line) for line in done.lines}),
         "totals": money.totals(quote),
         "minor": quote.total.minor,
         "total": words.amount(quote.total.minor, quote.currency),

@@ -24,7 +24,7 @@ from portal.reviews import service as questions
 from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import entries_for_return
-from portal.web.staff import fate, money
+from portal.web.staff import fate, money, words
 from portal.web.staff.approval import Unseen, changed_amounts, check_seen, chosen_lines, open_lines
 from portal.web.staff.base import (
     Resumed,
@@ -40,10 +40,8 @@ from portal.web.staff.base import (
     staff,
 )
 from portal.web.staff.detail import Late, page
-from portal.web.staff.showing import first_name, name_of
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo, undo_within
-from portal.web.staff.words import amount as amount_words
 
 DECISIONS = ("approve", "change", "ask", "deny")
 KEEP = 4000
@@ -163,7 +161,7 @@ def _say_approved(rma: str, total: Money) -> None:
         refund = next((each for each in view.pieces if each.kind == "refund"), None)
         until = fate.undo_until(refund.prepared_at) if refund is not None and not refund.tried else None
         undo = offer_undo(return_, entries_for_return(session, return_.id))
-    said = _("Approved, %(total)s.", total=amount_words(total.minor, total.currency))
+    said = _("Approved, %(total)s.", total=words.amount(total.minor, total.currency))
     links = []
     if refund is not None and until is not None and me().may(may.UNDO_REFUNDS):
         here = url_for("staff.refund_page", public_id=refund.refund, _anchor="take-back")
@@ -185,10 +183,10 @@ def _deny_page(rma: str, errors: dict[str, str]) -> str:
         return render_template(
             "staff/deny.html",
             return_=return_,
-            names=[name_of(line.order_line) for line in return_.lines],
+            names=[words.name_of(line.order_line) for line in return_.lines],
             errors=errors,
             typed=typed(),
-            first_name=first_name(return_),
+            first_name=words.first_name(return_),
         )
 
 

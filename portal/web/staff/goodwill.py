@@ -21,7 +21,6 @@ from portal.staff import permissions as may
 from portal.web.staff import words
 from portal.web.staff.base import command, limit_minor, needs, ports, read, see_other, staff
 from portal.web.staff.money import read_amount
-from portal.web.staff.showing import name_of
 from portal.web.staff.text import _
 
 
@@ -48,7 +47,7 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
                 {
                     "ref": line.ref,
                     "field": f"units-{line.id}",
-                    "name": name_of(line),
+                    "name": words.name_of(line),
                     "left": line.units_left if goodwill.is_delivered(line, now) else 0,
                     "delivered": goodwill.is_delivered(line, now),
                     "paid": words.amount(line.gross_minor, order.currency),
@@ -189,7 +188,7 @@ def _check(session: Session, made: Goodwill, typed: dict[str, str]) -> dict[str,
         "minor": made.amount_minor,
         "total": total,
         "parts": parts,
-        "items": [f"{each.quantity} × {name_of(each.order_line)}" for each in made.lines],
+        "items": [f"{each.quantity} × {words.name_of(each.order_line)}" for each in made.lines],
         "reason": made.reason,
         "button": _("Send %(total)s to %(to)s", total=total, to=to) if to else _("Give %(total)s", total=total),
     }

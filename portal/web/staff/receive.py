@@ -24,7 +24,6 @@ from portal.web.staff import counting, reads, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.counting import GROUPS, Effect, Filled
 from portal.web.staff.finding import find_by_article, find_exactly
-from portal.web.staff.showing import name_of
 from portal.web.staff.text import _, ngettext
 from portal.web.statuses import badge_of
 
@@ -189,7 +188,7 @@ def _line(line: ReturnLine, *, inspecting: bool) -> dict[str, Any]:
     return {
         "id": line.id,
         "ref": article.ref,
-        "name": name_of(article),
+        "name": words.name_of(article),
         "about": ", ".join(part for part in (article.variant, article.sku and f"SKU {article.sku}") if part),
         "reason": _(REASONS.get(line.reason, line.reason)),
         "wants": words.resolution(line.resolution),

@@ -26,7 +26,7 @@ from portal.web.staff import fate, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
 from portal.web.staff.money import read_way
 from portal.web.staff.refunds import needed_for, row
-from portal.web.staff.showing import first_name, log_entry, photos_shown, talk_of
+from portal.web.staff.showing import log_entry, photos_shown, talk_of
 from portal.web.staff.text import _
 
 _ASKABLE = (lifecycle.UNKNOWN, lifecycle.PENDING, lifecycle.REQUIRES_ACTION, lifecycle.SUBMITTED)
@@ -108,7 +108,7 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             first=first,
             fate=fate.of_refund(refund),
             talk=talk_of(question, now, zone, _photos(session, refund)) if question is not None else [],
-            first_name=first_name(refund.return_) if refund.return_ is not None else "",
+            first_name=words.first_name(refund.return_) if refund.return_ is not None else "",
             message=_where_to_pay(refund, shown["amount"]) if message is None else message,
             buyer=refund.return_.order.email if refund.return_ is not None else "",
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,

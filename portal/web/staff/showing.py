@@ -11,21 +11,19 @@ from sqlalchemy.orm import Session
 
 from portal import wording
 from portal.labels.service import find_label, short_code, travelling
-from portal.money import Money
-from portal.orders.models import OrderLine
 from portal.policy.decision import Decision
-from portal.policy.quote import EXCHANGE, Quote
+from portal.policy.quote import Quote
 from portal.policy.reasons import REASONS
 from portal.policybook.service import load_book
 from portal.receiving import rest
 from portal.receiving.disposition import NOWHERE
-from portal.refunds import gifts, promised, shortage
+from portal.refunds import gifts, promised
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
 from portal.refunds.setbacks import setback
 from portal.returns import lifecycle
 from portal.returns.models import Photo, Return, ReturnLine
-from portal.returns.payable import COUNTING, accounted, expected_lines, goods_outstanding, payable_quote
+from portal.returns.payable import accounted, expected_lines, goods_outstanding, payable_quote
 from portal.returns.queries import get_return, photos_of
 from portal.reviews import queries as reviews
 from portal.reviews import service as questions
@@ -34,17 +32,14 @@ from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.render import locale
-from portal.web.staff import log_words, money, reads, why, words
-from portal.web.staff.base import Me, above_limit, light_menu, ports
+from portal.web.staff import log_words, money, offers, reads, why, words
+from portal.web.staff.base import Me, light_menu, ports
 from portal.web.staff.queue import href_of
 from portal.web.staff.returns import outcome_of
 from portal.web.staff.swaps import swaps
 from portal.web.staff.text import _
 from portal.web.staff.undoing import offer_undo
 from portal.web.statuses import badge_of, line_badge
-
-DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
-"""The questions that the decision card answers; the others have their own pages."""
 
 
 def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = "") -> dict[str, Any]:
@@ -58,7 +53,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     open_ = sorted((each for each in asked if each.status in questions.UNDECIDED), key=lambda each: each.id)
     entries = entries_for_return(session, return_.id)
     label = find_label(session, return_.id)
-    names = {each.order_line.ref: name_of(each.order_line) for each in return_.lines}
+    names = {each.order_line.ref: words.name_of(each.order_line) for each in return_.lines}
     chosen = next((each for each in return_.lines if each.order_line.ref == line), _first_to_decide(return_))
     shown = photos_shown(return_, photos)
     away, waits = _put_away(entries), rest.is_waiting(return_)
@@ -68,7 +63,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
-        "first_name": first_name(return_),
+        "first_name": words.first_name(return_),
         "badge": badge_of(return_, late),
         "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
@@ -106,9 +101,9 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "label": label,
         "label_code": short_code(label) if label is not None else "",
         "papers": _papers(return_),
-        "decision": (decision := _decision(return_, open_, quote, who)),
-        "seniors": _seniors(session, quote.total, who) if decision and decision["above"] else [],
-        "shortage": _shortage(session, return_, open_, who),
+        "decision": (decision := offers.decision(return_, open_, quote, who)),
+        "seniors": offers.seniors(session, quote.total, who) if decision and decision["above"] else [],
+        "shortage": offers.shortage(session, return_, open_, who),
         "ways": words.ways_by_hand(),
         "too_little": _too_little(session, return_),
         "claim": next((each for each in open_ if each.kind == questions.GOODS_MISSING), None)
@@ -116,11 +111,11 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         else None,
         "rest": _rest(return_) if waits and who.may(may.DECIDE) else None,
         "people": people.list_who_may(session, may.DECIDE) if open_ and who.may(may.DECIDE) else [],
-        "more": _more(return_, open_, who),
+        "more": offers.more(return_, open_, who),
         "swaps": swaps(session, return_, who),
         # Just after the decision the message above offers it.
         "undo": offer_undo(return_, entries) if who.may(may.DECIDE) and not get_flashed_messages() else None,
-        "repairers": _repairers(session, open_, who),
+        "repairers": offers.repairers(session, open_, who),
         "buyer": None,
     }
     light_menu(asked=bool(open_))
@@ -153,16 +148,6 @@ def _too_little(session: Session, return_: Return) -> dict[str, str] | None:
     }
 
 
-def name_of(line: OrderLine) -> str:
-    """What an article is called."""
-    return line.name or line.sku or line.ref
-
-
-def first_name(return_: Return) -> str:
-    """What a form calls the customer: the first word of the order's name, or the address where it has none."""
-    return (return_.order.customer_name.split() or return_.email.split() or [_("the customer")])[0]
-
-
 def _first_to_decide(return_: Return) -> ReturnLine:
     return next((line for line in return_.lines if line.status == "review"), return_.lines[0])
 
@@ -172,7 +157,7 @@ def photos_shown(return_: Return, photos: Mapping[int, Sequence[Photo]]) -> dict
     return {
         photo.id: {
             "src": url_for("staff.photo", rma=return_.rma, photo_id=photo.id),
-            "alt": _("%(name)s, photo %(number)s", name=name_of(line.order_line), number=number),
+            "alt": _("%(name)s, photo %(number)s", name=words.name_of(line.order_line), number=number),
         }
         for line in return_.lines
         for number, photo in enumerate(photos.get(line.id, ()), start=1)
@@ -212,7 +197,7 @@ def _question(
             if causes:
                 # What the heading says already is not said again.
                 said = [cause for cause in causes if cause != review.why]
-                sentences.append(f"{name_of(line.order_line)}{': ' if said else '.'}{' '.join(said)}")
+                sentences.append(f"{words.name_of(line.order_line)}{': ' if said else '.'}{' '.join(said)}")
     return {
         "id": review.id,
         "kind": review.kind,
@@ -236,7 +221,7 @@ def _rest(return_: Return) -> dict[str, list[str]]:
     for line in expected_lines(return_):
         for name, count in (("came", accounted(line)), ("awaited", line.quantity - accounted(line))):
             if count:
-                found[name].append(f"{count} × {name_of(line.order_line)}")
+                found[name].append(f"{count} × {words.name_of(line.order_line)}")
     return found
 
 
@@ -278,7 +263,7 @@ def _item(line: ReturnLine, quote: Quote, photos: Sequence[dict[str, str]]) -> d
         "line": line,
         "ref": article.ref,
         "id": line.id,
-        "name": name_of(article) if line.quantity == 1 else f"{line.quantity} × {name_of(article)}",
+        "name": words.name_of(article) if line.quantity == 1 else f"{line.quantity} × {words.name_of(article)}",
         "about": ", ".join(part for part in (article.variant, article.sku and f"SKU {article.sku}") if part),
         "reason": _(REASONS.get(line.reason, line.reason)),
         "wants": wants,
@@ -313,97 +298,6 @@ def log_entry(entry: TimelineEntry, now: datetime, zone: str, names: Mapping[str
 def _papers(return_: Return) -> bool:
     status = return_.status
     return status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0 and bool(travelling(return_))
-
-
-def _decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> dict[str, Any] | None:
-    """What the decision card offers, or None when there is nothing to decide here."""
-    here = [review for review in open_ if review.kind in DECIDED_HERE]
-    # What was taken back while the goods travel is decided when they have come.
-    if not here or not who.may(may.DECIDE) or return_.status == lifecycle.IN_TRANSIT:
-        return None
-    refused_by_policy = any(review.kind == questions.ASKED_US for review in here)
-    gives, button = money.approve_words(quote)
-    lines = [line for line in return_.lines if line.status in COUNTING]
-    by_ref = {each.line: each.total_minor for each in quote.lines}
-    above = above_limit(quote.total)
-    return {
-        "gives": gives,
-        "total": words.amount(quote.total.minor, quote.currency),
-        "button": button,
-        "may_approve": (who.may(may.OVERRULE) or not refused_by_policy) and (above is None or len(lines) > 1),
-        "overruling": refused_by_policy and not who.may(may.OVERRULE),
-        "above": above,
-        "may_change": who.may(may.OVERRULE) and any(line.resolution != EXCHANGE for line in lines),
-        "may_ask": any(review.status == questions.OPEN for review in here),
-        "goods": return_.status in lifecycle.ARRIVED,
-        "about": name_of(lines[0].order_line) if len(lines) == 1 else "",
-        "lines": [
-            {
-                "ref": line.order_line.ref,
-                "id": line.id,
-                "name": name_of(line.order_line),
-                "changeable": line.resolution != EXCHANGE,
-                "amount": money.plain_amount(by_ref.get(line.order_line.ref, 0), return_.currency),
-                "most": words.amount(max(line.gross_minor, by_ref.get(line.order_line.ref, 0)), return_.currency),
-            }
-            for line in lines
-        ],
-    }
-
-
-def _seniors(session: Session, total: Money, who: Me) -> list[tuple[int, str]]:
-    """Who, by id and name, may approve ``total`` where the person who looks may not."""
-    limits, found = ports().shop.refunds, []
-    for id_, name, roles in people.list_with_roles(session, may.DECIDE):
-        most = limits.limit_minor(roles, total.currency)
-        if id_ != who.id and (most is None or total.minor <= most):
-            found.append((id_, name))
-    return found
-
-
-def _shortage(session: Session, return_: Return, open_: list[Review], who: Me) -> dict[str, Any] | None:
-    """What may be done about money that could not be sent; None when nothing of this kind is asked, or somebody may not."""
-    asked = [each for each in open_ if each.refund_id is None and each.kind in shortage.KINDS]
-    if not asked or not who.may(may.REPAIR_REFUNDS):
-        return None
-    left, money_left = shortage.amount(session, return_), shortage.in_money(session, return_)
-    return {
-        "amount": words.amount(left.minor, left.currency),
-        "minor": left.minor,
-        "in_money": words.amount(money_left.minor, money_left.currency),
-        "in_money_minor": money_left.minor,
-        "disputed": any(each.kind == questions.DISPUTE for each in asked),
-    }
-
-
-def _repairers(session: Session, open_: list[Review], who: Me) -> list[str] | None:
-    """Who may end a question about money of the whole return that the person who looks may not; None where there is none."""
-    asked = any(each.refund_id is None and each.kind in shortage.KINDS for each in open_)
-    if not asked or who.may(may.REPAIR_REFUNDS):
-        return None
-    return [name for _id, name in people.list_who_may(session, may.REPAIR_REFUNDS)]
-
-
-def _more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
-    """What else may be done to this return now."""
-    decide, status = who.may(may.DECIDE), return_.status
-    out_of_stock = any(review.kind == questions.OUT_OF_STOCK for review in open_)
-    return {
-        "ship": decide
-        and status == lifecycle.AUTHORIZED
-        and return_.ship_with != "shop"
-        and goods_outstanding(return_) > 0,
-        "cancel": decide
-        and status in (*lifecycle.UNDECIDED, lifecycle.AUTHORIZED)
-        and return_.payout_planned_at is None
-        and not any(line.found for line in return_.lines),
-        "reinstate": who.may(may.OVERRULE) and status in (lifecycle.REJECTED, lifecycle.EXPIRED),
-        "receive": who.may(may.RECEIVE) and (status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0),
-        # Where money does not wait for a check, what came is counted in its condition already.
-        "inspect": who.may(may.RECEIVE) and status == lifecycle.RECEIVED and return_.refund_when == lifecycle.INSPECTED,
-        "out_of_stock": out_of_stock,
-        "note": decide or who.may(may.RECEIVE),
-    }
 
 
 def _neighbours(session: Session, review_id: int) -> tuple[str | None, str | None]:

@@ -14,10 +14,11 @@ from babel.dates import format_datetime, format_time
 
 from portal import wording
 from portal.notices.speech import Speech
-from portal.orders.models import Payment
+from portal.orders.models import OrderLine, Payment
 from portal.policy import explain
 from portal.policy.explain import Wording
 from portal.refunds.tenders import BY_HAND, is_stripe, tender_name
+from portal.returns.models import Return
 from portal.reviews import service as reviews
 from portal.web.render import locale
 from portal.web.staff.text import _, ngettext
@@ -228,3 +229,13 @@ def paid_to(method: str, provider: str) -> str:
         "stripe": _("Card or account that paid"),
     }
     return method or known.get(provider.casefold(), tender_name(method, provider))
+
+
+def name_of(line: OrderLine) -> str:
+    """What an article is called."""
+    return line.name or line.sku or line.ref
+
+
+def first_name(return_: Return) -> str:
+    """What a form calls the customer: the first word of the order's name, or the address where it has none."""
+    return (return_.order.customer_name.split() or return_.email.split() or [_("the customer")])[0]
