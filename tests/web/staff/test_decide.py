@@ -552,6 +552,17 @@ def test_the_papers_leave_the_page_once_the_parcel_has_come_or_the_approval_is_u
         assert "Northway Post" not in page
 
 
+def test_a_mistake_in_another_form_of_the_page_unticks_no_item(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=310_00), Item(gross=40_00)))
+    wrong = lead.submit(lead.form(f"/staff/returns/{rma}", "/notes"))
+    assert wrong.status_code == 422
+    card = lead.form("", "/decision", html=wrong.text)
+    assert [value for name, value in card.values if name == "line"] == ["1", "2"]
+    unticked = lead.submit(card, {"line": ["2"], "decision": "ask"})
+    card = lead.form("", "/decision", html=unticked.text)
+    assert [value for name, value in card.values if name == "line"] == ["2"]
+
+
 def test_the_pages_of_a_decision_stay_with_the_exceptions(lead: Browser, shop: Shop) -> None:
     shown = act(lead, shop.under_review(), decision="deny")
     assert lit(shown.text) == "Exceptions"
