@@ -305,8 +305,7 @@ def _goods_question(tx: Tx, return_: Return) -> bool:
 
 
 def _settle(tx: Tx, return_: Return, status: str, message: str, note: str) -> None:
-    kinds = (reviews.POLICY, reviews.ASKED_US, reviews.RECEIPT)
-    for review in reviews.open_reviews(tx.session, return_.id, *kinds):
+    for review in reviews.open_reviews(tx.session, return_.id, *reviews.ON_THE_RETURN):
         reviews.settle(tx, review, status, message, note)
 
 

@@ -28,6 +28,8 @@ KINDS = (
     POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP, RECEIPT,
     OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE, GOODS_MISSING,
 )  # fmt: skip
+ON_THE_RETURN = (POLICY, ASKED_US, RECEIPT)
+"""What a decision on the return answers, before which no money goes; the other questions are ended in ways of their own."""
 DECIDE_AGAIN = "decide_again"
 """Marks in its data a question that only a decision on the return answers: looking at the goods once more doesn't."""
 

@@ -68,7 +68,7 @@ def picks() -> list[Pick]:
 
 def obstacle(row: QueueRow, act: str, who: Me) -> str | None:
     """Why this question can't be answered together with others, or None."""
-    if row.return_id is None or row.kind not in (questions.POLICY, questions.ASKED_US, questions.RECEIPT):
+    if row.return_id is None or row.kind not in questions.ON_THE_RETURN:
         return _("It’s about money that was sent. Open it to see what to do.")
     if row.paused:
         return _("The customer was asked and hasn’t answered yet.")

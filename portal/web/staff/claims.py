@@ -56,7 +56,7 @@ def end_rest(rma: str, act: str) -> Response:
             raise Invalid(wrong.message, {"claim-message": _("Write what the customer should answer")}) from wrong
         raise Invalid(wrong.message, {f"rest-{act}-note": wrong.fields.get("note", wrong.message)}) from wrong
     if act == "end":
-        _say_given_up(rma, was, quote.total, asked=asked is not None)
+        _say_given_up(rma, was, quote.total)
     else:
         said = {
             "ask": _("The question is on its way. The deadline stands still until there is an answer."),
@@ -93,15 +93,12 @@ def _what_is_left(done: Return, quote: Quote, was: Money, asked: Review | None) 
     }
 
 
-def _say_given_up(rma: str, was: Money, total: Money, *, asked: bool) -> None:
+def _say_given_up(rma: str, was: Money, total: Money) -> None:
     """What it is worth now, and what becomes of that: true at this moment."""
     with read() as session:
         return_ = get_return(session, rma)
         view = money_of_return(session, return_.id, bank_days=ports().shop.bank_days)
-        disputed = bool(questions.open_reviews(session, return_.id, questions.DISPUTE))
-        follows = money.when_words(return_, view, disputed=disputed)
-    if asked:
-        follows = _("What came is not as agreed: nothing is paid before somebody decides.")
+        follows = money.when_words(return_, view, questions.open_reviews(session, return_.id))
     sums = {"total": words.amount(total.minor, total.currency), "was": words.amount(was.minor, was.currency)}
     say(_("The rest is given up, %(total)s instead of %(was)s.", **sums), text=follows)
 

@@ -156,8 +156,7 @@ def _say_approved(rma: str, total: Money) -> None:
     with read() as session:
         return_ = get_return(session, rma)
         view = money_of_return(session, return_.id, bank_days=ports().shop.bank_days)
-        disputed = bool(questions.open_reviews(session, return_.id, questions.DISPUTE))
-        follows = money.when_words(return_, view, disputed=disputed)
+        follows = money.when_words(return_, view, questions.open_reviews(session, return_.id))
         refund = next((each for each in view.pieces if each.kind == "refund"), None)
         until = fate.undo_until(refund.prepared_at) if refund is not None and not refund.tried else None
         undo = offer_undo(return_, entries_for_return(session, return_.id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from portal.errors import Invalid
@@ -14,6 +14,8 @@ from portal.refunds.models import Goodwill
 from portal.refunds.queries import MoneyView, Piece
 from portal.refunds.settle import REVERSAL
 from portal.returns.models import Return
+from portal.reviews import service as questions
+from portal.reviews.models import Review
 from portal.web.staff import fate, words
 from portal.web.staff.text import _, ngettext
 from portal.web.statuses import RELEASED
@@ -187,8 +189,9 @@ def _reversal(piece: Piece) -> str:
     return _("The purchase itself disappears from the statement") if piece.reference_status == REVERSAL else ""
 
 
-def when_words(return_: Return, view: MoneyView, *, disputed: bool) -> str:
-    """When the money goes, as one sentence; ``disputed`` says that a chargeback holds it back."""
+def when_words(return_: Return, view: MoneyView, open_: Iterable[Review]) -> str:
+    """When the money goes, as one sentence; ``open_`` are the undecided questions about the return, which may hold it back."""
+    asked = {each.kind for each in open_}
     if view.state == "nothing":
         return _("Nothing is owed.")
     if view.state == "refunded":
@@ -197,9 +200,9 @@ def when_words(return_: Return, view: MoneyView, *, disputed: bool) -> str:
         return _("All of it has been sent.")
     if view.planned_at is not None:
         return fate.of_pieces(view.pieces) or _("It waits for somebody.")
-    if return_.status in ("requested", "under_review"):
+    if return_.status in ("requested", "under_review") or asked.intersection(questions.ON_THE_RETURN):
         return _("Nothing is sent before somebody decides.")
-    if disputed:
+    if questions.DISPUTE in asked:
         return fate.disputed()
     return {
         "authorized": _("It goes out at once."),

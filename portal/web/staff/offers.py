@@ -23,13 +23,10 @@ from portal.staff import queries as people
 from portal.web.staff import money, words
 from portal.web.staff.base import Me, above_limit, ports
 
-DECIDED_HERE = (questions.POLICY, questions.ASKED_US, questions.RECEIPT)
-"""The questions that the decision card answers; the others have their own pages."""
-
 
 def decision(return_: Return, open_: list[Review], quote: Quote, who: Me) -> dict[str, Any] | None:
     """What the decision card offers, or None when there is nothing to decide here."""
-    here = [review for review in open_ if review.kind in DECIDED_HERE]
+    here = [review for review in open_ if review.kind in questions.ON_THE_RETURN]
     # What was taken back while the goods travel is decided when they have come.
     if not here or not who.may(may.DECIDE) or return_.status == lifecycle.IN_TRANSIT:
         return None

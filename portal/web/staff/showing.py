@@ -95,7 +95,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "never_charged": view.never_charged,
         "pieces": money.pieces(view),
         "given": money.given(gifts.given_beside(session, return_.order_id, shop.bank_days)),
-        "money_when": money.when_words(return_, view, disputed=any(each.kind == questions.DISPUTE for each in open_)),
+        "money_when": money.when_words(return_, view, open_),
         "log": [log_entry(each, now, shop.timezone, names) for each in reversed(entries)],
         "seen": entries[-1].id if entries else 0,
         "label": label,
