@@ -44,13 +44,12 @@ def ask_staff(tx: Tx, return_: Return, was: Money, now: Money, decide_within_hou
     # What puts no question, because somebody has given it up, is a part of what the total became all the same.
     lost = [line for line in return_.lines if line.status in COUNTING and (line.found or {}).get(MISSING)]
     _why, rows = _differences([line for line in return_.lines if line in asking or line in lost])
-    if was != now:
-        rows.append(f"The total would change from {said(was)} to {said(now)}")
+    total = f"The total would change from {said(was)} to {said(now)}" if was != now else ""
     reviews.open_review(
         tx,
         kind=reviews.RECEIPT,
         why=why,
-        fact="; ".join(rows),
+        fact=_fact(rows, total),
         return_id=return_.id,
         data={"lines": [line.order_line.ref for line in asking], "was": was.to_json(), "now": now.to_json()},
         due_at=tx.at + timedelta(hours=decide_within_hours),
@@ -74,9 +73,8 @@ def look_at_paid(tx: Tx, return_: Return, decide_within_hours: int) -> None:
         claims.settle(tx, return_, "The goods have come as agreed.")
         return
     why, rows = _differences(_asking(return_, Verdict.QUESTION, Verdict.GRADED))
-    if due != paid:
-        rows.append(f"For what came {said(due)} would be owed, and {said(paid)} went ahead")
-    claims.ask(tx, return_, f"Paid ahead. {why}", "; ".join(rows), decide_within_hours)
+    total = f"For what came {said(due)} would be owed, and {said(paid)} went ahead" if due != paid else ""
+    claims.ask(tx, return_, f"Paid ahead. {why}", _fact(rows, total), decide_within_hours)
 
 
 def _asking(return_: Return, *verdicts: Verdict) -> list[ReturnLine]:
@@ -102,3 +100,7 @@ def _differences(asking: Sequence[ReturnLine]) -> tuple[str, list[str]]:
         for line in asking
     ]
     return _WHY.get(worst, "Not as agreed on arrival"), rows
+
+
+def _fact(rows: Sequence[str], total: str) -> str:
+    return ". ".join(each for each in ("; ".join(rows), total) if each)

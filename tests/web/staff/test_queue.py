@@ -170,7 +170,7 @@ def test_what_came_otherwise_is_decided_before_it_is_paid_and_the_question_names
     seen = agent.words(f"/staff/returns/{rma}")
     for part in (
         "The rest is given up, £114.00 instead of £178.00. Nothing is sent before somebody decides.",
-        "Damaged on arrival Shirt: 1 as new, 1 missing; Beanie: 1 as new, 1 damaged; "
+        "Damaged on arrival Shirt: 1 as new, 1 missing; Beanie: 1 as new, 1 damaged. "
         "The total would change from £178.00 to £114.00",
     ):
         assert part in seen, part
