@@ -15,8 +15,8 @@ from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.money import Money
 from portal.refunds.queries import money_of_return
+from portal.returns import lifecycle, texts
 from portal.returns import service as returns
-from portal.returns import texts
 from portal.returns.holding import lock_return
 from portal.returns.models import Return
 from portal.returns.queries import get_return
@@ -247,10 +247,13 @@ def shipped(rma: str) -> Response:
 
 @staff.get("/returns/<rma>/cancel")
 @needs(may.DECIDE, "returns")
-def ask_cancel(rma: str) -> str:
-    """The page that confirms it."""
+def ask_cancel(rma: str) -> Response | str:
+    """The page that confirms it, while there is something to cancel."""
     with read() as session:
         return_ = get_return(session, rma)
+        if lifecycle.step(return_.status, lifecycle.CANCEL).effect is not lifecycle.Effect.MOVE:
+            flash(_("This return can’t be cancelled any more. The timeline says why."), "amber")
+            return see_other("staff.return_page", rma=rma)
         last = timeline.last_of_return(session, return_.id)
         light_menu(asked=bool(questions.open_reviews(session, return_.id)))
         return render_template("staff/cancel.html", return_=return_, seen=last.id if last is not None else 0)

@@ -124,6 +124,15 @@ def test_who_was_too_late_sees_the_return_as_it_is_now_and_who_did_what(
     assert (note in answer.text) is (late == "decision")
 
 
+def test_what_is_over_is_not_offered_to_be_cancelled(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    page = f"/staff/returns/{rma}/cancel"
+    assert lead.submit(lead.form(page, "/cancel")).status_code == 303
+    again = lead.get(page)
+    assert (again.status_code, again.location) == (303, f"/staff/returns/{rma}")
+    assert "This return can’t be cancelled any more. The timeline says why." in lead.words(f"/staff/returns/{rma}")
+
+
 def test_denying_is_confirmed_on_its_own_page_and_needs_a_reason(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review()
     page = act(lead, rma, decision="deny", message="", note="Worn for months.")
