@@ -6,7 +6,7 @@ Invariants: the rows of a group sum to its total, as frozen; a row of nothing is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class Group:
     tax_minor: int
     items: int
     """How many different articles are in it."""
+    with_delivery: bool
+    """The tax of the delivery is in ``tax_minor``."""
 
 
 def groups(quote: Quote, names: Mapping[str, str], speech: Speech) -> list[Group]:
@@ -52,8 +54,13 @@ def groups(quote: Quote, names: Mapping[str, str], speech: Speech) -> list[Group
             total = Money(sum(part.amount_minor for part in parts), quote.currency)
             tax = sum(part.tax_minor for part in parts)
             items = len({part.line for part in parts if part.kind == "item"})
-            found.append(Group(pot, rows, total, tax, items))
+            found.append(Group(pot, rows, total, tax, items, taxes_delivery(parts)))
     return found
+
+
+def taxes_delivery(parts: Iterable[QuotePart]) -> bool:
+    """Whether the tax in these parts is also that of the delivery: then it is not in the price of the items alone."""
+    return any(part.kind == "outbound_shipping" and part.tax_minor for part in parts)
 
 
 def row_of(part: QuotePart, currency: str, names: Mapping[str, str], speech: Speech) -> Row | None:

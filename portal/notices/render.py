@@ -227,9 +227,8 @@ def _table(
         term = _("Refund to %(card)s") % {"card": whole["to"]} if whole is not None else _("Refund")
         if group.tax_minor > 0:
             tax = speech.money(group.tax_minor, group.total.currency)
-            note = speech.ngettext(
-                "The price includes %(tax)s VAT.", "The prices include %(tax)s VAT.", group.items
-            ) % {"tax": tax}
+            price = speech.ngettext("The price includes %(tax)s VAT.", "The prices include %(tax)s VAT.", group.items)
+            note = (_("Price and delivery include %(tax)s VAT.") if group.with_delivery else price) % {"tax": tax}
     total = breakdown.Row(term, speech.money(group.total.minor, group.total.currency), "total")
     caption = _("How your refund adds up") if group.pot == REFUND else _("How your store credit adds up")
     return {"pot": group.pot, "rows": (*group.rows, total), "caption": caption, "note": note}

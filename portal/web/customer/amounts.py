@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portal.notices.breakdown import item_name, part_words
+from portal.notices.breakdown import item_name, part_words, taxes_delivery
 from portal.orders.models import Order
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
@@ -51,8 +51,10 @@ def tax_words() -> str:
     return _("tax") if ports().shop.country in _NO_VAT else _("VAT")
 
 
-def _includes() -> str:
+def _includes(parts: Iterable[QuotePart]) -> str:
     # It is the tax in what was paid, also where less than that comes back.
+    if taxes_delivery(parts):
+        return _("Price and delivery include %(tax)s", tax=tax_words())
     return _("The price includes %(tax)s", tax=tax_words())
 
 
@@ -118,7 +120,7 @@ def item_rows(quote: Quote, decision: Decision, resolution: str, *, alone: bool)
     title = _("Store credit") if resolution == STORE_CREDIT else _("Refund")
     rows.append(Row(title, money(quote.total.minor, currency), "total"))
     if quote.tax_minor:
-        rows.append(Row(_includes(), money(quote.tax_minor, currency), "note"))
+        rows.append(Row(_includes(quote.all_parts()), money(quote.tax_minor, currency), "note"))
     return rows
 
 
@@ -201,6 +203,10 @@ def tax_note(quote: Quote) -> str:
     if not quote.tax_minor:
         return _("Prices are after your discount.") if discounted else ""
     params = {"amount": money(quote.tax_minor, quote.currency), "tax": tax_words()}
+    if taxes_delivery(quote.all_parts()):
+        if discounted:
+            return _("Prices are after your discount and, with the delivery, include %(amount)s %(tax)s.", **params)
+        return _("Prices and delivery include %(amount)s %(tax)s.", **params)
     if discounted:
         return _("Prices are after your discount and include %(amount)s %(tax)s.", **params)
     return _("Prices include %(amount)s %(tax)s.", **params)
@@ -251,5 +257,6 @@ def compared(offers: Sequence[tuple[str, Quote, Decision]], *, alone: bool) -> l
             money(quote.tax_minor, quote.currency) if quote.tax_minor and resolution != EXCHANGE else "—"
             for resolution, quote, _decision in offers
         ]
-        rows.append((_includes(), taxes, "is-note"))
+        parts = [part for _resolution, quote, _decision in offers for part in quote.all_parts()]
+        rows.append((_includes(parts), taxes, "is-note"))
     return rows

@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from portal.notices.models import Notice
 from portal.orders.models import Payment
 from portal.refunds import actions, gate
+from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Refund
-from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of, written
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, picture, text_of, written
 from tests.web.customer.test_status import news
 
 Make = Callable[[], Customer]
@@ -163,3 +164,25 @@ def test_while_a_dispute_holds_the_money_it_waits_for_the_bank_and_no_day_is_nam
     desk.moment.shift(timedelta(days=30))
     priya.find()
     assert "longer than the day we named" not in text_of(priya.get(f"/returns/{rma}"))
+
+
+def test_the_vat_is_said_to_be_in_what_it_is_in_and_is_that_of_the_credit_note(desk: Desk, customer: Make) -> None:
+    desk.order(lines=[line(1, "Plate", 6000, SECOND_PARCEL)])
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    priya.post("/order/WH-20418/item/1", {"reason": "faulty", "step": "show"})
+    assert "Price and delivery include VAT £10.66" in text_of(priya.get("/order/WH-20418/item/1"))
+    priya.answer(1, "faulty", photo=(picture(), "crack.jpg"))
+    priya.send_with()
+    said = "Prices and delivery include £10.66 VAT."
+    assert said in text_of(priya.get("/order/WH-20418/review"))
+    rma = priya.book().headers["Location"].split("/")[2]
+    desk.receive(rma)
+    news(desk, "succeeded")
+    desk.work("issue_credit_note")
+    assert said in text_of(priya.get(f"/returns/{rma}"))
+    told = written(desk, next(each for each in desk.rows(Notice) if each.kind == "refund_sent"))
+    assert "Price and delivery include £10.66 VAT." in told
+    (note,) = desk.rows(CreditNote)
+    assert note.tax_minor == 1066
