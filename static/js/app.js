@@ -179,6 +179,22 @@
     });
   }
 
+  /* What was typed in a form marked for it is kept when its page is left by any other way than the form. */
+  function keep() {
+    var form = document.querySelector("form[data-keep]");
+    if (!form) { return; }
+    var dirty = false;
+    form.addEventListener("input", function (event) { dirty = dirty || editable(event.target); });
+    window.addEventListener("pagehide", function () {
+      if (!dirty || form.hasAttribute("data-sent")) { return; }
+      dirty = false;
+      var typed = new FormData(form);
+      each(form, "input[type=file]", function (input) { typed.delete(input.name); });
+      typed.set("step", "left");
+      navigator.sendBeacon(form.action, typed);
+    });
+  }
+
   /* What was kept while somebody signed in again comes back by itself; its page carries nothing out. */
   function goOn() {
     var form = document.querySelector("form[data-go-on]");
@@ -192,5 +208,6 @@
   selections();
   files();
   keys();
+  keep();
   goOn();
 }());

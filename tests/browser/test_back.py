@@ -1,4 +1,4 @@
-"""After a decision, "Back" leads to pages that a browser can show again: no form is ever sent a second time."""
+"""After a decision, "Back" shows pages and sends no form a second time; before one, it loses no words."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import requests
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_river import sign_in
+from tests.browser.test_river import find_order, sign_in
 from tests.live import LivePortal
 
 
@@ -81,3 +81,20 @@ def test_back_after_a_denial_and_after_several_shows_pages_and_sends_nothing(
     expect(page.get_by_role("heading", level=1)).to_have_text("Ask 2 customers")
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Exceptions")
+
+
+def test_what_was_typed_about_an_item_outlives_every_way_back(staffed: LivePortal, page: Page) -> None:
+    find_order(page, staffed, "WH-20418", "priya.nair@example.com")
+    page.get_by_role("checkbox", name=re.compile("Merino crew jumper")).check()
+    page.get_by_role("button", name="Continue").last.click()
+    note = page.get_by_label(re.compile("^Anything we should know"))
+    note.fill("Much too wide")
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("What are you"))
+    page.get_by_role("button", name="Continue").last.click()
+    expect(note).to_have_value("Much too wide")
+    note.fill("Much too wide and long")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("What are you"))
+    page.go_forward()
+    expect(note).to_have_value("Much too wide and long")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flask import flash, request, url_for
+from flask import flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import clock
@@ -30,6 +30,8 @@ from portal.web.customer.words import _, ngettext
 
 LONGEST_NOTE = 2_000
 LONGEST_ANSWER = 500
+LEFT = "left"
+"""The step of a form that the browser sends by itself while the page is left; nobody sees the answer."""
 ANSWER = "answer-"
 """What the fields of the policy's questions begin with."""
 Answer = Response | tuple[str, int]
@@ -73,6 +75,7 @@ def answer_item(number: str, position: int) -> Answer:
             # The form is old, or another reason was chosen in it; the outcome was never shown, so it is asked for.
             choice = replace(choice, ask=False, resolution="")
             flash(_("You needn’t ask us: for this reason it can come back."), "blue")
+        before = _back(basket, position)
     # Reading has ended: drawing photos anew takes seconds, and no snapshot of the database waits for it.
     token = save(basket, basket.plan.put(choice))
     here = {"number": number, "position": position, "back": request.args.get("back")}
@@ -88,6 +91,10 @@ def answer_item(number: str, position: int) -> Answer:
         except Invalid as error:
             refused = [("photo", error.message)]
     step = request.form.get("step", "")
+    if step == LEFT:
+        return Response(status=204)
+    if step == "back":
+        return redirect(before, 303)
     if step == "photo" and not files:
         # Only the button for those without JavaScript says so: elsewhere choosing a file is what sends the form.
         refused = [("photo", _("Choose a photo, then select “Upload”"))]
@@ -135,16 +142,18 @@ def _choice(basket: Basket, line: OrderLine) -> Choice:
 
 def _read(before: Choice) -> Choice:
     form = request.form
+    typed_in = replace(before, note=typed("note", LONGEST_NOTE), answers=_answers(before))
+    if form.get("step") in ("back", LEFT):
+        # Who goes back keeps what was typed; what was chosen counts with going on.
+        return typed_in
     reason = form.get("reason", "")
     if reason not in REASONS:
         reason = before.reason
     resolution = form.get("outcome", before.resolution)
     step, sku = form.get("step", ""), form.get("sku", before.exchange_sku)
     changed = replace(
-        before,
+        typed_in,
         reason=reason,
-        note=typed("note", LONGEST_NOTE),
-        answers=_answers(before),
         resolution=resolution if resolution in RESOLUTIONS else "",
         exchange_sku=sku if len(sku) <= MAX_SKU else "",
         ask=step == "ask" or (before.ask and step != "unask"),
@@ -225,7 +234,6 @@ def _show(basket: Basket, line: OrderLine, choice: Choice, errors: Errors | None
         index=index,
         total=len(refs),
         back="review" if back == "review" else None,
-        back_url=_back(basket, refs, index, back),
         reasons=[(code, _(REASONS[code])) for code in reasons_for(choice)],
         offer=offer,
         dearer=len({each.price_minor for each in offer.variants}) > 1 if offer else False,
@@ -271,12 +279,13 @@ def _button(offer: Offer | None, index: int, last: bool) -> str:
     return _("Continue") if last else _("Continue to item %(number)s", number=index + 1)
 
 
-def _back(basket: Basket, refs: list[str], index: int, back: str | None) -> str:
+def _back(basket: Basket, position: int) -> str:
     number = basket.number
-    if back == "review":
+    if request.args.get("back") == "review":
         return url_for("customer.review", number=number)
-    if index > 1:
-        return url_for("customer.item", number=number, position=basket.line(refs[index - 2]).position)
+    places = [basket.line(each.line).position for each in basket.plan.choices]
+    if index := places.index(position):
+        return url_for("customer.item", number=number, position=places[index - 1])
     return url_for("customer.items", number=number)
 
 

@@ -298,6 +298,27 @@ def test_answers_can_be_saved_for_later(priya: Customer) -> None:
     assert "much too wide" in priya.get(SHIRT).get_data(as_text=True)
 
 
+def test_the_way_back_keeps_what_was_typed_and_leaves_what_was_chosen(priya: Customer, desk: Desk) -> None:
+    priya.answer(1, "too-small", photo=(picture(), "tag.jpg"))
+    priya.answer(2)
+    chosen = {"reason": "changed-mind", "outcome": "store_credit"}
+    back = priya.post(SHIRT, {**chosen, "note": "much too wide", "step": "back"})
+    assert back.headers["Location"] == JUMPER
+    assert priya.post(JUMPER, {"step": "back"}).headers["Location"] == "/order/WH-20418/items"
+    priya.choose(1, 2)
+    assert "much too wide" in priya.get(SHIRT).get_data(as_text=True)
+    assert {each["line"]: each["resolution"] for each in desk.drafts[0].data["lines"]} == {"1": "refund", "2": "refund"}
+    review = priya.post(f"{SHIRT}?back=review", {"note": "much too long", "step": "back"})
+    assert review.headers["Location"] == "/order/WH-20418/review"
+    assert "much too long" in priya.get(SHIRT).get_data(as_text=True)
+
+
+def test_what_a_browser_sends_while_the_page_is_left_is_kept_and_answered_with_nothing(priya: Customer) -> None:
+    left = priya.post(SHIRT, {"note": "much too wide", "step": "left"})
+    assert (left.status_code, left.get_data()) == (204, b"")
+    assert "much too wide" in priya.get(SHIRT).get_data(as_text=True)
+
+
 @pytest.mark.parametrize("position", ["0", "3", "99", "9999999999"])
 def test_an_item_that_is_not_in_the_return_leads_back_to_the_items(priya: Customer, position: str) -> None:
     away = priya.get(f"/order/WH-20418/item/{position}")
