@@ -6,7 +6,7 @@ Never: an amount computed anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from portal.notices.breakdown import item_name, part_words, taxes_delivery
@@ -65,19 +65,19 @@ def pay_to(order: Order, *, knows_buyer: bool) -> str:
     """
     if not knows_buyer:
         return _stranger_words([payment.method for payment in order.payments])
-    known = list(dict.fromkeys(speech().goes_to(payment.method, payment.provider) for payment in order.payments))
-    return _together(known) or _("the way you paid")
+    known = dict.fromkeys(speech().goes_to(payment.method, payment.provider) for payment in order.payments)
+    return together(known) or _("the way you paid")
 
 
 def paid_to(pieces: Iterable[Piece]) -> str:
     """Where the refunds of a return go by now, as `pieces_for` names it; empty before any is planned."""
-    return _together(list(dict.fromkeys(piece.label for piece in pieces if piece.kind == "refund")))
+    return together(dict.fromkeys(piece.label for piece in pieces if piece.kind == "refund"))
 
 
-def _together(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return _("%(first)s and %(last)s", first=", ".join(names[:-1]), last=names[-1])
+def together(names: Collection[str]) -> str:
+    """``Jumper, Shirt and Socks``."""
+    *first, last = names or ("",)
+    return _("%(first)s and %(last)s", first=", ".join(first), last=last) if first else last
 
 
 def pieces_for(pieces: Iterable[Piece], *, knows_buyer: bool) -> tuple[Piece, ...]:

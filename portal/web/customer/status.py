@@ -191,7 +191,7 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
     if return_.status in lifecycle.UNDECIDED:
         # A withdrawal is the customer's right, which nobody grants.
         withdrawn = return_.basis.get(WITHDRAWN)
-        return _("Your refund, if nothing stands against it") if withdrawn else _("You get, if we say yes")
+        return _("Your refund, if nothing stands against it") if withdrawn else _("You get, if we accept your return")
     if view.paid.minor:
         # A part of the sum has gone or is ready to spend, so not all of it is still owed.
         return _("You get in all")

@@ -30,7 +30,7 @@ from portal.returns.assess import Assessment, Wish, assess
 from portal.returns.booking import OWN_WAY
 from portal.returns.queries import find_booked_rma
 from portal.web.customer import grants
-from portal.web.customer.amounts import pay_to, pots, tax_note
+from portal.web.customer.amounts import pay_to, pots, tax_note, together
 from portal.web.customer.base import (
     Errors,
     command,
@@ -200,7 +200,7 @@ def _confirm(
     basket: Basket, declared: list[Declared], given: Mapping[str, str], errors: Errors | None = None
 ) -> tuple[str, int]:
     found, _wishes = _assessed(basket, declared, given.get("way", ""))
-    way, quote, words = _way(found, given.get("way", "")), found.quote, speech().wording()
+    way, quote = _way(found, given.get("way", "")), found.quote
     names = {line.ref: name_of(line) for line in basket.order.lines}
     groups = pots(quote, names, pay_to(basket.order, knows_buyer=basket.grant.by_email))
     fields, address = _fields(declared), basket.order.email
@@ -213,13 +213,7 @@ def _confirm(
         whole=sum(each.quantity for each in declared) == sum(line.quantity for line in basket.order.lines),
         certain=certain,
         some_clear=not certain and any(line.decision.answer == ACCEPT for line in found.lines),
-        why=list(
-            dict.fromkeys(
-                f"{name_of(line.order_line)}: {cause_message(cause, words)}"
-                for line in found.lines
-                for cause in line.decision.causes
-            )
-        ),
+        why=_why(found),
         pots=[(pot, pot.with_total(quote.currency)) for pot in groups],
         note=tax_note(quote),
         shown_total=quote.total.minor,
@@ -236,3 +230,12 @@ def _confirm(
         known_as=shown_email(address, basket.grant.by_email),
         back_url=url_for("customer.withdrawal", number=basket.number, **fields),
     )  # fmt: skip
+
+
+def _why(found: Assessment) -> list[str]:
+    """Why not all is certain: each reason once, after the names of the items that it is about."""
+    words, about = speech().wording(), dict[str, list[str]]()
+    for line in found.lines:
+        for said in dict.fromkeys(cause_message(cause, words) for cause in line.decision.causes):
+            about.setdefault(said, []).append(name_of(line.order_line))
+    return [f"{together(dict.fromkeys(names))}: {said}" for said, names in about.items()]

@@ -177,7 +177,7 @@ def test_a_reason_that_is_refused_says_why_with_the_date_and_offers_to_ask(desk:
     assert stuck.status_code == 422
     asked = priya.post("/order/WH-20418/item/3", {"reason": "changed-mind", "step": "ask"})
     assert asked.headers["Location"].endswith("#note")
-    assert "What would you like, if we say yes?" in text_of(priya.get("/order/WH-20418/item/3"))
+    assert "What would you like, if we accept your return?" in text_of(priya.get("/order/WH-20418/item/3"))
 
 
 def test_the_number_of_queries_is_the_same_for_1_and_200_lines(desk: Desk, customer: Make) -> None:

@@ -197,8 +197,21 @@ def test_what_the_policy_would_not_accept_is_recorded_and_confirmed_all_the_same
     assert "We have your withdrawal" in status
     assert "Your refund, if nothing stands against it £" in status
     assert "Being looked at Now We write how to send it back." in status
-    assert "if we say yes" not in status
+    assert "if we accept" not in status
     assert "what you’ve asked" not in status
+
+
+def test_a_reason_that_several_items_share_is_said_once_for_all_of_them(desk: Desk, customer: Make) -> None:
+    desk.moment.move_to("2026-11-06T14:32:00Z")
+    hygiene = {"tags": ["hygiene"]}
+    desk.order(
+        lines=[line(1, "Socks", 900, None), line(2, "Mask", 800, None), line(3, "Cap", 700, SECOND_PARCEL, **hygiene)]
+    )
+    somebody = customer()
+    somebody.find(path="/withdraw")
+    page = text_of(somebody.get(SECOND))
+    assert "Socks and Mask: We don’t know yet when it was delivered" in page
+    assert page.count("We don’t know yet when it was delivered") == 1
 
 
 def test_goods_without_a_way_in_common_are_withdrawn_from_all_the_same(desk: Desk, customer: Make) -> None:
