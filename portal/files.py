@@ -6,7 +6,14 @@ In: bytes under an unguessable key. Out: the same bytes. Never: a key made of wh
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Protocol
+
+import structlog
+
+from portal.errors import NotFound, UpstreamError
+
+log = structlog.get_logger(__name__)
 
 _KEY = re.compile(r"[a-z]+/[A-Za-z0-9_-]{8,}\.[a-z0-9]+", re.ASCII)
 
@@ -28,3 +35,21 @@ class Files(Protocol):
 
     def delete(self, key: str) -> None:
         """Forget the key; an unknown one is no error."""
+
+
+def drawn_once(files: Files, key: str, draw: Callable[[], bytes]) -> bytes:
+    """The paper under ``key``; one that nobody has drawn yet, or that the storage has lost, is drawn and kept."""
+    try:
+        return files.get(key)
+    except NotFound:
+        paper = draw()
+    keep(files, key, paper)
+    return paper
+
+
+def keep(files: Files, key: str, paper: bytes) -> None:
+    """Keep a paper that can be drawn again; who asked gets it also where it cannot be kept."""
+    try:
+        files.put(key, paper)
+    except (OSError, UpstreamError) as error:
+        log.warning("a paper could not be kept", key=key, error=str(error))

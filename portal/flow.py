@@ -69,10 +69,6 @@ class Ports:
     payment_maker: Callable[[], PaymentMaker] = no_payment_maker
     """Makes what pays imported orders with test money; raises `ConfigError` without a test key."""
 
-    def draw_label(self, rma: str) -> bytes:
-        """The label of a return as PDF, see `labels.service.label_pdf`."""
-        return labels.label_pdf(self.database, self.documents, self.files, self.shop, rma)
-
 
 Step = Callable[[Tx, Event, Shop], None]
 

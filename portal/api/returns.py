@@ -212,8 +212,7 @@ def _said(lines: Sequence[CountIn]) -> list[Count]:
 @call("returns:read", media_type=PDF)
 def label(rma: str) -> Response:
     """The label, 102 x 152 mm."""
-    found = ports()
-    data = found.draw_label(readable(rma))
+    data = labels.label_pdf(ports(), readable(rma))
     return Response(
         data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-label.pdf"'}
     )
@@ -233,8 +232,7 @@ def credit_note(rma: str) -> Response:
 @call("returns:read", media_type=PDF)
 def packing_slip(rma: str) -> Response:
     """The packing slip, A4."""
-    found = ports()
-    data = labels.slip_pdf(found.database, found.documents, found.files, found.shop, readable(rma))
+    data = labels.slip_pdf(ports(), readable(rma))
     return Response(
         data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-slip.pdf"'}
     )

@@ -11,7 +11,7 @@ from portal.db import Base
 
 
 class Label(Base):
-    """One parcel of a return. ``code`` is what the barcode says; the PDF is rendered on the first need and stored."""
+    """One parcel of a return. ``code`` is what the barcode says."""
 
     __tablename__ = "label"
 
@@ -20,6 +20,4 @@ class Label(Base):
     carrier: Mapped[str] = mapped_column(String(60))
     service: Mapped[str] = mapped_column(String(60))
     code: Mapped[str] = mapped_column(String(40), unique=True)
-    pdf_key: Mapped[str | None] = mapped_column(String(80))
-    slip_key: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime]

@@ -1,23 +1,22 @@
 """Making a label, and the papers of a parcel on first need.
 
-A paper is drawn outside of any transaction and stored under an unguessable key; a short transaction remembers the key. Two
-processes that draw the same paper at once do no harm: both papers are right, one key stays.
+A paper is drawn outside of any transaction and kept in the storage under a name that follows from all that stands on it: whoever
+looks at a paper writes nothing else, what has changed since is drawn anew, and two who draw the same at once keep one file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from decimal import Decimal
-from functools import partial
+from hashlib import sha256
 from typing import Protocol
 
 from babel.numbers import format_decimal
-from sqlalchemy import bindparam, inspect, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import bindparam, inspect, select
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.util import identity_key
 
-from portal import clock, i18n, ids, timeline, wording
+from portal import clock, files, i18n, ids, timeline, wording
 from portal.db import Database, Tx
 from portal.errors import NotFound
 from portal.files import Files
@@ -32,6 +31,7 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import keeps_item
 from portal.returns.queries import get_return, get_return_by_id
 from portal.shop import Shop
+from portal.timeline import TimelineEntry
 
 ON_A_LABEL = ("label", "qr")
 """The ways to send a parcel that travel under the shop's own contract."""
@@ -39,7 +39,7 @@ CODE_SIGNS = 8
 
 
 class Printing(Protocol):
-    """What a job needs to print; `flow.Ports` has it."""
+    """What printing needs; `flow.Ports` has it."""
 
     @property
     def database(self) -> Database: ...
@@ -121,24 +121,48 @@ def check_to_be_sent(return_: Return) -> None:
         raise NotFound("Nothing is to be sent for this return.")
 
 
-def label_pdf(database: Database, documents: Documents, files: Files, shop: Shop, rma: str) -> bytes:
+def label_pdf(ports: Printing, rma: str) -> bytes:
     """The label, 102 x 152 mm. Raises `NotFound` when there is no such return, none for it, or it is not to be sent any more."""
+    doc = _label_of(ports, rma)[-1]
+    return files.drawn_once(ports.files, _key("labels", doc), lambda: ports.documents.label_pdf(doc).pdf)
 
-    def describe(return_: Return, label: Label | None) -> Callable[[], Rendered]:
+
+def print_label(ports: Printing, rma: str) -> bytes:
+    """The same, drawn anew for a mail; what it cannot show is told to staff on the timeline, once."""
+    return_id, order_id, doc = _label_of(ports, rma)
+    drawn = ports.documents.label_pdf(doc)
+    files.keep(ports.files, _key("labels", doc), drawn.pdf)
+    if not drawn.complete:
+        said = _incomplete(drawn)
+        known = select(TimelineEntry.id).filter_by(what="label.incomplete", why=said, return_id=return_id)
+        with ports.database.transaction() as tx:
+            if tx.session.scalar(known.limit(1)) is None:
+                timeline.record(tx, "label.incomplete", return_id=return_id, order_id=order_id, why=said)
+    return drawn.pdf
+
+
+def _label_of(ports: Printing, rma: str) -> tuple[int, int, LabelDoc]:
+    with ports.database.read() as session:
+        return_ = get_return(session, rma)
+        check_to_be_sent(return_)
+        label = find_label(session, return_.id)
         if label is None:
             raise NotFound("There is no label for this return.")
-        return partial(documents.label_pdf, _label_doc(return_, label, shop))
-
-    return _paper(database, files, rma, "labels", Label.pdf_key, describe)
+        return return_.id, return_.order_id, _label_doc(return_, label, ports.shop)
 
 
-def slip_pdf(database: Database, documents: Documents, files: Files, shop: Shop, rma: str) -> bytes:
+def slip_pdf(ports: Printing, rma: str) -> bytes:
     """The packing slip. Raises `NotFound` when there is no such return or nothing of it is to be sent."""
+    with ports.database.read() as session:
+        return_ = get_return(session, rma)
+        check_to_be_sent(return_)
+        doc = _slip_doc(return_, find_label(session, return_.id), ports.shop)
+    return files.drawn_once(ports.files, _key("slips", doc), lambda: ports.documents.slip_pdf(doc).pdf)
 
-    def describe(return_: Return, label: Label | None) -> Callable[[], Rendered]:
-        return partial(documents.slip_pdf, _slip_doc(return_, label, shop))
 
-    return _paper(database, files, rma, "slips", Label.slip_key, describe)
+def _key(kind: str, doc: LabelDoc | SlipDoc) -> str:
+    # Nobody guesses it: the return's number and, on a label, the carrier's code are in it beside the whole address.
+    return f"{kind}/{sha256(repr(doc).encode()).hexdigest()}.pdf"
 
 
 def _shop_sends_label(lines: Sequence[ReturnLine]) -> bool:
@@ -149,42 +173,6 @@ def _shop_sends_label(lines: Sequence[ReturnLine]) -> bool:
 
 def _customer_posts(terms: ReturnShipping | None) -> bool:
     return terms is not None and terms.paid_by == "customer" and terms.amount is None and terms.bp is None
-
-
-def _paper(
-    database: Database,
-    files: Files,
-    rma: str,
-    kind: str,
-    column: InstrumentedAttribute[str | None],
-    describe: Callable[[Return, Label | None], Callable[[], Rendered]],
-) -> bytes:
-    with database.read() as session:
-        return_ = get_return(session, rma)
-        check_to_be_sent(return_)
-        label = find_label(session, return_.id)
-        key: str | None = getattr(label, column.key) if label is not None else None
-        label_id, return_id, order_id = (label.id if label is not None else None), return_.id, return_.order_id
-        draw = describe(return_, label)
-    if key is not None:
-        # A paper that the storage has lost is drawn again.
-        with suppress(NotFound):
-            return files.get(key)
-    drawn = draw()
-    if label_id is None:
-        return drawn.pdf
-    new_key = f"{kind}/{ids.new_token()}.pdf"
-    files.put(new_key, drawn.pdf)
-    with database.transaction() as tx:
-        mine = tx.session.execute(
-            update(Label).where(Label.id == label_id, column.is_not_distinct_from(key)).values({column.key: new_key})
-        ).rowcount  # type: ignore[attr-defined]
-        if mine and not drawn.complete:
-            what = "label.incomplete" if kind == "labels" else "slip.incomplete"
-            timeline.record(tx, what, return_id=return_id, order_id=order_id, why=_incomplete(drawn))
-    if not mine:
-        files.delete(new_key)
-    return drawn.pdf
 
 
 def _incomplete(drawn: Rendered) -> str:

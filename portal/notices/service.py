@@ -26,7 +26,6 @@ from portal.notices.models import Notice
 from portal.notices.render import render
 from portal.orders.models import Order
 from portal.returns.queries import is_told_to_buyer
-from portal.shop import Shop
 
 log = structlog.get_logger(__name__)
 
@@ -55,18 +54,13 @@ IN_ORDER_FOR = timedelta(minutes=5)
 LOOK_AGAIN = timedelta(seconds=1)
 
 
-class Post(Protocol):
+class Post(labels.Printing, Protocol):
     """What sending needs; `flow.Ports` has it."""
 
     @property
     def config(self) -> Config: ...
     @property
-    def shop(self) -> Shop: ...
-    @property
-    def database(self) -> Database: ...
-    @property
     def mailer(self) -> Mailer: ...
-    def draw_label(self, rma: str) -> bytes: ...
 
 
 def queue(tx: Tx, kind: str, event: Event, *, to_buyer: bool = False) -> int | None:
@@ -250,7 +244,7 @@ def _label(post: Post, notice: Notice) -> tuple[Attachment, ...]:
         return ()
     rma = str(notice.context["rma"])
     try:
-        pdf = post.draw_label(rma)
+        pdf = labels.print_label(post, rma)
     except UpstreamError as error:
         if error.retryable:
             raise

@@ -16,14 +16,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
-import structlog
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal import clock, i18n, ids, timeline
+from portal import clock, files, i18n, ids, timeline
 from portal.db import Database, Tx
-from portal.errors import NotFound, UpstreamError
+from portal.errors import NotFound
 from portal.files import Files
 from portal.labels.addresses import Address
 from portal.labels.documents import Rendered
@@ -39,8 +38,6 @@ from portal.returns.models import Return
 from portal.returns.payable import payable_quote
 from portal.shop import Shop
 from portal.timeline import TimelineEntry
-
-log = structlog.get_logger(__name__)
 
 GOODS = frozenset({"item", "discount", "tax"})
 """Parts of a quote that make up what is credited for a line."""
@@ -337,14 +334,6 @@ def _paper(ports: Printing, query: Select[CreditNote]) -> bytes:
         if note is None:
             raise NotFound("There is no credit note yet.")
         doc, key = CreditNoteDoc.from_json(note.document), note.file_key
-    with suppress(NotFound):
-        return ports.files.get(key)
-    # A paper that the storage has lost, or that no worker has drawn yet, is drawn from what was stored when it was issued; and
-    # kept, because all its rows have to be on it, and hundreds of them take seconds.
-    pdf = ports.credit_note_papers.credit_note_pdf(doc).pdf
-    try:
-        ports.files.put(key, pdf)
-    except (OSError, UpstreamError) as error:
-        # Who asks gets the paper all the same, and the next one has it drawn again.
-        log.warning("a credit note could not be kept", key=key, error=str(error))
-    return pdf
+    # It is drawn from what was stored when it was issued; and kept, because all its rows have to be on it, and hundreds of them
+    # take seconds.
+    return files.drawn_once(ports.files, key, lambda: ports.credit_note_papers.credit_note_pdf(doc).pdf)

@@ -60,7 +60,7 @@ def label(rma: str) -> Response:
     """The carrier's label."""
     with read() as session:
         number = own(session, rma).rma
-    pdf = ports().draw_label(number)
+    pdf = labels.label_pdf(ports(), number)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"return-label-{number}.pdf")
 
 
@@ -69,8 +69,7 @@ def packing_slip(rma: str) -> Response:
     """The page that goes into the parcel."""
     with read() as session:
         number = own(session, rma).rma
-    ports_ = ports()
-    pdf = labels.slip_pdf(ports_.database, ports_.documents, ports_.files, ports_.shop, number)
+    pdf = labels.slip_pdf(ports(), number)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"packing-slip-{number}.pdf")
 
 

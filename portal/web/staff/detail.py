@@ -8,7 +8,8 @@ from typing import Any
 from flask import Response, abort, render_template, request
 
 from portal import clock
-from portal.labels.service import slip_pdf
+from portal.errors import NotFound
+from portal.labels.service import label_pdf, slip_pdf
 from portal.refunds import credit_notes
 from portal.returns.queries import get_photo, get_return
 from portal.staff import permissions as may
@@ -68,15 +69,14 @@ def photo(rma: str, photo_id: int) -> Response:
 @needs(may.SEE_RETURNS, "returns")
 def label(rma: str) -> Response:
     """The carrier's label."""
-    return _pdf(ports().draw_label(rma), "label", rma)
+    return _pdf(label_pdf(ports(), rma), "label", rma)
 
 
 @staff.get("/returns/<rma>/packing-slip.pdf")
 @needs(may.SEE_RETURNS, "returns")
 def slip(rma: str) -> Response:
     """The packing slip."""
-    given = ports()
-    return _pdf(slip_pdf(given.database, given.documents, given.files, given.shop, rma), "packing-slip", rma)
+    return _pdf(slip_pdf(ports(), rma), "packing-slip", rma)
 
 
 @staff.get("/returns/<rma>/credit-note.pdf")

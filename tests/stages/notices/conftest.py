@@ -13,7 +13,6 @@ from portal.config import ROOT, Config
 from portal.db import Database
 from portal.files import Files
 from portal.flow import make_river
-from portal.labels import service as labels
 from portal.labels.documents import Documents, LabelDoc, Rendered, SlipDoc
 from portal.notices.mailer import OutgoingMail
 from portal.notices.mime import compose
@@ -77,9 +76,6 @@ class PostOffice:
     mailer: ScriptedMailer
     documents: Documents
     files: Files
-
-    def draw_label(self, rma: str) -> bytes:
-        return labels.label_pdf(self.database, self.documents, self.files, self.shop, rma)
 
 
 @pytest.fixture(scope="session")
