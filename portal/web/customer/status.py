@@ -49,8 +49,9 @@ from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
 from portal.web.customer.pieces import at_the_bank, promise_words, state_words
 from portal.web.customer.review import shown_email
-from portal.web.customer.story import tell, waits_for_bank
+from portal.web.customer.story import tell
 from portal.web.customer.talk import is_for, talk_of, wrote
+from portal.web.customer.told import waits_for_bank
 from portal.web.customer.words import _
 from portal.web.statuses import RELEASED, badge_of, line_badge
 
