@@ -22,9 +22,7 @@ def asked(desk: Desk, customer: Make) -> tuple[Customer, str, str]:
     """Somebody who was asked about a pair of socks: the browser, the return's number, the file field of its item."""
     desk.order()
     priya = customer()
-    priya.find()
-    priya.post("/order/WH-20418/items", {"ask": "5"})
-    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    rma = priya.ask()
     desk.act(service.ask, rma, message="Can you send us a photo of the seal?")
     return priya, rma, f"photo-{desk.find(rma).lines[0].id}"
 

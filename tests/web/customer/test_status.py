@@ -222,9 +222,7 @@ def test_who_cancels_what_was_decided_meanwhile_reads_what_is_so(
     desk: Desk, booked: tuple[Customer, str], customer: Make
 ) -> None:
     priya, _rma = booked
-    priya.find()
-    priya.post("/order/WH-20418/items", {"ask": "5"})
-    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    rma = priya.ask()
     page = priya.get(f"/returns/{rma}/cancel").get_data(as_text=True)
     desk.act(service.refuse, rma, message="It was opened.")
     denied = text_of(priya.send(f"/returns/{rma}/cancel", {"csrf_token": token_of(page)}))
@@ -424,9 +422,7 @@ def test_the_bank_reference_is_told_or_that_it_comes_or_why_there_is_none(
 def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Make) -> None:
     desk.order()
     priya = customer()
-    priya.find()
-    priya.post("/order/WH-20418/items", {"ask": "5"})
-    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    rma = priya.ask()
     desk.act(service.ask, rma, message="Is the <b>seal</b> intact?")
     page = priya.get(f"/returns/{rma}")
     assert "We have a question for you" in text_of(page)
@@ -445,9 +441,7 @@ def test_a_question_of_the_shop_is_answered_on_the_page(desk: Desk, customer: Ma
 def test_a_question_to_the_shop_is_shown_as_one_on_its_page_and_in_its_mail(desk: Desk, customer: Make) -> None:
     desk.order()
     priya = customer()
-    priya.find()
-    priya.post("/order/WH-20418/items", {"ask": "5"})
-    rma = priya.answer(5, note="Still <b>sealed</b>, may I?").headers["Location"].split("/")[2]
+    rma = priya.ask("Still <b>sealed</b>, may I?")
     page = priya.get(f"/returns/{rma}")
     text = text_of(page)
     assert "You asked us Merino boot socks, 3 pairs Still <b>sealed</b>, may I?" in text
@@ -473,9 +467,7 @@ def test_a_question_to_the_shop_is_shown_as_one_on_its_page_and_in_its_mail(desk
 def test_a_refusal_shows_the_policys_reason_and_the_shops_words(desk: Desk, customer: Make) -> None:
     desk.order()
     priya = customer()
-    priya.find()
-    priya.post("/order/WH-20418/items", {"ask": "5"})
-    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    rma = priya.ask()
     desk.act(service.refuse, rma, message="The seal is broken in the photo.", note="looks worn")
     text = text_of(priya.get(f"/returns/{rma}"))
     assert "We couldn’t accept this return" in text
@@ -514,9 +506,7 @@ def test_the_number_of_queries_of_the_status_page_is_small_and_fixed(desk: Desk,
 def test_an_approval_that_is_taken_back_is_told_with_its_label(desk: Desk, customer: Make) -> None:
     desk.order()
     priya = customer()
-    priya.find()
-    priya.post("/order/WH-20418/items", {"ask": "5"})
-    rma = priya.answer(5, note="Still sealed").headers["Location"].split("/")[2]
+    rma = priya.ask()
     desk.act(service.authorize, rma, note="Kind")
     with desk.ports.database.transaction() as tx:
         tx.session.execute(update(Notice).values(status="sent"))
