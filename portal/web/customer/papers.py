@@ -92,6 +92,9 @@ def drop_off(rma: str) -> Response:
     if day is None:
         raise NotFound("There is no deadline for this return.")
     shop = ports().shop
+    # Texts stand outside of f-strings: inside them the translators' tool does not see them.
+    title = _("Drop off your return %(rma)s for %(shop)s", rma=number, shop=shop.name)
+    reminder = _("Drop off your return %(rma)s", rma=number)
     lines = (
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -102,12 +105,12 @@ def drop_off(rma: str) -> Response:
         f"DTSTAMP:{clock.now():%Y%m%dT%H%M%SZ}",
         f"DTSTART;VALUE=DATE:{day:%Y%m%d}",
         f"DTEND;VALUE=DATE:{day + timedelta(days=1):%Y%m%d}",
-        f"SUMMARY:{_ics(_('Drop off your return %(rma)s for %(shop)s', rma=number, shop=shop.name))}",
+        f"SUMMARY:{_ics(title)}",
         f"DESCRIPTION:{_ics(ports().config.base_url + '/returns/' + number)}",
         "TRANSP:TRANSPARENT",
         "BEGIN:VALARM",
         "ACTION:DISPLAY",
-        f"DESCRIPTION:{_ics(_('Drop off your return %(rma)s', rma=number))}",
+        f"DESCRIPTION:{_ics(reminder)}",
         "TRIGGER:-P2D",
         "END:VALARM",
         "END:VEVENT",

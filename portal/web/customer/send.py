@@ -169,7 +169,8 @@ def _without_fee(way: Way, found: Assessment) -> Way:
     """Says so where a way needs no label and the others cost one."""
     charged = any(part.kind == "return_shipping" and part.amount_minor for part in found.quote.parts)
     if way.value in WITHOUT_LABEL and charged and len(found.ship_with) > 1:
-        return replace(way, hint=f"{way.hint} {_('No label needed, so nothing comes off for it.')}")
+        free = _("No label needed, so nothing comes off for it.")
+        return replace(way, hint=f"{way.hint} {free}")
     return way
 
 
