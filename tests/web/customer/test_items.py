@@ -299,3 +299,13 @@ def test_what_is_said_above_a_list_holds_for_the_whole_list(desk: Desk, customer
     some = text_of(priya.get("/order/WH-3/items"))
     assert "what you can still do" in some
     assert "Something faulty?" not in some
+
+
+def test_a_question_needs_no_photo_also_where_the_return_would(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.post(ITEMS, {"ask": "3"})
+    text = text_of(priya.get("/order/WH-20418/item/3"))
+    assert "Add a photo (optional) Up to 3 photos" in text
+    assert "We need one" not in text
