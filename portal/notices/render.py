@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, select_autoescape
 from markupsafe import Markup, escape
 
-from portal import i18n, wording
+from portal import i18n, ids, wording
 from portal.config import ROOT
 from portal.labels.addresses import Address, postal_lines
 from portal.notices import breakdown
@@ -209,7 +209,7 @@ def _piece(frozen: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
     if frozen["kind"] == "refund":
         piece["to"] = speech.goes_to(str(frozen["to"]), str(frozen["provider"]))
         piece["reference_status"] = frozen.get("reference_status", "")
-        piece["bank_reference"] = " ".join(re.findall(".{1,4}", frozen["bank_reference"]))
+        piece["bank_reference"] = ids.group(frozen["bank_reference"])
     return piece
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
-from portal import wording
+from portal import ids, wording
 from portal.refunds.queries import MoneyView, Piece
 from portal.refunds.settle import REVERSAL
 from portal.web.customer.base import money as words_of
@@ -147,7 +147,11 @@ def _at_your_bank(text: str, piece: Piece) -> str:
 
 def _with_reference(text: str, piece: Piece) -> str:
     if piece.bank_reference:
-        return _("%(what)s. Bank reference %(reference)s", what=text, reference=piece.bank_reference)
+        return _(
+            "%(what)s. If you don’t see it by then, give your bank this reference: %(reference)s",
+            what=text,
+            reference=ids.group(piece.bank_reference),
+        )
     if piece.reference_status == REVERSAL:
         return _(
             "%(what)s. The purchase itself disappears from your statement, so there is no bank reference", what=text

@@ -401,7 +401,7 @@ def test_money_that_was_never_taken_is_not_called_refunded(desk: Desk, booked: t
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"bank_reference": "746120438877", "reference_status": "available"}, "Bank reference 746120438877"),
+        ({"bank_reference": "746120438877", "reference_status": "available"}, "give your bank this reference: 7461 2043 8877"),
         ({"reference_status": "pending"}, "The bank reference comes later"),
         ({"reversal": True}, "The purchase itself disappears from your statement, so there is no bank reference"),
         ({"reference_status": "unavailable"}, ""),
@@ -608,7 +608,7 @@ def test_who_books_by_postcode_with_an_address_of_ones_own_is_told_nothing_of_th
     secrets = ["4242", "riya", EMAIL, *(credit.code for credit in desk.rows(StoreCredit))]
     if outcome == "refund":
         news(desk, "succeeded", bank_reference="746120438877", reference_status="available")
-        secrets += ["746120438877", "7461 2043 8877", "Bank reference"]
+        secrets += ["746120438877", "7461 2043 8877", "your bank this reference"]
     mails = {(mail.kind, mail.to): str(mail.context) for mail in desk.rows(Notice)}
     last = ("refund_sent", own) if outcome == "refund" else ("credit_issued", EMAIL)
     assert {("booked", own), ("received", own), last} <= set(mails)
