@@ -223,6 +223,8 @@ def _piece(piece: Piece) -> dict[str, Any]:
             "provider": piece.provider,
             "bank_reference": piece.bank_reference,
             "reference_status": piece.reference_status,
+            "sent_at": _iso(piece.sent_at),
+            "counted_on": piece.counted_on.isoformat() if piece.counted_on else None,
         }
     else:
         frozen["label"] = piece.label

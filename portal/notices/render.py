@@ -115,6 +115,10 @@ def _values(
         line["asked"] = str(line.get("asked") or "").strip()
         line["why"] = " ".join(dict.fromkeys(cause_message(cause, words) for cause in causes))
     accepted = [line for line in lines if line["status"] in ("accepted", "review")]
+    # Money may have left days before the event that is told, and its bank counts from then, as the page says.
+    paid = found["refund"] or {}
+    sent_on = speech.local_day(datetime.fromisoformat(paid["sent_at"])) if paid.get("sent_at") else today
+    counted_on = date.fromisoformat(paid["counted_on"]) if paid.get("counted_on") else today
     return {
         "shop": _shop(shop, base_url) | {"answer_within": speech.answer_within(shop.decide_within_hours)},
         "carrier": shop.carrier,
@@ -149,12 +153,13 @@ def _values(
             _moment_of_money(context), shop.check_within_days, by_hand=context["ship_with"] == "shop"
         ),
         "shops": [(store.name, [store.address, *([store.hours] if store.hours else [])]) for store in shop.shops],
-        "bank_by": wording.weekday(add_working_days(today, shop.bank_days.most), speech.locale),
+        "bank_by": wording.weekday(add_working_days(counted_on, shop.bank_days.most), speech.locale),
         "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),
+        "sent_on": wording.day(sent_on, speech.locale),
         "moment": wording.moment(at, speech.zone, speech.locale),
         "authorized": context["status"] == "authorized",
-        "is_today": today == speech.local_day(now),
+        "sent_today": sent_on == speech.local_day(now),
         "warehouse": ", ".join(_warehouse(shop, str(context.get("place") or ""))),
         "money": speech.money,
         **found,

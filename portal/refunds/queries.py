@@ -62,8 +62,9 @@ class Piece:
     ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
     ``state`` is one of planned, waits, sent, needs_you, unsure, by_shop, held, arrived, released (never charged), credited,
     reserved, ordered.
-    A bank should show it between ``expected_from`` and ``expected_on``, by the shop's working days. ``status`` and ``reason``
-    are Stripe's own, for staff. ``reference_status`` is `Refund.reference_status`.
+    A bank should show it between ``expected_from`` and ``expected_on``, by the shop's working days after ``counted_on``;
+    ``late`` says that it was told to take longer, and still does. ``status`` and ``reason`` are Stripe's own, for staff.
+    ``reference_status`` is `Refund.reference_status`.
     """
 
     kind: str
@@ -76,8 +77,10 @@ class Piece:
     told: str = ""
     """What the customer should know about a part that does not go as usual: a message id, neutral and true."""
     sent_at: datetime | None = None
+    counted_on: date | None = None
     expected_from: date | None = None
     expected_on: date | None = None
+    late: bool = False
     bank_reference: str = ""
     reference_status: str = ""
     method: str = ""
@@ -211,13 +214,13 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
     elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
         state = "released"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None
-    # Once it was late, the customer counts from the day on which the shop said so.
-    counted = refund.late_at or sent
     method, provider = paid_with(refund)
     if refund.paid_elsewhere_by:
         sent = refund.settled_at
         # Cash or a gift card is there at once; a transfer takes the banks' days from the day on which it was made.
-        counted = sent if provider == "bank" else None
+        counted = sent.date() if sent and provider == "bank" else None
+    else:
+        counted = _counted(refund, sent, bank_days)
     meaning = explain_state(refund.status, refund.failure_code, refund.pending_reason, held=refund.waits_for)
     return Piece(
         kind="refund",
@@ -230,8 +233,10 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         reason="" if refund.paid_elsewhere_by else refund.failure_reason or refund.pending_reason,
         told=meaning.told if meaning else "",
         sent_at=sent,
-        expected_from=add_working_days(counted.date(), bank_days.least) if sent and counted else None,
-        expected_on=add_working_days(counted.date(), bank_days.most) if sent and counted else None,
+        counted_on=counted,
+        expected_from=add_working_days(counted, bank_days.least) if counted else None,
+        expected_on=add_working_days(counted, bank_days.most) if counted else None,
+        late=bool(refund.late_at) and refund.status == lifecycle.PENDING,
         bank_reference="" if refund.paid_elsewhere_by else refund.bank_reference,
         reference_status="" if refund.paid_elsewhere_by else refund.reference_status,
         method=method,
@@ -241,6 +246,16 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         prepared_at=refund.planned_at,
         tried=refund.attempts > 0,
     )
+
+
+def _counted(refund: Refund, sent: datetime | None, bank_days: BankDays) -> date | None:
+    """The day from which a bank's days count: once it was late, the one on which the shop said so; where Stripe finished it after
+    the day that was named, the one on which it did."""
+    if sent is None:
+        return None
+    counted = (refund.late_at or sent).date()
+    done = refund.settled_at.date() if refund.status == lifecycle.SUCCEEDED and refund.settled_at else counted
+    return done if done > add_working_days(counted, bank_days.most) else counted
 
 
 def let_go(session: Session, returns_: Iterable[Return]) -> frozenset[int]:

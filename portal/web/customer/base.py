@@ -12,7 +12,7 @@ from flask import Blueprint, current_app, g, redirect, render_template, request,
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from portal import edge, i18n
+from portal import clock, edge, i18n
 from portal.db import Actor, Tx
 from portal.flow import Ports
 from portal.notices.speech import Speech
@@ -60,6 +60,11 @@ def speech() -> Speech:
 def money(minor: int, currency: str, *, signed: bool = False) -> str:
     """An amount as the page shows it."""
     return speech().money(minor, currency, signed=signed)
+
+
+def today() -> date:
+    """The day in the shop's calendar."""
+    return clock.local_date(clock.now(), ports().shop.timezone)
 
 
 def see(endpoint: str, anchor: str = "", **values: Any) -> Response:

@@ -16,7 +16,7 @@ from portal.refunds import credit_notes, gifts
 from portal.refunds.gifts import GiftView
 from portal.web.customer import grants
 from portal.web.customer.amounts import pieces_for
-from portal.web.customer.base import LookupNeeded, page, pages, ports, read, see
+from portal.web.customer.base import LookupNeeded, page, pages, ports, read, see, today
 from portal.web.customer.pieces import piece_step, state_words
 
 
@@ -34,7 +34,7 @@ def gift(public_id: str) -> Response | tuple[str, int]:
             "gift",
             gift=found,
             parts=[(piece, state_words(piece)) for piece in pieces],
-            steps=[piece_step(piece) for piece in pieces],
+            steps=[piece_step(piece, today()) for piece in pieces],
             sent=bool(found.pieces) and all(piece.state in ("arrived", "sent") for piece in found.pieces),
             owner=grants.order_grant(found.order_number) is not None,
         )

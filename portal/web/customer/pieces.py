@@ -52,6 +52,16 @@ def at_the_bank(money: MoneyView, today: date) -> bool:
     return any(piece.expected_on is not None and piece.expected_on >= today for piece in money.pieces)
 
 
+def is_over(piece: Piece, today: date) -> bool:
+    """True once the last day by which a bank should show it has gone by."""
+    return piece.expected_on is not None and piece.expected_on < today
+
+
+def is_late(piece: Piece, today: date) -> bool:
+    """True while Stripe has not finished what was to be there by now, or what we said takes longer."""
+    return piece.state == "sent" and (piece.late or is_over(piece, today))
+
+
 def sums(money: MoneyView, today: date) -> Markup:
     """Each part of the money with what it is doing and until when, one sentence each."""
     said = []
@@ -59,7 +69,7 @@ def sums(money: MoneyView, today: date) -> Markup:
         if piece.amount is None:
             continue
         amount = words_of(piece.amount.minor, piece.amount.currency)
-        shown = piece.expected_on is not None and piece.expected_on < today
+        shown = is_over(piece, today)
         match piece.kind, piece.state:
             case "store_credit", "credited":
                 said.append(strong(_("%(amount)s of store credit is ready to spend."), amount=amount))
@@ -70,6 +80,14 @@ def sums(money: MoneyView, today: date) -> Markup:
                 )
             case "refund", "arrived":
                 said.append(strong(_("%(amount)s has gone to %(card)s."), amount=amount, card=piece.label))
+            case "refund", "sent":
+                said.append(
+                    strong(
+                        _("The bank hasn’t finished %(amount)s to %(card)s yet. We’re asking what holds it up."),
+                        amount=amount,
+                        card=piece.label,
+                    )
+                )
             case "refund", "released":
                 said.append(strong(_("%(amount)s was never charged."), amount=amount))
             case "refund", "waits":
@@ -85,7 +103,7 @@ def sums(money: MoneyView, today: date) -> Markup:
     return Markup(" ").join(said)
 
 
-def piece_step(piece: Piece) -> Step:
+def piece_step(piece: Piece, today: date) -> Step:
     """One part of the money as an entry of the progress."""
     amount = words_of(piece.amount.minor, piece.amount.currency) if piece.amount is not None else ""
     when, iso = moment_words(piece.sent_at) if piece.sent_at else ("", "")
@@ -109,9 +127,12 @@ def piece_step(piece: Piece) -> Step:
                 iso,
                 _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label),
             )
+        case _kind, "sent" if is_over(piece, today):
+            detail = _("%(what)s. The bank hasn’t finished it yet", what=to)
+            return Step(NOW, _("Refund takes longer"), when, iso, detail)
         case _kind, "sent":
-            detail = _with_reference(_at_your_bank(to, piece), piece)
-            return Step(NOW, _("Refund on its way to your bank"), when, iso, detail)
+            what = _("Refund takes longer") if piece.late else _("Refund on its way to your bank")
+            return Step(NOW, what, when, iso, _with_reference(_at_your_bank(to, piece), piece))
         case _kind, "needs_you":
             return Step(NOW, _("Waiting for your bank details"), "", "", _and_told(to, piece))
         case _kind, "held":

@@ -14,7 +14,7 @@ from portal.policy.terms import ReturnShipping
 from portal.returns.assess import Assessment, assess
 from portal.returns.parcel import parcel
 from portal.web.customer.amounts import Row
-from portal.web.customer.base import Errors, money, page, pages, ports, read, see
+from portal.web.customer.base import Errors, money, page, pages, ports, read, see, today
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
 from portal.web.customer.words import _, ngettext
 
@@ -93,7 +93,7 @@ def drop_off_by(found: Assessment) -> date | None:
     days = parcel(line.decision for line in found.lines).ship_by_days
     if days is None:
         return None
-    return clock.local_date(clock.now(), ports().shop.timezone) + timedelta(days=days)
+    return today() + timedelta(days=days)
 
 
 @pages.get("/order/<path:number>/send")

@@ -42,6 +42,7 @@ from portal.web.customer.base import (
     read,
     see,
     speech,
+    today,
 )
 from portal.web.customer.booked import can_cancel
 from portal.web.customer.items import name_of
@@ -184,11 +185,7 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
         return _("You weren’t charged")
     if view.state == "refunded":
         # Sent is not there: until the bank's days are over, "got" would be more than anybody knows.
-        return (
-            _("We’ve sent")
-            if at_the_bank(view, clock.local_date(clock.now(), ports().shop.timezone))
-            else _("You’ve got")
-        )
+        return _("We’ve sent") if at_the_bank(view, today()) else _("You’ve got")
     if return_.status in lifecycle.UNDECIDED:
         # A withdrawal is the customer's right, which nobody grants.
         withdrawn = return_.basis.get(WITHDRAWN)

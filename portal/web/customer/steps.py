@@ -116,7 +116,7 @@ def _money_steps(told: Told) -> list[Step]:
     money = told.money
     if money.planned_at is not None:
         # What is done stands before what is under way.
-        return sorted((piece_step(piece) for piece in money.pieces), key=lambda step: step.state != DONE)
+        return sorted((piece_step(piece, told.today) for piece in money.pieces), key=lambda step: step.state != DONE)
     if told.disputed:
         state, when = (NOW, _("Now")) if told.due else (NEXT, "")
         return [Step(state, _("Your refund waits for your bank"), when, "", bank_asks())]

@@ -29,6 +29,7 @@ from portal.web.customer.items import name_of
 from portal.web.customer.pieces import (
     Step,
     at_the_bank,
+    is_late,
     moment_words,
     strong,
     sums,
@@ -180,7 +181,7 @@ def _about_money(told: Told) -> tuple[str, Markup]:
                 return _("Your bank details are needed"), escape(_("We’ve sent you an e-mail that says what to do."))
             if any(piece.state == "held" for piece in money.pieces):
                 return _("A part of your refund is delayed"), _held(told)
-            return _all_parts(money), Markup(" ").join(
+            return _all_parts(money, told.today), Markup(" ").join(
                 (sums(money, told.today), escape(_("You don’t need to do anything.")))
             )
 
@@ -196,9 +197,12 @@ def _held(told: Told) -> Markup:
     return Markup(" ").join((strong(_("You’ll hear from us by %(day)s."), day=_weekday(by)), what))
 
 
-def _all_parts(money: MoneyView) -> str:
-    """What is true of all parts together: nothing is on its way that waits for somebody."""
-    states = {piece.state for piece in money.pieces if piece.amount is not None}
+def _all_parts(money: MoneyView, today: date) -> str:
+    """What is true of all parts together: nothing is on its way that waits for somebody, and what is late is said first."""
+    parts = [piece for piece in money.pieces if piece.amount is not None]
+    if any(is_late(piece, today) for piece in parts):
+        return _("Your refund takes longer") if len(parts) == 1 else _("A part of your refund takes longer")
+    states = {piece.state for piece in parts}
     gone = states & {"sent", "arrived", "credited", "released"}
     if gone and states - gone:
         return _("A part of your money is on its way")

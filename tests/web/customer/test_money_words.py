@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from portal.flow import SCHEDULE
 from portal.notices.models import Notice
 from portal.orders.models import Payment
 from portal.refunds import actions, gate
@@ -186,3 +187,48 @@ def test_the_vat_is_said_to_be_in_what_it_is_in_and_is_that_of_the_credit_note(d
     assert "Price and delivery include £10.66 VAT." in told
     (note,) = desk.rows(CreditNote)
     assert note.tax_minor == 1066
+
+
+def test_what_a_bank_holds_too_long_is_told_first_and_page_and_mail_name_the_same_day(
+    desk: Desk, received: tuple[Customer, str]
+) -> None:
+    priya, rma = received
+
+    def seen() -> str:
+        priya.find()
+        return text_of(priya.get(f"/returns/{rma}")).partition("Items in this return")[0]
+
+    def mailed(kind: str) -> str:
+        return written(desk, [each for each in desk.rows(Notice) if each.kind == kind][-1])
+
+    news(desk, "pending", reference_status="pending")
+    assert "Your money is on its way" in seen()
+    desk.moment.move_to("2026-12-02T09:00:00Z")
+    for page in (seen(), seen().partition("Progress")[2]):
+        assert "akes longer" in page
+        assert "The bank hasn’t finished" in page
+        assert "1 Dec 2026" not in page
+    SCHEDULE["raise_late_refunds"][1](desk.ports)
+    assert "Your refund takes longer We’ve sent £54.10 to Visa ending 4242, at your bank between" in seen()
+    assert "and Wed 16 Dec 2026" in seen()
+    assert "Expect it by Wednesday 16 December 2026 now" in mailed("refund_late")
+    desk.moment.move_to("2027-01-04T09:00:00Z")
+    assert "The bank hasn’t finished £54.10 to Visa ending 4242 yet." in seen()
+    news(desk, "succeeded", bank_reference="746120438877", reference_status="available")
+    assert "Your refund is on its way" in seen()
+    assert "and Mon 18 Jan 2027" in seen()
+    assert "Expect it by Monday 18 January 2027" in mailed("refund_sent")
+
+
+def test_the_mail_about_money_that_left_days_ago_says_so_and_names_the_day_of_the_page(
+    desk: Desk, received: tuple[Customer, str]
+) -> None:
+    priya, rma = received
+    news(desk, "pending")
+    desk.moment.shift(timedelta(days=6))
+    news(desk, "succeeded")
+    priya.find()
+    assert "at your bank between Tue 24 Nov 2026 and Tue 1 Dec 2026" in text_of(priya.get(f"/returns/{rma}"))
+    mail = written(desk, desk.rows(Notice)[-1])
+    assert "We sent £54.10 to Visa ending 4242 on 17 November 2026." in mail
+    assert "Expect it by Tuesday 1 December 2026" in mail
