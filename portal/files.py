@@ -1,6 +1,6 @@
 """Port to where files are kept: labels, slips and photos.
 
-In: bytes under an unguessable key. Out: the same bytes. Never: a key made of what somebody typed.
+In: bytes under an unguessable key. Out: the same bytes. Never: a key that shows what somebody typed.
 """
 
 from __future__ import annotations

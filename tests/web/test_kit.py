@@ -81,7 +81,7 @@ def render(source: str, **context: object) -> str:
 TEXT_SLOTS = [
     "{{ ui.button(x, busy=x, name=x, value=x) }}",
     "{{ ui.link_button(x, '/', icon_name='check') }}",
-    "{{ ui.back_link('/', x) }}{{ ui.change_link('/', x) }}",
+    "{{ ui.back_link('/', x) }}{{ ui.back_button(x) }}{{ ui.change_link('/', x) }}",
     "{{ ui.post_button('/', x, hidden={'a': x}) }}",
     "{{ ui.field('a', x, x, hint=x, error=x, attrs={'data-a': x}) }}",
     "{{ ui.field('a', x, x, hint=x, error=[x, x], optional=true, as_title=true) }}",
