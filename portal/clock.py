@@ -23,3 +23,12 @@ def end_of_day(day: date, zone: str) -> datetime:
 def local_date(moment: datetime, zone: str) -> date:
     """The calendar day of ``moment`` in the shop's ``zone``."""
     return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def add_working_days(day: date, days: int) -> date:
+    """``days`` Mondays to Fridays after ``day``; public holidays differ by bank and are not known."""
+    while days > 0:
+        day += timedelta(days=1)
+        if day.weekday() < 5:
+            days -= 1
+    return day

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined, select_autoescape
 from markupsafe import Markup, escape
 
-from portal import i18n, ids, wording
+from portal import clock, i18n, ids, wording
 from portal.config import ROOT
 from portal.labels.addresses import Address, postal_lines
 from portal.notices import breakdown
@@ -27,7 +27,6 @@ from portal.notices.speech import Speech
 from portal.policy.decision import Cause
 from portal.policy.explain import cause_message
 from portal.policy.quote import REFUND, STORE_CREDIT, Quote
-from portal.refunds.queries import add_working_days
 from portal.shop import Shop
 
 TEMPLATES = ROOT / "templates"
@@ -148,12 +147,12 @@ def _values(
         and all(_as_described(line) for line in accepted if not line["keeps_item"]),
         "ship_by": _weekday(context["ship_by_on"], speech),
         "answer_by": _weekday_of(context.get("answer_by"), speech),
-        "check_by": wording.weekday(add_working_days(today, shop.check_within_days), speech.locale),
+        "check_by": wording.weekday(clock.add_working_days(today, shop.check_within_days), speech.locale),
         "when_sent": speech.when_sent(
             _moment_of_money(context), shop.check_within_days, by_hand=context["ship_with"] == "shop"
         ),
         "shops": [(store.name, [store.address, *([store.hours] if store.hours else [])]) for store in shop.shops],
-        "bank_by": wording.weekday(add_working_days(counted_on, shop.bank_days.most), speech.locale),
+        "bank_by": wording.weekday(clock.add_working_days(counted_on, shop.bank_days.most), speech.locale),
         "bank_days": speech.working_days(shop.bank_days.least, shop.bank_days.most),
         "on_day": wording.day(today, speech.locale),
         "sent_on": wording.day(sent_on, speech.locale),

@@ -15,7 +15,6 @@ from portal import clock
 from portal.db import Database
 from portal.refunds import lifecycle, settle
 from portal.refunds.models import Refund
-from portal.refunds.queries import add_working_days
 from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE
 from portal.refunds.tenders import lock_refund
 from portal.reviews import service as reviews
@@ -45,7 +44,9 @@ def raise_late(database: Database, bank_days: int, zone: str, *, at: datetime | 
         waiting = [(row.id, row.submitted_at) for row in session.execute(query) if row.submitted_at is not None]
     today = clock.local_date(at, zone)
     late = [
-        refund_id for refund_id, sent in waiting if add_working_days(clock.local_date(sent, zone), bank_days) < today
+        refund_id
+        for refund_id, sent in waiting
+        if clock.add_working_days(clock.local_date(sent, zone), bank_days) < today
     ]
     return sum(_raise(database, refund_id) for refund_id in late)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
+from portal import clock
 from portal.errors import Invalid
 from portal.ids import is_text
 from portal.money import Money
@@ -234,8 +235,8 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         told=meaning.told if meaning else "",
         sent_at=sent,
         counted_on=counted,
-        expected_from=add_working_days(counted, bank_days.least) if counted else None,
-        expected_on=add_working_days(counted, bank_days.most) if counted else None,
+        expected_from=clock.add_working_days(counted, bank_days.least) if counted else None,
+        expected_on=clock.add_working_days(counted, bank_days.most) if counted else None,
         late=bool(refund.late_at) and refund.status == lifecycle.PENDING,
         bank_reference="" if refund.paid_elsewhere_by else refund.bank_reference,
         reference_status="" if refund.paid_elsewhere_by else refund.reference_status,
@@ -255,7 +256,7 @@ def _counted(refund: Refund, sent: datetime | None, bank_days: BankDays) -> date
         return None
     counted = (refund.late_at or sent).date()
     done = refund.settled_at.date() if refund.status == lifecycle.SUCCEEDED and refund.settled_at else counted
-    return done if done > add_working_days(counted, bank_days.most) else counted
+    return done if done > clock.add_working_days(counted, bank_days.most) else counted
 
 
 def let_go(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
@@ -270,15 +271,6 @@ def let_go(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
         .having(func.min(Refund.way) == RELEASE, func.max(Refund.way) == RELEASE)
     )
     return frozenset(session.scalars(query))
-
-
-def add_working_days(day: date, days: int) -> date:
-    """``days`` Mondays to Fridays after ``day``; public holidays differ by bank and are not known."""
-    while days > 0:
-        day += timedelta(days=1)
-        if day.weekday() < 5:
-            days -= 1
-    return day
 
 
 def refunds_of(session: Session, return_id: int) -> list[Refund]:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal import clock
 from portal.refunds import lifecycle
 from portal.refunds.allocation import Pot, allocate, payable, step_of
 from portal.refunds.lifecycle import Step, observe, read_status
-from portal.refunds.queries import add_working_days
 from tests.stages.refunds.world import moment
 
 MOVE, SAME, OLD = Step.MOVE, Step.SAME, Step.OLD
@@ -134,4 +134,4 @@ def test_three_decimal_currencies_move_in_tens(currency: str, step: int) -> None
     [("2026-11-20", 1, "2026-11-23"), ("2026-11-20", 5, "2026-11-27"), ("2026-11-21", 1, "2026-11-23")],
 )
 def test_banks_do_not_work_at_weekends(day: str, days: int, expected: str) -> None:
-    assert add_working_days(moment(day).date(), days) == moment(expected).date()
+    assert clock.add_working_days(moment(day).date(), days) == moment(expected).date()

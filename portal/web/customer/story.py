@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from portal import clock, wording
 from portal.notices.breakdown import units_of
 from portal.receiving.disposition import MISSING
-from portal.refunds.queries import MoneyView, add_working_days
+from portal.refunds.queries import MoneyView
 from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted
@@ -74,7 +74,7 @@ def tell(
     if late is not None:
         lead = strong(
             _("It is taking longer than the day we named. You’ll hear from us by %(day)s."),
-            day=_weekday(add_working_days(told.today, 1)),
+            day=_weekday(clock.add_working_days(told.today, 1)),
         )
     return Story(headline, lead, tuple(steps_of(told)), late)
 

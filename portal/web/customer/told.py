@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal import clock
-from portal.refunds.queries import MoneyView, add_working_days
+from portal.refunds.queries import MoneyView
 from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, expected_lines
@@ -74,7 +74,7 @@ class Told:
         arrived = self.return_.received_at
         if arrived is None:
             return None
-        return add_working_days(clock.local_date(arrived, self.shop.timezone), self.shop.check_within_days)
+        return clock.add_working_days(clock.local_date(arrived, self.shop.timezone), self.shop.check_within_days)
 
 
 def waits_for_bank(money: MoneyView, reviews: Sequence[Review]) -> bool:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from portal import clock
 from portal.refunds import late, reconcile
-from portal.refunds.queries import add_working_days
 from tests.stages.refunds.world import World
 
 
@@ -31,7 +30,7 @@ def test_a_refund_that_is_pending_longer_than_banks_need_raises_itself_once(worl
     assert world.said("refund.late") == 1
     assert [kind for kind, _fact in world.questions()] == ["refund_late"]
     (piece,) = world.money(return_id).pieces
-    days = [add_working_days(clock.now().date(), days) for days in (5, 10)]
+    days = [clock.add_working_days(clock.now().date(), days) for days in (5, 10)]
     assert (piece.state, [piece.expected_from, piece.expected_on]) == ("sent", days)
     # It moves on: the question answers itself.
     world.stripe.control(f"refunds/{world.refund(refund_id).stripe_refund_id}", status="succeeded")
