@@ -15,6 +15,8 @@ from portal.notices.speech import Speech
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 
 POTS = (REFUND, STORE_CREDIT)
+_NO_VAT = frozenset({"US", "CA", "AU", "NZ", "SG", "IN", "JP", "HK", "MY", "BR"})
+"""Countries whose tax on sales goes by another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ def groups(quote: Quote, names: Mapping[str, str], speech: Speech) -> list[Group
             items = len({part.line for part in parts if part.kind == "item"})
             found.append(Group(pot, rows, total, tax, items, taxes_delivery(parts)))
     return found
+
+
+def tax_name(country: str, speech: Speech) -> str:
+    """How the shop's ``country`` calls the tax in a price."""
+    return speech.gettext("tax") if country in _NO_VAT else speech.gettext("VAT")
 
 
 def taxes_delivery(parts: Iterable[QuotePart]) -> bool:

@@ -106,7 +106,7 @@ def _values(
     _ = speech.gettext
     at = datetime.fromisoformat(context["at"])
     today = speech.local_day(at)
-    found = _money(context, speech)
+    found = _money(context, shop.country, speech)
     lines = [dict(line) | {"full_name": _full_name(line, speech)} for line in context["lines"]]
     words = speech.wording()
     for line in lines:
@@ -173,7 +173,7 @@ def _moment_of_money(context: Mapping[str, Any]) -> str:
     return str(context["refund_when"]) if travels else "authorized"
 
 
-def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
+def _money(context: Mapping[str, Any], country: str, speech: Speech) -> dict[str, Any]:
     """The groups of the breakdown with their totals in words, and this event's refund, credit and replacements."""
     empty: dict[str, Any] = {"tables": [], "total": "", "refund": None, "other_refunds": [], "credit": None}
     empty |= {"replacements": [], "refund_to_come": "", "money_next": False, "why_less": []}
@@ -195,7 +195,7 @@ def _money(context: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
     )
     return {
         "why_less": breakdown.why_less(context.get("less", {}), names, speech),
-        "tables": [_table(group, refunds, credit, speech) for group in groups],
+        "tables": [_table(group, refunds, credit, country, speech) for group in groups],
         "total": speech.money(quote.total.minor, quote.currency) if quote.total.minor > 0 else "",
         "refund_to_come": speech.money(owed.minor, quote.currency) if owed is not None and to_come else "",
         "money_next": quote.total.minor > 0 and not refunds and credit is None,
@@ -218,7 +218,7 @@ def _piece(frozen: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
 
 
 def _table(
-    group: breakdown.Group, refunds: list[dict[str, Any]], credit: dict[str, Any] | None, speech: Speech
+    group: breakdown.Group, refunds: list[dict[str, Any]], credit: dict[str, Any] | None, country: str, speech: Speech
 ) -> dict[str, Any]:
     _ = speech.gettext
     note = ""
@@ -230,9 +230,13 @@ def _table(
         whole = refunds[0] if len(refunds) == 1 and refunds[0]["amount"] == group.total.minor else None
         term = _("Refund to %(card)s") % {"card": whole["to"]} if whole is not None else _("Refund")
         if group.tax_minor > 0:
-            tax = speech.money(group.tax_minor, group.total.currency)
-            price = speech.ngettext("The price includes %(tax)s VAT.", "The prices include %(tax)s VAT.", group.items)
-            note = (_("Price and delivery include %(tax)s VAT.") if group.with_delivery else price) % {"tax": tax}
+            price = speech.ngettext(
+                "The price includes %(amount)s %(tax)s.", "The prices include %(amount)s %(tax)s.", group.items
+            )
+            note = (_("Price and delivery include %(amount)s %(tax)s.") if group.with_delivery else price) % {
+                "amount": speech.money(group.tax_minor, group.total.currency),
+                "tax": breakdown.tax_name(country, speech),
+            }
     total = breakdown.Row(term, speech.money(group.total.minor, group.total.currency), "total")
     caption = _("How your refund adds up") if group.pot == REFUND else _("How your store credit adds up")
     return {"pot": group.pot, "rows": (*group.rows, total), "caption": caption, "note": note}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portal.notices.breakdown import item_name, part_words, taxes_delivery
+from portal.notices.breakdown import item_name, part_words, tax_name, taxes_delivery
 from portal.orders.models import Order
 from portal.policy.decision import Decision
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
@@ -19,8 +19,6 @@ from portal.web.customer.base import money, ports, speech
 from portal.web.customer.words import _
 
 _PRICE = ("item", "discount", "tax")
-_NO_VAT = frozenset({"US", "CA", "AU", "NZ", "SG", "IN", "JP", "HK", "MY", "BR"})
-"""Countries whose tax on sales goes by another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Pot:
 
 def tax_words() -> str:
     """How the shop's country calls the tax in a price."""
-    return _("tax") if ports().shop.country in _NO_VAT else _("VAT")
+    return tax_name(ports().shop.country, speech())
 
 
 def _includes(parts: Iterable[QuotePart]) -> str:

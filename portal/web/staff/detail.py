@@ -8,7 +8,6 @@ from typing import Any
 from flask import Response, abort, render_template, request
 
 from portal import clock
-from portal.errors import NotFound
 from portal.labels.service import label_pdf, slip_pdf
 from portal.refunds import credit_notes
 from portal.returns.queries import get_photo, get_return

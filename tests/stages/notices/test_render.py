@@ -479,3 +479,10 @@ def test_facts_are_plain_json() -> None:
     for kind in KINDS:
         assert json.loads(json.dumps(context(kind))) == context(kind)
     assert BASE["lines"][0]["received"] == 0
+
+
+def test_the_tax_in_a_price_is_called_as_the_shop_s_country_calls_it(shop: Shop) -> None:
+    facts = context("refund_sent")
+    assert "The price includes £9.60 VAT." in flat(say("refund_sent", facts, shop).text)
+    abroad = shop.model_copy(update={"country": "US"})
+    assert "The price includes £9.60 tax." in flat(say("refund_sent", facts, abroad).text)
