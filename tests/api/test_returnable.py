@@ -47,7 +47,7 @@ def test_an_ordinary_article_can_come_back_until_a_day_at_a_cost(api: Api) -> No
 
 
 def test_socks_come_back_only_if_faulty_and_say_so(api: Api) -> None:
-    found = asked(api, "country=US&tags=socks,wool")
+    found = asked(api, "country=US&tags=hygiene,wool")
     assert found["answer"] == "only_if_faulty"
     assert found["ordinary"]["causes"][0]["message"].startswith("Socks and underwear")  # type: ignore[index]
     assert found["points"][0]["title"] == "Only if something is wrong with it"  # type: ignore[index]
@@ -57,7 +57,7 @@ def test_socks_come_back_only_if_faulty_and_say_so(api: Api) -> None:
 def test_what_is_not_known_is_listed_and_not_guessed(api: Api) -> None:
     said = [each["message"] for each in asked(api)["ordinary"]["depends"]]  # type: ignore[index]
     assert [each.partition(":")[0] for each in said] == [
-        "If it is of the kind sealed hygiene goods once they are open, socks or underwear",
+        "If it is of the kind sealed hygiene goods once they are open",
         "If it cost more than £75.00",
         "If it is of the kind final sale",
         "Something else may hold if your return is worth more than £300.00.",
@@ -110,7 +110,7 @@ def test_who_asks_too_often_waits() -> None:
 
 
 def test_the_frame_may_stand_on_any_site_and_the_script_may_be_loaded_there(api: Api, ports: Ports) -> None:
-    page = api.client.get("/widget?country=US&tags=socks")
+    page = api.client.get("/widget?country=US&tags=hygiene")
     assert page.status_code == 200
     assert "Only if something is wrong with it" in page.text
     assert "frame-ancestors *" in page.headers["Content-Security-Policy"]
