@@ -78,7 +78,7 @@ WHENS = {
     "a long pattern": f"{{item.sku: {{matches: {'x' * 201}}}}}",
     "an amount below nothing": "{return.value: {over: GBP-5}}",
     "an amount in other figures": "{return.value: {over: ٣٠٠ GBP}}",
-    "an amount of a currency that nobody has": "{return.value: {over: 300 XXX1}}",
+    "an amount of a currency with a figure in it": "{return.value: {over: 300 GBP1}}",
 }
 TEXTS = {
     "a mapping of rules": document().replace("otherwise:\n", "rules: {A: {review: always}}\notherwise:\n"),
