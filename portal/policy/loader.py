@@ -31,7 +31,7 @@ from portal.policy.laws import Law, shipped
 from portal.policy.plan import Plan, arrange
 from portal.policy.read_conditions import read_condition
 from portal.policy.read_terms import read_terms
-from portal.policy.schema import read_list, read_number, read_text, read_word, read_yes_no, read_zone
+from portal.policy.schema import COUNTRIES, read_list, read_number, read_text, read_word, read_yes_no, read_zone
 from portal.policy.terms import REQUIRED_TERMS, value_to_json
 
 SCHEMA_VERSION = 1
@@ -242,8 +242,21 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
                 "Also let the customer keep it: what has to come back can’t be given away",
             )
             findings.warning(item, message, "add `keep_item: true`; what has to come back is not given away", plain)
+        for code in sorted({*_countries(rule.when)} - COUNTRIES):
+            help_ = "no order goes there; write the two letters of a country, and those of each country of a union"
+            plain = (
+                f"“{rule.name}” asks for “{code}”, which is no country",
+                "No order goes there. Write the two letters of a country, and those of each country of a union",
+            )
+            findings.warning(item, f"`{rule.name}` asks for `{code}`, which is no country", help_, plain)
         rules.append(rule)
     return tuple(rules)
+
+
+def _countries(when: Condition) -> Iterator[str]:
+    for test in comparisons(when):
+        if test.fact == "order.country" and test.op != "matches":
+            yield from test.value if isinstance(test.value, tuple) else (test.value,)
 
 
 _RULE_KEYS = ("rule", "when", "set", "say")

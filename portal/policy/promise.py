@@ -22,6 +22,7 @@ from portal.policy.engine import end_of_day
 from portal.policy.facts import Facts, ItemFacts, OrderFacts
 from portal.policy.laws import START_OF, Floor, last_day
 from portal.policy.loader import Policy, Rule
+from portal.policy.schema import COUNTRIES
 from portal.policy.terms import RESOLUTIONS, Fee, ReturnShipping, Window
 
 Asks: TypeAlias = Callable[[Policy], Callable[[Facts], Decision]]
@@ -343,7 +344,7 @@ def _values(policy: Policy, fact: str) -> tuple[str, ...]:
 
 def countries(policy: Policy) -> tuple[str, ...]:
     """The countries that a rule names."""
-    return tuple(sorted(_values(policy, "order.country")))
+    return tuple(sorted(each for each in _values(policy, "order.country") if each in COUNTRIES))
 
 
 def kin(policy: Policy, country: str) -> Any:

@@ -12,6 +12,8 @@ import unicodedata
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+
 from portal.money import Money
 from portal.policy.document import Findings, Listing, Mapping_, Node, Scalar, shown
 from portal.policy.terms import basis_points
@@ -22,6 +24,8 @@ MAX_TEXT = 500
 EARLIEST, LATEST = 1970, 2200
 ZONE = r"[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*"
 """How the name of a timezone is spelled; whether there is one of that name, the calendar of the machine says."""
+COUNTRIES = frozenset(filter(str.isalpha, map(str, Locale("en").territories))) - {*"EU EZ QO UN XA XB ZZ".split()}
+"""Every country by its two letters; a union, a region and the codes for tests are none."""
 
 _repeats: tuple[str, ...] = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 

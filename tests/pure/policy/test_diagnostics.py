@@ -10,6 +10,7 @@ import pytest
 from portal.policy.diagnostics import ERROR, PolicyErrors
 from portal.policy.document import MAX_ERRORS
 from portal.policy.loader import load_policy
+from portal.policy.promise import countries
 from tests.pure.policy.samples import OTHERWISE, document
 
 
@@ -377,6 +378,20 @@ def test_giving_away_what_has_to_come_back_is_a_warning():
     assert found.message == "`Gift it` asks to give away what it does not let customers keep"
     assert found.help_line == "add `keep_item: true`; what has to come back is not given away"
     assert load_policy(document("- rule: Gift it\n  set: {keep_item: true, donate: true}")).warnings == ()
+
+
+@pytest.mark.parametrize("when", ["{order.country: EU}", "{not: {order.country: {in: [GB, EU]}}}"])
+def test_a_country_that_there_is_not_is_a_warning_and_no_market(when):
+    found = load_policy(rule(when))
+    (warning,) = found.warnings
+    assert (warning.severity, warning.line) == ("warning", 5)
+    assert warning.message == "`A` asks for `EU`, which is no country"
+    assert (
+        warning.help_line
+        == "no order goes there; write the two letters of a country, and those of each country of a union"
+    )
+    assert "EU" not in countries(found)
+    assert load_policy(rule("{order.country: {in: [GB, XK]}}")).warnings == ()
 
 
 BOMBS = {

@@ -158,6 +158,7 @@ def test_the_rules_that_hold_always_and_the_default_survive_their_forms() -> Non
          "when-0-last", "not below the first"),
         ({"when__0__fact": "order.country", "when__0__op": "is", "when__0__value": "UK"}, "when-0-value", "two letters"),
         ({"when__0__fact": "order.country", "when__0__op": "in", "when__0__value": "GB\nFRA"}, "when-0-value", "two letters"),
+        ({"when__0__fact": "order.country", "when__0__op": "is", "when__0__value": "EU"}, "when-0-value", "two letters"),
         ({"when__0__fact": "item.sku", "when__0__op": "matches", "when__0__value": "(a+)+"}, "when-0-value", "simpler pattern"),
         ({"when__0__fact": "reason", "when__0__op": "in", "when__0__value": ["moon"]}, "when-0-value", "Tick at least one"),
         ({"when__0__fact": "item.weight", "when__0__op": "over", "when__0__value": "heavy"}, "when-0-value", "Enter a weight"),

@@ -125,9 +125,12 @@ class Holder:
 
     def country(self, name: str) -> str | None:
         """Two letters of a country."""
-        return self._read(
-            name, schema.read_country, _("Enter the two letters of a country, like GB"), self.get(name).upper()
-        )
+        message = _("Enter the two letters of a country, like GB")
+        code = self._read(name, schema.read_country, message, self.get(name).upper())
+        if code is not None and code not in schema.COUNTRIES:
+            self.fail(name, message)
+            return None
+        return code
 
     def currency(self, name: str) -> str | None:
         """Three letters of a currency."""
