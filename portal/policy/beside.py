@@ -1,4 +1,5 @@
-"""What can be said against a draft that is not in its text: days that its version comes too late for, facts that nobody tells.
+"""What can be said against a draft that is not in its text: days that its version comes too late for, facts that nobody tells,
+currencies that it does not count in.
 
 In: the policy, the version before it, what orders say. Out: findings at their rules. Invariants: a rule that the version before
 has as well is not named. Never: a look at a clock or at an order.
@@ -12,9 +13,10 @@ from datetime import date
 
 from portal.policy import check_words as say
 from portal.policy.conditions import Comparison, Condition
+from portal.policy.decision import OTHERWISE
 from portal.policy.diagnostics import Diagnostic
 from portal.policy.diff import same_rule
-from portal.policy.findings import at_rule
+from portal.policy.findings import at_rule, listed
 from portal.policy.loader import Policy
 from portal.policy.written import flat
 
@@ -25,6 +27,16 @@ class Untold:
 
     rule: str
     fact: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A rule with an amount in the currency ``wanted``, for which so many ``lines`` of orders in others wait for a person."""
+
+    rule: str
+    wanted: str
+    found: tuple[str, ...]
     lines: int
 
 
@@ -61,14 +73,24 @@ def early(policy: Policy, before: Policy | None, starts: date) -> Iterator[Diagn
         )  # fmt: skip
 
 
-def untold(policy: Policy, found: Iterable[Untold], lines: int) -> Iterator[Diagnostic]:
-    """The rules that send returns to a person for a fact that is known of none of the ``lines`` tried."""
+def untold(policy: Policy, found: Iterable[Untold | Foreign], lines: int) -> Iterator[Diagnostic]:
+    """The rules that send returns to a person for a fact that is known of none of the ``lines`` tried, or for their currency."""
     for each in found:
         rule = policy.rule(each.rule)
-        if rule is None:
+        if rule is None and each.rule != OTHERWISE:
+            continue
+        waits = f"{each.lines:,} of the last {lines:,} items sold would wait"
+        if isinstance(each, Foreign):
+            counts = f"it counts in {each.wanted}, and there are orders in {listed(each.found)}"
+            yield at_rule(
+                policy, rule, f"`{each.rule}` sends returns to a person: {counts}",
+                f"{waits}; let a rule with an amount ask for its `order.currency` too, and give each currency its own",
+                plain=(f"{say.named(each.rule)} sends returns to a person: {counts}",
+                       f"{waits}. No amount is converted: let a rule with an amount ask for its currency too, and write one for "
+                       "each currency"),
+            )  # fmt: skip
             continue
         whose = "item" if each.fact.startswith("item.") else "order"
-        waits = f"{each.lines:,} of the last {lines:,} items sold would wait"
         yield at_rule(
             policy, rule, f"`{each.rule}` sends returns to a person: `{each.fact}` is not known of any {whose}",
             f"{waits}; import that fact with your orders, or take it out of the rule",

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from portal.policy.analysis import analyse
-from portal.policy.beside import Untold, early, untold
+from portal.policy.beside import Foreign, Untold, early, untold
 from portal.policy.check_words import ABOUT, example
 from portal.policy.checks import NOTE, WARNING, Check, check_policy, with_more
 from portal.policy.diagnostics import Diagnostic
@@ -183,3 +183,14 @@ def test_a_fact_that_nobody_tells_is_told_at_its_rule() -> None:
     assert check.help.startswith("36 of the last 40 items sold would wait. ")
     (other,) = untold(heavy, [Untold("Heavy", "order.region", 1)], 40)
     assert other.plain[0].endswith("isn’t known of any order")
+
+
+def test_an_amount_of_one_currency_alone_is_told_at_its_rule() -> None:
+    dear = policy("- rule: Dear\n  when: {item.price: {over: 50 GBP}}\n  set: {review: always}\n")
+    (check, *_rest) = told(dear, *untold(dear, [Foreign("Dear", "GBP", ("EUR", "JPY"), 3)], 40))
+    assert (check.severity, check.rule) == (WARNING, "Dear")
+    assert check.title == "“Dear” sends returns to a person: it counts in GBP, and there are orders in EUR and JPY"
+    assert check.help.startswith("3 of the last 40 items sold would wait. ")
+    (default,) = untold(dear, [Foreign("otherwise", "GBP", ("EUR",), 1)], 40)
+    assert default.plain[0].startswith("The default sends returns to a person: it counts in GBP")
+    assert dear.source.splitlines()[default.line - 1].startswith("otherwise")

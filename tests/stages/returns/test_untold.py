@@ -6,20 +6,21 @@ from sqlalchemy import select
 
 from portal.db import Database
 from portal.orders.models import OrderLine
-from portal.policy.beside import Untold
+from portal.policy.beside import Foreign, Untold
 from portal.policy.loader import load_policy
 from portal.returns.untold import untold
 from tests.stages.returns.trade import BOOKED, POLICY, Item, add_order
 
 GIFTS = "  - rule: Gift cards\n    when: {item.type: gift-card}\n    set: {returnable: false}\n    say: No.\n"
 HEAVY = "  - rule: Heavy\n    when: {item.weight: {over: 20 kg}}\n    set: {review: always}\n"
+BIG = "return.value: {over: 300 GBP}"
 
 
 def below(rules: str) -> str:
     return POLICY.replace("otherwise:", f"{rules}otherwise:", 1)
 
 
-def found(database: Database, text: str) -> tuple[list[Untold], int]:
+def found(database: Database, text: str) -> tuple[list[Untold | Foreign], int]:
     with database.read() as session:
         return untold(session, load_policy(text), BOOKED)
 
@@ -51,6 +52,24 @@ def test_nothing_is_said_of_a_rule_for_which_nobody_waits(database: Database) ->
     add_order(database, [Item(tags=("final-sale",))])
     assert found(database, below(GIFTS)) == ([], 1), "all that was sold is refused above it"
     assert found(database, POLICY) == ([], 1)
+
+
+def test_a_rule_that_counts_in_one_currency_is_told_of_the_orders_in_others(database: Database) -> None:
+    dear = "  - rule: Dear\n    when: {item.price: {over: 50 GBP}}\n    set: {evidence: photo}\n"
+    fee = "  - rule: Opened\n    when: {item.tags: {has: open}}\n    set: {restocking_fee: 5 GBP}\n"
+    add_order(database, [Item(listed=60_00)])
+    add_order(database, [Item(listed=60_00), Item(listed=60_00, tags=("open",))], currency="EUR")
+    add_order(database, [Item(listed=60_00, tags=("open",))], currency="JPY")
+    told, _lines = found(database, below(dear + fee).replace(BIG, f"order.currency: GBP, {BIG}"))
+    assert told == [Foreign("Dear", "GBP", ("EUR", "JPY"), 3), Foreign("Opened", "GBP", ("EUR", "JPY"), 2)]
+    pounds = dear.replace("{item", "{order.currency: GBP, item")
+    assert [each.rule for each in found(database, below(pounds))[0]] == ["Big returns"]
+
+
+def test_a_fee_of_the_default_is_told_of_as_well(database: Database) -> None:
+    add_order(database, currency="EUR")
+    text = POLICY.replace("restocking_fee: 0%", "restocking_fee: 5 GBP").replace(BIG, f"order.currency: GBP, {BIG}")
+    assert found(database, text) == ([Foreign("otherwise", "GBP", ("EUR",), 1)], 1)
 
 
 def test_rules_are_named_in_their_order(database: Database) -> None:
