@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from portal import clock, wording
 from portal.money import exponent
 from portal.policy.binding import Version
-from portal.policy.decision import REFUSE, REVIEW
+from portal.policy.decision import ACCEPT, REFUSE, REVIEW
 from portal.policy.loader import Policy
 from portal.policy.tally import Comparison, Tally
 from portal.policybook import simulation
@@ -169,12 +169,23 @@ def _headline(outcome: Simulation, currency: str) -> str:
     if not grave:
         return _given_back(first, currency)
     *_rank, title, comparison, after = max(grave, key=lambda each: each[:3])
+    counts = {"count": _count(_turns(comparison)[after]), "all": _count(comparison.asked)}
     would = {
-        REVIEW: _("%(count)s of %(all)s items would be sent to a person"),
-        REFUSE: _("%(count)s of %(all)s items would be denied"),
-    }.get(after, _("%(count)s of %(all)s items would be accepted"))
-    told = would % {"count": _count(_turns(comparison)[after]), "all": _count(comparison.asked)}
-    return f"{title} {told}"
+        REVIEW: ngettext(
+            "%(count)s of %(all)s item would be sent to a person",
+            "%(count)s of %(all)s items would be sent to a person",
+            comparison.asked, **counts,
+        ),
+        REFUSE: ngettext(
+            "%(count)s of %(all)s item would be denied", "%(count)s of %(all)s items would be denied",
+            comparison.asked, **counts,
+        ),
+        ACCEPT: ngettext(
+            "%(count)s of %(all)s item would be accepted", "%(count)s of %(all)s items would be accepted",
+            comparison.asked, **counts,
+        ),
+    }  # fmt: skip
+    return f"{title} {would[after]}"
 
 
 def _turns(comparison: Comparison) -> dict[str, int]:
@@ -212,9 +223,11 @@ def _what_changes(outcome: Simulation, currency: str) -> list[str]:
         said.append(_("There was no return in this time, so only what was sold is asked about."))
     if outcome.unused:
         said.append(
-            _(
+            ngettext(
                 "No order of these could have met %(rules)s. Check its words against those of your goods.",
-                rules=format_list([f"“{name}”" for name in outcome.unused], locale=wording.locale_of(locale())),
+                "No order of these could have met %(rules)s. Check their words against those of your goods.",
+                len(outcome.unused),
+                rules=format_list([f"“{name}”" for name in outcome.unused], "or", locale=wording.locale_of(locale())),
             )
         )
     return said
