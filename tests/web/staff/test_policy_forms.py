@@ -173,6 +173,17 @@ def test_a_mistake_is_named_at_its_field(changes: dict[str, str | list[str]], fi
     assert said in form.errors[field]
 
 
+def test_mistakes_are_listed_in_the_order_of_their_fields() -> None:
+    fee = {
+        "set__restocking_fee__kind": "amount",
+        "set__restocking_fee__amount": "-5",
+        "set__restocking_fee__currency": "£",
+    }
+    form = sent(form_of(Wish("R", WHEN, dict(values()))), **fee)
+    read_form(form)
+    assert list(form.errors) == ["set-restocking_fee-amount", "set-restocking_fee-currency"]
+
+
 def test_the_buttons_of_a_form_add_and_take_out_rows_and_settings_and_keep_what_was_typed() -> None:
     form = sent(new_form(), name="Gifts", when__0__fact="item.tags")
     form = pressed(form, "add:", {})

@@ -116,12 +116,14 @@ class Holder:
 
     def money(self, name: str, currency: str) -> Money | None:
         """An amount in the currency beside it."""
-        code = self.currency(currency)
+        code = self.get(currency).upper()
         # Read as a decimal point, a comma between thousands would make 1,200 a single pound.
         typed = self.get(name)
         amount = with_point(typed) or without_thousands(typed)
-        found = self._read(name, schema.read_money, _("Enter an amount, like 3.50"), f"{amount} {code or 'GBP'}")
-        return None if code is None else found
+        found = self._read(
+            name, schema.read_money, _("Enter an amount, like 3.50"), f"{amount} {code if is_currency(code) else 'GBP'}"
+        )
+        return found if self.currency(currency) else None
 
     def country(self, name: str) -> str | None:
         """Two letters of a country."""
