@@ -16,6 +16,9 @@ from zoneinfo import ZoneInfo
 
 from portal.policy.conditions import (
     ALWAYS,
+    FACTS,
+    TEXT,
+    TEXTS,
     Comparison,
     Condition,
     Holds,
@@ -228,35 +231,53 @@ def _read_rules(node: Node, zone: ZoneInfo, findings: Findings) -> tuple[Rule, .
                 item, f"two rules are called `{rule.name}`", f"the other one is on line {lines[rule.name.casefold()]}"
             )
         lines.setdefault(rule.name.casefold(), item.line)
-        if rule.sets.get("returnable") is False and rule.say is None:
-            help_ = "add `say:` so that customers read why they are refused"
-            plain = (
-                f"“{rule.name}” refuses and gives customers no reason",
-                "Write what customers read, so that they know why it can’t come back",
-            )
-            findings.warning(item, f"`{rule.name}` refuses without a sentence", help_, plain)
-        if rule.sets.get("donate") is True and rule.sets.get("keep_item") is not True:
-            message = f"`{rule.name}` asks to give away what it does not let customers keep"
-            plain = (
-                f"“{rule.name}” asks to give away what customers have to send back",
-                "Also let the customer keep it: what has to come back can’t be given away",
-            )
-            findings.warning(item, message, "add `keep_item: true`; what has to come back is not given away", plain)
-        for code in sorted({*_countries(rule.when)} - COUNTRIES):
-            help_ = "no order goes there; write the two letters of a country, and those of each country of a union"
-            plain = (
-                f"“{rule.name}” asks for “{code}”, which is no country",
-                "No order goes there. Write the two letters of a country, and those of each country of a union",
-            )
-            findings.warning(item, f"`{rule.name}` asks for `{code}`, which is no country", help_, plain)
+        _doubt(rule, item, findings)
         rules.append(rule)
     return tuple(rules)
 
 
-def _countries(when: Condition) -> Iterator[str]:
-    for test in comparisons(when):
-        if test.fact == "order.country" and test.op != "matches":
-            yield from test.value if isinstance(test.value, tuple) else (test.value,)
+def _doubt(rule: Rule, item: Node, findings: Findings) -> None:
+    """What is hardly meant, as the rule alone shows it."""
+    if rule.sets.get("returnable") is False and rule.say is None:
+        help_ = "add `say:` so that customers read why they are refused"
+        plain = (
+            f"“{rule.name}” refuses and gives customers no reason",
+            "Write what customers read, so that they know why it can’t come back",
+        )
+        findings.warning(item, f"`{rule.name}` refuses without a sentence", help_, plain)
+    if rule.sets.get("donate") is True and rule.sets.get("keep_item") is not True:
+        message = f"`{rule.name}` asks to give away what it does not let customers keep"
+        plain = (
+            f"“{rule.name}” asks to give away what customers have to send back",
+            "Also let the customer keep it: what has to come back can’t be given away",
+        )
+        findings.warning(item, message, "add `keep_item: true`; what has to come back is not given away", plain)
+    for fact, value in _asked(rule.when):
+        if fact == "order.country" and value not in COUNTRIES:
+            help_ = "no order goes there; write the two letters of a country, and those of each country of a union"
+            plain = (
+                f"“{rule.name}” asks for “{value}”, which is no country",
+                "No order goes there. Write the two letters of a country, and those of each country of a union",
+            )
+            findings.warning(item, f"`{rule.name}` asks for `{value}`, which is no country", help_, plain)
+        if FACTS[fact].type == TEXTS and "," in value:
+            message = f"`{rule.name}` asks for one `{value}` in `{fact}`"
+            plain = (
+                f"“{rule.name}” asks for one tag or code that is called “{value}”",
+                "If these are several, choose “has one of” and write each on its own line",
+            )
+            findings.warning(item, message, f"for one of several write `{{has_any: [{value}]}}`", plain)
+
+
+def _asked(when: Condition) -> Iterator[tuple[str, str]]:
+    """Every text that a condition names, with its fact, once."""
+    found = [
+        (test.fact, value)
+        for test in comparisons(when)
+        if test.fact in FACTS and FACTS[test.fact].type in (TEXT, TEXTS) and test.op != "matches"
+        for value in (test.value if isinstance(test.value, tuple) else (test.value,))
+    ]
+    yield from dict.fromkeys(found)
 
 
 _RULE_KEYS = ("rule", "when", "set", "say")

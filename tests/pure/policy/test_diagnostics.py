@@ -394,6 +394,19 @@ def test_a_country_that_there_is_not_is_a_warning_and_no_market(when):
     assert load_policy(rule("{order.country: {in: [GB, XK]}}")).warnings == ()
 
 
+@pytest.mark.parametrize(
+    "when", ["{item.tags: {has: 'outlet, sale'}}", "{not: {item.tags: {has_any: [new, 'outlet, sale']}}}"]
+)
+def test_one_tag_that_looks_like_two_is_a_warning(when):
+    (warning,) = load_policy(rule(when)).warnings
+    assert (warning.severity, warning.line) == ("warning", 5)
+    assert warning.message == "`A` asks for one `outlet, sale` in `item.tags`"
+    assert warning.help_line == "for one of several write `{has_any: [outlet, sale]}`"
+    assert load_policy(rule("{item.category: 'hats, caps'}")).warnings == (), (
+        "a text may have commas, a tag hardly ever"
+    )
+
+
 BOMBS = {
     "a million lines": "- a\n" * 1_000_000,
     "nested lists": "[" * 100_000,

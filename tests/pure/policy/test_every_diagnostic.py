@@ -138,6 +138,7 @@ WARNED = {
     "ends too early": "- rule: Season\n  when: {order.placed: {from: 2026-11-01}}\n  set: {window: {until: 2025-01-31}}",
     "is below the law": "- rule: Short\n  when: {item.tags: {has: sale}}\n  set: {window: {days: 3}}",
     "asks for a country that there is not": "- rule: Union\n  when: {order.country: EU}\n  set: {review: always}",
+    "asks for two tags as one": "- rule: Outlet\n  when: {item.tags: {has: 'outlet, sale'}}\n  set: {review: always}",
     "meets no past order": "- rule: France\n  when: {order.country: FR}\n  set: {review: always}",
 }
 
