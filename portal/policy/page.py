@@ -48,6 +48,12 @@ class Market:
     """Rules that hold by what is only known of an order or a request."""
 
     @property
+    def contested(self) -> bool:
+        """Whether two changes say something different of one term, so that the order of their rules decides where both hold."""
+        told = {row for each in self.changes for row in each.rows}
+        return len(told) > len({term for term, _words in told})
+
+    @property
     def said(self) -> tuple[Any, ...]:
         """All that is said in it."""
         return self.text, self.rows, self.cases, self.kinds, self.changes

@@ -98,6 +98,17 @@ def test_a_name_with_markup_stays_inside_the_data_block(desk: Desk, customer: Ma
     assert embedded(html)["@type"] == "OnlineStore"
 
 
+def test_the_page_says_which_of_two_amounts_counts_where_both_are_passed(desk: Desk, customer: Make) -> None:
+    said = "Where two of these differ, the first one holds."
+    assert said not in customer().get("/policy").text
+    dear = "  - {rule: Dear, when: {order.currency: GBP, item.price: {over: 150 GBP}}, set: {evidence: {photos: 2}}}\n"
+    text = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+    desk.publish(text.replace("  - rule: Photo over", f"{dear}  - rule: Photo over"))
+    html = customer().get("/policy").text
+    assert html.count(said) == 1
+    assert html.index(said) < html.index("If it cost more than £150.00") < html.index("If it cost more than £75.00")
+
+
 def test_the_page_asks_the_database_once(desk: Desk, customer: Make) -> None:
     one = customer()
     one.get("/policy")
