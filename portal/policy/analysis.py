@@ -71,12 +71,12 @@ class _Analysis:
             if stands:
                 dead.add(rule.name)
                 names = listed([f"`{each.name}`" for each in stands])
-                does = "does" if len(stands) == 1 else "do"
+                does, decides = ("does", "decides first") if len(stands) == 1 else ("do", "decide first")
                 lost, plain = self._lost(rule)
                 yield at_rule(
                     self.policy, rule, f"`{rule.name}` never decides anything: {names} above it always {does}",
                     "; ".join(part for part in ("move it up", lost) if part), Fix("above", rule.name, stands[0].name),
-                    (f"“{rule.name}” changes nothing: {listed([f'“{one.name}”' for one in stands])} above it always {does} first",
+                    (f"“{rule.name}” changes nothing: {listed([f'“{one.name}”' for one in stands])} above it always {decides}",
                      ". ".join(part for part in ("Move it up", plain) if part)),
                 )  # fmt: skip
                 continue

@@ -44,7 +44,7 @@ PLAIN = {
         "“Order date” begins on 24 December 2026 and ends before that, on 1 November 2026. Swap the two days",
     ),
     "never decides": (
-        "“B” changes nothing: “A” above it always does first",
+        "“B” changes nothing: “A” above it always decides first",
         "Move it up. For example, when the reason is something else, “A” decides about who decides",
     ),
     "shortens": (

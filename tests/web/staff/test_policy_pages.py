@@ -432,6 +432,12 @@ def test_a_quick_change_ends_when_the_planned_version_starts_unless_it_is_put_in
     ends = "On Tue 1 Dec 2026, 09:30 this change ends, because version 2 doesn’t have it"
     assert f"{ends} Gift cards. To keep it, publish now" in seen
     assert "Ends then Gift cards. When the item has the tag gift-card" in seen
+    save_text(planned, POLICY.replace("otherwise:", f"{GIFTS}otherwise:", 1).replace("365", "300"))
+    assert (
+        "these changes end, because version 2 doesn’t have them Faulty items, Gift cards. To keep them, publish now"
+        in (planned.words("/staff/policy/publish"))
+    )
+    save_text(planned, POLICY.replace("otherwise:", f"{GIFTS}otherwise:", 1))
     assert "Removed rule" not in seen
     assert "Changes then Big returns." in seen
     planned.submit(planned.form("/staff/policy/publish", "publish"), {"note": "x", "read": ticks(planned)})
