@@ -320,6 +320,10 @@ def _read_name(node: Node, given: Mapping[str, Node], findings: Findings) -> str
         findings.error(given["rule"], f"a name of {len(name)} characters", f"at most {MAX_NAME} are allowed")
         return None
     if name.casefold() == OTHERWISE or name.casefold().startswith("law:"):
-        findings.error(given["rule"], f"{shown(given['rule'])} is taken", "the language uses this name itself")
+        findings.error(
+            given["rule"],
+            f"{shown(given['rule'])} is no name for a rule",
+            "the language itself uses it",
+        )
         return None
     return name

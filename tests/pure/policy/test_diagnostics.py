@@ -280,7 +280,7 @@ WRONG_DOCUMENTS = [
     (document().replace("name: Test", "name: ''"), 2, 7, "expected a name, but it is empty"),
     (document(otherwise=OTHERWISE.replace("  ship_by: 14 days\n", "")), 4, 1, "`otherwise` does not say `ship_by`"),
     (document("- when: {}\n  set: {review: always}"), 5, 5, "the rule has no name"),
-    (document("- rule: otherwise\n  set: {review: always}"), 5, 11, "`otherwise` is taken"),
+    (document("- rule: otherwise\n  set: {review: always}"), 5, 11, "`otherwise` is no name for a rule"),
     (document("- rule: A\n  when: {}"), 5, 5, "`A` sets nothing"),
     (
         document("- rule: A\n  set: {review: always}\n- rule: a\n  set: {review: always}"),

@@ -241,7 +241,7 @@ def test_comments_within_a_value_that_is_written_anew_are_kept_above_it() -> Non
     ("bad", "said"),
     [
         (Wish("Sale", sets={"review": "always"}), "two rules are called `Sale`"),
-        (Wish("otherwise", sets={"review": "always"}), "is taken"),
+        (Wish("otherwise", sets={"review": "always"}), "is no name for a rule"),
         (Wish("New"), "`set` is empty"),
         (Wish("x" * 81, sets={"review": "always"}), "a name of 81 characters"),
         (Wish("a\u202eb", sets={"review": "always"}), "hidden character"),

@@ -164,7 +164,7 @@ def test_every_term_is_edited_through_the_page(lead: Browser, database: Database
     [
         ({"name": ""}, "name", "", "Give the rule a name"),
         ({"name": "Final sale"}, "name", "", "Two rules are called “Final sale”"),
-        ({"name": "otherwise"}, "name", "", "“otherwise” is taken"),
+        ({"name": "otherwise"}, "name", "", "“otherwise” is no name for a rule"),
         ({"when__0__value": "much"}, "when-0-value", "Value of the return: ", "Enter an amount, like 3.50"),
         ({"set__review__value": "x"}, "set-review-value", "Who decides: ", "Choose one from the list"),
     ],
