@@ -16,8 +16,11 @@ from sqlalchemy.orm import Session
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict, Invalid
+from portal.policy.carry import carried
 from portal.policy.checks import ERROR, WARNING, Check, check_text
+from portal.policy.diagnostics import PolicyErrors
 from portal.policy.document import MAX_BYTES, MAX_LINES
+from portal.policy.loader import recall_policy
 from portal.policybook import service
 from portal.policybook.models import PolicyDraft, PolicyVersion
 
@@ -48,14 +51,16 @@ class Draft:
 
 
 class StaleDraft(Conflict):
-    """Somebody else saved first. ``mine`` is the text that would have been saved (None when it cannot be made any more)."""
+    """Somebody else saved first. ``mine`` is the text that would have been saved (None when it cannot be made any more), ``both``
+    the text with the changes of both (None where one of them would be lost)."""
 
     code = "stale_draft"
 
-    def __init__(self, mine: str | None, theirs: Draft) -> None:
+    def __init__(self, mine: str | None, theirs: Draft, both: str | None = None) -> None:
         super().__init__("Somebody changed the draft at the same time. Nothing of yours was saved yet.")
         self.mine = mine
         self.theirs = theirs
+        self.both = both
 
 
 def find_draft(session: Session, at: datetime) -> Draft:
@@ -79,7 +84,10 @@ def save(tx: Tx, seen: str, change: Callable[[str], str]) -> Draft:
     there = find_draft(tx.session, tx.at)
     if there.seen != seen:
         before = _text_of(tx.session, seen)
-        raise StaleDraft(None if before is None else change(before), there)
+        if before is None:
+            raise StaleDraft(None, there)
+        mine = change(before)
+        raise StaleDraft(mine, there, _both(before, mine, there.source))
     text = change(there.source)
     if text == there.source:
         return there
@@ -92,6 +100,19 @@ def save(tx: Tx, seen: str, change: Callable[[str], str]) -> Draft:
     tx.session.flush()
     tx.session.execute(delete(PolicyDraft).where(PolicyDraft.id <= row.id - KEEP))
     return Draft(text, row.id, row.base, row.follows, row.author, row.saved_at)
+
+
+def _both(before: str, mine: str, theirs: str) -> str | None:
+    """The text of theirs with my change in it; None where either would be lost: both changed the same, I changed what is in no
+    rule, or one of the texts is no policy."""
+    try:
+        was, one, other = (recall_policy(text) for text in (before, mine, theirs))
+        if carried(before, was, one) != mine:
+            return None
+        text, turned = carried(theirs, was, one), carried(mine, was, other)
+        return text if recall_policy(text).content_hash == recall_policy(turned).content_hash else None
+    except PolicyErrors:
+        return None
 
 
 def _text_of(session: Session, seen: str) -> str | None:

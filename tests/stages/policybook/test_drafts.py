@@ -11,8 +11,11 @@ from sqlalchemy import func, select
 from portal import clock, edge
 from portal.db import Actor, Database
 from portal.errors import Conflict, Invalid
+from portal.money import Money
 from portal.policy import edit
 from portal.policy.checks import check_text
+from portal.policy.conditions import Comparison
+from portal.policy.edit import Wish
 from portal.policybook import drafts, service
 from portal.policybook.drafts import Draft, StaleDraft
 from portal.policybook.models import PolicyDraft, PolicyVersion
@@ -75,6 +78,41 @@ def test_my_text_of_a_stale_change_is_made_of_what_i_saw(published: Database) ->
     with pytest.raises(StaleDraft) as stale, published.transaction(JONAS) as tx:
         drafts.save(tx, first.seen, lambda text: text + "# mine\n")
     assert stale.value.mine == POLICY + "# one\n# mine\n"
+
+
+SHORTER = POLICY.replace("days: 365", "days: 300")
+
+
+def stale(database: Database, theirs: str, mine: str) -> StaleDraft:
+    seen = there(database).seen
+    save(database, theirs, seen)
+    with pytest.raises(StaleDraft) as caught:
+        save(database, mine, seen, JONAS)
+    return caught.value
+
+
+def test_two_changes_that_do_not_touch_each_other_can_both_be_saved(published: Database) -> None:
+    wish = Wish("Big returns", Comparison("return.value", "over", Money(250_00, "GBP")), {"review": "always"})
+    mine = edit.change_rule(POLICY, "Big returns", wish)
+    found = stale(published, SHORTER, mine)
+    assert found.both == edit.change_rule(SHORTER, "Big returns", wish)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine"),
+    [
+        pytest.param(SHORTER, POLICY.replace("days: 365", "days: 200"), id="the same rule"),
+        pytest.param(SHORTER, POLICY + "# mine\n", id="a comment, which no rule has"),
+        pytest.param(SHORTER, "rules: [broken", id="no policy of mine"),
+        pytest.param("rules: [broken", SHORTER, id="no policy of theirs"),
+        pytest.param(POLICY.replace("name: ", "name: X"), POLICY.replace("name: ", "name: Y"), id="the name"),
+        pytest.param(edit.remove_rule(POLICY, "Faulty items"), SHORTER, id="a rule that is gone"),
+    ],
+)
+def test_where_one_of_two_changes_would_be_lost_nobody_is_offered_both(
+    published: Database, theirs: str, mine: str
+) -> None:
+    assert stale(published, theirs, mine).both is None
 
 
 @pytest.mark.parametrize("seen", ["", "1", "x.y", "1.999999", "9.0", "1.-1", "١.٠", "1." + "9" * 40])

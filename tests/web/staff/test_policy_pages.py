@@ -18,7 +18,7 @@ from portal.policybook.models import PolicyVersion
 from tests.pure.policy.language import values
 from tests.pure.policy.test_diagnostics import BOMBS
 from tests.stages.returns.trade import POLICY, rows
-from tests.web.staff.browser import Browser, cost, links, words
+from tests.web.staff.browser import Browser, cost, forms, links, words
 from tests.web.staff.shop import Shop
 from tests.web.staff.test_hostile import EVIL, NAUGHTY
 
@@ -233,7 +233,7 @@ def test_somebody_elses_change_is_never_overwritten_unseen(lead: Browser, databa
     assert answer.status_code == 409
     seen = words(answer.text)
     assert "Nora Wren saved another state of the draft" in seen
-    form = lead.form("x", "policy/text", html=answer.text)
+    both, form = (form for form in forms(answer.text) if "policy/text" in (form.action or ""))
     assert form.get("text") == POLICY.replace("over: 300 GBP", "over: 250.00 GBP")
     assert "Yours to keep." in answer.text
     assert draft(database) == theirs
@@ -242,6 +242,13 @@ def test_somebody_elses_change_is_never_overwritten_unseen(lead: Browser, databa
     # Having seen both, the author may decide for the own one.
     assert lead.submit(form).status_code == 303
     assert "over: 250.00 GBP" in draft(database)
+    assert "Yours to keep." not in draft(database)
+    assert lead.submit(lead.form("/staff/policy", "undo")).status_code == 303
+    answer = lead.submit(both)
+    assert (answer.status_code, answer.location) == (303, "/staff/policy")
+    assert "Both changes are saved in the draft." in lead.words("/staff/policy")
+    assert "over: 250.00 GBP" in draft(database)
+    assert "Yours to keep." in draft(database)
 
 
 @pytest.mark.parametrize("path", ["publish", "discard", "undo"])

@@ -173,9 +173,12 @@ def save_text() -> Response:
     try:
         _save(lambda _text: text)
     except StaleDraft as stale:
-        return stale_page(StaleDraft(text, stale.theirs), url_for("staff.policy_text"))
+        return stale_page(StaleDraft(text, stale.theirs, stale.both), url_for("staff.policy_text"))
     except Invalid as wrong:
         return text_page(text, {"text": wrong.fields.get("text", wrong.message)}, 422)
+    if "both" in request.args:
+        flash(_("Both changes are saved in the draft."), "green")
+        return see_other("staff.policy")
     blocked = shown.blocked(check_text(text, ports().shop.sold_to))
     if blocked:
         flash(_("The text is saved in the draft. %(blocked)s", blocked=blocked), "amber")

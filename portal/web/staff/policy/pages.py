@@ -272,6 +272,7 @@ def stale_page(stale: StaleDraft, target: str) -> Response:
     page = render_template(
         "staff/policy/stale.html",
         mine=stale.mine,
+        both=stale.both,
         theirs=theirs,
         saved=saved,
         target=target,
