@@ -251,6 +251,40 @@ def test_somebody_elses_change_is_never_overwritten_unseen(lead: Browser, databa
     assert "Yours to keep." in draft(database)
 
 
+@pytest.mark.parametrize("step", [{"act": "add:"}, {"act": "save", "name": ""}])
+def test_a_rule_that_was_shown_again_is_still_compared_with_what_its_author_saw_first(
+    lead: Browser, database: Database, step: dict[str, str]
+) -> None:
+    mine = lead.form("/staff/policy?edit=Big+returns", "policy/rules#")
+    save_rule(lead, "Big returns", when__0__value="111")
+    again = lead.form("x", "policy/rules#", html=lead.submit(mine, step).text)
+    answer = (
+        lead.submit(again, {"act": "drop:1"}) if step["act"] != "save" else lead.submit(again, {"name": "Big returns"})
+    )
+    form = lead.form("x", "policy/rules#", html=answer.text)
+    assert lead.submit(form, {"act": "save", "name": "Big returns", "when-0-value": "222"}).status_code == 409
+    assert "over: 111.00 GBP" in draft(database)
+
+
+def test_settings_that_were_shown_again_are_still_compared_with_what_their_author_saw_first(
+    lead: Browser, database: Database
+) -> None:
+    form = lead.form("/staff/policy/settings", "policy/settings")
+    begin(lead)
+    theirs = draft(database)
+    again = lead.form("x", "policy/settings", html=lead.submit(form, {"name": ""}).text)
+    assert lead.submit(again, {"name": "Mine"}).status_code == 409
+    assert draft(database) == theirs
+
+
+def test_a_rule_that_is_renamed_while_it_is_edited_keeps_what_was_typed(lead: Browser, database: Database) -> None:
+    mine = lead.form("/staff/policy?edit=Big+returns", "policy/rules#")
+    save_rule(lead, "Big returns", name="Bigger returns")
+    answer = lead.submit(mine, {"act": "add:", "say": "Typed before."})
+    assert "Typed before." in answer.text
+    assert "“Big returns” is no longer in the draft" in words(answer.text)
+
+
 @pytest.mark.parametrize("path", ["publish", "discard", "undo"])
 def test_a_stale_page_publishes_and_discards_nothing(lead: Browser, database: Database, path: str) -> None:
     begin(lead)
@@ -334,6 +368,9 @@ def test_the_change_list_says_in_sentences_what_is_new_changed_removed_and_moved
     seen = lead.words("/staff/policy/publish")
     assert "New rule New one. Always exchange for the same product at the same price ." in seen
     assert "Removed rule Keep it. When the item has the tag keep, let the customer keep it." in seen
+    assert not any("edit=Keep" in link for link in links(lead.page("/staff/policy/publish"))), (
+        "nothing is left to change"
+    )
     assert "Changed rule Default. Otherwise add 10% 12% to store credit." in seen
     assert "Name Test shop Winter" in seen
     assert "New order" not in seen

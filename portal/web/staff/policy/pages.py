@@ -66,6 +66,7 @@ def _rules(session: Session, form: RuleForm | None) -> str:
         rows=rows,
         otherwise=None if policy is None else shown.otherwise_row(policy, before),
         form=form,
+        apart=form is not None and not form.otherwise and form.name not in {row.name for row in rows},
         uses=_uses(session),
         simulation=trial.card(session, policy),
         errors=form.errors if form is not None else {},

@@ -74,6 +74,11 @@ class RuleForm:
         return self.held.get("at")[:80]
 
     @property
+    def seen(self) -> str:
+        """The state of the draft that its author saw when the form was opened; empty before it is sent."""
+        return self.held.get("seen")[:40]
+
+    @property
     def terms(self) -> list[str]:
         """The terms of the form, in the order of the language."""
         chosen = self.data.get("terms", [])

@@ -45,6 +45,7 @@ def _page(held: Data | None, errors: dict[str, str]) -> str:
             "staff/policy/settings.html",
             **frame(session, draft, policy, shown.checks_of(session, draft.source), "settings"),
             held=held,
+            seen=request.form.get("seen", "")[:40],
             changed=_changed(policy),
             laws=[(name, f"{law.title} ({name})") for name, law in shipped().items()],
             errors=errors,

@@ -51,6 +51,8 @@ class Change:
     kind: str
     rule: str | None
     sentence: Pieces
+    gone: bool = False
+    """Whether it takes the rule out, so that there is nothing to open."""
 
     @property
     def name(self) -> str:
@@ -125,7 +127,10 @@ def changes(policy: Policy, before: Policy | None) -> list[Change]:
 
 def _changes(policy: Policy, before: Policy, heading: Callable[[str, Wording], str]) -> list[Change]:
     wording = words.staff_wording()
-    return [Change(heading(each.kind, wording), each.rule, each.sentence) for each in diff(policy, before, wording)]
+    return [
+        Change(heading(each.kind, wording), each.rule, each.sentence, each.kind == "removed_rule")
+        for each in diff(policy, before, wording)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
