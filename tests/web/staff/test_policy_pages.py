@@ -277,6 +277,17 @@ def test_settings_that_were_shown_again_are_still_compared_with_what_their_autho
     assert draft(database) == theirs
 
 
+def test_a_publish_page_that_was_shown_again_publishes_nothing_that_its_author_did_not_see_first(
+    lead: Browser, database: Database
+) -> None:
+    begin(lead)
+    form = lead.form("/staff/policy/publish", "publish")
+    save_rule(lead, "Keep it", say="Yours to keep.")
+    again = lead.form("x", "publish", html=lead.submit(form, {"note": "", "read": ticks(lead)}).text)
+    assert lead.submit(again, {"note": "x", "read": ticks(lead)}).status_code == 409
+    assert len(rows(database, select(PolicyVersion))) == 1
+
+
 def test_a_rule_that_is_renamed_while_it_is_edited_keeps_what_was_typed(lead: Browser, database: Database) -> None:
     mine = lead.form("/staff/policy?edit=Big+returns", "policy/rules#")
     save_rule(lead, "Big returns", name="Bigger returns")

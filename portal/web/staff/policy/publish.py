@@ -72,7 +72,7 @@ def _page(
 def publish_draft() -> Response:
     """The draft as the next version; the same service as `portal policy publish`."""
     errors: dict[str, str] = {}
-    held = {name: request.form.get(name, "") for name in ("start", "day", "time", "note")}
+    held = {name: request.form.get(name, "") for name in ("seen", "start", "day", "time", "note")}
     read_keys = request.form.getlist("read")
     starts, instead_of = _start(errors), _instead_of()
     note = _note(errors)
