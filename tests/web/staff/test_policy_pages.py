@@ -288,6 +288,14 @@ def test_a_publish_page_that_was_shown_again_publishes_nothing_that_its_author_d
     assert len(rows(database, select(PolicyVersion))) == 1
 
 
+def test_a_warning_that_was_not_read_and_a_note_that_is_missing_are_said_at_once(lead: Browser) -> None:
+    begin(lead)
+    first, *others = ticks(lead)
+    answer = lead.submit(lead.form("/staff/policy/publish", "publish"), {"note": "", "read": others})
+    assert answer.status_code == 422
+    assert [link for link in links(answer.text) if link.startswith("#")][-2:] == [f"#read-{first}", "#note"]
+
+
 def test_a_rule_that_is_renamed_while_it_is_edited_keeps_what_was_typed(lead: Browser, database: Database) -> None:
     mine = lead.form("/staff/policy?edit=Big+returns", "policy/rules#")
     save_rule(lead, "Big returns", name="Bigger returns")

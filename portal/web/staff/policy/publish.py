@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import flash, make_response, render_template, request, url_for
@@ -36,7 +38,7 @@ def policy_publish() -> str:
 
 
 def _page(
-    errors: dict[str, str], held: dict[str, object], starts: datetime | None = None, instead_of: int | None = None
+    errors: dict[str, str], held: dict[str, Any], starts: datetime | None = None, instead_of: int | None = None
 ) -> str:
     """``starts`` and ``instead_of`` are the start that was chosen; without one, nothing is said against it."""
     with read() as session:
@@ -47,6 +49,9 @@ def _page(
         live, coming = book.live(now), book.coming(now)
         starts = next((each.effective_at for each in coming if each.number == instead_of), starts)
         checks = shown.checks_of(session, draft.source, starts)
+        warnings = [each for each in checks if each.severity == WARNING]
+        if "read" in held:
+            errors = _unread(each.key for each in warnings if each.key not in held["read"]) | errors
         return render_template(
             "staff/policy/publish.html",
             draft=draft,
@@ -59,7 +64,7 @@ def _page(
             counted=shown.counted(checks),
             broken=policy is None,
             blocked=shown.blocked(checks),
-            warnings=[each for each in checks if each.severity == WARNING],
+            warnings=warnings,
             notes=[each for each in checks if each.severity == NOTE],
             simulation=trial.card(session, policy),
             errors=errors,
@@ -127,17 +132,21 @@ def _told(wrong: Invalid) -> dict[str, str]:
     """The service's refusal at the fields of this page."""
     if isinstance(wrong, PolicyErrors) or "checks" in wrong.fields:
         return {"checks": _("The draft has errors. Mend them before you publish.")}
-    told = {}
+    told = _unread(name.removeprefix("read-") for name in wrong.fields if name.startswith("read-"))
     for name, said in wrong.fields.items():
-        if name.startswith("read-"):
-            told[name] = _("Read the warning and tick the box")
-        elif name == "effective_at":
+        if name in told:
+            continue
+        if name == "effective_at":
             told["day" if request.form.get("start") == "later" else "start"] = (
                 f"{wrong.message} {said[:1].upper()}{said[1:]}."
             )
         else:
             told[name] = said
     return told or {"": wrong.message}
+
+
+def _unread(keys: Iterable[str]) -> dict[str, str]:
+    return {f"read-{key}": _("Read the warning and tick the box") for key in keys}
 
 
 def _start(errors: dict[str, str]) -> datetime | None:
