@@ -33,7 +33,7 @@ _YOURS: Mapping[str, FactWords] = {
     "order.delivered": FactWords("", _("it was delivered")),
     "order.last_delivered": FactWords("", _("the last parcel of your order was delivered")),
     "today": FactWords("", _("you ask")),
-    "order.total": FactWords("", _("your order came to")),
+    "order.total": FactWords("", _("your order’s total is")),
     "order.tags": FactWords(
         "", _("your order is of the kind"), _("your order is of the kinds"), _("your order is not of the kind")
     ),
@@ -52,8 +52,8 @@ _YOURS: Mapping[str, FactWords] = {
     "customer.kept_items": FactWords("", _("the number of items you kept before is")),
     "customer.failed_inspections": FactWords("", _("the number of your items that failed our check is")),
     "customer.return_rate": FactWords("", _("the share of what you bought that you sent back is")),
-    "customer.refunded_90_days": FactWords("", _("your refunds in 90 days came to")),
-    "customer.credit_received": FactWords("", _("your store credit so far came to")),
+    "customer.refunded_90_days": FactWords("", _("your refunds in 90 days are")),
+    "customer.credit_received": FactWords("", _("your store credit so far is")),
     **dict.fromkeys(_KINDS, _KIND),
     "item.price": FactWords("", _("it cost")),
     "item.paid": FactWords("", _("you paid for it")),

@@ -58,7 +58,7 @@ FACT_WORDS: Mapping[str, FactWords] = {
         _("the order used the discount codes"),
         _("the order didn’t use the discount code"),
     ),
-    "order.total": FactWords(_("Order total"), _("the order came to")),
+    "order.total": FactWords(_("Order total"), _("the order’s total is")),
     "order.discount_percent": FactWords(_("Discount on the order"), _("the discount on the order is")),
     "order.returns_so_far": FactWords(
         _("Returns of this order"), _("the number of returns already made of this order is")
@@ -81,8 +81,8 @@ FACT_WORDS: Mapping[str, FactWords] = {
         _("Failed checks"), _("the number of the customer’s items that failed the check is")
     ),
     "customer.return_rate": FactWords(_("Return rate"), _("the customer’s return rate is")),
-    "customer.refunded_90_days": FactWords(_("Refunded in 90 days"), _("the customer’s refunds in 90 days came to")),
-    "customer.credit_received": FactWords(_("Store credit received"), _("the customer’s store credit so far came to")),
+    "customer.refunded_90_days": FactWords(_("Refunded in 90 days"), _("the customer’s refunds in 90 days are")),
+    "customer.credit_received": FactWords(_("Store credit received"), _("the customer’s store credit so far is")),
     "customer.is_consumer": FactWords(
         _("Consumer"), _("the customer buys as"), yes=_("a consumer"), no=_("a business customer")
     ),

@@ -64,6 +64,12 @@ def marked(pieces: tuple[Piece, ...]) -> str:
             "When the item cost more than [75.00 GBP] and the order’s currency is [GBP], ask for [2 photos of the tags].",
         ),
         (
+            "{order.total: {between: [100 GBP, 500 GBP]}, customer.refunded_90_days: {over: 50 GBP}}",
+            "{review: always}",
+            "When the order’s total is [from 100.00 GBP to 500.00 GBP] and the customer’s refunds in 90 days are more than "
+            "[50.00 GBP], ask [a person] to decide.",
+        ),
+        (
             "{item.tags: sale, not: {customer.tags: {has_all: [vip, gold]}}}",
             "{resolutions: [store_credit]}",
             "When the item has the tag [sale], except when the customer has the tags [gold and vip], offer [store credit].",
