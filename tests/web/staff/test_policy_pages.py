@@ -479,7 +479,7 @@ def test_while_one_version_is_to_come_another_is_published_now_and_told_what_com
     assert answer.location == "/staff/policy/versions/4"
     assert newest(database).effective_at == datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
     assert "Version 4 starts on Tue 1 Dec 2026, 09:30." in planned.words("/staff/policy/versions/4")
-    assert "Replaced Maya Okafor, replaced before it started, on Tue 1 Dec 2026, 09:30" in planned.words(
+    assert "Replaced Maya Okafor, replaced before its start on Tue 1 Dec 2026, 09:30" in planned.words(
         "/staff/policy/versions"
     )
 
