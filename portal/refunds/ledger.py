@@ -19,6 +19,8 @@ from portal.returns.models import Return
 
 OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
 ACCOUNTS = (OWED, RESERVED, REFUNDED, STORE_CREDIT)
+WAIVED, BONUS_LAPSED = "waived", "bonus_lapsed"
+"""Kinds of owed that staff ended: prices that are closed unpaid, and the bonus of a store credit that was not given."""
 
 
 def write(
@@ -123,6 +125,14 @@ def unsent(session: Session, return_id: int) -> int:
     )
     waiting = int(session.scalar(query) or 0)
     return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT] - sums[RESERVED] - waiting
+
+
+def ended(session: Session, return_id: int) -> dict[str, int]:
+    """What of a return's prices, and of its bonus, is owed no more because staff have ended it; never negative."""
+    query = select(LedgerEntry.kind, func.sum(LedgerEntry.amount_minor)).group_by(LedgerEntry.kind)
+    kinds = (WAIVED, BONUS_LAPSED)
+    found = session.execute(query.where(LedgerEntry.return_id == return_id, LedgerEntry.kind.in_(kinds)))
+    return dict.fromkeys(kinds, 0) | {kind: -int(total) for kind, total in found}
 
 
 def paid_beside(session: Session, order_ids: list[int]) -> int:

@@ -165,8 +165,8 @@ class LedgerEntry(Base):
     account: Mapped[str] = mapped_column(String(30))
     """owed (to the customer), reserved (at a payment), refunded, store_credit."""
     kind: Mapped[str] = mapped_column(String(30))
-    """Of owed: the quote's kinds (item, discount, restocking_fee …), carried (what a service cannot pay in whole steps) and
-    waived (staff closed it: nothing more is owed).
+    """Of owed: the quote's kinds (item, discount, restocking_fee …), carried (what a service cannot pay in whole steps),
+    waived (staff closed prices unpaid: nothing more is owed) and bonus_lapsed (the bonus of a store credit that was not given).
     Of reserved: reserve, release, paid. Of refunded: paid, paid_elsewhere, released (never captured), reversed,
     elsewhere. Of store_credit: issued."""
     amount_minor: Mapped[int]

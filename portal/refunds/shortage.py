@@ -2,7 +2,8 @@
 
 In: a return with an open question about its money as a whole, and a note. Out: what is left sent, or the end of it recorded.
 Invariants: a question is ended once; what staff paid another way is charged to the payments as far as they have it, so that it is
-never paid a second time; what was closed is no longer owed, and the ledger says who said so. Never: an amount typed by hand.
+never paid a second time; what was closed is no longer owed, and the ledger says who said so, prices and bonus apart. Never: an
+amount typed by hand.
 """
 
 from __future__ import annotations
@@ -49,10 +50,7 @@ def amount(session: Session, return_: Return) -> Money:
 def in_money(session: Session, return_: Return) -> Money:
     """What no refund stands for, without the bonus of a store credit that was not given: nobody gets a bonus in money."""
     open_ = amount(session, return_)
-    if find_credit(session, return_.id) is not None:
-        return open_
-    quote = payable_quote(session, return_)
-    return Money(open_.minor - min(quote.bonus_minor, quote.credit_total.minor, open_.minor), open_.currency)
+    return Money(open_.minor - _bonus_in(session, return_, open_.minor), open_.currency)
 
 
 def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
@@ -101,7 +99,7 @@ def paid_elsewhere(
     shares, left = allocate(possible, pots, tender_order)
     beside = owed.minor - possible + left
     _settle(tx, return_, note)
-    _waive(tx, return_, bonus)
+    _owe_no_more(tx, return_, ledger.BONUS_LAPSED, bonus)
     for share in shares:
         payment: Payment = payments[share.payment_id]
         refund = plan_refund(tx, return_, order, payment, share.amount_minor, why=note)
@@ -128,8 +126,10 @@ def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
             state=open_[0].status,
         )
     owed = _promised(tx, return_, seen_minor, amount(tx.session, return_))
+    bonus = _bonus_in(tx.session, return_, owed.minor)
     _settle(tx, return_, note)
-    _waive(tx, return_, owed.minor)
+    _owe_no_more(tx, return_, ledger.WAIVED, owed.minor - bonus)
+    _owe_no_more(tx, return_, ledger.BONUS_LAPSED, bonus)
     _end(tx, return_, "money.waived", owed, note)
     return owed
 
@@ -143,11 +143,18 @@ def _opened(tx: Tx, rma: str) -> tuple[Return, list[int]]:
     return return_, chain
 
 
-def _waive(tx: Tx, return_: Return, minor: int) -> None:
+def _bonus_in(session: Session, return_: Return, open_minor: int) -> int:
+    """How much of what is open is the bonus of a store credit that was not given. It lapses once, however often a rest opens."""
+    if find_credit(session, return_.id) is not None:
+        return 0
+    quote = payable_quote(session, return_)
+    promised = min(quote.bonus_minor, quote.credit_total.minor)
+    return min(promised - ledger.ended(session, return_.id)[ledger.BONUS_LAPSED], open_minor)
+
+
+def _owe_no_more(tx: Tx, return_: Return, kind: str, minor: int) -> None:
     if minor:
-        ledger.write(
-            tx, ledger.OWED, "waived", -minor, return_.currency, order_id=return_.order_id, return_id=return_.id
-        )
+        ledger.write(tx, ledger.OWED, kind, -minor, return_.currency, order_id=return_.order_id, return_id=return_.id)
 
 
 def _promised(tx: Tx, return_: Return, seen_minor: int, shown: Money) -> Money:

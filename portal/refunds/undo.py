@@ -118,8 +118,7 @@ def _replaced(tx: Tx, return_: Return) -> bool:
 
 
 def _waived(tx: Tx, return_: Return) -> bool:
-    query = select(LedgerEntry.id).where(LedgerEntry.return_id == return_.id, LedgerEntry.kind == "waived")
-    return tx.session.scalar(query.limit(1)) is not None
+    return any(ledger.ended(tx.session, return_.id).values())
 
 
 def _owe_nothing(tx: Tx, return_: Return) -> None:

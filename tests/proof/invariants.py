@@ -270,7 +270,7 @@ def _returns(b: Books) -> Iterator[str]:
             carried = total(
                 row
                 for row in b.of("ledger_entry", "return_id", return_["id"])
-                if row["account"] == "owed" and row["kind"] in ("carried", "waived")
+                if row["account"] == "owed" and row["kind"] in ("carried", "waived", "bonus_lapsed")
             )
             quoted = _quote(return_)["total"]["amount"]
             if book["owed"] - carried != quoted:

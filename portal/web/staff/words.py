@@ -191,6 +191,7 @@ def ledger_kind(code: str) -> str:
         "goodwill": _("Goodwill"),
         "carried": _("Kept for the next payment, too small to send"),
         "waived": _("Closed, nothing more is owed"),
+        "bonus_lapsed": _("Bonus of a store credit that was not given"),
         "reserve": _("Reserved"),
         "release": _("Free again, it was not sent"),
         "paid": _("Paid"),

@@ -20,6 +20,14 @@ def rma_of(world: World, return_id: int) -> str:
         return session.get_one(Return, return_id).rma
 
 
+def closed(world: World, return_id: int) -> dict[str, int]:
+    """What staff ended of what the return was owed, by its kind on the ledger."""
+    ended = LedgerEntry.kind.in_(("waived", "bonus_lapsed")), LedgerEntry.return_id == return_id
+    sums = select(LedgerEntry.kind, func.sum(LedgerEntry.amount_minor)).where(*ended).group_by(LedgerEntry.kind)
+    with world.database.read() as session:
+        return {kind: int(total) for kind, total in session.execute(sums)}
+
+
 def short(world: World) -> tuple[int, int]:
     """A return of 50.00 of which somebody has refunded 30.00 by hand before; ids of order and return. 20.00 were sent."""
     order_id = world.order(5000)
@@ -269,6 +277,32 @@ class TestABonus:
         view = world.money(return_id)
         assert (view.owed.minor, view.refunded.minor, view.state) == (3000, 3000, "refunded")
         assert world.status(return_id) == "closed"
+        assert closed(world, return_id) == {"bonus_lapsed": -300}
+        world.check_books()
+
+    def test_lapses_once_and_what_is_owed_afterwards_is_owed_whole(self, quick_world: World) -> None:
+        # 50.00 of credit with 5.00 of bonus are closed; the 30.00 beside it fail later and can be sent no more.
+        world = quick_world
+        order_id = world.order(10000, quantity=2)
+        with world.database.transaction() as tx:
+            tx.session.scalars(select(Payment)).one().captured_minor = 4000
+        return_id = world.return_(order_id, 3000, credit=5500, bonus=500, resolution="store_credit")
+        (sent,) = world.pay(return_id)
+        world.work()
+        with world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma_of(world, return_id), "Both agreed.", seen_minor=5500)
+        assert closed(world, return_id) == {"waived": -5000, "bonus_lapsed": -500}
+        world.stripe.control(f"refunds/{world.refund(sent).stripe_refund_id}", status="failed")
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=3500)
+        reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+        with world.database.transaction(STAFF) as tx:
+            given_up.give_up(tx, world.refund(sent).public_id, "Too little left.")
+        with world.database.read() as session:
+            assert shortage.in_money(session, session.get_one(Return, return_id)).minor == 3000
+        with world.database.transaction(STAFF) as tx:
+            shortage.close(tx, rma_of(world, return_id), "Both agreed again.", seen_minor=3000)
+        assert closed(world, return_id) == {"waived": -8000, "bonus_lapsed": -500}
+        assert world.money(return_id).owed.minor == 0
         world.check_books()
 
 
