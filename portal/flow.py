@@ -27,6 +27,7 @@ from portal.orders.source import OrderSource
 from portal.receiving import rest
 from portal.refunds import (
     captured,
+    corrections,
     credit_notes,
     disputes,
     elsewhere,
@@ -213,10 +214,11 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
     "refund.succeeded": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "refund.taken_back": (credit_note_of_rest,),
+    "refund.given_up": (then("correct_credit_note"),),
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "money.paid_elsewhere": (credit_note, close_when_settled),
-    "money.waived": (close_when_settled,),
+    "money.waived": (then("correct_credit_note"), close_when_settled),
     # goods that were paid ahead did not come, and staff leave it at that
     "claim.ended": (resume,),
     # a chargeback held money back and has ended well
@@ -257,6 +259,9 @@ class Work:
 JOBS: dict[str, Work] = {
     "issue_credit_note": Work(
         lambda ports, args: credit_notes.issue_and_draw(ports, args["return"], args.get("refund")), quiet=True
+    ),
+    "correct_credit_note": Work(
+        lambda ports, args: corrections.correct_and_draw(ports, args["return"], args["refund"]), quiet=True
     ),
     # 120 tries are four days, as long as mail servers themselves keep trying.
     "send_notice": Work(lambda ports, args: notices.send(ports, int(args["notice"])), give_up_after=120, quiet=True),

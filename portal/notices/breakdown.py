@@ -125,6 +125,12 @@ def part_words(kind: str, params: Mapping[str, Any], speech: Speech) -> str:
             return _("Delivery costs you paid")
         case "goodwill":
             return _("Goodwill")
+        case "waived":
+            return _("Closed without payment")
+        case "noted":
+            return _("Credited with the credit note")
+        case "corrected":
+            return _("Corrected before")
         case _other:
             return _("Changed by our team")
 

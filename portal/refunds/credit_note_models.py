@@ -1,4 +1,4 @@
-"""Rows of credit notes and of the numbers they take."""
+"""Rows of credit notes, of their corrections and of the numbers that both take."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ class CreditNote(Base):
 
 
 append_only(cast(Table, CreditNote.__table__))
+
+
+class CreditCorrection(Base):
+    """A document that lowers a credit note by what became final since: ``gross_minor`` with the tax in it. Complete as issued.
+
+    Its number is of the series of the notes. A note may have several.
+    """
+
+    __tablename__ = "credit_correction"
+    __table_args__ = (CheckConstraint("gross_minor > 0", name="gross"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(40), unique=True)
+    note_id: Mapped[int] = mapped_column(ForeignKey("credit_note.id"), index=True)
+    issued_at: Mapped[datetime]
+    gross_minor: Mapped[int]
+    tax_minor: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    document: Mapped[dict[str, Any]]
+    file_key: Mapped[str] = mapped_column(String(80), unique=True)
+
+
+append_only(cast(Table, CreditCorrection.__table__))
 
 
 class NumberSeries(Base):

@@ -2,15 +2,14 @@
 
 In: a return whose money has begun to leave for good (or a refund without a return). Out: one `CreditNote` with the next number of
 its series and the figures of the stored quote, and its paper. Invariants: one for each return; numbers have no gaps, because a
-number is taken in the transaction that keeps the document; nothing is worked out anew, so paper and quote show the same; a gift's
-waits until no part of it can be taken back. Never: a bonus (it is a gift, no price given back), a change after issue, a number
-taken twice. Not done: a correcting document. A return's note names all that was owed when its first part left; where a rest is
-closed unpaid later, or a refund fails after that and is never paid, the note says more than was given (docs/money.md).
+number is taken in the transaction that keeps the document; nothing is worked out anew, so paper and quote show the same, less
+what staff have closed unpaid by then; a gift's waits until no part of it can be taken back. Never: a bonus (a gift is no price
+given back), a change after issue, a number taken twice. What is closed unpaid after the issue is the matter of `corrections`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -27,10 +26,11 @@ from portal.files import Files
 from portal.labels.addresses import Address
 from portal.labels.documents import Rendered
 from portal.labels.service import customer_address
+from portal.money import units_worth
 from portal.orders.models import Order, OrderLine
 from portal.policy.quote import EXCHANGE, Quote, QuotePart
-from portal.refunds import lifecycle
-from portal.refunds.credit_note_models import CreditNote, NumberSeries
+from portal.refunds import ledger, lifecycle
+from portal.refunds.credit_note_models import CreditCorrection, CreditNote, NumberSeries
 from portal.refunds.models import Refund
 from portal.refunds.settle import RELEASE
 from portal.refunds.tenders import lock_refund, lock_return
@@ -81,6 +81,8 @@ class CreditNoteDoc:
     locale: str
     bonus: int = 0
     """What the customer got beside it as a gift: why less is credited than was given."""
+    corrects: str = ""
+    """The number of the note that this document lowers; empty for a note itself."""
 
     def to_json(self) -> dict[str, Any]:
         """What is stored."""
@@ -130,6 +132,11 @@ def issue_and_draw(ports: Printing, return_id: int | None = None, refund_id: int
         if note is None:
             return
         doc, key = CreditNoteDoc.from_json(note.document), note.file_key
+    draw_unless_kept(ports, doc, key)
+
+
+def draw_unless_kept(ports: Printing, doc: CreditNoteDoc, key: str) -> None:
+    """Draw the paper and keep it, unless that was done before."""
     with suppress(NotFound):
         ports.files.get(key)
         return
@@ -143,7 +150,7 @@ def issue(tx: Tx, return_id: int, shop: Shop) -> CreditNote | None:
     if known is not None:
         return known
     quote = payable_quote(tx.session, return_)
-    rows = rows_of(quote, _names(return_))
+    rows = less_closed(rows_of(quote, _names(return_)), ledger.ended(tx.session, return_id)[ledger.WAIVED])
     if sum(row.gross for row in rows) <= 0:
         return None
     return keep(tx, rows, return_.order, shop, return_=return_, bonus=bonus_of(quote))
@@ -156,15 +163,14 @@ def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
     gift = refund.goodwill
     if gift is None:
         return None
-    parts = tx.session.scalars(select(Refund).where(Refund.goodwill_id == gift.id).order_by(Refund.id)).all()
-    known = tx.session.scalar(select(CreditNote).where(CreditNote.refund_id.in_([part.id for part in parts])))
+    known = find_of_gift(tx.session, gift.id)
     if known is not None:
         return known
+    parts = parts_of_gift(tx.session, gift.id)
     paid = [part for part in parts if part.status == lifecycle.SUCCEEDED and part.way != RELEASE]
     if not paid or any(part.status == lifecycle.PLANNED for part in parts):
         return None
-    replaced = {part.replaces_id for part in parts}
-    given = [part for part in parts if part.id not in replaced and part.failure_code not in lifecycle.DECIDED_ANEW]
+    given = standing(parts)
     rows = tuple(
         Row("item", _name(line.order_line), line.quantity, line.gross_minor, line.tax_minor) for line in gift.lines
     )
@@ -172,6 +178,17 @@ def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
         gross, tax = sum(part.amount_minor for part in given), sum(part.tax_minor or 0 for part in given)
         rows = (Row("goodwill", "", 0, gross, tax),)
     return keep(tx, rows, tx.session.get_one(Order, gift.order_id), shop, refund_id=paid[0].id)
+
+
+def parts_of_gift(session: Session, goodwill_id: int) -> Sequence[Refund]:
+    """Every refund of a gift, oldest first."""
+    return session.scalars(select(Refund).where(Refund.goodwill_id == goodwill_id).order_by(Refund.id)).all()
+
+
+def standing(parts: Sequence[Refund]) -> list[Refund]:
+    """Those of a gift's refunds that were given or are still owed: not what was taken back, given up, or sent again."""
+    replaced = {part.replaces_id for part in parts}
+    return [part for part in parts if part.id not in replaced and part.failure_code not in lifecycle.DECIDED_ANEW]
 
 
 def keep(
@@ -185,8 +202,7 @@ def keep(
     bonus: int = 0,
 ) -> CreditNote:
     """Give these rows the next number and keep them. The caller holds the order's lock and has made sure that there is none."""
-    issued_on = clock.local_date(tx.at, shop.timezone)
-    number = _next_number(tx, shop.credit_notes.series_of(issued_on))
+    issued_on, number = next_number(tx, shop)
     doc = CreditNoteDoc(
         number=number,
         issued_on=issued_on,
@@ -244,6 +260,13 @@ def rows_of(quote: Quote, names: Mapping[str, str]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def less_closed(rows: tuple[Row, ...], closed: int) -> tuple[Row, ...]:
+    """The rows less what of them, in minor units, was closed unpaid before the issue, with its share of the tax."""
+    gross, tax = sum(row.gross for row in rows), sum(row.tax for row in rows)
+    closed = min(closed, gross)
+    return (*rows, Row(ledger.WAIVED, "", 0, -closed, -units_worth(tax, gross, 1, closed))) if closed > 0 else rows
+
+
 def bonus_of(quote: Quote) -> int:
     """What the quote gives as a gift, in minor units; it is in no row."""
     lines = (line for line in quote.lines if line.resolution != EXCHANGE)
@@ -287,8 +310,11 @@ def _inland(address: Address, shop: Shop) -> Address:
     return replace(address, country="") if address.country.upper() == shop.country.upper() else address
 
 
-def _next_number(tx: Tx, series: str) -> str:
-    """The next number of the series, counted from 1. The series stays locked until the transaction has ended."""
+def next_number(tx: Tx, shop: Shop) -> tuple[date, str]:
+    """The shop's own day, and the next number of that day's series, counted from 1. The series stays locked until the
+    transaction has ended."""
+    issued_on = clock.local_date(tx.at, shop.timezone)
+    series = shop.credit_notes.series_of(issued_on)
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     begin = dialect.insert(NumberSeries).values(name=series, last=0).on_conflict_do_nothing()
     step = (
@@ -302,7 +328,7 @@ def _next_number(tx: Tx, series: str) -> str:
     if taken is None:
         tx.session.execute(begin)
         taken = tx.session.scalars(step).one()
-    return f"{series}{taken:04d}"
+    return issued_on, f"{series}{taken:04d}"
 
 
 def number_in(entries: Iterable[TimelineEntry]) -> str:
@@ -316,24 +342,34 @@ def find(session: Session, return_id: int) -> CreditNote | None:
     return session.scalar(select(CreditNote).where(CreditNote.return_id == return_id))
 
 
+def find_of_gift(session: Session, goodwill_id: int) -> CreditNote | None:
+    """The credit note of a gift, if there is one."""
+    return session.scalar(select(CreditNote).join(Refund).where(Refund.goodwill_id == goodwill_id))
+
+
 def paper(ports: Printing, rma: str) -> bytes:
     """The paper of a return's credit note. Raises `NotFound` when it has none (yet)."""
-    return _paper(ports, select(CreditNote).join(Return).where(Return.rma == (ids.read_rma(rma) or "")))
+    return read_or_draw(ports, select(CreditNote).join(Return).where(Return.rma == (ids.read_rma(rma) or "")))
 
 
 def paper_of_gift(ports: Printing, public_id: str) -> bytes:
     """The paper of the gift that this refund is part of. Raises `NotFound` when it has none (yet)."""
+    return read_or_draw(ports, select(CreditNote).where(CreditNote.refund_id.in_(parts_beside(public_id))))
+
+
+def parts_beside(public_id: str) -> Select[int]:
+    """The ids of all refunds of the gift that this refund is part of."""
     gift = select(Refund.goodwill_id).where(Refund.public_id == public_id, Refund.goodwill_id.is_not(None))
-    parts = select(Refund.id).where(Refund.goodwill_id.in_(gift))
-    return _paper(ports, select(CreditNote).where(CreditNote.refund_id.in_(parts)))
+    return select(Refund.id).where(Refund.goodwill_id.in_(gift))
 
 
-def _paper(ports: Printing, query: Select[CreditNote]) -> bytes:
+def read_or_draw(ports: Printing, query: Select[CreditNote] | Select[CreditCorrection], place: int = 1) -> bytes:
+    """The paper of what the query finds at ``place``, counted from 1. Raises `NotFound` when there is none (yet)."""
     with ports.database.read() as session:
-        note = session.scalar(query)
-        if note is None:
-            raise NotFound("There is no credit note yet.")
-        doc, key = CreditNoteDoc.from_json(note.document), note.file_key
+        found = session.scalars(query).all()[place - 1 : place]
+        if not found:
+            raise NotFound("There is no such document yet.")
+        doc, key = CreditNoteDoc.from_json(found[0].document), found[0].file_key
     # It is drawn from what was stored when it was issued; and kept, because all its rows have to be on it, and hundreds of them
     # take seconds.
     return files.drawn_once(ports.files, key, lambda: ports.credit_note_papers.credit_note_pdf(doc).pdf)

@@ -1,8 +1,9 @@
 """A refund that failed and for which too little is left: it is sent no more, and its amount has another end.
 
 In: the refund and a note. Out: of a return, the amount as a question about the return's money (`shortage`: send what is left,
-record another way, close); of a gift, its end. Invariants: once; nothing that may still arrive; what the payments still have is
-sent by `actions.retry` instead. Never: an amount that nobody is asked about.
+record another way, close); of a gift, its end, by which a credit note that was issued before is corrected. Invariants: once;
+nothing that may still arrive; what the payments still have is sent by `actions.retry` instead. Never: an amount that nobody is
+asked about.
 """
 
 from __future__ import annotations

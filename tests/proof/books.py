@@ -23,7 +23,7 @@ UNDECIDED = ("open", "asked")
 TABLES = (
     "payment", "refund", "ledger_entry", "store_credit", "return", "return_line", "unit_range", "order", "order_line", "review",
     "exchange", "variant", "timeline_entry", "notice", "receipt", "stripe_event", "goodwill", "goodwill_line", "credit_note",
-    "refund_gate", "policy_version",
+    "credit_correction", "refund_gate", "policy_version",
 )  # fmt: skip
 # Stripe's integer for one minor unit here: Stripe counts the crowns of Iceland in hundredths that are always 00.
 STRIPE_UNIT = defaultdict(lambda: 1, {"ISK": 100, "UGX": 100})

@@ -125,7 +125,7 @@ def _undo(b: Books) -> Iterator[str]:
 
 def _rows(before: Books, now: Books) -> Iterator[str]:
     """(7) Rows of the record stay as they are; a refund keeps what it was written with and never goes back."""
-    for table in ("ledger_entry", "timeline_entry", "receipt", "credit_note"):
+    for table in ("ledger_entry", "timeline_entry", "receipt", "credit_note", "credit_correction"):
         if now[table][: len(before[table])] != before[table]:
             yield f"(record) a row of {table} that was written has changed or is gone"
     later = now.by_id("refund")

@@ -381,11 +381,51 @@ def _events(b: Books) -> Iterator[str]:
 
 
 def _notes(b: Books) -> Iterator[str]:
-    """Credit notes are numbered without a gap, and there is one for each return or gift."""
-    found = sorted((note["number"].rsplit("-", 1)) for note in b["credit_note"])
+    """Credit notes and corrections are numbered without a gap, and there is one note for each return or gift. A note less its
+    corrections never names less than was given or is still owed; bonus and what a service cannot pay in whole steps apart."""
+    found = sorted(row["number"].rsplit("-", 1) for table in ("credit_note", "credit_correction") for row in b[table])
     for series in {series for series, _ in found}:
         numbers = sorted(int(number) for name, number in found if name == series)
         if numbers != list(range(1, len(numbers) + 1)):
             yield f"(notes) series {series} has the numbers {numbers}"
     of = Counter(note["return_id"] for note in b["credit_note"] if note["return_id"] is not None)
     yield from (f"(notes) return {return_id} has {count} credit notes" for return_id, count in of.items() if count > 1)
+    for note, left, kept in _credited(b):
+        if left < kept:
+            yield f"(notes) note {note['number']} was corrected to {left}, and {kept} are given or owed"
+        taxes = 0
+        so_far = 0
+        for row in b.of("credit_correction", "note_id", note["id"]):
+            so_far, taxes = so_far + row["gross_minor"], taxes + row["tax_minor"]
+            if taxes != note["tax_minor"] * so_far // note["gross_minor"]:
+                yield f"(notes) correction {row['number']} makes the tax {taxes} of {so_far}"
+
+
+def uncorrected(b: Books) -> list[str]:
+    """Each note that still names more than was given or is owed; there is none once no correction is waited for."""
+    return [
+        f"(notes) note {note['number']} names {left}, and {kept} are given or owed"
+        for note, left, kept in _credited(b)
+        if left > kept
+    ]
+
+
+def _credited(b: Books) -> Iterator[tuple[Row, int, int]]:
+    """Each note, what it names less its corrections, and what of it was given or is still owed."""
+    returns, refunds, gifts = b.by_id("return"), b.by_id("refund"), b.by_id("goodwill")
+    for note in b["credit_note"]:
+        left = note["gross_minor"] - total(b.of("credit_correction", "note_id", note["id"]), "gross_minor")
+        if note["return_id"] is None:
+            gift = gifts[refunds[note["refund_id"]]["goodwill_id"]]
+            ended = [row for row in b.of("refund", "goodwill_id", gift["id"]) if row["failure_code"] in ANEW]
+            yield note, left, gift["amount_minor"] - total(ended)
+            continue
+        entries = [row for row in b.of("ledger_entry", "return_id", note["return_id"]) if row["account"] == "owed"]
+        # The ledger may have carried an amount to the order's next payout, and let the bonus lapse: the note has neither.
+        prices = total(row for row in entries if row["kind"] not in ("carried", "bonus_lapsed"))
+        parts = _quote(returns[note["return_id"]])["parts"]
+        bonus = sum(
+            part["amount"] if part["kind"] == "credit_bonus" else part.get("params", {}).get("bonus_minor", 0)
+            for part in parts
+        )
+        yield note, left, prices - bonus

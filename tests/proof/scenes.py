@@ -272,6 +272,32 @@ class Scenes(Customers, Staff, Outside, Powers):
             self.settle_shortage(0, how, 1, 0)
         self.work(0)
 
+    @scene(less=st.sampled_from([500, 1500, 3000]), outcome=MONEY, noted=st.booleans(), lost=st.booleans(), crash=CRASH)
+    def rest_closed(self, less: int, outcome: str, noted: bool, lost: bool, crash: int) -> None:
+        """A part was given and the rest is closed unpaid, before or after the credit note; then that part may be lost too."""
+        order_id = self.buy(article(3), article(1, 1000, 0))
+        self.give_rest(order_id, less)
+        self.work(0)
+        self.brought_back(order_id, ("1", 3, "refund"), ("2", 1, outcome))
+        self.work(0)
+        if noted:
+            self.later(seconds=5)
+            self.work(0)
+        self.settle_shortage(0, "close", 1, 0)
+        self.work(crash)
+        self.later(seconds=5)
+        self.work(0)
+        if lost:
+            self.bank_decides(0, "failed")
+            self.webhooks([0, 1], 0)
+            self.work(0)
+            self.give_rest(order_id)
+            gone = [row["public_id"] for row in self.books["refund"] if row["status"] in GONE]
+            if gone:
+                self.command("give up", MAYA, lambda tx: given_up.give_up(tx, gone[-1], "too little left"), crash)
+            self.settle_shortage(0, "close", 1, 0)
+            self.work(0)
+
     @scene(units=st.integers(1, 3), crash=CRASH)
     def less_captured_after_credit(self, units: int, crash: int) -> None:
         """The shop's system says that less was captured than was given as credit."""

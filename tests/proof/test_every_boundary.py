@@ -104,7 +104,8 @@ def a_second_person_approves(shop: Shop) -> Callable[[Tx], object]:
     return lambda tx: second.approve(tx, number, "right")
 
 
-def what_is_short_is_paid_by_bank(shop: Shop) -> Callable[[Tx], object]:
+def short(shop: Shop) -> str:
+    """A return over 23.90 of which only 7.80 could be prepared; its number."""
     line: dict[str, Any] = {"quantity": 2, "unit_price": 2390, "discount": 0, "tags": ["trusted"]}
     shop.order([line], 0, "GBP", [("pm_card_visa", 1)])
     order_id, payment = shop.check()["order"][-1]["id"], shop.check()["payment"][-1]
@@ -114,6 +115,11 @@ def what_is_short_is_paid_by_bank(shop: Shop) -> Callable[[Tx], object]:
     shop.do(CUSTOMER, lambda tx: returns.book(tx, shop.book, order_id, [wish], booking_key="booked"))
     rma = shop.check()["return"][-1]["rma"]
     assert [row["kind"] for row in shop.check()["review"]] == ["refund_failed"]
+    return str(rma)
+
+
+def what_is_short_is_paid_by_bank(shop: Shop) -> Callable[[Tx], object]:
+    rma = short(shop)
     return lambda tx: shortage.paid_elsewhere(tx, rma, "by bank", seen_minor=2390 - 780)
 
 
@@ -160,5 +166,32 @@ def test_the_repeated_click_ends_as_if_nobody_had_died(
         shop.killed_at(0, click)
         assert summary(shop.check()) == wanted, f"another end after death {boundary}"
         boundary += 1
+    assert boundary > 5
+    record_property("boundaries", boundary - 1)
+
+
+def test_a_correction_is_issued_once_wherever_its_job_dies(
+    shop: Shop, record_property: Callable[[str, object], None]
+) -> None:
+    rma = short(shop)
+    shop.work()
+    shop.pass_time(seconds=5)
+    shop.work()
+    shop.do(MAYA, lambda tx: shortage.close(tx, rma, "agreed", seen_minor=2390 - 780))
+    before = shop.snapshot()
+    assert [row["gross_minor"] for row in before.books["credit_note"]] == [2390]
+    boundary = 0
+    while True:
+        boundary += 1
+        shop.go_back(before)
+        died = shop.killed_at(boundary, shop.work)
+        shop.check()
+        shop.restart_worker(f"after {boundary}")
+        shop.work()
+        books = shop.check()
+        assert [row["gross_minor"] for row in books["credit_correction"]] == [2390 - 780]
+        assert not shop.has_jobs()
+        if not died:
+            break
     assert boundary > 5
     record_property("boundaries", boundary - 1)

@@ -230,6 +230,7 @@ def _of_itself(what: str, known: Mapping[str, Any]) -> str:
         "return.closed": _("Closed"),
         "payout.planned": _("Payment prepared"),
         "credit_note.issued": _("Credit note issued"),
+        "credit_note.corrected": _("Credit note corrected"),
         "refund.planned": _("Refund prepared"),
         "refund.handed_to_staff": _("To be paid by hand"),
         "refund.accepted": _("Refund accepted by the payment provider"),
@@ -284,6 +285,7 @@ def _of_sum(what: str, amount: str) -> str:
         "refund.needs_second": _("%(amount)s waits for a second person", amount=amount),
         "refund.imported": _("Refund of %(amount)s made outside the portal", amount=amount),
         "credit.issued": _("Store credit of %(amount)s issued", amount=amount),
+        "credit_note.corrected": _("Credit note lowered by %(amount)s", amount=amount),
     }.get(what, "")
 
 

@@ -405,6 +405,12 @@ MISTAKES = (
         "gift_in_parts",
     ),
     Mistake(
+        "a credit note goes on naming what was closed unpaid", "portal/flow.py",
+        '"money.waived": (then("correct_credit_note"), close_when_settled),', '"money.waived": (close_when_settled,),',
+        (f"{REFUNDS}/test_corrections.py::test_a_close_asks_for_the_correction_and_the_job_issues_it",),
+        "rest_closed",
+    ),
+    Mistake(
         "units are given that were never delivered", "portal/refunds/goodwill.py",
         "    return line.delivered_at is not None and line.delivered_at <= at\n", "    return True\n",
         (f"{REFUNDS}/test_goodwill.py::test_units_that_the_customer_does_not_have_are_not_given_but_an_amount_is",),
