@@ -50,6 +50,7 @@ _ARGUMENTS = {
     "rma": ("The return's number; spaces, case and a missing hyphen are forgiven", "R-7K4Q92M"),
     "number": ("The order's number; case, spaces and a leading # are forgiven", "WH-20418"),
     "sku": ("The article's number", "WH-MJ-M-NAV"),
+    "place": ("Which of them, counted from 1", 1),
 }
 _KEY = {
     "name": HEADER,
@@ -92,7 +93,7 @@ def _complete(tag: str, method: str, operation: dict[str, Any]) -> None:
         if parameter["in"] == "path":
             text, example = _ARGUMENTS[parameter["name"]]
             parameter |= {"description": text, "example": example}
-            parameter["schema"] |= {"minLength": 1}
+            parameter["schema"] |= {"minLength" if parameter["schema"]["type"] == "string" else "minimum": 1}
     body = operation.get("requestBody")
     public = not operation.get("security")
     for code, (name, _) in _ERRORS.items():

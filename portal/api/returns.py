@@ -24,7 +24,7 @@ from portal.orders.queries import find_order_id
 from portal.policybook.service import load_book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import credit_notes
+from portal.refunds import corrections, credit_notes
 from portal.refunds import queries as refunds
 from portal.returns import queries, service
 from portal.returns.holding import lock_return
@@ -226,6 +226,15 @@ def credit_note(rma: str) -> Response:
     return Response(
         data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{rma_of(rma)}-credit-note.pdf"'}
     )
+
+
+@api.get("/returns/<rma>/credit-note-correction-<int:place>.pdf")
+@call("returns:read", media_type=PDF)
+def credit_correction(rma: str, place: int) -> Response:
+    """A document that lowers the credit note by what was closed without payment since, A4; the first one is 1, most have none."""
+    data = corrections.paper(ports(), readable(rma), place)
+    name = f"{rma_of(rma)}-credit-note-correction-{place}.pdf"
+    return Response(data, content_type=PDF, headers={"Content-Disposition": f'inline; filename="{name}"'})
 
 
 @api.get("/returns/<rma>/packing-slip.pdf")

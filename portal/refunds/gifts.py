@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 from portal.errors import NotFound
 from portal.money import Money
 from portal.orders.models import Order, Payment
-from portal.refunds import lifecycle
+from portal.refunds import corrections, credit_notes
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Goodwill, Refund
 from portal.refunds.queries import Piece, is_stopped, piece_of
@@ -25,7 +25,8 @@ from portal.shop import BankDays
 
 @dataclass(frozen=True, slots=True)
 class GiftView:
-    """One gift. ``pieces`` are its refunds, one for each payment; ``credit_note`` is a number or empty while there is none."""
+    """One gift. ``pieces`` are its refunds, one for each payment; ``credit_note`` is a number or empty while there is none;
+    ``corrections`` are the numbers of what lowered it since."""
 
     public_id: str
     order_number: str
@@ -33,6 +34,7 @@ class GiftView:
     given_at: datetime
     pieces: tuple[Piece, ...]
     credit_note: str
+    corrections: tuple[str, ...]
 
 
 def gifts_of_order(session: Session, order_id: int) -> list[Goodwill]:
@@ -46,7 +48,7 @@ def given_beside(session: Session, order_id: int, bank_days: BankDays) -> list[t
     while something is prepared."""
     query = _PARTS.join(Goodwill, Goodwill.id == Refund.goodwill_id).options(contains_eager(Refund.goodwill))
     refunds = session.scalars(query.where(Goodwill.order_id == order_id, Goodwill.ended_at.is_(None))).all()
-    shown = _shown(refunds)
+    shown = credit_notes.standing(refunds)
     pieces = _pieces(session, shown, bank_days)
     return [(each.goodwill, piece) for each, piece in zip(shown, pieces, strict=True) if each.goodwill is not None]
 
@@ -78,21 +80,16 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
         raise NotFound("There is no such refund.")
     gift, number = found
     refunds = parts_of(session, gift.id)
-    shown = _shown(refunds)
+    shown = credit_notes.standing(refunds)
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
+    lowered = corrections.numbers_of_gifts(session, [gift.id]).get(gift.id, [])
     pieces = tuple(_pieces(session, shown, bank_days))
     total = Money(sum(refund.amount_minor for refund in shown), gift.currency)
-    return GiftView(gift.public_id, number, total, gift.given_at, pieces, note or "")
+    return GiftView(gift.public_id, number, total, gift.given_at, pieces, note or "", tuple(lowered))
 
 
 _PARTS = select(Refund).options(joinedload(Refund.payment, innerjoin=True)).order_by(Refund.id)
-
-
-def _shown(refunds: Sequence[Refund]) -> list[Refund]:
-    """The refunds in whose place no other was sent, and which nobody took back."""
-    replaced = {refund.replaces_id for refund in refunds}
-    return [each for each in refunds if each.id not in replaced and each.failure_code not in lifecycle.DECIDED_ANEW]
 
 
 def _pieces(session: Session, refunds: Sequence[Refund], bank_days: BankDays) -> list[Piece]:

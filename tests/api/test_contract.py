@@ -259,6 +259,7 @@ UNKNOWN = [
     ("GET", "/returns/R-0000000/refunds"),
     ("GET", "/returns/R-0000000/label.pdf"),
     ("GET", "/returns/R-0000000/packing-slip.pdf"),
+    ("GET", "/returns/R-0000000/credit-note-correction-1.pdf"),
     ("POST", "/returns/R-0000000/authorize"),
     ("POST", "/returns/R-0000000/refuse"),
     ("POST", "/returns/R-0000000/cancel"),

@@ -35,7 +35,11 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-NAMES = {"/orders/X": "/orders/{number}", "/variants/X": "/variants/{sku}"}
+NAMES = {
+    "/orders/X": "/orders/{number}",
+    "/variants/X": "/variants/{sku}",
+    "/returns/X/credit-note-correction-1.pdf": "/returns/{rma}/credit-note-correction-{place}.pdf",
+}
 OPERATIONS = [(method, NAMES.get(path, path.replace("/X", "/{rma}"))) for method, path, _ in ROUTES]
 OPERATIONS.append(("GET", "/returnable"))
 EACH = settings(

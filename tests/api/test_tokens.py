@@ -32,6 +32,7 @@ ROUTES = [
     ("GET", "/returns/X/label.pdf", "returns:read"),
     ("GET", "/returns/X/packing-slip.pdf", "returns:read"),
     ("GET", "/returns/X/credit-note.pdf", "returns:read"),
+    ("GET", "/returns/X/credit-note-correction-1.pdf", "returns:read"),
     ("GET", "/returns/X/refunds", "refunds:read"),
     ("GET", "/refunds", "refunds:read"),
 ]

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from portal import ids
 from portal.errors import NotFound
 from portal.notices.links import read_status_key
-from portal.refunds import credit_notes, gifts
+from portal.refunds import corrections, credit_notes, gifts
 from portal.refunds.gifts import GiftView
 from portal.web.customer import grants
 from portal.web.customer.amounts import pieces_for
@@ -48,6 +48,17 @@ def gift_credit_note(public_id: str) -> File:
         part = found.pieces[0].refund if found.pieces else ""
     pdf = credit_notes.paper_of_gift(ports(), part)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"credit-note-{public_id}.pdf")
+
+
+@pages.get("/gifts/<public_id>/credit-note-correction-<int:place>.pdf")
+def gift_credit_correction(public_id: str, place: int) -> File:
+    """By how much the credit note was lowered; the first correction is 1."""
+    with read() as session:
+        found = _own(session, public_id)
+        part = found.pieces[0].refund if found.pieces else ""
+    pdf = corrections.paper_of_gift(ports(), part, place)
+    name = f"credit-note-correction-{place}-{public_id}.pdf"
+    return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=name)
 
 
 def _own(session: Session, public_id: str) -> GiftView:

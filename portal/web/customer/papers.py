@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from portal import clock, ids
 from portal.errors import NotFound
 from portal.labels import service as labels
-from portal.refunds import credit_notes
+from portal.refunds import corrections, credit_notes
 from portal.returns.models import Return
 from portal.returns.queries import get_return
 from portal.web.customer import grants
@@ -80,6 +80,16 @@ def credit_note(rma: str) -> Response:
         number = own(session, rma).rma
     pdf = credit_notes.paper(ports(), number)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"credit-note-{number}.pdf")
+
+
+@pages.get("/returns/<rma>/credit-note-correction-<int:place>.pdf")
+def credit_correction(rma: str, place: int) -> Response:
+    """By how much the credit note was lowered; the first correction is 1."""
+    with read() as session:
+        number = own(session, rma).rma
+    pdf = corrections.paper(ports(), number, place)
+    name = f"credit-note-correction-{place}-{number}.pdf"
+    return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=name)
 
 
 @pages.get("/returns/<rma>/drop-off.ics")

@@ -19,6 +19,7 @@ from portal.orders.queries import get_order
 from portal.policy.decision import REFUSE, Decision
 from portal.policy.explain import customer_summary
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
+from portal.refunds.corrections import numbers_in
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
 from portal.refunds.queries import MoneyView, let_go, money_of_return
@@ -142,6 +143,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         pots=[(pot, pot.with_total(quote.currency)) for pot in pots(quote, names, to)],
         note=tax_note(quote),
         credit_note=number_in(entries),
+        corrections=numbers_in(entries),
         sum_open=sum_open,
         booked_sum=_booked_sum(return_, quote),
         changed="" if sum_open else _changed(return_, quote),

@@ -9,7 +9,7 @@ from flask import Response, abort, render_template, request
 
 from portal import clock
 from portal.labels.service import label_pdf, slip_pdf
-from portal.refunds import credit_notes
+from portal.refunds import corrections, credit_notes
 from portal.returns.queries import get_photo, get_return
 from portal.staff import permissions as may
 from portal.web.staff.base import me, needs, ports, read, staff
@@ -83,6 +83,13 @@ def slip(rma: str) -> Response:
 def credit_note(rma: str) -> Response:
     """What was credited."""
     return _pdf(credit_notes.paper(ports(), rma), "credit-note", rma)
+
+
+@staff.get("/returns/<rma>/credit-note-correction-<int:place>.pdf")
+@needs(may.SEE_RETURNS, "returns")
+def credit_correction(rma: str, place: int) -> Response:
+    """By how much the credit note was lowered; the first correction is 1."""
+    return _pdf(corrections.paper(ports(), rma, place), f"credit-note-correction-{place}", rma)
 
 
 def _pdf(data: bytes, name: str, rma: str) -> Response:

@@ -13,7 +13,7 @@ from portal import clock, ids
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.money import Money
 from portal.orders.models import Order
-from portal.refunds import credit_notes, gifts, goodwill, lifecycle, payout, promised
+from portal.refunds import corrections, credit_notes, gifts, goodwill, lifecycle, payout, promised
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Goodwill
 from portal.refunds.tenders import is_stripe, order_chain, payments_of
@@ -40,6 +40,8 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
         left = payout.room(session, chain, payments) if payments else 0
         most = limit_minor(order.currency)
         open_to_me = None if most is None else max(0, most - goodwill.given(session, chain, order.currency))
+        given = gifts.without_return(session, payments)
+        lowered = corrections.numbers_of_gifts(session, {each.goodwill_id for each in given if each.goodwill_id})
         return render_template(
             "staff/goodwill.html",
             order=order,
@@ -67,15 +69,19 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
                 {
                     "href": url_for("staff.refund_page", public_id=each.public_id),
                     "note": url_for("staff.goodwill_credit_note", public_id=each.public_id)
-                    if each.goodwill is not None and each.status == lifecycle.SUCCEEDED
+                    if each.goodwill is not None and (each.status == lifecycle.SUCCEEDED or each.goodwill_id in lowered)
                     else "",
+                    "corrections": [
+                        (number, url_for("staff.goodwill_credit_correction", public_id=each.public_id, place=place))
+                        for place, number in enumerate(lowered.get(each.goodwill_id or 0, ()), start=1)
+                    ],
                     "amount": words.amount(each.amount_minor, each.currency),
                     "why": each.goodwill.reason if each.goodwill is not None else _("Made outside the portal"),
                     "by": each.goodwill.given_by if each.goodwill is not None else "",
                     "when": words.when(each.planned_at, now, zone),
                     "status": "paid_elsewhere" if each.paid_elsewhere_by else each.status,
                 }
-                for each in gifts.without_return(session, payments)
+                for each in given
             ],
             errors=errors,
             typed=typed,
@@ -112,6 +118,15 @@ def goodwill_credit_note(public_id: str) -> Response:
     """What was credited by a gift."""
     pdf = credit_notes.paper_of_gift(ports(), public_id)
     return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=f"credit-note-{public_id}.pdf")
+
+
+@staff.get("/refunds/<public_id>/credit-note-correction-<int:place>.pdf")
+@needs(may.SEE_REFUNDS, "refunds")
+def goodwill_credit_correction(public_id: str, place: int) -> Response:
+    """By how much the credit note of a gift was lowered; the first correction is 1."""
+    pdf = corrections.paper_of_gift(ports(), public_id, place)
+    name = f"credit-note-correction-{place}-{public_id}.pdf"
+    return send_file(io.BytesIO(pdf), mimetype="application/pdf", download_name=name)
 
 
 @staff.post("/orders/<int:order_id>/goodwill")

@@ -18,6 +18,7 @@ from portal.policybook.service import load_book
 from portal.receiving import rest
 from portal.receiving.disposition import NOWHERE
 from portal.refunds import gifts, promised
+from portal.refunds.corrections import numbers_in
 from portal.refunds.credit_notes import number_in
 from portal.refunds.queries import money_of_return
 from portal.refunds.setbacks import setback
@@ -67,6 +68,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "badge": badge_of(return_, late),
         "outcome": outcome_of(return_, free=view.let_go),
         "credit_note": number_in(entries),
+        "corrections": numbers_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
         "answered": [
             turn

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from portal.notices.links import gift_link
-from portal.refunds import goodwill
+from portal.orders.models import Payment
+from portal.refunds import given_up, goodwill, settle
+from portal.refunds.gateway import RefundView
 from portal.refunds.goodwill import Gift
-from portal.refunds.models import Goodwill
+from portal.refunds.models import Goodwill, Refund
+from portal.refunds.tenders import lock_refund
 from tests.web.customer.desk import Customer, Desk, text_of
 from tests.web.customer.test_status import news
 
@@ -40,6 +43,44 @@ def test_the_mailed_link_opens_the_gift_with_its_days_and_its_credit_note(desk: 
         assert part in text, part
     assert "Rude driver" not in text
     paper = reader.get(f"/gifts/{number}/credit-note.pdf")
+    assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
+
+
+def seen_at_stripe(desk: Desk, refund: Refund, status: str) -> None:
+    with desk.ports.database.transaction() as tx:
+        view = RefundView(f"re_{refund.id}", status, refund.amount_minor, "GBP", "pi", tx.at, {})
+        row, payment = lock_refund(tx.session, refund.id)
+        row.submitted_at = row.submitted_at or tx.at
+        settle.take_over(tx, row, payment, view)
+
+
+def test_a_correction_stands_beside_the_credit_note_that_it_lowers(desk: Desk, customer: Make) -> None:
+    order_id = desk.order()
+    with desk.ports.database.transaction() as tx:
+        tx.session.scalars(select(Payment)).one().captured_minor = 300
+        tx.session.add(
+            Payment(
+                order_id=order_id, position=2, payment_intent="pi_2", captured_minor=200, currency="GBP", method="Visa"
+            )
+        )
+    desk.act(goodwill.give, order_id, Gift(5_00), reason="Rude driver", command_key="k" * 20, shop=desk.ports.shop)
+    first, second = desk.rows(Refund)
+    for refund in (first, second):
+        seen_at_stripe(desk, refund, "succeeded")
+    desk.work("issue_credit_note")
+    seen_at_stripe(desk, second, "failed")
+    with desk.ports.database.transaction() as tx:
+        # Somebody has given the money of the second payment by hand.
+        tx.session.get_one(Payment, second.payment_id).refunded_elsewhere_minor = 200
+    desk.act(given_up.give_up, second.public_id, "Too little left.")
+    desk.work("correct_credit_note")
+    with desk.ports.database.read() as session:
+        number = session.scalars(select(Goodwill.public_id)).one()
+    priya, address = customer(), f"/gifts/{number}/credit-note-correction-1.pdf"
+    assert priya.get(address).location == "/"
+    priya.find()
+    assert "Credit note CN-2026-0001 (PDF) Correction CN-2026-0002 (PDF)" in text_of(priya.get(f"/gifts/{number}"))
+    paper = priya.get(address)
     assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
 
 

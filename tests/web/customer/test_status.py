@@ -18,7 +18,7 @@ from portal.labels.service import customer_address
 from portal.notices.links import status_link
 from portal.notices.models import Notice
 from portal.orders.models import Payment
-from portal.refunds import settle
+from portal.refunds import given_up, settle, shortage
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund, StoreCredit
@@ -337,6 +337,37 @@ def test_a_credit_note_is_there_for_its_owner_once_the_money_has_gone(
     paper = priya.get(address)
     assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
     assert customer().get(address).status_code == 404
+
+
+def test_a_correction_stands_beside_the_credit_note_that_it_lowers(
+    desk: Desk, booked: tuple[Customer, str], customer: Make
+) -> None:
+    priya, rma = booked
+    with desk.ports.database.transaction() as tx:
+        tx.session.scalars(select(Payment)).one().captured_minor = 3000
+    desk.receive(rma)
+    news(desk, "succeeded")
+    desk.work("issue_credit_note")
+    desk.act(shortage.close, rma, "Both agreed.", seen_minor=5410 - 3000)
+    address = f"/returns/{rma}/credit-note-correction-1.pdf"
+    assert priya.get(address).status_code == 404
+    desk.work("correct_credit_note")
+    seen = text_of(priya.get(f"/returns/{rma}"))
+    assert "Credit note CN-2026-0001 (PDF) Correction CN-2026-0002 (PDF)" in seen
+    paper = priya.get(address)
+    assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
+    assert priya.get(f"/returns/{rma}/credit-note-correction-2.pdf").status_code == 404
+    assert customer().get(address).status_code == 404
+    assert [each.kind for each in desk.rows(Notice)].count("refund_sent") == 1
+    # The rest is lost too, and nothing is owed any more: its papers stay.
+    news(desk, "failed")
+    with desk.ports.database.transaction() as tx:
+        tx.session.scalars(select(Payment)).one().refunded_elsewhere_minor = 3000
+    desk.act(given_up.give_up, desk.rows(Refund)[0].public_id, "Refunded by hand.")
+    desk.act(shortage.close, rma, "Both agreed.", seen_minor=3000)
+    desk.work("correct_credit_note")
+    seen = text_of(priya.get(f"/returns/{rma}"))
+    assert "Credit note CN-2026-0001 (PDF) Correction CN-2026-0002 (PDF) Correction CN-2026-0003 (PDF)" in seen
 
 
 def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(

@@ -12,7 +12,7 @@ from portal.flow import Ports
 from portal.notices.models import Notice
 from portal.notices.render import render
 from portal.orders.models import Order, Payment
-from portal.refunds import goodwill, late, settle
+from portal.refunds import corrections, credit_notes, given_up, goodwill, late, settle
 from portal.refunds.gateway import RefundView
 from portal.refunds.goodwill import Gift
 from portal.refunds.models import Goodwill, Refund
@@ -243,6 +243,29 @@ def test_the_customer_is_told_once_stripe_has_paid(lead: Browser, shop: Shop) ->
     (told,) = rows(shop.database, select(Notice))
     assert (told.kind, told.return_id, told.context["pieces"][0]["amount"]) == ("goodwill_sent", None, 20_00)
     assert "Late parcel" not in str(told.context)
+
+
+def test_a_gift_that_was_lost_after_its_credit_note_has_both_papers(lead: Browser, shop: Shop, ports: Ports) -> None:
+    order_id = shop.order(Item(gross=50_00))
+    here = f"/staff/orders/{order_id}/goodwill"
+    give(lead, lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "Late parcel"})
+    (refund,) = rows(shop.database, select(Refund))
+    for status in ("succeeded", "failed"):
+        view = RefundView("re_1", status, 20_00, "GBP", "pi", NOW, {})
+        with shop.do(STRIPE) as tx:
+            settle.take_over(tx, *lock_refund(tx.session, refund.id), view)
+        credit_notes.issue_and_draw(ports, None, refund.id)
+    with shop.do(INES) as tx:
+        # Somebody has given the money by hand.
+        tx.session.scalars(select(Payment)).one().refunded_elsewhere_minor = 50_00
+        tx.session.flush()
+        given_up.give_up(tx, refund.public_id, "Too little left.")
+    corrections.correct_and_draw(ports, None, refund.id)
+    seen = lead.page(here)
+    assert "Credit note (PDF) Correction CN-2026-0002 (PDF)" in words(seen)
+    for name in ("credit-note", "credit-note-correction-1"):
+        paper = lead.get(f"/staff/refunds/{refund.public_id}/{name}.pdf")
+        assert (paper.status_code, paper.content_type) == (200, "application/pdf")
 
 
 def test_the_customer_is_told_of_a_gift_that_failed_or_is_late(shop: Shop, ports: Ports) -> None:

@@ -168,7 +168,9 @@ def test_every_page_of_the_staff_names_its_permission_and_stands_in_these_tables
         "staff.label",
         "staff.slip",
         "staff.credit_note",
+        "staff.credit_correction",
         "staff.goodwill_credit_note",
+        "staff.goodwill_credit_correction",
         "staff.refund_page",
         "staff.policy_simulation",
     }

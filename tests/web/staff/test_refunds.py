@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from portal import clock, jobs
 from portal.db import Actor
+from portal.flow import Ports
 from portal.notices.models import Notice
 from portal.orders.models import Payment
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import settle
+from portal.refunds import corrections, credit_notes, settle, shortage
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.settle import STRIPE
@@ -26,6 +27,7 @@ from portal.returns import decisions, service
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 from portal.web.staff.words import paid_to
+from tests.stages.refunds.test_controls import INES
 from tests.stages.returns.trade import BENCH, rows
 from tests.web.staff.browser import Browser, cost, words
 from tests.web.staff.shop import NOW, Item, Shop, wish
@@ -52,6 +54,25 @@ def seen_at_stripe(shop: Shop, rma: str, status: str, reason: str = "", waits_fo
         row.attempts, row.submitted_at, row.first_submitted_at = 1, tx.at, tx.at
         settle.take_over(tx, row, payment, view)
     return refund.public_id
+
+
+def test_a_correction_stands_beside_the_credit_note_that_it_lowers(lead: Browser, shop: Shop, ports: Ports) -> None:
+    rma = shop.booked(wish(), items=(Item(gross=64_00, name="Jeans"),))
+    with shop.do(BENCH) as tx:
+        tx.session.scalars(select(Payment)).one().captured_minor = 30_00
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    seen_at_stripe(shop, rma, "succeeded")
+    return_id = shop.look(rma).id
+    credit_notes.issue_and_draw(ports, return_id)
+    with shop.do(INES) as tx:
+        shortage.close(tx, rma, "Both agreed.", seen_minor=34_00)
+    corrections.correct_and_draw(ports, return_id)
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "Credit note CN-2026-0001 Correction CN-2026-0002" in seen
+    assert "Credit note lowered by £34.00" in seen
+    paper = lead.get(f"/staff/returns/{rma}/credit-note-correction-1.pdf")
+    assert (paper.status_code, paper.content_type, paper.data[:5]) == (200, "application/pdf", b"%PDF-")
+    assert lead.get(f"/staff/returns/{rma}/credit-note-correction-2.pdf").status_code == 404
 
 
 def without_answer(shop: Shop, rma: str, hours_ago: float = 0) -> str:
