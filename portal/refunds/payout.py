@@ -31,6 +31,7 @@ from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING, keeps_item, payable_quote
 from portal.reviews import service as reviews
 from portal.shop import Shop
+from portal.timeline import TimelineEntry
 from portal.wording import said
 
 MOMENTS = ("authorized", "in_transit", "received", "inspected")
@@ -87,12 +88,19 @@ def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
         if review.refund_id is None:
             reviews.settle(tx, review, reviews.SETTLED, note="Sent now, as far as the payments reach.")
     quote = payable_quote(tx.session, return_)
-    issued = credit.find_credit(tx.session, return_id) is not None
-    as_credit = 0 if issued else min(max(quote.credit_total.minor, 0), rest)
+    as_credit = 0 if is_credit_over(tx.session, return_id) else min(max(quote.credit_total.minor, 0), rest)
     _plan_credit(tx, return_, chain, as_credit, min(quote.bonus_minor, as_credit))
     refunds = _plan_refunds_and_carry(tx, return_, chain, rest - as_credit, shop)[0] if rest > as_credit else []
     close_when_settled(tx, return_id)
     return refunds
+
+
+def is_credit_over(session: Session, return_id: int) -> bool:
+    """Whether the store credit of the return was given, or ended with all else that was open: what opens later is money."""
+    ended = select(TimelineEntry.id).where(
+        TimelineEntry.return_id == return_id, TimelineEntry.what.in_(("money.waived", "money.paid_elsewhere"))
+    )
+    return credit.find_credit(session, return_id) is not None or session.scalar(ended.limit(1)) is not None
 
 
 def close_when_settled(tx: Tx, return_id: int) -> None:

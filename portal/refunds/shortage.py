@@ -19,7 +19,6 @@ from portal.orders.models import Order, Payment
 from portal.refunds import ledger, lifecycle, payout, settle
 from portal.refunds.actions import read_note
 from portal.refunds.allocation import Pot, allocate
-from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
 from portal.refunds.planning import plan_refund
 from portal.refunds.tenders import lock_return, payments_of
@@ -145,11 +144,10 @@ def _opened(tx: Tx, rma: str) -> tuple[Return, list[int]]:
 
 def _bonus_in(session: Session, return_: Return, open_minor: int) -> int:
     """How much of what is open is the bonus of a store credit that was not given. It lapses once, however often a rest opens."""
-    if find_credit(session, return_.id) is not None:
+    if payout.is_credit_over(session, return_.id):
         return 0
     quote = payable_quote(session, return_)
-    promised = min(quote.bonus_minor, quote.credit_total.minor)
-    return min(promised - ledger.ended(session, return_.id)[ledger.BONUS_LAPSED], open_minor)
+    return min(quote.bonus_minor, quote.credit_total.minor, open_minor)
 
 
 def _owe_no_more(tx: Tx, return_: Return, kind: str, minor: int) -> None:

@@ -350,7 +350,8 @@ MISTAKES = (
     ),
     Mistake(
         "credit that was short is sent as money", PAYOUT,
-        "    as_credit = 0 if issued else min(max(quote.credit_total.minor, 0), rest)\n", "    as_credit = 0\n",
+        "    as_credit = 0 if is_credit_over(tx.session, return_id) else min(max(quote.credit_total.minor, 0), rest)\n",
+        "    as_credit = 0\n",
         (f"{AGREED}::test_owed_store_credit_waits_for_its_money_and_is_never_refunded",),
         "credit_short",
     ),
@@ -424,7 +425,7 @@ MISTAKES = (
     ),
     Mistake(
         "a bonus is paid in money", SHORTAGE,
-        "    promised = min(quote.bonus_minor, quote.credit_total.minor)\n", "    promised = 0\n",
+        "    return min(quote.bonus_minor, quote.credit_total.minor, open_minor)\n", "    return 0\n",
         (f"{REFUNDS}/test_shortage.py::TestABonus",),
         "paid_beside_credit",
     ),

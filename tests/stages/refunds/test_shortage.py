@@ -237,6 +237,34 @@ class TestEachPartGoesIntoWhatWasAgreed:
         assert world.questions() == []
         world.check_books()
 
+    @pytest.mark.parametrize("how", ["close", "paid"])
+    def test_a_refund_that_is_lost_after_its_credit_was_ended_stays_a_refund(
+        self, quick_world: World, how: str
+    ) -> None:
+        world = quick_world
+        order_id = world.order(10000, quantity=2)
+        self.captured(world, order_id, 4000)
+        return_id = world.return_(order_id, 3000, credit=5500, bonus=500, resolution="store_credit")
+        (sent,) = world.pay(return_id)
+        world.work()
+        with world.database.transaction(STAFF) as tx:
+            if how == "close":
+                shortage.close(tx, rma_of(world, return_id), "Agreed.", seen_minor=5500)
+            else:
+                shortage.paid_elsewhere(tx, rma_of(world, return_id), "Cash.", seen_minor=5000)
+        world.stripe.control(f"refunds/{world.refund(sent).stripe_refund_id}", status="failed")
+        world.stripe.control("refunds", payment_intent=world.intent(order_id), amount=1500)
+        reconcile.look_at_payment(world.database, world.gateway, world.intent(order_id))
+        with world.database.transaction(STAFF) as tx:
+            given_up.give_up(tx, world.refund(sent).public_id, "Too little left.")
+        self.captured(world, order_id, 10000)
+        self.send_left(world, return_id)
+        assert world.money(return_id).credited.minor == 0
+        (*_before, again) = world.refund_ids(return_id)
+        assert (world.refund(again).amount_minor, world.refund(again).status) == (3000, "succeeded")
+        assert world.questions() == []
+        world.check_books()
+
     def test_a_rest_below_a_step_is_left_for_the_next_payout_and_the_return_ends(self, quick_world: World) -> None:
         world = quick_world
         order_id = world.order(100000, currency="KWD", quantity=2)
