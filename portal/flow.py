@@ -172,6 +172,12 @@ def close_when_settled(tx: Tx, event: Event, shop: Shop) -> None:
         payout.close_when_settled(tx, event.return_id)
 
 
+def replace(tx: Tx, event: Event, shop: Shop) -> None:
+    """Send what is held for an exchange: the question that had held it back has ended."""
+    if event.return_id is not None:
+        payout.send_replacements(tx, event.return_id, shop)
+
+
 def resume(tx: Tx, event: Event, shop: Shop) -> None:
     """Plan what was due while something held the money back."""
     if event.return_id is not None:
@@ -217,8 +223,8 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.given_up": (then("correct_credit_note"),),
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
-    "money.paid_elsewhere": (credit_note, close_when_settled),
-    "money.waived": (then("correct_credit_note"), close_when_settled),
+    "money.paid_elsewhere": (credit_note, replace, close_when_settled),
+    "money.waived": (then("correct_credit_note"), replace, close_when_settled),
     # goods that were paid ahead did not come, and staff leave it at that
     "claim.ended": (resume,),
     # a chargeback held money back and has ended well

@@ -72,6 +72,18 @@ def resume(tx: Tx, return_id: int, shop: Shop) -> None:
         plan_rest(tx, return_id, shop)
 
 
+def send_replacements(tx: Tx, return_id: int, shop: Shop) -> None:
+    """Send what is held for an exchange although staff have ended the question about the money, which had held it back.
+
+    While a chargeback is open it waits on, and that is asked anew.
+    """
+    return_, chain = lock_return(tx.session, return_id)
+    if return_.status not in MOMENTS or not _goods_are_in(return_, return_.status) or _is_held_back(tx, return_id):
+        return
+    if exchange.has_held(tx.session, return_id) and not _is_frozen(tx, return_, chain, shop):
+        exchange.order_replacements(tx, return_id)
+
+
 def plan_rest(tx: Tx, return_id: int, shop: Shop) -> list[Refund]:
     """Send what was owed and could not be sent, for instance because of a dispute that ended well. Gives the refunds written.
 

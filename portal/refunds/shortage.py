@@ -16,7 +16,7 @@ from portal.db import Tx
 from portal.errors import Conflict
 from portal.money import Money
 from portal.orders.models import Order, Payment
-from portal.refunds import ledger, lifecycle, payout, settle
+from portal.refunds import exchange, ledger, lifecycle, payout, settle
 from portal.refunds.actions import read_note
 from portal.refunds.allocation import Pot, allocate
 from portal.refunds.models import Refund
@@ -112,12 +112,13 @@ def paid_elsewhere(
 
 
 def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
-    """Nothing more is owed: the bank has paid the customer, or both have agreed. ``seen_minor`` as in `paid_elsewhere`.
+    """Nothing more is owed: the bank has paid the customer, or both have agreed. ``seen_minor`` as in `paid_elsewhere`. What a
+    dispute has held back for an exchange is not sent any more.
 
     Raises `Conflict` too while a refund of the return is prepared or under way: that one is ended first.
     """
     note = read_note(note)
-    return_, _chain = _opened(tx, rma)
+    return_, chain = _opened(tx, rma)
     open_ = [refund for refund in _refunds(tx.session, return_.id) if refund.status in lifecycle.OPEN]
     if open_:
         raise Conflict(
@@ -129,6 +130,9 @@ def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
     _settle(tx, return_, note)
     _owe_no_more(tx, return_, ledger.WAIVED, owed.minor - bonus)
     _owe_no_more(tx, return_, ledger.BONUS_LAPSED, bonus)
+    if any(payment.disputed_at for payment in payments_of(tx.session, chain)):
+        # The bank has taken back what was paid for the article, too.
+        exchange.release(tx, return_.id)
     _end(tx, return_, "money.waived", owed, note)
     return owed
 

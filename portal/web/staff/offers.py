@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.money import Money
 from portal.policy.quote import EXCHANGE, Quote
+from portal.refunds import exchange
 from portal.refunds import shortage as short
 from portal.returns import lifecycle
 from portal.returns.models import Return
@@ -82,6 +83,7 @@ def shortage(session: Session, return_: Return, open_: list[Review], who: Me) ->
         "in_money": words.amount(money_left.minor, money_left.currency),
         "in_money_minor": money_left.minor,
         "disputed": any(each.kind == questions.DISPUTE for each in asked),
+        "replacement": exchange.has_held(session, return_.id),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +18,8 @@ from portal.policybook.service import Book
 from portal.receiving import rest
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import books, claims, credit_notes, settle, undo
+from portal.refunds import books, claims, credit_notes, disputes, settle, shortage, undo
+from portal.refunds.gateway import Gateway, PaymentView
 from portal.refunds.models import Exchange, Refund, StoreCredit
 from portal.refunds.tenders import lock_refund
 from portal.returns import service as returns
@@ -382,6 +383,57 @@ class TestExchange:
         receive(database, rma, Count("1", 1, "as_new"))
         assert planned(database) == [400_00]
         assert self.reserved(database) == 0
+
+
+class TestStaffEndTheMoneyWhileADisputeHoldsAReplacement:
+    @pytest.fixture
+    def rma(self, database: Database, shop: Book) -> str:
+        order = paid_order(database, Item(gross=64_00, product="shirt"), Item(gross=20_00))
+        add_variant(database, "SHIRT-L", stock=2, price=64_00)
+        rma = book_return(database, shop, order, wish("1", resolution="exchange", exchange_sku="SHIRT-L"), wish("2"))
+        self.bank_says(database, "needs_response")
+        receive(database, rma, Count("1", 1, "as_new"), Count("2", 1, "as_new"))
+        assert self.state(database) == ("reserved", 2, 1)
+        return rma
+
+    @staticmethod
+    def bank_says(database: Database, status: str) -> None:
+        class Bank:
+            def read_payment(self, intent: str) -> PaymentView:
+                frozen = status != "won"
+                return PaymentView(intent, "succeeded", "GBP", 84_00, 0, 0, "Visa", frozen, dispute_status=status)
+
+        (payment,) = rows(database, select(Payment))
+        disputes.look(database, cast(Gateway, Bank()), payment.payment_intent or "")
+
+    @staticmethod
+    def state(database: Database) -> tuple[str, int, int]:
+        (held_,) = rows(database, select(Exchange))
+        (variant,) = rows(database, select(Variant))
+        return held_.status, variant.stock, variant.reserved
+
+    @staticmethod
+    def asked(database: Database) -> list[str]:
+        return [each.kind for each in rows(database, select(Review).where(Review.status == "open"))]
+
+    def test_closing_it_lets_the_replacement_go_because_nothing_more_is_owed(
+        self, database: Database, rma: str
+    ) -> None:
+        with database.transaction(MAYA, at=later(30)) as tx:
+            shortage.close(tx, rma, "The bank took it all back.", seen_minor=20_00)
+        assert self.state(database) == ("released", 2, 0)
+        assert (look(database, rma).status, self.asked(database)) == ("closed", [])
+
+    def test_money_paid_before_leaves_the_replacement_waiting_with_its_question(
+        self, database: Database, rma: str
+    ) -> None:
+        with database.transaction(MAYA, at=later(30)) as tx:
+            shortage.paid_elsewhere(tx, rma, "In the shop.", seen_minor=20_00, how="cash")
+        assert self.state(database) == ("reserved", 2, 1)
+        assert self.asked(database) == ["dispute"]
+        self.bank_says(database, "won")
+        assert self.state(database) == ("ordered", 1, 0)
+        assert (look(database, rma).status, self.asked(database)) == ("closed", [])
 
 
 @pytest.mark.parametrize(
