@@ -237,7 +237,8 @@ def paid_elsewhere(tx: Tx, refund: Refund, payment: Payment, note: str, how: str
     else:
         payment.refunding_minor += refund.amount_minor
     ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "paid_elsewhere", refund.amount_minor)
-    refund.status = lifecycle.SUCCEEDED
+    # What was paid by hand was paid, also where the payment was to be given free and Stripe would not.
+    refund.way, refund.status = REFUND, lifecycle.SUCCEEDED
     refund.paid_elsewhere_by, refund.paid_elsewhere_note = tx.actor.name, note
     refund.paid_elsewhere_how = how or ("other" if is_stripe(payment) else "")
     refund.settled_at = tx.at

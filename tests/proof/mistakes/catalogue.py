@@ -220,6 +220,14 @@ MISTAKES = (
         'view.status == "canceled" or view.released_for == public_id', 'view.status == "canceled" or view.released_minor > 0',
         (f"{REFUNDS}/test_release.py::test_what_the_shop_itself_captured_less_is_no_refund_given_free",),
     ),
+    Mistake(
+        "what was paid by hand counts as given free", SETTLE,
+        "    refund.way, refund.status = REFUND, lifecycle.SUCCEEDED\n", "    refund.status = lifecycle.SUCCEEDED\n",
+        (
+            f"{REFUNDS}/test_release.py"
+            "::test_what_could_not_be_given_free_and_was_paid_by_hand_is_no_release_and_the_rest_is_captured",
+        ),
+    ),
     # -- staff -----------------------------------------------------------------------------------------------------
     Mistake(
         "a refund is declared unsent at once", ACTIONS,

@@ -294,6 +294,35 @@ def test_a_payment_that_never_succeeded_gives_nothing_back_and_staff_read_why(qu
     assert world.questions() == [("refund_failed", "not_captured")]
 
 
+def test_what_could_not_be_given_free_and_was_paid_by_hand_is_no_release_and_the_rest_is_captured(
+    quick_world: World,
+) -> None:
+    world = quick_world
+    order_id = world.authorized(10000, quantity=2)
+    return_id = world.return_(order_id, 3000)
+    (first,) = world.pay(return_id)
+    refusal = {"type": "invalid_request_error", "code": "resource_missing", "message": "No."}
+    world.stripe.fault("answer", method="POST", path="/v1/payment_intents/*", status=400, error=refusal, times=-1)
+    for _ in range(8):
+        world.work()
+        world.later(hours=1)
+    assert (world.refund(first).status, world.refund(first).way) == ("failed", "release")
+    with world.database.transaction(STAFF) as tx:
+        actions.mark_paid_elsewhere(tx, world.refund(first).public_id, "At the till.", how="cash")
+    view = world.money(return_id)
+    assert (view.pieces[0].state, view.never_charged, view.let_go) == ("arrived", False, False)
+
+    world.stripe.control("faults", "DELETE")
+    world.pay(world.return_(order_id, 2000))
+    for _ in range(3):
+        world.work()
+        world.later(hours=1)
+    # 30.00 went back in cash, 20.00 is never taken: the customer has paid for what is kept.
+    assert intent_of(world, order_id).amount_received == 8000
+    assert world.refundable(order_id) == [5000]
+    check(world, order_id)
+
+
 def test_a_stop_holds_what_would_be_captured_or_canceled(quick_world: World) -> None:
     world = quick_world
     order_id = world.authorized(5000)
