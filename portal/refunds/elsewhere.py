@@ -10,12 +10,17 @@ from sqlalchemy import select
 
 from portal import timeline
 from portal.db import Tx
+from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import ledger, lifecycle
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund
-from portal.refunds.settle import ELSEWHERE
+from portal.refunds.settle import DECIDE_WITHIN, ELSEWHERE
 from portal.refunds.tenders import count_elsewhere
+from portal.returns import lifecycle as returns
+from portal.returns.models import Return
+from portal.reviews import service as reviews
+from portal.wording import said
 
 
 def take_in(tx: Tx, payment: Payment, view: RefundView) -> bool:
@@ -61,7 +66,31 @@ def take_in(tx: Tx, payment: Payment, view: RefundView) -> bool:
         refund_id=refund.id,
         data={"refund": view.id, "amount": view.amount_minor, "currency": view.currency},
     )
+    if counted:
+        _ask_before_paying_again(tx, view)
     return True
+
+
+def _ask_before_paying_again(tx: Tx, view: RefundView) -> None:
+    """It names a refund of ours that is not here: the database was restored from a backup that is older than its decision, and
+    the return that it was made for looks unpaid. Nothing is paid for that one before somebody has looked."""
+    number, rma = view.metadata.get("refund"), view.metadata.get("return")
+    if not number or tx.session.scalar(select(Refund.id).where(Refund.public_id == number)) is not None:
+        return
+    return_ = tx.session.scalar(select(Return).where(Return.rma == rma))
+    if return_ is None or return_.status in returns.ENDED:
+        return
+    amount = said(Money(view.amount_minor, view.currency))
+    reviews.open_review(
+        tx,
+        kind=reviews.PAID_BEFORE,
+        why=f"The portal has sent {amount} for this return as {number} ({view.id} at Stripe), and this database, restored from "
+        "an older backup, does not know it. Close the money of the return if that was all; send only what is missing.",
+        fact=view.id,
+        return_id=return_.id,
+        data={"refund": view.id, "amount": view.amount_minor, "currency": view.currency},
+        due_at=tx.at + DECIDE_WITHIN,
+    )
 
 
 def count_again(tx: Tx, order_id: int) -> None:

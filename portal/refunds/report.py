@@ -169,8 +169,7 @@ def _shared(session: Session) -> Iterator[str]:
 
 
 def _strangers(database: Database, views: Iterable[RefundView]) -> Iterator[Difference]:
-    """Refunds with a number of the portal whose row is on another payment here, or unknown, as after the restore of a backup that
-    is older than the decision. Another portal may use the same account, so only payments of our orders count."""
+    """Refunds that carry one of our numbers and are on a payment that is not that refund's."""
     numbered = [view for view in views if view.metadata.get("refund")]
     for start in range(0, len(numbered), BATCH):
         some = numbered[start : start + BATCH]
@@ -181,17 +180,9 @@ def _strangers(database: Database, views: Iterable[RefundView]) -> Iterator[Diff
                 .where(Refund.public_id.in_([view.metadata["refund"] for view in some]))
             )
             ours = {row.public_id: row.payment_intent for row in session.execute(query)}
-        here = known_intents(database, [view for view in some if view.metadata["refund"] not in ours])
         for view in some:
             number = view.metadata["refund"]
-            if number not in ours and view.payment_intent in here:
-                about = view.metadata.get("return") or view.metadata.get("goodwill") or "?"
-                yield Difference(
-                    "forgotten", number, view.payment_intent,
-                    f"The portal made {view.id} over {said(Money(view.amount_minor, view.currency))} as {number} for {about}, "
-                    f"and this database does not know it. It counts as made by hand; {about} must not be paid again.",
-                )  # fmt: skip
-            elif number in ours and ours[number] != view.payment_intent:
+            if number in ours and ours[number] != view.payment_intent:
                 yield Difference(
                     "other_payment", number, view.payment_intent,
                     f"{number} belongs to payment {ours[number]} here; {view.id} at Stripe is on {view.payment_intent}.",

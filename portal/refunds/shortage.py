@@ -31,7 +31,7 @@ from portal.reviews import service as reviews
 from portal.reviews.models import Review
 from portal.shop import Shop
 
-KINDS = (reviews.REFUND_FAILED, reviews.DISPUTE)
+KINDS = (reviews.REFUND_FAILED, reviews.DISPUTE, reviews.PAID_BEFORE)
 
 
 def questions(session: Session, return_id: int) -> list[Review]:

@@ -24,9 +24,11 @@ REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, OUT_OF_STOCK = "refund_failed", "refund_
 PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP = "pay_elsewhere", "balance_low", "daily_cap"
 SECOND_PERSON, REFUND_LATE = "second_person", "refund_late"
 GOODS_MISSING = "goods_missing"
+PAID_BEFORE = "paid_before"
+"""The portal has paid something for the return that this database, restored from an older backup, does not know."""
 KINDS = (
     POLICY, ASKED_US, REFUND_FAILED, REFUND_UNKNOWN, DISPUTE, PAY_ELSEWHERE, BALANCE_LOW, DAILY_CAP, RECEIPT,
-    OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE, GOODS_MISSING,
+    OUT_OF_STOCK, SECOND_PERSON, REFUND_LATE, GOODS_MISSING, PAID_BEFORE,
 )  # fmt: skip
 ON_THE_RETURN = (POLICY, ASKED_US, RECEIPT)
 """What a decision on the return answers, before which no money goes; the other questions are ended in ways of their own."""

@@ -117,6 +117,7 @@ def kind(code: str) -> str:
         reviews.SECOND_PERSON: _("Needs a second person"),
         reviews.REFUND_LATE: _("Later than banks need"),
         reviews.GOODS_MISSING: _("Goods missing"),
+        reviews.PAID_BEFORE: _("Paid before the backup"),
     }.get(code, code)
 
 

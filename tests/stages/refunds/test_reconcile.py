@@ -13,10 +13,11 @@ from sqlalchemy import text
 from portal import clock
 from portal.errors import Conflict, UpstreamError
 from portal.jobs import Job
-from portal.refunds import actions, reconcile, report, undo
+from portal.refunds import actions, reconcile, report, shortage, undo
 from portal.refunds.gateway import RefundRequest
 from portal.refunds.models import Refund
 from portal.refunds.report import compare
+from portal.returns.models import Return
 from tests.stages.refunds.world import STAFF, World
 
 
@@ -178,32 +179,50 @@ def test_what_a_restored_backup_has_forgotten_is_adopted_before_anybody_pays_it_
     assert compare(world.database, world.gateway).differences == ()
 
 
-def test_what_was_decided_after_the_backup_is_named_by_its_return_until_somebody_has_looked(
-    quick_world: World, tmp_path: Path
-) -> None:
-    world = quick_world
-    order_id = world.order(5000, quantity=2)
-    return_id = world.return_(order_id, 2000)
-    backup = world.back_up(tmp_path)
-    world.pay(return_id)
-    world.work()
-    (made,) = world.stripe.refunds()
-    world.restore(backup)
-    reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
-    assert world.refundable(order_id) == [3000], "counted, so that no more than was captured leaves"
-    (found,) = compare(world.database, world.gateway).differences
-    assert (found.what, found.refund) == ("forgotten", made["metadata"]["refund"])
-    assert (
-        f"The portal made {made['id']} over £20.00 as {found.refund} for {made['metadata']['return']}" in found.sentence
-    )
+class TestWhatWasDecidedAfterTheBackup:
+    def restored(self, world: World, tmp_path: Path, status: str) -> int:
+        """The return whose refund this database does not know any more."""
+        return_id = world.return_(world.order(5000, quantity=2), 2000, status=status, when=status)
+        backup = world.back_up(tmp_path)
+        world.pay(return_id, status)
+        world.work()
+        world.restore(backup)
+        return return_id
 
+    @pytest.mark.parametrize("status", ["authorized", "in_transit", "received"])
+    def test_is_asked_about_and_not_paid_again_before_somebody_has_looked(
+        self, quick_world: World, tmp_path: Path, status: str
+    ) -> None:
+        world = quick_world
+        return_id = self.restored(world, tmp_path, status)
+        reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+        assert world.questions() == [("paid_before", world.stripe.refunds()[0]["id"])]
+        assert world.pay(return_id, status) == []
+        world.work()
+        assert world.at_stripe() == [(2000, "succeeded")]
+        with world.database.transaction(STAFF) as tx:
+            rma = tx.session.get_one(Return, return_id).rma
+            shortage.close(tx, rma, "It was paid on Monday.", seen_minor=2000)
+        assert world.pay(return_id, status) == []
+        assert (world.at_stripe(), world.questions()) == ([(2000, "succeeded")], [])
+        assert compare(world.database, world.gateway).differences == ()
 
-def test_a_refund_of_another_portal_on_the_same_account_is_no_difference(quick_world: World) -> None:
-    world = quick_world
-    elsewhere = world.stripe.pay(5000).id
-    metadata = {"refund": "rf_OTHER", "return": "R-OTHER"}
-    world.stripe.client().v1.refunds.create({"payment_intent": elsewhere, "amount": 700, "metadata": metadata})
-    assert compare(world.database, world.gateway).differences == ()
+    def test_is_no_question_where_it_failed_at_stripe(self, quick_world: World, tmp_path: Path) -> None:
+        world = quick_world
+        return_id = self.restored(world, tmp_path, "received")
+        world.stripe.control(f"refunds/{world.stripe.refunds()[0]['id']}", status="failed")
+        reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+        assert world.questions() == []
+        assert len(world.pay(return_id)) == 1
+
+    def test_a_refund_of_another_portal_on_the_same_account_is_nobodys_question(self, quick_world: World) -> None:
+        world = quick_world
+        metadata = {"refund": "rf_OTHER", "return": "R-OTHER"}
+        for intent in (world.stripe.pay(5000).id, world.intent(world.order(5000))):
+            world.stripe.client().v1.refunds.create({"payment_intent": intent, "amount": 700, "metadata": metadata})
+        reconcile.catch_up(world.database, world.gateway, timedelta(hours=2))
+        assert world.questions() == []
+        assert compare(world.database, world.gateway).differences == ()
 
 
 def test_every_page_of_the_account_is_listed(quick_world: World) -> None:
