@@ -172,6 +172,15 @@ def close_when_settled(tx: Tx, event: Event, shop: Shop) -> None:
         payout.close_when_settled(tx, event.return_id)
 
 
+def look_before_credit(tx: Tx, event: Event, shop: Shop) -> None:
+    """Ask Stripe in time what was captured of payments that store credit is given for, and whether they are disputed: the order
+    says so only, and of credit, unlike of a refund, Stripe never hears."""
+    if event.return_id is not None:
+        for intent in captured.to_look_at(tx.session, event.return_id):
+            for job in ("look_at_captured", "look_at_dispute"):
+                jobs.enqueue(tx, job, {"payment_intent": intent}, key=f"{event.id}:{job}:{intent}")
+
+
 def replace(tx: Tx, event: Event, shop: Shop) -> None:
     """Send what is held for an exchange: the question that had held it back has ended."""
     if event.return_id is not None:
@@ -188,7 +197,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "order.updated": (keep_what_was_given, count_other_hands),
     "payment.shared": (then("look_at_captured"),),
     # a wish becomes a return
-    "return.booked": (reserve,),
+    "return.booked": (reserve, look_before_credit),
     # Who bought must hear who has withdrawn, also where updates go to another address.
     "return.withdrawn": (tell("withdrawn"), tell("withdrawn", to_buyer=True)),
     "return.review_opened": (tell_of_review,),
@@ -199,7 +208,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "return.expired": (let_go, tell("expired")),
     "return.reinstated": (reserve,),
     "return.reopened": (reserve, tell_otherwise),
-    "return.resolution_changed": (resume,),
+    "return.resolution_changed": (resume, look_before_credit),
     # goods travel and arrive
     "return.in_transit": (pay_when("in_transit"),),
     "return.partly_received": (tell("part_received"),),

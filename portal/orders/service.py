@@ -9,6 +9,7 @@ Never: an order of another source overwritten.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -115,7 +116,7 @@ def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> tuple[dict[str, Confli
     """Orders that name a payment of another customer's order: their returns would be paid with that customer's money.
 
     A source that splits an order gives its parts the same payment, and the same customer. Those, with that payment, are the
-    second answer: only Stripe knows whether the parts together say what was captured.
+    second answer, and so is an order that names one twice: only Stripe knows whether the parts together say what was captured.
     """
     named = {
         payment.payment_intent: None for ready in batch for payment in ready.order.payments if payment.payment_intent
@@ -143,10 +144,10 @@ def _paid_by_others(tx: Tx, batch: Sequence[Prepared]) -> tuple[dict[str, Confli
                     state="payment",
                 )
         if ready.key not in wrong:
-            for payment in ready.order.payments:
-                intent = payment.payment_intent or ""
+            for intent, rows in Counter(payment.payment_intent or "" for payment in ready.order.payments).items():
                 holders[intent][ready.key] = mine
-                if intent and len(holders[intent]) > 1:
+                # Two captures of one payment are two rows of one order, and together no more than was captured either.
+                if intent and (len(holders[intent]) > 1 or rows > 1):
                     shared.append((ready.key, intent))
     return wrong, shared
 

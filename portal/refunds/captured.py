@@ -2,7 +2,8 @@
 
 In: a payment's id at Stripe. Out: its rows lowered until together they say what was captured, so that the ceiling of each row is
 one ceiling for all orders that share the payment. Invariants: the newest order's row gives way first, as it came to money that
-was spoken for; no row falls below what went back or is promised. Never: a row raised, which would invent money.
+was spoken for; no row falls below what went back, store credit included, or is promised. Never: a row raised, which would invent
+money.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from portal import clock, jobs, timeline
 from portal.db import Database, Tx
 from portal.errors import UpstreamError
 from portal.money import Money
 from portal.orders.models import Payment
+from portal.policy.quote import STORE_CREDIT
+from portal.refunds import payout
 from portal.refunds.gateway import Gateway, PaymentView
 from portal.refunds.models import Refund
 from portal.refunds.settle import STRIPE
-from portal.refunds.tenders import find_payments, lock_orders
+from portal.refunds.tenders import find_payments, is_stripe, lock_orders, order_chain, payments_of
+from portal.returns.queries import get_return_by_id
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 from portal.wording import said
@@ -31,9 +36,18 @@ SHARED = (
     select(Payment.payment_intent)
     .where(Payment.payment_intent.is_not(None))
     .group_by(Payment.payment_intent)
-    .having(func.count(Payment.order_id.distinct()) > 1)
+    .having(func.count(Payment.id) > 1)
 )
-"""The payments that several orders share."""
+"""The payments that several orders share, or that one order names more than once."""
+
+
+def to_look_at(session: Session, return_id: int) -> list[str]:
+    """The payments of a return that gives store credit, about which no refund would ever ask Stripe; no query for others."""
+    return_ = get_return_by_id(session, return_id)
+    if not any(line.resolution == STORE_CREDIT for line in return_.lines):
+        return []
+    payments = payments_of(session, order_chain(session, return_.order_id))
+    return sorted({payment.payment_intent or "" for payment in payments if is_stripe(payment)})
 
 
 def look_at_shared(database: Database, gateway: Gateway) -> None:
@@ -64,21 +78,33 @@ def look(database: Database, gateway: Gateway, payment_intent: str) -> None:
 
 
 def disagreement(rows: list[Payment], view: PaymentView) -> str:
-    """How the rows of a payment say more than Stripe captured, as a sentence for staff; empty when they don't.
-
-    What was authorized and given free counts as captured here: `release` has charged the rows with it.
-    """
-    told, there = sum(row.captured_minor for row in rows), view.captured_minor + view.released_minor
-    if view.status != "succeeded" or not rows or rows[0].currency != view.currency or told <= there:
+    """How the rows of a payment say more than Stripe captured, as a sentence for staff; empty when they don't."""
+    if _excess(rows, view) <= 0:
         return ""
+    if view.status == "canceled":
+        return "Stripe shows this payment as canceled: nothing was captured that could be given back."
+    told, there = sum(row.captured_minor for row in rows), view.captured_minor + view.released_minor
     say = "the order says" if len({row.order_id for row in rows}) == 1 else "the orders that share it say"
     return f"Stripe captured {said(Money(there, view.currency))} of this payment, {say} {said(Money(told, view.currency))}."
 
 
+def _excess(rows: list[Payment], view: PaymentView) -> int:
+    """By how much the rows say more than Stripe captured. What was authorized and given free counts as captured here: `release`
+    has charged the rows with it. Of a canceled payment nothing is left; one that waits for its capture may still get it."""
+    if not rows or rows[0].currency != view.currency:
+        return 0
+    if view.status == "canceled":
+        return sum(row.refundable_minor for row in rows)
+    told = sum(row.captured_minor for row in rows)
+    return told - view.captured_minor - view.released_minor if view.status == "succeeded" else 0
+
+
 def _lower(tx: Tx, rows: list[Payment], view: PaymentView, sentence: str) -> None:
-    excess = sum(row.captured_minor for row in rows) - view.captured_minor - view.released_minor
+    excess = _excess(rows, view)
     for row in sorted(rows, key=lambda row: row.id, reverse=True):
-        less = min(excess, row.refundable_minor)
+        chain = order_chain(tx.session, row.order_id)
+        # What was given as store credit stands on no payment, and is spoken for all the same.
+        less = min(excess, row.refundable_minor, payout.room(tx.session, chain, payments_of(tx.session, chain)))
         if less <= 0:
             continue
         excess -= less

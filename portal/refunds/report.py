@@ -32,6 +32,7 @@ from portal.refunds.reconcile import catch_up, known_intents, released_there, wi
 from portal.refunds.settle import RELEASE
 from portal.refunds.submit import LEASE
 from portal.refunds.tenders import find_payments
+from portal.returns.models import Return
 from portal.wording import said
 
 BATCH = 200
@@ -137,9 +138,13 @@ def compare(database: Database, gateway: Gateway, *, since: datetime | None = No
 
 def _captured(database: Database, gateway: Gateway, since: datetime) -> Iterator[Difference]:
     """Payments of which Stripe captured less than the orders say: those that are shared, and those of orders that got anything
-    since then, store credit too, about which nothing else asks Stripe."""
-    lately = select(LedgerEntry.order_id).where(LedgerEntry.at >= since)
-    paid = select(Payment.payment_intent).where(Payment.provider == "stripe", Payment.order_id.in_(lately)).distinct()
+    since then, store credit too, about which nothing else asks Stripe. A replacement's payments are those of the original."""
+    lately = select(LedgerEntry.order_id.label("id")).where(LedgerEntry.at >= since).cte("lately", recursive=True)
+    replaced = (
+        select(Return.order_id).join(Order, Order.replaces_return_id == Return.id).join(lately, lately.c.id == Order.id)
+    )
+    which = select(lately.union(replaced).c.id)
+    paid = select(Payment.payment_intent).where(Payment.provider == "stripe", Payment.order_id.in_(which)).distinct()
     with database.read() as session:
         intents = {intent for query in (captured.SHARED, paid) for intent in session.scalars(query) if intent}
     for intent in sorted(intents):
@@ -148,7 +153,11 @@ def _captured(database: Database, gateway: Gateway, since: datetime) -> Iterator
         except UpstreamError as error:
             if error.retryable:
                 raise
-            continue  # what Stripe does not show, the comparison of its refunds has named
+            if error.code == "resource_missing":
+                yield Difference(
+                    "unknown_there", "", intent, f"Stripe does not show this payment. {error.staff_message}"
+                )
+            continue
         with database.read() as session:
             sentence = captured.disagreement(find_payments(session, intent), view)
         if sentence:

@@ -80,6 +80,17 @@ class Books:
                 groups[row[column]].append(row)
         return self._grouped[table, column].get(key, [])
 
+    def left_of(self, payment: Row) -> int:
+        """What can still be given back of a payment, in any form."""
+        orders = next(family for family in self.families().values() if payment["order_id"] in family)
+        rows = [row for order_id in orders for row in self.of("payment", "order_id", order_id)]
+        credits = [row for order_id in orders for row in self.of("store_credit", "order_id", order_id)]
+        own, left = (
+            total(each, "captured_minor") - total(each, "refunding_minor") - total(each, "refunded_elsewhere_minor")
+            for each in ([payment], rows)
+        )
+        return min(own, left - sum(row["amount_minor"] - row["bonus_minor"] for row in credits))
+
     def families(self) -> dict[int, set[int]]:
         """Every order with the replacement orders that go back to it, however far."""
         order_of = {row["id"]: row["order_id"] for row in self["return"]}

@@ -459,6 +459,10 @@ class Shop:
         if difference.what == "unknown_here":
             # Our own refund has promised the same money and is still open; once staff have settled it, this one counts.
             return any(row["status"] in OPEN and row["cause"] != "elsewhere" for row in rows)
+        if difference.what == "captured":
+            # The shop has canceled it at Stripe, or tells of more refunds than Stripe knows, or credit was given before.
+            canceled = books.intents[difference.payment_intent]["status"] == "canceled"
+            return canceled or all(books.left_of(row) <= 0 for row in of)
         if difference.what != "over_captured":
             return False
         # Paid by bank here and by hand at Stripe as well; or the shop says that less was taken than was sent back by hand at

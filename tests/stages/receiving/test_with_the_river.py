@@ -385,6 +385,19 @@ class TestExchange:
         assert self.reserved(database) == 0
 
 
+@pytest.mark.parametrize(("outcome", "asked"), [("store_credit", 1), ("refund", 0)])
+def test_stripe_is_asked_about_the_payment_as_soon_as_credit_is_wished(
+    database: Database, shop: Book, outcome: str, asked: int
+) -> None:
+    order = paid_order(database, Item(gross=64_00))
+    book_return(database, shop, order, wish(resolution=outcome))
+    jobs = [
+        (job.name, job.args) for job in rows(database, select(Job).where(Job.name.like("look_at_%")).order_by(Job.id))
+    ]
+    wanted = {"payment_intent": f"pi_{order}"}
+    assert jobs == [("look_at_captured", wanted), ("look_at_dispute", wanted)] * asked
+
+
 class TestStaffEndTheMoneyWhileADisputeHoldsAReplacement:
     @pytest.fixture
     def rma(self, database: Database, shop: Book) -> str:

@@ -7,10 +7,10 @@ from sqlalchemy import select, text
 
 from portal.db import Actor
 from portal.errors import Conflict
-from portal.orders.models import Payment
+from portal.orders.models import Order, Payment
 from portal.orders.schema import read_order
 from portal.orders.service import put_order
-from portal.refunds import captured, goodwill, report
+from portal.refunds import captured, exchange, goodwill, report
 from portal.refunds.goodwill import Gift
 from portal.reviews.models import Review
 from tests.stages.refunds.world import World, together
@@ -127,6 +127,59 @@ def test_the_nightly_report_names_an_order_that_gave_credit_and_says_more_than_w
     (found,) = report.compare(world.database, world.gateway).differences
     assert (found.what, found.payment_intent) == ("captured", intent)
     assert found.sentence == "Stripe captured £50.00 of this payment, the order says £60.00."
+
+
+def test_an_order_that_names_its_payment_twice_has_its_money_once(world: World) -> None:
+    intent = world.stripe.pay(4000).id
+    twice = [{"provider": "stripe", "payment_intent": intent, "captured": 4000}] * 2
+    order_id = bring(world, "WH-9", intent, 4000, payments=twice)
+    world.work()
+    assert sorted(world.refundable(order_id)) == [0, 4000]
+    assert world.said("payment.captured_less") == 1
+
+
+def test_two_captures_of_one_payment_that_add_up_keep_what_each_captured(world: World) -> None:
+    intent = world.stripe.pay(4000).id
+    parts = [{"provider": "stripe", "payment_intent": intent, "captured": amount} for amount in (1500, 2500)]
+    order_id = bring(world, "WH-9", intent, 4000, payments=parts)
+    world.work()
+    assert world.refundable(order_id) == [1500, 2500]
+
+
+def test_of_a_canceled_payment_nothing_can_be_given_as_credit_once_it_was_looked_at(world: World) -> None:
+    order_id = world.authorized(4000)
+    intent = world.intent(order_id)
+    world.stripe.client().v1.payment_intents.cancel(intent)
+    return_id = world.return_(order_id, 0, credit=4000, resolution="store_credit")
+    with world.database.read() as session:
+        assert captured.to_look_at(session, return_id) == [intent]
+    captured.look(world.database, world.gateway, intent)
+    world.pay(return_id)
+    assert world.money(return_id).credited.minor == 0
+    assert world.questions() == [("refund_failed", "short")]
+
+
+def test_the_nightly_report_names_a_payment_that_stripe_does_not_show(world: World) -> None:
+    order_id = bring(world, "WH-9", "pi_of_another_account", 4000)
+    world.pay(world.return_(order_id, 0, credit=4000))
+    (found,) = report.compare(world.database, world.gateway).differences
+    assert (found.what, found.payment_intent) == ("unknown_there", "pi_of_another_account")
+
+
+def test_the_nightly_report_looks_at_what_pays_for_a_replacement_too(world: World) -> None:
+    world.variant("NAVY-L", stock=1, price=6000)
+    intent = world.stripe.pay(5000).id
+    order_id = bring(world, "WH-9", intent, 6000)
+    exchanged = world.return_(order_id, 0, resolution="exchange", sku="NAVY-L")
+    with world.database.transaction() as tx:
+        exchange.reserve(tx, exchanged)
+    world.pay(exchanged)
+    with world.database.read() as session:
+        replacement = session.scalars(select(Order.id).where(Order.replaces_return_id == exchanged)).one()
+    assert report.compare(world.database, world.gateway).differences == ()
+    world.pay(world.return_(replacement, 0, credit=5500))
+    (found,) = report.compare(world.database, world.gateway).differences
+    assert (found.what, found.payment_intent) == ("captured", intent)
 
 
 @pytest.mark.parametrize("round_", range(3))
