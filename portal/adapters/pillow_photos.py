@@ -1,13 +1,14 @@
 """Photos by Pillow and libheif: `portal.returns.photos.Photos`.
 
-In: an upload. Out: a JPEG of our own. Invariants: only four decoders are ever tried; the size is judged before a pixel is
-decoded. Never: a byte of metadata passed on.
+In: an upload. Out: a JPEG of our own. Invariants: only four decoders are ever tried; the size, and of how many parts a file
+is made, are judged before a pixel is decoded. Never: a byte of metadata passed on.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import struct
 import threading
 from pathlib import PurePosixPath
 
@@ -20,6 +21,12 @@ from portal.returns.photos import KINDS, MAX_BYTES, MAX_LENGTH, MAX_PIXELS, MAX_
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 QUALITY = 85
+MOST_SCANS = 25
+"""Passes over all pixels that one JPEG may ask for, a few bytes each; cameras and editors write 1 to 18."""
+MOST_PARTS = 10_000
+"""Segments of a JPEG or chunks of a PNG that may have to be read one by one; the largest photos have a few thousand."""
+# Whatever has a length: no stuffed byte of pixels, no fill byte, none of the marks that stand alone between pixels.
+_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _SRGB = ImageCms.createProfile("sRGB")
 
 pillow_heif.register_heif_opener(thumbnails=False)
@@ -56,7 +63,42 @@ def short_name(file_name: str) -> str:
     return clean if len(clean) <= 60 else f"{clean[:45]}…{clean[-12:]}"
 
 
+def _check_parts(data: bytes) -> None:
+    """Raises ValueError for a file of more parts than a photo has: each costs the decoder time, and next to no bytes.
+
+    WebP reads its chunks in no time, and libheif itself bounds the tiles of a HEIC.
+    """
+    if data.startswith(b"\xff\xd8"):
+        _check_segments(data)
+    elif data.startswith(b"\x89PNG"):
+        _check_chunks(data)
+
+
+def _check_segments(data: bytes) -> None:
+    place, parts, scans = 2, 0, 0
+    while (found := _SEGMENT.search(data, place)) and found[0] != b"\xff\xd9":
+        # Before the first scan also what lies between two segments is read byte by byte.
+        parts += 1 + (0 if scans else found.start() - place)
+        scans += found[0] == b"\xff\xda"
+        if scans > MOST_SCANS or parts > MOST_PARTS:
+            raise ValueError("more parts than a photo has")
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+
+
+def _check_chunks(data: bytes) -> None:
+    place, parts, profiles = 8, 0, 0
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        parts += 1
+        # Each profile is unpacked, up to a megabyte of it.
+        profiles += kind == b"iCCP"
+        if profiles > 1 or parts > MOST_PARTS:
+            raise ValueError("more parts than a photo has")
+        place += length + 12
+
+
 def _encode(data: bytes, name: str) -> Encoded:
+    _check_parts(data)
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         # The decoder calls a JPEG that carries further pictures, as some phones make them, an MPO; its first one is the photo.
         kind = "JPEG" if image.format == "MPO" else str(image.format)

@@ -7,6 +7,7 @@ import random
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
-from portal.adapters.pillow_photos import PillowPhotos, short_name
+from portal.adapters.pillow_photos import MOST_SCANS, PillowPhotos, short_name
 from portal.errors import Invalid
 from portal.returns.photos import MAX_BYTES, MAX_SIDE, Encoded, check_count
 
@@ -166,12 +167,12 @@ def test_a_colour_profile_is_applied_and_dropped_and_a_broken_one_stops_no_photo
         assert "icc_profile" not in opened(found).info
 
 
+def chunk(name: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few kilobytes that says it is gigantic."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     rows = zlib.compress(b"\0" * 1_000_000, 9)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -187,6 +188,64 @@ def test_a_picture_that_would_fill_the_memory_is_refused_undecoded(width: int, h
     with pytest.raises(Invalid) as caught:
         PHOTOS.reencode(data, "bomb.png")
     assert "bomb.png" in caught.value.message
+
+
+def scanned(width: int, height: int, scans: int) -> bytes:
+    """A grey progressive JPEG whose pixels are gone over ``scans`` times, for about a hundred bytes each time at most."""
+
+    def segment(kind: int, body: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, kind, len(body) + 2) + body
+
+    def code(kind: int, value: int) -> bytes:
+        return segment(0xC4, bytes([kind << 4, 1, *[0] * 15, value]))
+
+    blocks = -(-width // 8) * -(-height // 8)
+    # "Nothing in the next 32,767 blocks", a code of one bit and fourteen of its number, as often as it takes.
+    bits = ("0" + "1" * 14) * -(-blocks // 32_767)
+    bits += "1" * (-len(bits) % 8)
+    nothing = b"".join(bytes([int(bits[at : at + 8], 2)]) for at in range(0, len(bits), 8)).replace(b"\xff", b"\xff\0")
+    head = segment(0xDB, bytes([0, *[16] * 64])) + segment(
+        0xC2, struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)
+    )
+    first = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(-(-blocks // 8))
+    more = segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + nothing
+    return b"\xff\xd8" + head + code(0, 0) + code(1, 0xE0) + first + more * (scans - 1) + b"\xff\xd9"
+
+
+PIXEL = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+PROFILE = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000), 9))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        scanned(8_000, 8_000, 10_000),
+        scanned(64, 64, MOST_SCANS + 1),
+        scanned(64, 64, 100).replace(b"\xff\xda", b"\xff\xff\xda"),
+        b"\xff\xd8" + b"\xff\xfe\0\2" * 2_000_000 + saved(picture(), "JPEG")[2:],
+        b"\xff\xd8" + b"\xff" * 8_000_000 + saved(picture(), "JPEG")[2:],
+        b"\xff\xd8" + b"\xff\0" * 4_000_000 + saved(picture(), "JPEG")[2:],
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", PIXEL) + chunk(b"prVt") * 800_000 + chunk(b"IDAT", zlib.compress(b"\0\0"))
+        + chunk(b"IEND"),
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", PIXEL) + PROFILE * 6_000 + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND"),
+    ],
+    ids=["scans", "one scan too many", "fill bytes before scans", "comments", "fill bytes",
+         "stuffed bytes", "chunks", "profiles"],
+)  # fmt: skip
+def test_a_small_file_that_takes_long_to_decode_is_refused_undecoded(data: bytes) -> None:
+    assert len(data) < MAX_BYTES
+    began = time.process_time()
+    with pytest.raises(Invalid) as caught:
+        PHOTOS.reencode(data, "tags.jpg")
+    assert caught.value.fields == {"photos": f"tags.jpg {UNREADABLE}"}
+    assert time.process_time() - began < 1
+
+
+def test_as_many_scans_as_cameras_and_editors_write_are_read_whatever_follows_the_photo() -> None:
+    for kind in ("RGB", "CMYK"):
+        assert PHOTOS.reencode(saved(picture(mode=kind), "JPEG", progressive=True), "tags.jpg").width == 60
+    # A film behind the photo, as some phones keep it, looks like a few scans by chance.
+    assert PHOTOS.reencode(scanned(64, 64, MOST_SCANS) + b"\xff\xda" * 200, "tags.jpg").width == 64
 
 
 HUNGRY = """
