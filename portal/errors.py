@@ -40,10 +40,14 @@ class NotFound(PortalError):
 
 
 class Forbidden(PortalError):
-    """Known, but this person or token may not do it."""
+    """Known, but this person or token may not do it. ``fields`` names what must be left out, where leaving it out helps."""
 
     status = 403
     code = "forbidden"
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None, **details: object) -> None:
+        super().__init__(message, **details)
+        self.fields: dict[str, str] = dict(fields or {})
 
 
 class Conflict(PortalError):

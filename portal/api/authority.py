@@ -7,9 +7,12 @@ Limits and permissions are those of the pages. Never: a limit that a program pas
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from sqlalchemy.orm import Session
 
 from portal.api.base import caller, ports
+from portal.db import Tx
 from portal.errors import Forbidden
 from portal.money import Money
 from portal.returns.decisions import overrules
@@ -19,6 +22,8 @@ from portal.staff.models import User
 
 UNOWNED = ("owner",)
 """The roles of a token that is nobody's: whoever runs the portal has made it at the command line."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""A program that says "now" by its own clock has not asked for another day."""
 SAYS = (
     "The owner of the token needs the permission for it that its page needs{more}; a token without an owner may what the role "
     "`owner` may. Otherwise 403, and nothing is changed."
@@ -49,6 +54,17 @@ def check_rank(session: Session, return_: Return) -> None:
     check_may(session, may.DECIDE)
     if overrules(session, return_):
         check_may(session, may.OVERRULE)
+
+
+def check_moment(tx: Tx, at: datetime | None) -> None:
+    """Raises `Forbidden` when a return is to be decided as of a moment that is over, which can pass every time limit of the
+    policy, and the caller may not overrule the policy."""
+    if at is None or at >= tx.at - CLOCKS_DIFFER or may.allows(roles(tx.session), may.OVERRULE):
+        return
+    raise Forbidden(
+        "The role of this token's owner may not overrule the policy, so not decide as of an earlier moment. Nothing was booked.",
+        {"/at": "leave it out to decide as of now, or use a token of somebody who may overrule the policy"},
+    )
 
 
 def check_limit(session: Session, total: Money) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, json
 from werkzeug.exceptions import HTTPException
 
-from portal.errors import Conflict, Invalid, PortalError, TooManyTries
+from portal.errors import Conflict, Forbidden, Invalid, PortalError, TooManyTries
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -53,7 +53,7 @@ def from_portal(error: PortalError) -> Response:
     """An error of the house."""
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyTries) else None
     more: dict[str, Any] = {}
-    if isinstance(error, Invalid):
+    if isinstance(error, Invalid | Forbidden):
         # Services name a form's field; here body, query and headers are read as one object, so that all are pointers.
         # The empty pointer is the whole body.
         fields = ((f"/{field.lstrip('/')}" if field else "", text) for field, text in error.fields.items())

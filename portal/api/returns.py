@@ -42,12 +42,14 @@ PDF = "application/pdf"
     answers=ReturnOut,
     status=201,
     example=EXAMPLE,
-    says="A line that the policy refuses makes the whole call a 422 with the `decision`; nothing is booked then.",
+    says="A line that the policy refuses makes the whole call a 422 with the `decision`; nothing is booked then. An `at` in the "
+    "past needs a token without an owner, or whose owner may overrule the policy; otherwise 403.",
 )
 def open_return(data: ReturnIn) -> Response:
     """Open a return."""
 
     def act(tx: Tx) -> tuple[int, dict[str, Any]]:
+        authority.check_moment(tx, data.at)
         order_id = find_order_id(tx.session, readable(data.order))
         if order_id is None:
             raise NotFound("There is no such order.")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from portal import bootstrap
+from portal import bootstrap, clock
 from portal.api import tokens
 from portal.flow import Ports
+from portal.returns.queries import moment
 from portal.staff import service as people
-from tests.api.client import Api, problem, wish
+from tests.api.client import Api, order, problem, wish
 
 PEOPLE = {
+    "owner": "oda@shop.example",
     "agent": "ana@shop.example",
     "lead": "lee@shop.example",
     "warehouse": "wes@shop.example",
@@ -102,3 +105,34 @@ def test_the_document_says_so(shop: Api) -> None:
         said = paths[f"/api/v1/returns/{{rma}}/{action}"]["post"]
         assert "owner of the token" in said["description"], action
         assert "403" in said["responses"], action
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("agent", 403), ("warehouse", 403), ("merchant", 403), ("lead", 201), ("owner", 201), ("", 201)],
+)
+def test_a_time_limit_is_passed_by_an_earlier_moment_only_for_who_may_overrule_it(
+    shop: Api, role: str, status: int
+) -> None:
+    number = bought_long_ago(shop)
+    body = {"order": number, "lines": [wish()], "at": moment(clock.now() - timedelta(days=40))}
+    answer = shop.post("/returns", body, token=token_of(shop, role))
+    if status == 201:
+        assert (answer.status_code, answer.json["status"]) == (201, "authorized")
+    else:
+        found = problem(answer, 403)
+        assert [each["pointer"] for each in found["errors"]] == ["/at"]
+        assert "leave it out" in found["errors"][0]["detail"]
+        assert shop.get("/returns", query_string={"order": number}).json["returns"] == []
+
+
+def test_a_program_of_an_agent_may_say_that_the_moment_is_now(shop: Api) -> None:
+    body = {"order": shop.new_order(), "lines": [wish()], "at": moment(clock.now())}
+    assert shop.post("/returns", body, token=token_of(shop, "agent")).status_code == 201
+
+
+def bought_long_ago(shop: Api) -> str:
+    old = order(placed_at=moment(clock.now() - timedelta(days=60)))
+    for line in old["lines"]:
+        line["delivered_at"] = moment(clock.now() - timedelta(days=50))
+    return shop.new_order(**old)
