@@ -6,7 +6,7 @@ In: bytes under an unguessable key. Out: the same bytes. Never: a key that shows
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -53,3 +53,9 @@ def keep(files: Files, key: str, paper: bytes) -> None:
         files.put(key, paper)
     except (OSError, UpstreamError) as error:
         log.warning("a paper could not be kept", key=key, error=str(error))
+
+
+def forget_files(files: Files, keys: Iterable[str]) -> None:
+    """Forget all of them; what is gone already is no error, so that it may be done again after it broke off."""
+    for key in keys:
+        files.delete(key)

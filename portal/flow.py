@@ -17,7 +17,7 @@ from typing import Any
 from portal import jobs, kept
 from portal.config import Config
 from portal.db import Database, Event, Tx
-from portal.files import Files
+from portal.files import Files, forget_files
 from portal.labels import service as labels
 from portal.labels.documents import Codes, Documents
 from portal.notices import service as notices
@@ -42,7 +42,7 @@ from portal.refunds import (
 )
 from portal.refunds.credit_notes import CreditNotePapers
 from portal.refunds.gateway import Captures, Gateway
-from portal.returns import claims, expiry, simulation
+from portal.returns import claims, drafts, expiry, simulation
 from portal.returns.photos import Photos
 from portal.shop import Shop
 from portal.staff import forms
@@ -290,6 +290,7 @@ JOBS: dict[str, Work] = {
     "simulate_policy": Work(
         lambda ports, args: simulation.run(ports.database, int(args["simulation"])), give_up_after=3, quiet=True
     ),
+    "forget_photos": Work(lambda ports, args: forget_files(ports.files, args["keys"]), quiet=True),
     "look_at_dispute": Work(
         lambda ports, args: disputes.look_again(ports.database, ports.gateway, str(args["payment_intent"]))
     ),
@@ -314,6 +315,7 @@ SCHEDULE: dict[str, tuple[timedelta, Callable[[Ports], object]]] = {
     "forget_old_jobs": (timedelta(hours=24), lambda ports: jobs.forget(ports.database)),
     "forget_kept_forms": (timedelta(hours=1), lambda ports: forms.forget(ports.database)),
     "forget_kept_pages": (timedelta(hours=1), lambda ports: kept.forget(ports.database)),
+    "forget_drafts": (timedelta(hours=24), lambda ports: drafts.forget(ports.database)),
     "expire_returns": (timedelta(hours=1), lambda ports: expiry.expire_due(ports.database)),
     "ask_for_the_rest": (
         timedelta(hours=1),

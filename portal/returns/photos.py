@@ -16,6 +16,8 @@ MAX_BYTES = 10 * 1024 * 1024
 KINDS = "JPEG, PNG, WebP or HEIC"
 """What can be read, as pages and errors name it."""
 MAX_PER_LINE = 3
+MAX_UNSENT = 60
+"""Photos of one order that no return has yet, in all browsers together: nobody fills the disk with wishes that are never sent."""
 MAX_AT_ONCE = 9
 """Photos in one form: each of them takes the server up to a second."""
 MAX_SIDE = 2000
@@ -51,6 +53,16 @@ class Photos(Protocol):
     def reencode(self, data: bytes, file_name: str) -> Encoded:
         """The picture in ``data``, written anew. Raises `Invalid`; its message names the file and the way out."""
         ...
+
+
+def check_unsent(present: int, added: int) -> None:
+    """Refuse more than `MAX_UNSENT` photos for one order before its return is sent. Raises `Invalid`."""
+    if present + added > MAX_UNSENT:
+        message = (
+            f"This order has {present} photos that were not sent with a return, and {MAX_UNSENT} is the most. "
+            "Send your return with the photos that it has"
+        )
+        raise Invalid(message, {"photos": message})
 
 
 def check_count(present: int, added: int) -> None:

@@ -64,7 +64,7 @@ def worker(own_database: Database, tmp_path: Path) -> Iterator[subprocess.Popen[
 
 
 def test_what_is_quiet_calls_no_stripe_and_the_rest_is_never_left_to_it(own_database: Database) -> None:
-    assert {"send_notice", "issue_credit_note", "correct_credit_note", "simulate_policy"} == QUIET
+    assert {"send_notice", "issue_credit_note", "correct_credit_note", "simulate_policy", "forget_photos"} == QUIET
     with own_database.transaction() as tx:
         for name in JOBS:
             jobs.enqueue(tx, name, {}, key=name)

@@ -14,7 +14,7 @@ from portal import ids
 from portal.errors import NotFound
 from portal.orders.models import Order
 from portal.returns.models import Draft, Photo, Return, ReturnLine
-from portal.returns.photos import MAX_BYTES, Stored, check_count
+from portal.returns.photos import MAX_BYTES, Stored, check_count, check_unsent
 from portal.reviews.models import Review
 from portal.web.customer import grants
 from portal.web.customer.base import command, limit_writes, pages, ports, read
@@ -54,12 +54,12 @@ def add(token: str, line_id: int, files: list[FileStorage]) -> None:
     """Keep the photos for the order line, all or none. Raises `Invalid` naming the file and the way out."""
     limit_writes()
     with read() as session:
-        check_count(_count(session, token, line_id), len(files))
+        _check_room(session, token, line_id, len(files))
     with stored(files) as made, command() as tx:
         draft = tx.session.scalar(select(Draft).where(Draft.token == token).with_for_update())
         if draft is None or draft.return_id is not None:
             raise NotFound("There is no such draft.")
-        check_count(_count(tx.session, token, line_id), len(made))
+        _check_room(tx.session, token, line_id, len(made))
         for each in made:
             tx.session.add(Photo.of(each, tx.at, order_line_id=line_id, draft_id=draft.id))
 
@@ -114,9 +114,12 @@ def photo(name: str) -> Response:
     return response
 
 
-def _count(session: Session, token: str, line_id: int) -> int:
-    query = select(func.count(Photo.id)).join(Draft, Draft.id == Photo.draft_id)
-    return session.scalar(query.where(Draft.token == token, Photo.order_line_id == line_id)) or 0
+def _check_room(session: Session, token: str, line_id: int, added: int) -> None:
+    unsent = select(func.count(Photo.id)).join(Draft, Draft.id == Photo.draft_id).where(Photo.return_line_id.is_(None))
+    of_item = unsent.where(Draft.token == token, Photo.order_line_id == line_id)
+    check_count(session.scalar(of_item) or 0, added)
+    order_id = select(Draft.order_id).where(Draft.token == token).scalar_subquery()
+    check_unsent(session.scalar(unsent.where(Draft.order_id == order_id)) or 0, added)
 
 
 def _name(file_name: str) -> str:
