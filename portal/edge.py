@@ -26,11 +26,14 @@ log = structlog.get_logger(__name__)
 
 GUESSES = limiter.limit("10/15 minutes")
 """Wrong look-ups, or wrong sign-ins, of one address."""
+NEIGHBOURS = limiter.limit("200/15 minutes")
+"""Wrong tries, at whatever, of the /48 that some providers hand out whole. A carrier's many customers may share one too: so high
+that they mistype together without noticing."""
 CEILINGS = (limiter.limit("60/15 minutes"), limiter.limit("300/day"))
 """Wrong tries at one order, or one account, from all addresses together: too few to guess."""
 SHARE = limiter.limit("40/day")
 """The most that one visitor adds to these ceilings: a stranger or a few cannot lock out whoever knows the answer and comes from
-elsewhere. Of IPv6 a visitor is here the /48 that some providers hand out whole."""
+elsewhere. Of IPv6 a visitor is here the /48."""
 DRAINED = 64 * 1024 * 1024
 """So many bytes of a body that is refused are read: photos of a few phones at once, and no more of one that never ends."""
 WRITE_LIMIT = limiter.limit("60/15 minutes")
@@ -97,12 +100,12 @@ def _is_busy(error: DBAPIError) -> bool:
 
 def limit_lookup(database: Database, address: str, lookup_key: str) -> None:
     """Count one look-up against the visitor's address and the order, however its number is typed. Raises `TooManyTries`."""
-    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key, address)])
+    limiter.hit(database, [*_visitor("lookup", address), *_ceilings("lookup-order", lookup_key, address)])
 
 
 def forgive_lookup(database: Database, address: str, lookup_key: str) -> None:
     """Take the try back that found its order: only guesses are counted."""
-    limiter.give_back(database, [_address("lookup", address), *_ceilings("lookup-order", lookup_key, address)])
+    limiter.give_back(database, [*_visitor("lookup", address), *_ceilings("lookup-order", lookup_key, address)])
 
 
 def limit_tracking(database: Database, address: str, typed: str, order_key: str) -> bool:
@@ -111,7 +114,7 @@ def limit_tracking(database: Database, address: str, typed: str, order_key: str)
     False when guesses at the order have used up its tries: nothing may be found then, and nothing may say why, because a pause
     would tell whose return it is. Raises `TooManyTries` for the address and for the return.
     """
-    limiter.hit(database, [_address("lookup", address), *_ceilings("lookup-return", typed, address)])
+    limiter.hit(database, [*_visitor("lookup", address), *_ceilings("lookup-return", typed, address)])
     try:
         limiter.hit(database, _ceilings("lookup-order", order_key, address))
     except TooManyTries:
@@ -122,21 +125,22 @@ def limit_tracking(database: Database, address: str, typed: str, order_key: str)
 def forgive_tracking(database: Database, address: str, typed: str, order_key: str) -> None:
     """Take the try back that found its return."""
     counted = [*_ceilings("lookup-return", typed, address), *_ceilings("lookup-order", order_key, address)]
-    limiter.give_back(database, [_address("lookup", address), *counted])
+    limiter.give_back(database, [*_visitor("lookup", address), *counted])
 
 
 def limit_sign_in(database: Database, address: str, email: str) -> None:
     """Count one sign-in against the address and the account. Raises `TooManyTries`."""
-    limiter.hit(database, [_address("signin", address), *_ceilings("signin-account", email, address)])
+    limiter.hit(database, [*_visitor("signin", address), *_ceilings("signin-account", email, address)])
 
 
 def forgive_sign_in(database: Database, address: str, email: str) -> None:
     """Take the try back that let somebody in: an office behind one address signs in as often as it likes."""
-    limiter.give_back(database, [_address("signin", address), *_ceilings("signin-account", email, address)])
+    limiter.give_back(database, [*_visitor("signin", address), *_ceilings("signin-account", email, address)])
 
 
-def _address(kind: str, address: str) -> tuple[RateLimitItem, str]:
-    return GUESSES, f"{kind}-address:{network(address)}"
+def _visitor(kind: str, address: str) -> list[tuple[RateLimitItem, str]]:
+    # Who is stopped alone adds nothing to what stops the neighbours.
+    return [(GUESSES, f"{kind}-address:{network(address)}"), (NEIGHBOURS, f"{kind}-block:{network(address, 48)}")]
 
 
 def _ceilings(kind: str, key: str, address: str) -> list[tuple[RateLimitItem, str]]:

@@ -75,6 +75,36 @@ def test_a_stranger_or_a_few_who_try_all_day_lock_nobody_out(
             door(database, addresses[0])
 
 
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda database, address, which: edge.limit_lookup(database, address, f"2{which}"),
+        lambda database, address, which: edge.limit_tracking(database, address, f"R-{which}", f"2{which}"),
+        lambda database, address, which: edge.limit_sign_in(database, address, f"maya{which}@example.com"),
+    ],
+    ids=["look-up", "tracking", "sign-in"],
+)
+def test_guesses_at_many_things_from_all_over_one_provider_s_block_are_bounded(
+    database: Database, door: Callable[[Database, str, int], None]
+) -> None:
+    passed = 0
+    with time_machine.travel(AT, tick=False):
+        for which in range(300):
+            with suppress(TooManyTries):
+                door(database, f"2001:db8:7:{which:x}::1", which)
+                passed += 1
+        assert passed == 200
+        door(database, "2001:db8:8:1::1", 1)
+
+
+def test_neighbours_who_find_their_orders_use_up_nothing_of_their_block(database: Database) -> None:
+    with time_machine.travel(AT, tick=False):
+        for which in range(250):
+            address = f"2001:db8:7:{which:x}::1"
+            edge.limit_lookup(database, address, f"2{which}")
+            edge.forgive_lookup(database, address, f"2{which}")
+
+
 def test_of_two_commands_that_wait_for_each_other_one_is_told_to_try_again(pg_database: Database) -> None:
     with pg_database.transaction() as tx:
         for name in ("a", "b"):
