@@ -7,6 +7,8 @@ connections of their own. Never: a setting of the portal; those are `config`'s.
 from __future__ import annotations
 
 import gc
+import socket
+import time
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData, ParseException
@@ -15,6 +17,8 @@ from gunicorn.workers.sync import SyncWorker
 SILENCE = 5.0
 """Seconds that a client may say nothing in the middle of a request, or take nothing of an answer. A proxy that buffers never
 does; without one, a client that begins requests and does not go on would stop a process for `timeout`."""
+WHOLE = 10.0
+"""Seconds within which a whole request has to be here; one that comes byte by byte is never silent."""
 
 worker_class = "portal.serving.Worker"
 timeout = 30
@@ -39,17 +43,35 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 
 class Worker(SyncWorker):  # type: ignore[misc]
-    """Gunicorn's one request at a time, with a bound on silence."""
+    """Gunicorn's one request at a time, with bounds on silence and on the time that a request takes to come."""
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Take one connection."""
-        client.settimeout(SILENCE)
-        super().handle(listener, client, addr)
+        super().handle(listener, _Client(client), addr)
 
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         """Let the app answer."""
         req.body.reader = _Body(req.body.reader)
         super().handle_request(listener, req, client, addr)
+
+
+class _Client(socket.socket):
+    """The connection of a client, which it takes over."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(fileno=connection.detach())
+        self.settimeout(SILENCE)
+        self._until = time.monotonic() + WHOLE
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        bearable, left = self.gettimeout() or SILENCE, self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request did not come in time")
+        self.settimeout(min(bearable, left))
+        try:
+            return super().recv(size, flags)
+        finally:
+            self.settimeout(bearable)
 
 
 class _Body:

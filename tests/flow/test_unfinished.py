@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
-from portal.serving import SILENCE
+from portal.serving import SILENCE, WHOLE
 from tests.live import LivePortal
 
 UNFINISHED = {
@@ -49,6 +50,37 @@ def test_requests_that_do_not_go_on_are_let_go_of_and_the_next_is_answered(
     # Two processes take one after the other, each for as long as silence is borne.
     with urllib.request.urlopen(f"{live.url}/healthz", timeout=SILENCE * 3) as found:
         assert found.status == 200
+
+
+def test_requests_that_go_on_byte_by_byte_hold_nobody_up_until_their_process_is_ended(
+    live: LivePortal, address: tuple[str, int], connections: ExitStack
+) -> None:
+    head = UNFINISHED["a head without an end"]
+    kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    body = UNFINISHED["a body that is not sent"].replace(b"Content-Length", kind + b"Content-Length")
+    slow = []
+    for begun in (head, body):
+        slow.append(connections.enter_context(socket.create_connection(address, timeout=5)))
+        slow[-1].sendall(begun)
+    time.sleep(0.1)
+    over = threading.Event()
+
+    def dribble() -> None:
+        while not over.wait(SILENCE / 5):
+            for connection in slow:
+                with suppress(OSError):
+                    connection.sendall(b"x")
+
+    began = time.monotonic()
+    sending = threading.Thread(target=dribble)
+    sending.start()
+    try:
+        with urllib.request.urlopen(f"{live.url}/healthz", timeout=40) as found:
+            assert found.status == 200
+    finally:
+        over.set()
+        sending.join()
+    assert time.monotonic() - began < WHOLE + SILENCE
 
 
 def test_a_body_that_comes_in_pieces_is_read_whole(
