@@ -302,17 +302,18 @@ def _from_the_later_start(policy: Policy, facts: Facts, decided: Decision) -> De
 def is_foreign(rule: Rule, why: Unknown, currency: str) -> bool:
     """Whether all that keeps a rule from being evaluated are amounts that it counts in other currencies than this one: no order
     in it can ever be told by the rule, so a person decides each."""
-    counted = {
-        miss.fact: {
+
+    def counted(fact: str) -> set[str]:
+        return {
             amount.currency
             for test in comparisons(rule.when)
-            if test.fact == miss.fact
+            if test.fact == fact
             for amount in (test.value if isinstance(test.value, tuple) else (test.value,))
             if isinstance(amount, Money)
         }
-        for miss in why.misses
-    }
-    return all(found and currency not in found for found in counted.values())
+
+    # The first fact that is no amount settles it: rules of many alternatives lack many facts at once.
+    return all((found := counted(miss.fact)) and currency not in found for miss in why.misses)
 
 
 def _always(_facts: Facts) -> bool:
