@@ -2,8 +2,8 @@
 
 In: published versions, the moment the order was placed. Out: the version that binds, and the decision under it.
 Invariants: the version in force at purchase binds; an order older than every version is bound by the first one published; a
-later version is offered only where it is marked for open orders and is in no respect worse for the customer. What is published
-for a moment that is still to come changes nothing for any order placed before now.
+later version is offered only where it is marked for open orders and takes back what the binding one refuses, or is in no respect
+worse for the customer. What is published for a moment that is still to come changes nothing for any order placed before now.
 Never: a stricter version for an old order; a version that was replaced before it started.
 """
 
@@ -13,6 +13,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any, Protocol, TypeVar
 
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision
@@ -84,14 +85,21 @@ def bind(versions: Sequence[Version], placed_at: datetime | None) -> Bound:
 
 
 def decide_bound(bound: Bound, facts: Facts) -> tuple[Version, Decision]:
-    """The decision under the binding version, or under the kindest later one that is offered and already in force."""
-    version, decision = bound.version, decide(bound.version.policy, facts)
-    for candidate in bound.later:
-        if facts.at is not None and candidate.effective_at <= facts.at:
-            other = decide(candidate.policy, facts)
-            if kinder(other, decision):
-                version, decision = candidate, other
-    return version, decision
+    """The decision under the binding version, or under the kindest later one that is offered and already in force.
+
+    Each is measured by what the binding version says, and the best answer among them wins. Where two with the same answer
+    are each better in something, the one that started first stands: a customer may have read it.
+    """
+    held = (bound.version, decide(bound.version.policy, facts))
+    started = [each for each in in_turn(bound.later) if facts.at is not None and each.effective_at <= facts.at]
+    offers = [(each, decide(each.policy, facts)) for each in started]
+    kinder_ones = [offer for offer in offers if kinder(offer[1], held[1])]
+    best = max((_ANSWERS.index(decision.answer) for _, decision in kinder_ones), default=0)
+    return reduce(
+        lambda found, offer: offer if found is held or kinder(offer[1], found[1]) else found,
+        (offer for offer in kinder_ones if _ANSWERS.index(offer[1].answer) == best),
+        held,
+    )
 
 
 def _covers(new: Sequence[str], old: Sequence[str]) -> bool:
@@ -140,6 +148,8 @@ _AT_LEAST: Mapping[str, Callable[[Any, Any], bool]] = {
     "exchange_bonus": lambda new, old: (new or 0) >= (old or 0),
     "on_inspection": _grades,
 }
+# What a refusal rests on, beside the last day.
+_TAKING = ("returnable", "window", "resolutions")
 _ANSWERS = (REFUSE, REVIEW, ACCEPT)
 
 
@@ -148,15 +158,25 @@ def at_least(term: str, new: Any, old: Any) -> bool:
     return _AT_LEAST[term](new, old)
 
 
-def _at_least(new: Decision, old: Decision) -> bool:
+def _at_least(new: Decision, old: Decision, terms: Iterable[str] = _AT_LEAST) -> bool:
     """Whether ``new`` is in nothing worse for the customer than ``old``."""
     gained = _ANSWERS.index(new.answer) - _ANSWERS.index(old.answer)
     last, promised = new.return_by_on, old.return_by_on
     # Where nobody could tell the last day, any day is better that is told with a better answer.
     in_time = (last is None or gained > 0) if promised is None else (last is not None and last >= promised)
-    return gained >= 0 and in_time and all(at_least(name, new.value(name), old.value(name)) for name in _AT_LEAST)
+    return gained >= 0 and in_time and all(at_least(name, new.value(name), old.value(name)) for name in terms)
 
 
 def kinder(new: Decision, old: Decision) -> bool:
-    """True when ``new`` is better for the customer in something and worse in nothing, nor in anything that cannot be compared."""
+    """True when ``new`` is better for the customer in something and worse in nothing, nor in anything that cannot be compared.
+
+    What a refused line would get is worth nothing beside an answer that takes it back. Of two that refuse, the one is kinder
+    that comes nearer to taking it; only where both are as near do the other terms count, for a person may still say yes.
+    """
+    if new.refused != old.refused:
+        return old.refused
+    if new.refused:
+        nearer, farther = _at_least(new, old, _TAKING), _at_least(old, new, _TAKING)
+        if not (nearer and farther):
+            return nearer
     return _at_least(new, old) and not _at_least(old, new)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.money import Money
-from portal.policy.binding import Version, bind, decide_bound, in_force, in_turn, kinder
+from portal.policy.binding import Bound, Version, bind, decide_bound, in_force, in_turn, kinder
 from portal.policy.decision import ACCEPT, REFUSE, REVIEW, Decision, Term
 from portal.policy.engine import decide
 from portal.policy.terms import Evidence, Fee, Grade, ReturnShipping, Window
@@ -97,6 +98,67 @@ def test_8_of_several_kinder_versions_the_kindest_is_given():
     bound = bind([version(1, 3), *later, last], JUMPER.order.placed_at)
     assert [each.number for each in bound.later] == [2, 3, 4]
     assert decide_bound(bound, JUMPER)[0].number == 3
+
+
+def test_8_a_version_that_accepts_is_offered_whatever_one_that_refuses_would_have_given():
+    bonus = TERMS.replace("credit_bonus: 0%", "credit_bonus: 15%")
+    long = TERMS.replace("days: 30", "days: 400").replace("restocking_fee: 0%", "restocking_fee: 10%")
+    versions = [version(1, 3), version(2, 11, extra=OPEN, otherwise=bonus)]
+    versions.append(version(3, 11, day=2, extra=OPEN, otherwise=long))
+    late = JUMPER.asking(at=utc(2027, 2, 1))
+    assert decide_bound(bind(versions[:2], JUMPER.order.placed_at), late)[1].answer == REFUSE
+    found, decision = decide_bound(bind(versions, JUMPER.order.placed_at), late)
+    assert (found.number, decision.answer) == (3, ACCEPT)
+
+
+def test_8_of_two_versions_that_refuse_the_one_with_the_later_last_day_says_until_when_it_was():
+    bonus = KINDER.replace("credit_bonus: 0%", "credit_bonus: 15%")
+    versions = [version(1, 3), version(2, 11, extra=OPEN, otherwise=bonus)]
+    versions.append(version(3, 11, day=2, extra=OPEN, otherwise=TERMS.replace("days: 30", "days: 90")))
+    late = JUMPER.asking(at=utc(2027, 6, 1))
+    assert decide_bound(bind(versions, JUMPER.order.placed_at), late)[0].number == 3
+    same_day = version(2, 11, extra=OPEN, otherwise=TERMS.replace("credit_bonus: 0%", "credit_bonus: 15%"))
+    # A person may still say yes: then the kinder terms hold.
+    assert decide_bound(bind([versions[0], same_day], JUMPER.order.placed_at), late)[0].number == 2
+
+
+def varied(days: int, bonus: int, fee: int, review: str, returnable: str) -> str:
+    terms = TERMS.replace("days: 30", f"days: {days}").replace("credit_bonus: 0%", f"credit_bonus: {bonus}%")
+    terms = terms.replace("restocking_fee: 0%", f"restocking_fee: {fee}%").replace("review: never", f"review: {review}")
+    return terms.replace("returnable: true", f"returnable: {returnable}")
+
+
+OFFERS = st.tuples(
+    st.sampled_from([10, 30, 60]),
+    st.sampled_from([0, 15]),
+    st.sampled_from([0, 10]),
+    st.sampled_from(["never", "always"]),
+    st.sampled_from(["true", "true", "false"]),
+)
+
+
+@given(offers=st.lists(OFFERS, min_size=2, max_size=5), shuffled=st.randoms(use_true_random=False))
+def test_8_who_was_refused_is_accepted_where_any_offered_version_accepts_in_whatever_order_they_come(
+    offers: list[tuple[int, int, int, str, str]], shuffled: Random
+) -> None:
+    versions = [
+        version(index, 11, day=index, extra=OPEN, otherwise=varied(*each)) for index, each in enumerate(offers, 1)
+    ]
+    facts = JUMPER.asking(at=utc(2026, 12, 5))
+    bound = Bound(versions[0], tuple(versions[1:]))
+    found, decision = decide_bound(bound, facts)
+    decisions = {each.number: decide(each.policy, facts) for each in versions}
+    bought, offered = decisions[1], [decisions[each.number] for each in versions[1:]]
+    if bought.answer == REFUSE:
+        order = [REFUSE, REVIEW, ACCEPT]
+        assert decision.answer == max((bought.answer, *(each.answer for each in offered)), key=order.index)
+    assert found is versions[0] or kinder(decision, bought)
+    assert not any(
+        kinder(each, decision) and each.answer == decision.answer and kinder(each, bought) for each in offered
+    )
+    others = versions[1:]
+    shuffled.shuffle(others)
+    assert decide_bound(Bound(versions[0], tuple(others)), facts) == (found, decision)
 
 
 def test_8_a_version_that_was_replaced_before_it_started_is_never_offered():
