@@ -148,4 +148,4 @@ def _laws(policy: Policy, other: Policy, wording: Wording) -> str:
 
 def _offered(policy: Policy, wording: Wording) -> str:
     _ = wording.gettext
-    return _("offered where it is kinder") if policy.apply_to_open_orders else _("keep their own version")
+    return _("offered where it is kinder") if policy.apply_to_open_orders else _("not offered")

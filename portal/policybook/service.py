@@ -45,6 +45,14 @@ class Book:
         live = self.live(at)
         return tuple(each for each in in_turn(self.versions) if each.effective_at > at and each is not live)
 
+    def offered(self, at: datetime) -> tuple[int, ...]:
+        """The numbers of the versions that are offered to orders placed before them, and have started by then."""
+        turns = in_turn(self.versions)
+        # What was published first binds all that was ordered before every start: there is nobody to offer it to.
+        moot = turns[0] if turns and turns[0] is self.versions[0] else None
+        started = (each for each in turns if each.effective_at <= at and each is not moot)
+        return tuple(each.number for each in started if each.apply_to_open_orders)
+
     @property
     def newest(self) -> int:
         """The highest number that was given, 0 for none. The version may be in force, over, or still to come."""

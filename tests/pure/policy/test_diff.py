@@ -46,7 +46,7 @@ def rows(new: Policy, old: Policy = BASE) -> list[tuple[str, str | None, str, st
          [("changed_rule", "otherwise", "", "Otherwise exchange for the same product at the same price.")]),
         (document(SALE + BIG, zone="Europe/Paris"), [("timezone", None, "Europe/London", "Europe/Paris")]),
         (document(SALE + BIG, extra="apply_to_open_orders: true\n"),
-         [("open_orders", None, "keep their own version", "offered where it is kinder")]),
+         [("open_orders", None, "not offered", "offered where it is kinder")]),
         (document(SALE + BIG, extra="laws: [uk-consumer, eu-consumer]\n"),
          [("laws", None, "—", "eu-consumer, uk-consumer")]),
         (document(SALE + BIG).replace("name: Test", "name: Winter"), [("name", None, "Test", "Winter")]),

@@ -602,6 +602,33 @@ def test_rolling_back_publishes_a_copy_and_leaves_the_draft(lead: Browser, datab
     assert lead.get("/staff/policy/versions/99/roll-back").status_code == 404
 
 
+def publish(browser: Browser, note: str = "Because") -> None:
+    form = browser.form("/staff/policy/publish", "publish")
+    assert browser.submit(form, {"note": note, "read": ticks(browser)}).status_code == 303
+
+
+def test_an_offer_to_older_orders_is_said_to_stay_before_it_is_made_and_before_it_is_rolled_back(lead: Browser) -> None:
+    begin(lead)
+    assert "offered to" not in lead.words("/staff/policy/publish")
+    lead.submit(lead.form("/staff/policy/settings", "settings"), {"open": "yes"})
+    seen = lead.words("/staff/policy/publish")
+    assert "For orders placed before not offered offered where it is kinder" in seen
+    assert "Version 2 is also offered to orders placed before it" in seen
+    assert "Once it has started, the offer stays" in seen
+    publish(lead)
+    seen = lead.words("/staff/policy/versions/1/roll-back")
+    assert "What was offered to older orders stays" in seen
+    assert "Version 2 goes on to hold for orders placed before it where it is kinder." in seen
+    assert "Orders placed from the start of version 3 on don’t get it." in seen
+    lead.submit(lead.form("/staff/policy/settings", "settings"), {"open": None})
+    assert "Version 2 goes on to hold" in lead.words("/staff/policy/publish")
+    publish(lead)
+    save_rule(lead, "Keep it", say="Yours to keep.")
+    assert "goes on to hold" not in lead.words("/staff/policy/publish"), "nothing is ended by this draft"
+    seen = lead.words("/staff/policy/versions/2/roll-back")
+    assert "Version 4 is also offered to orders placed before it" in seen
+
+
 def test_the_page_and_the_command_publish_the_same(lead: Browser, database: Database) -> None:
     begin(lead)
     text = draft(database)

@@ -60,6 +60,9 @@ def _page(
             behind=draft.exists and live is not None and draft.base != live.number,
             changes=[] if policy is None or live is None else shown.changes(policy, live.policy),
             coming=[] if policy is None else shown.then(policy, None if live is None else live.policy, coming),
+            offers=policy is not None and policy.apply_to_open_orders and live is not None,
+            # Who no longer offers may think that this ends what was offered before.
+            offered=book.offered(now) if live is not None and live.apply_to_open_orders else (),
             checks=checks,
             counted=shown.counted(checks),
             broken=policy is None,
@@ -203,6 +206,8 @@ def _back_page(number: int, errors: dict[str, str], note: str) -> str:
             live=live.number if live else 0,
             changes=shown.changes(policy, live.policy if live else None),
             coming=shown.then(policy, None if live is None else live.policy, coming),
+            offers=policy.apply_to_open_orders,
+            offered=book.offered(now),
             drafted=drafts.find_draft(session, now).exists,
             errors=errors,
             start=request.form.get("start", ""),
