@@ -13,6 +13,7 @@ from portal.policy.page import Market, PolicyPage
 from portal.policy.publish import json_ld
 from portal.policy.rights import LawTold
 from portal.policybook.promises import Promises, find_promises
+from portal.policybook.service import load_book
 from portal.web.customer.base import page, pages, ports, read, speech
 from portal.web.customer.words import _
 
@@ -71,6 +72,7 @@ def policy() -> tuple[str, int]:
     now = clock.now()
     with read() as session:
         found = find_promises(session, ports().shop, now)
+        offered = bool(load_book(session).offered(now))
     if found is None:
         return page("policy", shown=None, data=None)
     days = found.purchase.since, found.purchase.before
@@ -81,7 +83,7 @@ def policy() -> tuple[str, int]:
         if len(_shown) > 100:
             _shown.clear()
         _shown[key] = shown
-    return page("policy", shown=shown, data=shown.data)
+    return page("policy", shown=shown, data=shown.data, offered=offered)
 
 
 def show(found: Promises, data: str = "") -> Shown:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from portal.config import ROOT
 from portal.policy.laws import shipped
+from portal.policybook.service import publish
 from tests.pure.policy.google import validate
 from tests.stages.returns.trade import counting
-from tests.web.customer.desk import Customer, Desk, text_of
+from tests.web.customer.desk import STAFF, Customer, Desk, text_of
 
 Make = Callable[[], Customer]
 BLOCK = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.S)
@@ -140,3 +141,14 @@ def test_every_part_of_the_page_has_a_place_that_its_contents_lead_to(desk: Desk
     assert len(contents) == len(set(contents)) >= 5
     for anchor in contents:
         assert html.count(f'id="{anchor}"') == 1, anchor
+
+
+def test_where_a_version_is_offered_to_older_orders_the_page_says_that_they_get_what_is_kinder(
+    desk: Desk, customer: Make
+) -> None:
+    kept = "An order keeps the terms it was placed under"
+    assert f"{kept}." in customer().get("/policy").text
+    default = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+    with desk.ports.database.transaction(STAFF) as tx:
+        publish(tx, f"apply_to_open_orders: true\n{default}", filename="test.yaml", author="Maya Okafor")
+    assert f"{kept}, unless later ones are kinder to it." in customer().get("/policy").text

@@ -611,11 +611,14 @@ def test_an_offer_to_older_orders_is_said_to_stay_before_it_is_made_and_before_i
     begin(lead)
     assert "offered to" not in lead.words("/staff/policy/publish")
     lead.submit(lead.form("/staff/policy/settings", "settings"), {"open": "yes"})
+    assert "unless later ones are kinder to it" in lead.words("/staff/policy/preview")
+    assert "unless" not in lead.words("/staff/policy/versions")
     seen = lead.words("/staff/policy/publish")
     assert "For orders placed before not offered offered where it is kinder" in seen
     assert "Version 2 is also offered to orders placed before it" in seen
     assert "Once it has started, the offer stays" in seen
     publish(lead)
+    assert "unless version 2, which is offered to older ones, is kinder" in lead.words("/staff/policy/versions")
     seen = lead.words("/staff/policy/versions/1/roll-back")
     assert "What was offered to older orders stays" in seen
     assert "Version 2 goes on to hold for orders placed before it where it is kinder." in seen

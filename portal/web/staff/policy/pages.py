@@ -173,11 +173,18 @@ def policy_preview() -> Response:
     now = clock.now()
     with read() as session:
         draft = drafts.find_draft(session, now)
+        offered = bool(service.load_book(session).offered(now))
     policy = shown.loaded(draft.source)
     if policy is None:
         return see_other("staff.policy_text", _anchor="checks")
-    found = promises_of(policy, ports().shop, now)
-    return make_response(render_template("staff/policy/preview.html", shown=show(found), data=None, draft=draft))
+    page = render_template(
+        "staff/policy/preview.html",
+        shown=show(promises_of(policy, ports().shop, now)),
+        data=None,
+        draft=draft,
+        offered=offered or policy.apply_to_open_orders,
+    )
+    return make_response(page)
 
 
 @staff.get("/policy/text")
@@ -223,6 +230,7 @@ def policy_versions() -> str:
             "staff/policy/versions.html",
             **frame(session, draft, policy, shown.checks_of(session, draft.source), "versions"),
             rows=rows,
+            offered=service.load_book(session).offered(clock.now()),
         )
 
 
