@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portal.policy.customer_conditions import customer_condition
 from portal.policy.customer_words import window
 from portal.policy.decision import REFUSE, REVIEW
 from portal.policy.explain import ENGLISH, Wording, customer_summary, length_words
@@ -16,6 +17,8 @@ from portal.policy.loader import Policy
 from portal.policy.promise import Asks, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
 from portal.policy.terms import Fee, Window, percent
+
+COSTS = {"return_shipping", "restocking_fee"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,17 @@ def policy_points(
     ``refund_days`` are the working days that a bank takes; they are no part of the policy.
     """
     usual, faulty = (promise(policy, asks, purchase, reason) for reason in (CHANGED_MIND, FAULTY))
-    return points_of(usual, faulty, wording, refund_days=refund_days)
+    return points_of(policy, purchase, usual, faulty, wording, refund_days=refund_days)
 
 
 def points_of(
-    usual: Promise, faulty: Promise, wording: Wording = ENGLISH, *, refund_days: int = 5
+    policy: Policy,
+    purchase: Purchase,
+    usual: Promise,
+    faulty: Promise,
+    wording: Wording = ENGLISH,
+    *,
+    refund_days: int = 5,
 ) -> tuple[Point, ...]:
     """The same of promises that are there; one point where it can't come back or a person decides."""
     _ = wording.gettext
@@ -52,7 +61,7 @@ def points_of(
         return (Point("help", _("Ask us"), _("A person in our team checks this before we answer.")),)
     return (
         _time(usual.window, wording),
-        _cost(usual, faulty, wording),
+        _cost(usual, faulty, wording, _otherwise(policy, purchase, usual, wording)),
         _way(usual.methods, wording),
         _money(usual.decision.value("refund_when"), refund_days, wording),
     )
@@ -73,7 +82,27 @@ def _time(window: Window, wording: Wording) -> Point:
     return Point("calendar", title, text)
 
 
-def _cost(usual: Promise, faulty: Promise, wording: Wording) -> Point:
+def _otherwise(policy: Policy, purchase: Purchase, usual: Promise, wording: Wording) -> str:
+    """When it costs something else, by facts that nobody knows before the order: a sentence for each such rule."""
+    _ = wording.gettext
+    known = purchase.facts(usual.reason, usual.resolution)
+    said, above = [], set[str]()
+    for rule in usual.depends:
+        costs = {term for term in COSTS if usual.changed(rule, term)}
+        # A rule above it may set the price of the label too, and that one is read first.
+        free = costs == {"return_shipping"} and not costs & above and rule.sets["return_shipping"].paid_by == "merchant"
+        if costs:
+            told = (
+                _("The way back is free if %(condition)s.")
+                if free
+                else _("It may cost something else if %(condition)s.")
+            )
+            said.append(told % {"condition": customer_condition(policy, rule.when, known, wording)})
+        above |= rule.sets.keys()
+    return " ".join(dict.fromkeys(said))
+
+
+def _cost(usual: Promise, faulty: Promise, wording: Wording, otherwise: str) -> Point:
     _ = wording.gettext
     shipping, free = usual.shipping, list(usual.free_for)
     if shipping.kind == "free":
@@ -101,10 +130,13 @@ def _cost(usual: Promise, faulty: Promise, wording: Wording) -> Point:
         shipping.kind != "free"
         and faulty.decision.answer != REFUSE
         and all(each.shipping.kind == "free" for each in faulty.costs)
+        and not faulty.uncertain("return_shipping")
     ):
         text += " " + _("Faulty items are always free.")
     if fees := _fees(usual, wording):
         text += " " + fees
+    if otherwise:
+        text += " " + otherwise
     return Point("exchange", title, text)
 
 

@@ -120,6 +120,14 @@ class Promise:
         """The ways to send it back; none where the customer keeps it."""
         return () if self.decision.value("keep_item") else tuple(self.decision.value("ship_with"))
 
+    def uncertain(self, term: str) -> bool:
+        """Whether facts that are not known may still change this term."""
+        return any(self.changed(rule, term) for rule in self.depends)
+
+    def changed(self, rule: Rule, term: str) -> bool:
+        """Whether a rule sets another value of this term than the one that is promised."""
+        return term in rule.sets and rule.sets[term] != self.decision.value(term)
+
     def same_terms(self, other: Promise) -> bool:
         """Whether a customer is promised the same, whichever rule says so."""
         return self.told() == other.told()

@@ -2,7 +2,8 @@
 
 In: offers (see `promise`). Out: JSON values. Invariants: only what the decision says for the listed countries; what the
 vocabulary can't say exactly (a person decides; days that don't count from delivery) becomes a link to the page instead of a
-wrong number, and a cost that a law lifts for its own days stands beside the vocabulary, for these days and for those after them.
+wrong number; a cost that hangs on the order is left to the page; one that a law lifts for its own days stands beside the
+vocabulary, for these days and for those after them.
 Never: a float; amounts are decimal texts, as Google's own examples have them.
 
 Google's requirements: developers.google.com/search/docs/appearance/structured-data/return-policy. Vocabulary:
@@ -66,7 +67,7 @@ def _policies(found: Offer, foreign: Sequence[Offer], link: str, returned_to: st
                 *_lifted(found),
                 *_defects(found),
                 *_defects_in_season(found, link),
-                *_by_currency(found, foreign),
+                *_by_currency(found, foreign, link),
             ]:
                 policy["additionalProperty"] = more
         yield policy
@@ -119,8 +120,9 @@ def _defects_in_season(found: Offer, link: str) -> Iterator[dict[str, Any]]:
                 yield _property(f"{name} {when}", after.get(name, link))
 
 
-def _by_currency(found: Offer, foreign: Sequence[Offer]) -> Iterator[dict[str, Any]]:
-    """What orders in another currency pay otherwise: a policy has one amount, and countries but no currencies to apply to."""
+def _by_currency(found: Offer, foreign: Sequence[Offer], link: str) -> Iterator[dict[str, Any]]:
+    """What orders in another currency pay otherwise: a policy has one amount, and countries but no currencies to apply to.
+    ``link`` stands for what can't be said."""
     if found.usual.decision.answer != ACCEPT:
         return
     for other in foreign:
@@ -129,7 +131,7 @@ def _by_currency(found: Offer, foreign: Sequence[Offer]) -> Iterator[dict[str, A
         for told in (_way_back, _restocking):
             own, here = told(found.usual), told(other.usual)
             if own != here:
-                for name, now in here.items():
+                for name, now in (here or dict.fromkeys(own, link)).items():
                     yield _property(f"{name} of orders in {other.currency}", now)
 
 
@@ -181,7 +183,10 @@ def _sayable(*courses: dict[str, Any]) -> dict[str, Any]:
 
 
 def _course(prefix: str, told: Promise) -> dict[str, Any]:
-    """What the way back costs; where a law lifts that for its own days, under names that say for which days."""
+    """What the way back costs; where a law lifts that for its own days, under names that say for which days;
+    nothing where it hangs on what nobody knows before the order."""
+    if told.uncertain("return_shipping"):
+        return {}
     costs = _apart(told, [_fees(prefix, each.shipping) for each in told.costs])
     return {f"{name}{days}": value for days, fees in costs for name, value in fees.items()}
 
@@ -197,6 +202,8 @@ def _way_back(told: Promise) -> dict[str, Any]:
 
 def _restocking(told: Promise) -> dict[str, Any]:
     """The fee for restocking, 0 where there is none, in the same way."""
+    if told.uncertain("restocking_fee"):
+        return {}
     fees = (each.fee for each in told.costs)
     values = [_amount(fee.amount) if fee.amount is not None else _percent(fee.bp) for fee in fees]
     return {f"restockingFee{days}": value for days, value in _apart(told, values)}

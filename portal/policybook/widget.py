@@ -124,7 +124,7 @@ def _delivered(text: str | None, placed_at: datetime, found: Promises, wrong: di
 def answer(found: Promises, purchase: Purchase, wording: Wording, *, refund_days: int, url: str) -> dict[str, Any]:
     """The answer: ``answer`` is yes, ask (a person decides), only_if_faulty or no; ``points`` are its sentences."""
     usual, faulty = (promise(found.policy, asking, purchase, reason) for reason in (CHANGED_MIND, FAULTY))
-    points = points_of(usual, faulty, wording, refund_days=refund_days)
+    points = points_of(found.policy, purchase, usual, faulty, wording, refund_days=refund_days)
     return {
         "answer": _answer(usual, faulty),
         "points": [{"title": point.title, "text": point.text} for point in points],

@@ -192,7 +192,11 @@ def test_structured_data_promise_what_is_decided(policy: Policy, country: str, d
     if "returnPolicyCategory" not in entry:
         known = [told.usual, *(each.promise for each in told.seasons)]
         assert any(
-            each.decision.answer not in (ACCEPT, REFUSE) or each.window.start != "delivered" or each.shipping.share_bp
+            each.decision.answer not in (ACCEPT, REFUSE)
+            or each.window.start != "delivered"
+            or each.shipping.share_bp
+            or each.uncertain("return_shipping")
+            or each.uncertain("restocking_fee")
             for each in known
         )
         return
@@ -280,7 +284,9 @@ def more_agrees(policy: Policy, entry: dict[str, Any], usual: Purchase) -> None:
         assert type(more.get("itemDefectMerchantReturnDays")) is not int
     if (fee := more.get("returnFees of orders in EUR")) is not None:
         euro = promise(policy, asks, replace(usual, currency="EUR"), CHANGED_MIND).shipping
-        if isinstance(fee, dict):
+        if fee == entry["merchantReturnLink"]:
+            assert promise(policy, asks, replace(usual, currency="EUR"), CHANGED_MIND).uncertain("return_shipping")
+        elif isinstance(fee, dict):
             assert euro.amount is not None
             assert (minor(fee), fee["currency"]) == (euro.amount.minor, euro.amount.currency)
         else:
@@ -472,6 +478,35 @@ def test_what_the_vocabulary_cannot_say_is_a_link(change: tuple[str, str]) -> No
     assert published["hasMerchantReturnPolicy"] == [
         {"@type": "MerchantReturnPolicy", "merchantReturnLink": "https://returns.wren.example/policy"}
     ]
+
+
+def label_from(amount: str) -> str:
+    """A policy whose label costs £3.50, and nothing for what is worth that much or more."""
+    text = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
+    return text.replace(
+        "rules:\n", f"rules:\n  - rule: Large\n    when: {{order.total: {{at_least: {amount}}}}}\n"
+        "    set: {return_shipping: {paid_by: merchant}}\n", 1,
+    )  # fmt: skip
+
+
+def test_structured_data_name_no_fee_that_hangs_on_the_order() -> None:
+    shop = Purchase("GB", "GBP", NOW, ordinary())
+    for entry in published_by(load_policy(label_from("100 GBP")), shop)["hasMerchantReturnPolicy"]:
+        assert "returnFees" not in entry
+        assert "returnShippingFeesAmount" not in entry
+        assert "customerRemorseReturnFees" not in entry
+        assert entry["returnLabelSource"], "the rest is said"
+
+
+def test_structured_data_leave_a_fee_to_the_page_that_hangs_on_the_order_in_one_currency_alone() -> None:
+    rule = """- rule: Euros
+    when: {order.currency: EUR, return.value: {over: 10 EUR}}
+    set: {return_shipping: {paid_by: customer, amount: 9 EUR}}"""
+    policy = load_policy(text_of([rule]))
+    (entry, *_rest) = published_by(policy, Purchase("GB", "GBP", NOW, ordinary()))["hasMerchantReturnPolicy"]
+    assert "returnFees" in entry
+    more = {each["name"]: each["value"] for each in entry["additionalProperty"]}
+    assert more["returnFees of orders in EUR"] == entry["merchantReturnLink"]
 
 
 def test_more_countries_than_one_policy_may_name_become_several() -> None:

@@ -456,6 +456,21 @@ def test_a_rule_for_some_items_is_no_promise_on_the_page():
     assert lines(policy(rules))[0].title == "30 days to decide"
 
 
+def test_what_may_change_the_cost_of_the_way_back_is_said_beside_it() -> None:
+    free = "- rule: {0}\n  when: {{order.total: {{at_least: {1} GBP}}}}\n  set: {{return_shipping: {{paid_by: merchant}}}}\n"
+    label = OTHERWISE.replace("paid_by: merchant", "paid_by: customer, amount: 3.50 GBP")
+    point = lines(policy(free.format("Large", 100), otherwise=label))[1]
+    assert point.title == "Free exchanges"
+    assert point.text.endswith("for the return label. The way back is free if your order’s total is 100.00 GBP or more.")
+    dear = "- rule: Dear\n  when: {order.tags: {has: sale}}\n  set: {return_shipping: {paid_by: customer}}\n"
+    fee = "- rule: Many\n  when: {return.items: {over: 5}}\n  set: {restocking_fee: 10%}\n"
+    assert lines(policy(free.format("Large", 100)))[1].text == "We pay for the way back.", "it changes nothing"
+    assert lines(policy(dear + free.format("Large", 100) + fee))[1].text == (
+        "We pay for the way back. It may cost something else if your order is of the kind sale. "
+        "It may cost something else if the number of items in your return is more than 5."
+    )
+
+
 @pytest.mark.parametrize(
     ("facts", "kind", "open_reasons"),
     [
