@@ -7,13 +7,14 @@ Never: a promise that only a rule for some orders or some items makes, unless th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.policy.customer_conditions import customer_condition
 from portal.policy.customer_words import window
 from portal.policy.decision import REFUSE, REVIEW
 from portal.policy.explain import ENGLISH, Wording, customer_summary, length_words
 from portal.policy.loader import Policy
+from portal.policy.offers import offer
 from portal.policy.promise import Asks, Promise, Purchase, promise
 from portal.policy.reasons import CHANGED_MIND, FAULTY
 from portal.policy.terms import Fee, Window, percent
@@ -38,7 +39,22 @@ def policy_points(
     ``refund_days`` are the working days that a bank takes; they are no part of the policy.
     """
     usual, faulty = (promise(policy, asks, purchase, reason) for reason in (CHANGED_MIND, FAULTY))
-    return points_of(policy, purchase, usual, faulty, wording, refund_days=refund_days)
+    first, *more = points_of(policy, purchase, usual, faulty, wording, refund_days=refund_days)
+    return (replace(first, text=" ".join(filter(None, (first.text, _bought(policy, asks, purchase, wording))))), *more)
+
+
+def _bought(policy: Policy, asks: Asks, purchase: Purchase, wording: Wording) -> str:
+    """For which days of purchase the first point holds, where others have another time: readers have bought already."""
+    found = offer(policy, asks, purchase)
+    for season in found.seasons:
+        here, usual = season.promise, found.usual
+        if season.first <= found.day <= season.last and (here.decision.answer, here.window) != (
+            usual.decision.answer,
+            usual.window,
+        ):
+            days = {"first": wording.date(season.first), "last": wording.date(season.last)}
+            return wording.gettext("It holds for orders placed from %(first)s to %(last)s.") % days
+    return ""
 
 
 def points_of(

@@ -169,7 +169,7 @@ def _withdraw_page(number: str, proof: str, errors: Errors | None = None) -> tup
     return page("withdraw", errors, number=number, proof=proof)
 
 
-_points: dict[tuple[str, str, int], tuple[Point, ...]] = {}
+_points: dict[tuple[object, ...], tuple[Point, ...]] = {}
 """What a policy promises in a language at a minute: a dozen decisions, made once a minute and not for every visitor."""
 
 
@@ -180,7 +180,8 @@ def points() -> tuple[Point, ...]:
         found = find_promises(session, shop, now)
     if found is None:
         return ()
-    key = (found.policy.content_hash, speech().locale, int(now.timestamp()) // 60)
+    days = found.purchase.since, found.purchase.before
+    key = (found.policy.content_hash, days, speech().locale, int(now.timestamp()) // 60)
     told = _points.get(key)
     if told is None:
         told = found.points(speech().wording(), shop.bank_days.most)

@@ -25,7 +25,7 @@ from portal.policy.explain import (
     years_of,
 )
 from portal.policy.loader import load_policy
-from portal.policy.plain import policy_points
+from portal.policy.plain import Point, policy_points
 from portal.policy.promise import Purchase, ordinary
 from portal.policy.reasons import REASONS
 from portal.policy.survey import survey
@@ -425,7 +425,7 @@ def test_how_returns_work_here_is_what_the_design_shows():
             "until: 2027-01-31",
             0,
             "Open until 31 January 2027",
-            "The last day counts in full.",
+            "The last day counts in full. It holds for orders placed from 20 November 2026 to 31 January 2027.",
         ),
         ("[label, qr]", "[label]", 2, "A label to print", "You get it at once. Put it on the parcel and drop it off."),
         ("[label, qr]", "[own]", 2, "Send it your way", "Any carrier will do. Keep the receipt."),
@@ -456,12 +456,26 @@ def test_a_rule_for_some_items_is_no_promise_on_the_page():
     assert lines(policy(rules))[0].title == "30 days to decide"
 
 
+def test_a_time_for_some_days_of_purchase_is_told_with_them() -> None:
+    season = "- rule: Christmas\n  when: {order.placed: {from: 2026-11-01, to: 2026-12-24}}\n  set: {%s}\n"
+    assert lines(policy(season % "window: {until: 2027-01-31}"))[0] == Point(
+        "calendar",
+        "Open until 31 January 2027",
+        "The last day counts in full. It holds for orders placed from 1 November 2026 to 24 December 2026.",
+    )
+    same = lines(policy(season % "credit_bonus: 10%"))[0]
+    assert same.text == "Counted from the day your parcel was delivered.", "all have the same time"
+    assert lines(policy(season % "review: always"))[0].text.endswith("from 1 November 2026 to 24 December 2026.")
+
+
 def test_what_may_change_the_cost_of_the_way_back_is_said_beside_it() -> None:
     free = "- rule: {0}\n  when: {{order.total: {{at_least: {1} GBP}}}}\n  set: {{return_shipping: {{paid_by: merchant}}}}\n"
     label = OTHERWISE.replace("paid_by: merchant", "paid_by: customer, amount: 3.50 GBP")
     point = lines(policy(free.format("Large", 100), otherwise=label))[1]
     assert point.title == "Free exchanges"
-    assert point.text.endswith("for the return label. The way back is free if your order’s total is 100.00 GBP or more.")
+    assert point.text.endswith(
+        "for the return label. The way back is free if your order’s total is 100.00 GBP or more."
+    )
     dear = "- rule: Dear\n  when: {order.tags: {has: sale}}\n  set: {return_shipping: {paid_by: customer}}\n"
     fee = "- rule: Many\n  when: {return.items: {over: 5}}\n  set: {restocking_fee: 10%}\n"
     assert lines(policy(free.format("Large", 100)))[1].text == "We pay for the way back.", "it changes nothing"
