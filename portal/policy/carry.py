@@ -44,6 +44,15 @@ def forgotten(coming: Policy, before: Policy, after: Policy) -> Policy | None:
     return None if text == coming.source else recall_policy(text)
 
 
+def has_all(policy: Policy, before: Policy, after: Policy) -> bool:
+    """Whether a policy has what ``after`` changed in ``before``; of that it may have changed some, but not all, once more."""
+    text = policy.source
+    try:
+        return carried(text, before, after) == text != carried(text, after, before)
+    except PolicyErrors:
+        return False
+
+
 def _merged(there: Any, before: Any, after: Any) -> dict[str, Any]:
     """``there`` with the entries that ``after`` changed in ``before``, unless they are others there than before."""
     out = dict(there)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, defer
 from portal.db import Tx
 from portal.errors import Conflict
 from portal.policy.binding import Version, in_force, in_turn
-from portal.policy.carry import forgotten
+from portal.policy.carry import forgotten, has_all
 from portal.policy.loader import Policy
 from portal.policybook import service
 from portal.policybook.models import PolicyVersion
@@ -119,6 +119,19 @@ def forgetful(book: Book, number: int, at: datetime) -> tuple[Version, Policy] |
         return None
     with_it = forgotten(after[0].policy, in_force(earlier, mine.effective_at).policy, mine.policy)
     return None if with_it is None else (after[0], with_it)
+
+
+def meant_for(book: Book, draft: Policy, at: datetime) -> Version | None:
+    """The version to come whose place a draft takes: the last one with changes that the draft has and what is live has not."""
+    live, found = book.live(at), None
+    for each in book.coming(at):
+        earlier = [one for one in book.versions if one.number < each.number]
+        if live is None or not earlier:
+            continue
+        before = in_force(earlier, each.effective_at).policy
+        if has_all(draft, before, each.policy) and not has_all(live.policy, before, each.policy):
+            found = each
+    return found
 
 
 def roll_back(

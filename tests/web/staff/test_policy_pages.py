@@ -513,12 +513,25 @@ def test_a_quick_change_ends_when_the_planned_version_starts_unless_it_is_put_in
     both = load_policy(draft(database))
     assert (both.rules[-1].name, both.rules[-2].sets["review"]) == ("Gift cards", "never")
     form = planned.form(answer.location, "publish")
-    assert re.search(r'value="instead-2"[^>]* checked', planned.page(answer.location))
+    for path in (answer.location, "/staff/policy/publish"):
+        assert re.search(r'value="instead-2"[^>]* checked', planned.page(path)), "a draft made for a start keeps it"
     planned.submit(form, {"note": "x", "start": "instead-2", "read": ticks(planned)})
     assert newest(database).effective_at == datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
     assert "this change ends" not in planned.words("/staff/policy/versions/3"), "what follows it has it by now"
     assert "this change ends" not in planned.words("/staff/policy/versions/2"), "it never starts"
     assert planned.submit(carry).status_code == 409
+
+
+def test_a_draft_that_has_nothing_of_what_is_to_come_starts_now(planned: Browser, database: Database) -> None:
+    now = re.compile(r'value="now"[^>]* checked')
+    save_rule(planned, "Keep it", say="Yours to keep.")
+    assert now.search(planned.page("/staff/policy/publish"))
+    # The rule that version 2 changes too, and into something else.
+    assert "300 GBP" in draft(database)
+    assert save_text(planned, draft(database).replace("300 GBP", "200 GBP")).status_code == 303
+    assert now.search(planned.page("/staff/policy/publish"))
+    planned.submit(planned.form("/staff/policy/versions/2", "/draft"))
+    assert re.search(r'value="instead-2"[^>]* checked', planned.page("/staff/policy/publish"))
 
 
 def test_going_back_says_what_the_version_to_come_changes_afterwards(planned: Browser) -> None:

@@ -48,6 +48,8 @@ def _page(
         book = service.load_book(session)
         live, coming = book.live(now), book.coming(now)
         starts = next((each.effective_at for each in coming if each.number == instead_of), starts)
+        if policy is not None and not held.get("start") and (there := versions.meant_for(book, policy, now)):
+            held = {**held, "start": f"{INSTEAD}{there.number}"}
         checks = shown.checks_of(session, draft.source, starts)
         warnings = [each for each in checks if each.severity == WARNING]
         if "read" in held:
