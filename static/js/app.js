@@ -44,15 +44,31 @@
         words.textContent = button.dataset.busy;
       }
     });
-    window.addEventListener("pageshow", function (event) {
-      if (!event.persisted) { return; }
-      each(document, "form[data-sent]", function (form) { form.removeAttribute("data-sent"); });
-      each(document, ".btn.is-busy", function (button) {
-        button.classList.remove("is-busy");
-        button.removeAttribute("aria-disabled");
-        var words = button.querySelector(".btn__text");
-        if (words && button.dataset.rest) { words.textContent = button.dataset.rest; }
-      });
+    window.addEventListener("pageshow", function (event) { if (event.persisted) { unsend(); } });
+  }
+
+  /* A page that is there again, or was not left, can send its forms once more. */
+  function unsend() {
+    each(document, "form[data-sent]", function (form) { form.removeAttribute("data-sent"); });
+    each(document, ".btn.is-busy", function (button) {
+      button.classList.remove("is-busy");
+      button.removeAttribute("aria-disabled");
+      var words = button.querySelector(".btn__text");
+      if (words && button.dataset.rest) { words.textContent = button.dataset.rest; }
+    });
+  }
+
+  /* Who leaves a form marked for it, with something in it that is not saved, is asked by the browser; its own links mean it. */
+  function ask() {
+    var form = document.querySelector("form[data-ask]");
+    if (!form) { return; }
+    var dirty = form.dataset.ask === "unsaved", meant = false;
+    form.addEventListener("input", function () { dirty = true; });
+    form.addEventListener("click", function (event) { meant = Boolean(event.target.closest("a[href]")); });
+    window.addEventListener("beforeunload", function (event) {
+      if (!dirty || meant || form.hasAttribute("data-sent")) { return; }
+      event.preventDefault();
+      window.setTimeout(unsend); // runs only where the person stays
     });
   }
 
@@ -209,5 +225,6 @@
   files();
   keys();
   keep();
+  ask();
   goOn();
 }());

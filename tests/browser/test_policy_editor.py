@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.live import LivePortal
 
@@ -142,3 +142,40 @@ def test_every_page_of_the_editor_is_accessible_and_fits_a_phone(
     page.goto(staffed.url + "/staff/policy/discard")
     page.get_by_role("button", name="Discard draft").click()
     expect(page.get_by_text("The draft is discarded.")).to_be_visible()
+
+
+def test_who_leaves_a_rule_that_is_not_saved_is_asked_first_and_may_go_on_with_it(
+    page: Page, staffed: LivePortal
+) -> None:
+    page.goto(staffed.url + "/staff/sign-in?next=/staff/policy?edit=Label+fee")
+    page.get_by_label("E-mail").fill("nora@wren.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.goto(staffed.url + "/staff/policy?edit=Label+fee")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.get_by_label("What customers read").press_sequentially("Typed with care.")
+    up = page.get_by_role("button", name=re.compile("^Move “Label fee” up"))
+    for count in (1, 2):
+        up.click()
+        page.wait_for_timeout(200)
+        assert asked == ["beforeunload"] * count, "a second press is no press of a form that was sent"
+    page.get_by_role("link", name="Settings").click()
+    page.wait_for_timeout(200)
+    assert asked == ["beforeunload"] * 3
+    # Another row draws the form anew, and what is in it is still not saved.
+    page.get_by_role("button", name="And", exact=True).click()
+    expect(page.get_by_label("What customers read")).to_have_value(re.compile("Typed with care."))
+    assert len(asked) == 3, "the form's own buttons ask nothing"
+    page.get_by_role("link", name="Settings").click()
+    page.wait_for_timeout(200)
+    assert len(asked) == 4
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_label("What customers read")).to_have_count(0)
+    assert len(asked) == 4
