@@ -179,3 +179,13 @@ def test_who_leaves_a_rule_that_is_not_saved_is_asked_first_and_may_go_on_with_i
     page.get_by_role("link", name="Cancel").click()
     expect(page.get_by_label("What customers read")).to_have_count(0)
     assert len(asked) == 4
+
+
+def test_a_rule_is_moved_by_its_arrow_on_a_phone(page: Page, staffed: LivePortal) -> None:
+    page.goto(staffed.url + "/staff/sign-in?next=/staff/policy")
+    page.get_by_label("E-mail").fill("nora@wren.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    first = page.locator(".prule__name").nth(0).inner_text()
+    page.get_by_role("button", name=re.compile(f"^Move “{re.escape(first)}” down")).click(timeout=5000)
+    expect(page.locator(".prule__name").nth(1)).to_contain_text(first)
