@@ -771,6 +771,14 @@ def test_a_check_that_is_gone_changes_nothing(lead: Browser, database: Database)
     assert draft(database) == POLICY
 
 
+def test_the_warnings_of_a_rule_stand_beside_it(lead: Browser) -> None:
+    save_text(lead, WARNS)
+    number = 1 + [rule.name for rule in load_policy(WARNS).rules].index("Final sale")
+    rules = re.split(r'<li class="prule[^>]* id="rule-', lead.page("/staff/policy"))
+    said = "<b>Warning:</b> “Final sale” refuses and gives customers no reason."
+    assert [each.split('"')[0] for each in rules[1:] if said in each] == [str(number)]
+
+
 def test_each_rule_says_how_often_it_decided_something(lead: Browser, shop: Shop, database: Database) -> None:
     assert lead.words("/staff/policy").count("Used 0 times in 90 days") == len(load_policy(POLICY).rules) + 1
     shop.booked()

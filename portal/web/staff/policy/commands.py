@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from portal import clock
 from portal.errors import Conflict, Invalid
 from portal.policy import edit
-from portal.policy.checks import WARNING, Check, check_text, mended, spoken
+from portal.policy.checks import check_text, mended, spoken
 from portal.policy.diagnostics import PolicyErrors
 from portal.policy.edit import NoSuchRule, Wish
 from portal.policybook import drafts, service, versions
@@ -68,16 +68,7 @@ def save_rule() -> Response:
         flash(_("The default is saved in the draft."), "green")
         return see_other("staff.policy", _anchor="rule-otherwise")
     flash(_("“%(name)s” is saved in the draft.", name=wish.name), "green")
-    for each in _warnings(wish.name):
-        flash(f"{each.title}. {each.advice}", "amber")
     return see_other("staff.policy", _anchor=_anchor(wish.name))
-
-
-def _warnings(rule: str) -> list[Check]:
-    """What the checks say of a rule that was just saved: who wrote it knows best what was meant."""
-    with read() as session:
-        found = shown.checks_of(session, drafts.find_draft(session, clock.now()).source)
-    return [each for each in found if each.rule == rule and each.severity == WARNING and each.help]
 
 
 def _defaults() -> Mapping[str, Any]:
