@@ -20,7 +20,7 @@ from portal.orders.models import Order
 from portal.policy.decision import REFUSE
 from portal.policy.quote import Quote
 from portal.refunds.models import Refund
-from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, piece_of
+from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, pieces_of
 from portal.refunds.refusals import explain
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted, gives_away, keeps_item, lowered_lines, message_of, shortfall
@@ -146,7 +146,7 @@ def freeze_gift(tx: Tx, kind: str, event: Event, order: Order) -> dict[str, Any]
         "arrived": False,
         "lines": [],
         "quote": Quote(refund.currency, ()).to_json(),
-        "pieces": [_piece(piece_of(refund, BANK_DAYS))],
+        "pieces": [_piece(each) for each in pieces_of(tx.session, [refund], BANK_DAYS)],
         "refund": refund.public_id,
         "another_way": bool(refund.paid_elsewhere_by),
     }
@@ -226,6 +226,8 @@ def _piece(piece: Piece) -> dict[str, Any]:
             "sent_at": _iso(piece.sent_at),
             "counted_on": piece.counted_on.isoformat() if piece.counted_on else None,
         }
+        if piece.charged is not None:
+            frozen["charged"] = piece.charged.minor
     else:
         frozen["label"] = piece.label
     if piece.order_number:

@@ -214,6 +214,7 @@ def _piece(frozen: Mapping[str, Any], speech: Speech) -> dict[str, Any]:
         piece["to"] = speech.goes_to(str(frozen["to"]), str(frozen["provider"]))
         piece["reference_status"] = frozen.get("reference_status", "")
         piece["bank_reference"] = ids.group(frozen["bank_reference"])
+        piece["charged"] = speech.money(frozen["charged"], frozen["currency"]) if "charged" in frozen else ""
     return piece
 
 

@@ -19,7 +19,7 @@ from portal.orders.models import Order, Payment
 from portal.refunds import corrections, credit_notes
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Goodwill, Refund
-from portal.refunds.queries import Piece, is_stopped, piece_of
+from portal.refunds.queries import Piece, pieces_of
 from portal.shop import BankDays
 
 
@@ -49,7 +49,7 @@ def given_beside(session: Session, order_id: int, bank_days: BankDays) -> list[t
     query = _PARTS.join(Goodwill, Goodwill.id == Refund.goodwill_id).options(contains_eager(Refund.goodwill))
     refunds = session.scalars(query.where(Goodwill.order_id == order_id, Goodwill.ended_at.is_(None))).all()
     shown = credit_notes.standing(refunds)
-    pieces = _pieces(session, shown, bank_days)
+    pieces = pieces_of(session, shown, bank_days)
     return [(each.goodwill, piece) for each, piece in zip(shown, pieces, strict=True) if each.goodwill is not None]
 
 
@@ -84,14 +84,9 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
     lowered = corrections.numbers_of_gifts(session, [gift.id]).get(gift.id, [])
-    pieces = tuple(_pieces(session, shown, bank_days))
+    pieces = tuple(pieces_of(session, shown, bank_days))
     total = Money(sum(refund.amount_minor for refund in shown), gift.currency)
     return GiftView(gift.public_id, number, total, gift.given_at, pieces, note or "", tuple(lowered))
 
 
 _PARTS = select(Refund).options(joinedload(Refund.payment, innerjoin=True)).order_by(Refund.id)
-
-
-def _pieces(session: Session, refunds: Sequence[Refund], bank_days: BankDays) -> list[Piece]:
-    stopped = is_stopped(session, refunds)
-    return [piece_of(each, bank_days, stopped=stopped) for each in refunds]

@@ -7,7 +7,7 @@ Never: a text for a person; an amount computed anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -36,6 +36,7 @@ from portal.returns.models import Return
 from portal.returns.payable import payable_quote
 from portal.reviews import service as reviews
 from portal.shop import BankDays
+from portal.timeline import TimelineEntry
 
 MAX_PAGE = 100
 BANK_DAYS = BankDays()
@@ -94,6 +95,8 @@ class Piece:
     """What a prepared refund waits for: the kind of the question that holds it; empty where none does."""
     prepared_at: datetime | None = None
     tried: bool = False
+    charged: Money | None = None
+    """What was taken of the payment of which this was given free; None where nothing was, or nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,11 @@ class MoneyView:
         return bool(parts) and set(parts) == {"released"}
 
     @property
+    def charged(self) -> bool:
+        """True when less was taken in place of something that was given free."""
+        return any(piece.charged is not None for piece in self.pieces)
+
+    @property
     def let_go(self) -> bool:
         """True when every refund of it was given free and never taken, whatever else the customer got beside."""
         parts = {piece.state for piece in self.pieces if piece.kind == "refund"}
@@ -158,8 +166,7 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
     shown = [
         refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
     ]
-    stopped = is_stopped(session, shown)
-    pieces = [piece_of(refund, bank_days, stopped=stopped) for refund in shown]
+    pieces = pieces_of(session, shown, bank_days)
     credit = find_credit(session, return_id) if sums[ledger.STORE_CREDIT] else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
@@ -204,8 +211,28 @@ def is_stopped(session: Session, refunds: Iterable[Refund]) -> bool:
     return prepared and gate.read(session).stopped_at is not None
 
 
-def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> Piece:
-    """One refund as the customer is told of it; its payment is loaded. ``stopped``: nothing that is prepared leaves now."""
+def pieces_of(session: Session, refunds: Sequence[Refund], bank_days: BankDays) -> list[Piece]:
+    """These refunds as the customer is told of them; their payments are loaded."""
+    stopped, charged = is_stopped(session, refunds), _charged_beside(session, refunds)
+    return [piece_of(each, bank_days, stopped=stopped, charged_minor=charged.get(each.id, 0)) for each in refunds]
+
+
+def _charged_beside(session: Session, refunds: Iterable[Refund]) -> dict[int, int]:
+    """What was captured in place of those of these refunds that were given free, by refund: one query, or none."""
+    free = [each for each in refunds if each.way == RELEASE and each.status == lifecycle.SUCCEEDED]
+    if not free:
+        return {}
+    query = select(TimelineEntry.refund_id, TimelineEntry.data).where(
+        TimelineEntry.order_id.in_({each.payment.order_id for each in free}),
+        TimelineEntry.refund_id.in_([each.id for each in free]),
+        TimelineEntry.what == "refund.released",
+    )
+    return {refund_id: (data or {}).get("charged", 0) for refund_id, data in session.execute(query) if refund_id}
+
+
+def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False, charged_minor: int = 0) -> Piece:
+    """One refund as the customer is told of it; its payment is loaded. ``stopped``: nothing that is prepared leaves now;
+    ``charged_minor`` is what was taken of the payment of which it was given free."""
     payment = refund.payment
     state = _STATES[refund.status]
     hold = ""
@@ -246,6 +273,7 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False) -> P
         hold=hold,
         prepared_at=refund.planned_at,
         tried=refund.attempts > 0,
+        charged=Money(charged_minor, refund.currency) if charged_minor else None,
     )
 
 

@@ -156,7 +156,7 @@ def _settle_let_go(database: Database, view: PaymentView, seen: Seen) -> None:
         with database.transaction(STRIPE) as tx:
             refund, payment = lock_refund(tx.session, refund_id)
             if refund.status in lifecycle.SENDABLE:
-                settle.released(tx, refund, payment)
+                settle.released(tx, refund, payment, view.captured_minor)
                 seen.moved.append(refund.public_id)
 
 

@@ -71,7 +71,7 @@ def release(database: Database, gateway: Gateway, captures: Captures, refund_id:
         if refund.status != lifecycle.SUBMITTED or refund.attempts != claimed.attempts:
             return
         if _is_free(claimed, view):
-            settle.released(tx, refund, payment)
+            settle.released(tx, refund, payment, view.captured_minor)
             return
         code, sentence = refund.failure_code or "not_captured", refund.failure_reason
         # Once: a payment that Stripe shows as captured and goes on refusing is a matter for people.

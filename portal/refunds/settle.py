@@ -153,15 +153,18 @@ def is_let_go(view: PaymentView, public_id: str) -> bool:
     return view.status == "canceled" or view.released_for == public_id
 
 
-def released(tx: Tx, refund: Refund, payment: Payment) -> None:
-    """The customer was never charged for it; the payment counts it as gone, so that it is neither captured nor refunded later."""
+def released(tx: Tx, refund: Refund, payment: Payment, charged_minor: int) -> None:
+    """The customer was never charged for it; the payment counts it as gone, so that it is neither captured nor refunded later.
+
+    ``charged_minor`` is what was captured in its place: the customer is told of that too.
+    """
     refund.way, refund.status, refund.settled_at = RELEASE, lifecycle.SUCCEEDED, tx.at
     refund.failure_code = refund.failure_reason = ""
     ledger.write_refund(tx, refund, payment.order_id, ledger.RESERVED, "paid", -refund.amount_minor)
     ledger.write_refund(tx, refund, payment.order_id, ledger.REFUNDED, "released", refund.amount_minor)
     tx.session.flush()
     settle_reviews(tx, refund, "The payment was never captured; the amount is free.")
-    record(tx, "refund.released", refund, payment)
+    record(tx, "refund.released", refund, payment, charged=charged_minor)
 
 
 def doubt(tx: Tx, refund: Refund, payment: Payment, *, first: bool, code: str, sentence: str) -> None:
@@ -331,7 +334,7 @@ def _differs(tx: Tx, refund: Refund, view: RefundView) -> None:
     )
 
 
-def record(tx: Tx, what: str, refund: Refund, payment: Payment, *, why: str = "") -> None:
+def record(tx: Tx, what: str, refund: Refund, payment: Payment, *, why: str = "", **more: int) -> None:
     """Write what happened to the refund on the timeline."""
     timeline.record(
         tx,
@@ -340,5 +343,5 @@ def record(tx: Tx, what: str, refund: Refund, payment: Payment, *, why: str = ""
         order_id=payment.order_id,
         refund_id=refund.id,
         why=why,
-        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency},
+        data={"refund": refund.public_id, "amount": refund.amount_minor, "currency": refund.currency, **more},
     )

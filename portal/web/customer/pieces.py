@@ -89,7 +89,7 @@ def sums(money: MoneyView, today: date) -> Markup:
                     )
                 )
             case "refund", "released":
-                said.append(strong(_("%(amount)s was never charged."), amount=amount))
+                said.append(_free_again(piece, amount))
             case "refund", "waits":
                 said.append(
                     strong(_("%(amount)s to %(card)s waits until we’ve checked it."), amount=amount, card=piece.label)
@@ -101,6 +101,17 @@ def sums(money: MoneyView, today: date) -> Markup:
             case "refund", _state:
                 said.append(strong(_("%(amount)s goes to %(card)s."), amount=amount, card=piece.label))
     return Markup(" ").join(said)
+
+
+def _free_again(piece: Piece, amount: str) -> Markup:
+    """What was never taken and, where less was taken in its place, how much."""
+    if piece.charged is None:
+        return strong(_("%(amount)s was only reserved and is free again."), amount=amount)
+    return strong(
+        _("%(amount)s was only reserved and is free again. The rest of what was reserved, %(rest)s, was charged."),
+        amount=amount,
+        rest=words_of(piece.charged.minor, piece.charged.currency),
+    )
 
 
 def piece_step(piece: Piece, today: date) -> Step:
@@ -120,13 +131,12 @@ def piece_step(piece: Piece, today: date) -> Step:
             # Stripe has sent it for good; the bank still has to show it.
             return Step(DONE, _("Refunded"), when, iso, _with_reference(_at_your_bank(to, piece), piece))
         case _kind, "released":
-            return Step(
-                DONE,
-                _("Not charged"),
-                when,
-                iso,
-                _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label),
-            )
+            detail = _("%(amount)s reserved on %(to)s is free again", amount=amount, to=piece.label)
+            if piece.charged is not None:
+                rest = words_of(piece.charged.minor, piece.charged.currency)
+                detail = _("%(what)s, the rest of %(rest)s was charged", what=detail, rest=rest)
+                return Step(DONE, _("Charged less"), when, iso, detail)
+            return Step(DONE, _("Not charged"), when, iso, detail)
         case _kind, "sent" if is_over(piece, today):
             detail = _("%(what)s. The bank hasn’t finished it yet", what=to)
             return Step(NOW, _("Refund takes longer"), when, iso, detail)
@@ -193,7 +203,7 @@ def state_words(piece: Piece) -> str:
         "by_shop": _("our team pays it"),
         "held": _("delayed"),
         "arrived": _("refunded"),
-        "released": _("never charged"),
+        "released": _("free again, not charged"),
         "credited": _("ready to spend"),
         "reserved": _("held for you"),
         "ordered": _("on its way"),

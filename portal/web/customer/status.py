@@ -184,7 +184,7 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
     if not view.owed.minor and any(piece.kind == "exchange" for piece in view.pieces):
         return _("Your exchange, nothing to pay")
     if view.never_charged:
-        return _("You weren’t charged")
+        return _("Free again") if view.charged else _("You weren’t charged")
     if view.state == "refunded":
         # Sent is not there: until the bank's days are over, "got" would be more than anybody knows.
         return _("We’ve sent") if at_the_bank(view, today()) else _("You’ve got")

@@ -168,7 +168,8 @@ def _about_money(told: Told) -> tuple[str, Markup]:
         case "refunded" if money.credited.minor == money.owed.minor:
             return _("Your store credit is ready"), strong(_("%(amount)s, ready to spend."), amount=amount)
         case "refunded" if money.never_charged:
-            return _("You weren’t charged"), strong(_("%(amount)s was only reserved and is free again."), amount=amount)
+            headline = _("You were charged less") if money.charged else _("You weren’t charged")
+            return headline, sums(money, told.today)
         case "refunded":
             under_way = at_the_bank(money, told.today)
             return _("Your refund is on its way") if under_way else _("Your refund is complete"), sums(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from portal.errors import Conflict
+from portal.money import Money
 from portal.orders.models import Payment
 from portal.refunds import actions, gate, reconcile, report, undo
 from portal.refunds.queries import let_go
@@ -44,6 +45,7 @@ def test_the_return_of_everything_cancels_the_payment(world: World) -> None:
         assert let_go(session, [session.get_one(Return, return_id)]) == {return_id}
     assert view.let_go
     assert view.never_charged
+    assert not view.charged
     assert world.questions() == []
     assert world.said("refund.released") == 1
     for event in world.events("refund.created", "charge.refunded"):
@@ -53,10 +55,12 @@ def test_the_return_of_everything_cancels_the_payment(world: World) -> None:
 
 def test_the_return_of_a_part_captures_less_and_the_next_one_is_refunded(world: World) -> None:
     order_id = world.authorized(10000, quantity=2)
-    world.pay(world.return_(order_id, 3000))
+    first = world.return_(order_id, 3000)
+    world.pay(first)
     world.work()
     paid = intent_of(world, order_id)
     assert (paid.status, paid.amount_received) == ("succeeded", 7000)
+    assert world.money(first).pieces[0].charged == Money(7000, "GBP")
     (second,) = world.pay(world.return_(order_id, 7000))
     world.work()
     refund = world.refund(second)

@@ -408,14 +408,19 @@ def test_a_trouble_is_told_by_its_code_neutrally_and_truly(
     assert "balance" not in text
 
 
-def test_money_that_was_never_taken_is_not_called_refunded(desk: Desk, booked: tuple[Customer, str]) -> None:
-    priya, rma = booked
-    desk.receive(rma)
+def give_free(desk: Desk, charged_minor: int) -> None:
+    """The payment of the only refund had only been authorized, and this was taken in its place."""
     with desk.ports.database.transaction() as tx:
         refund = tx.session.scalars(select(Refund)).one()
         payment = tx.session.get_one(Payment, refund.payment_id)
         settle.give_free(tx, refund, payment, code="not_captured", sentence="Not captured.")
-        settle.released(tx, refund, payment)
+        settle.released(tx, refund, payment, charged_minor)
+
+
+def test_money_that_was_never_taken_is_not_called_refunded(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    desk.receive(rma)
+    give_free(desk, 0)
     text = text_of(priya.get(f"/returns/{rma}"))
     assert "You weren’t charged" in text
     assert "£54.10 was only reserved and is free again." in text
@@ -427,6 +432,20 @@ def test_money_that_was_never_taken_is_not_called_refunded(desk: Desk, booked: t
         seen = text_of(priya.get(page))
         assert "Released" in seen
         assert "Refunded" not in seen
+
+
+def test_where_less_was_taken_page_and_mail_say_how_much(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    desk.receive(rma)
+    give_free(desk, 350)
+    page = text_of(priya.get(f"/returns/{rma}")).replace(" ,", ",")
+    mail = written(desk, next(each for each in desk.rows(Notice) if each.kind == "payment_released"))
+    for said in (page, mail):
+        assert "The rest of what was reserved, £3.50, was charged." in said
+        assert "You were charged less" in said
+        assert "£54.10" in said
+        assert "weren’t charged" not in said
+        assert "never" not in said
 
 
 @pytest.mark.parametrize(

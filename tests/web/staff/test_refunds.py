@@ -119,7 +119,7 @@ def test_what_was_never_charged_is_called_released_and_not_refunded_or_paid(lead
     rma = planned(shop)
     with shop.do(STRIPE) as tx:
         row, payment = lock_refund(tx.session, shop.refunds(rma)[0].id)
-        settle.released(tx, row, payment)
+        settle.released(tx, row, payment, 0)
     number = shop.refunds(rma)[0].public_id
     shop.set_refund(number, submitted_at=NOW)
     assert rma not in lead.words("/staff/refunds").partition("Sent today")[2]
