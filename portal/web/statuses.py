@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_babel import lazy_gettext as _l
 
-from portal.policy.quote import REFUND
+from portal.policy.quote import REFUND, STORE_CREDIT, Quote
 from portal.refunds.lifecycle import FAILED
 from portal.refunds.setbacks import DELAYED
 from portal.returns.lifecycle import IN_TRANSIT, RECEIVED, UNDECIDED
@@ -162,7 +162,17 @@ def line_badge(return_: Return, line: ReturnLine, setback: str = "", *, free: bo
         return setback, None
     if return_.status == IN_TRANSIT and accounted(line) >= line.quantity:
         return RECEIVED, None
+    if line.resolution not in gave(return_):
+        return return_.status, None
     return return_.status, RELEASED if free and line.resolution == REFUND else line.resolution
+
+
+def gave(return_: Return) -> set[str]:
+    """What came of a return's items, by resolution; what a label or fees took all of came to nothing."""
+    quote = Quote.from_json(return_.quote)
+    worth = {REFUND: quote.refund_total.minor, STORE_CREDIT: quote.credit_total.minor}
+    wanted = {line.resolution for line in return_.lines if line.status not in ("refused", "canceled")}
+    return {each for each in wanted if worth.get(each) != 0}
 
 
 SOON = timedelta(hours=3)

@@ -192,6 +192,11 @@ def _rest(parts: Iterable[QuotePart], currency: str) -> list[Row]:
     return rows
 
 
+def gives_nothing() -> str:
+    """What is said where a label or fees take all that the items are worth."""
+    return _("After label and fees nothing is left to pay out.")
+
+
 def tax_note(quote: Quote) -> str:
     """``Prices are after your discount and include £22.95 VAT.``"""
     exchanged = {line.line for line in quote.lines if line.resolution == EXCHANGE}

@@ -17,7 +17,7 @@ from portal.labels import service as labels
 from portal.labels.models import Label
 from portal.notices.breakdown import item_name
 from portal.orders.queries import get_order
-from portal.policy.quote import REFUND, STORE_CREDIT, Quote
+from portal.policy.quote import EXCHANGE, Quote
 from portal.returns import lifecycle, service
 from portal.returns.models import Return
 from portal.returns.payable import (
@@ -32,7 +32,7 @@ from portal.returns.queries import is_told_to_buyer
 from portal.reviews.service import open_reviews
 from portal.timeline import TimelineEntry, entries_for_return
 from portal.web.customer import grants
-from portal.web.customer.amounts import pay_to
+from portal.web.customer.amounts import gives_nothing, pay_to
 from portal.web.customer.base import command, limit_writes, money, page, pages, ports, read, see, speech
 from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
@@ -249,6 +249,8 @@ def _send(return_: Return, label: Label | None) -> tuple[str, str | Markup]:
 def _get(quote: Quote, to: str, email: str, when_sent: str) -> tuple[str, str]:
     currency, shop = quote.currency, ports().shop
     credit, refund = quote.credit_total.minor, quote.refund_total.minor
+    if not quote.total.minor and all(line.resolution != EXCHANGE for line in quote.lines):
+        return _("You get %(amount)s", amount=money(0, currency)), gives_nothing()
     parts = []
     if credit:
         said = (
@@ -262,8 +264,7 @@ def _get(quote: Quote, to: str, email: str, when_sent: str) -> tuple[str, str]:
     parts.append(when_sent)
     if refund:
         parts.append(_("Banks take %(days)s.", days=speech().working_days(shop.bank_days.least, shop.bank_days.most)))
-    if any(line.resolution not in (REFUND, STORE_CREDIT) for line in quote.lines):
+    if any(line.resolution == EXCHANGE for line in quote.lines):
         parts += [_("Your exchange comes with its own e-mail.")] if email else []
-    amount = money(quote.total.minor, currency)
-    title = _("You get %(amount)s", amount=amount) if quote.total.minor else _("You get your exchange")
-    return title, " ".join(parts)
+    title = _("You get %(amount)s", amount=money(quote.total.minor, currency))
+    return title if quote.total.minor else _("You get your exchange"), " ".join(parts)

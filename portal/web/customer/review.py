@@ -21,7 +21,7 @@ from portal.returns.assess import Assessment, LineAssessment
 from portal.returns.parcel import parcel
 from portal.returns.queries import returns_of_order
 from portal.web.customer import grants
-from portal.web.customer.amounts import Pot, line_total, pay_to, pots, tax_note
+from portal.web.customer.amounts import Pot, gives_nothing, line_total, pay_to, pots, tax_note
 from portal.web.customer.base import (
     Errors,
     command,
@@ -266,6 +266,7 @@ def _show(basket: Basket) -> tuple[str, int]:
         pots=[(pot, pot.with_total(currency)) for pot in groups],
         exchanges=[line for line in quote.lines if line.resolution == EXCHANGE],
         note=tax_note(quote),
+        nothing=gives_nothing() if groups and not quote.total.minor else "",
         short=_short_of(groups, currency),
         total=money(quote.total.minor, currency) if groups else _("Nothing to pay"),
         shown_total=quote.total.minor,

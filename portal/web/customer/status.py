@@ -55,7 +55,7 @@ from portal.web.customer.story import tell
 from portal.web.customer.talk import is_for, talk_of, wrote
 from portal.web.customer.told import waits_for_bank
 from portal.web.customer.words import _
-from portal.web.statuses import RELEASED, badge_of, line_badge
+from portal.web.statuses import RELEASED, badge_of, gave, line_badge
 
 Answer = Response | tuple[str, int]
 
@@ -170,7 +170,7 @@ def _outcome(return_: Return, *, free: bool) -> str | None:
     """
     if return_.status != lifecycle.CLOSED:
         return None
-    wanted = {line.resolution for line in return_.lines if line.status not in ("refused", "canceled")}
+    wanted = gave(return_)
     names = (STORE_CREDIT, EXCHANGE, REFUND) if free else (REFUND, STORE_CREDIT, EXCHANGE)
     found = next((name for name in names if name in wanted), None)
     return RELEASED if free and found == REFUND else found
@@ -188,6 +188,8 @@ def _owed_words(return_: Return, view: MoneyView) -> str:
     if view.state == "refunded":
         # Sent is not there: until the bank's days are over, "got" would be more than anybody knows.
         return _("We’ve sent") if at_the_bank(view, today()) else _("You’ve got")
+    if not view.owed.minor:
+        return _("You get")
     if return_.status in lifecycle.UNDECIDED:
         # A withdrawal is the customer's right, which nobody grants.
         withdrawn = return_.basis.get(WITHDRAWN)

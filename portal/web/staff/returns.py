@@ -21,7 +21,7 @@ from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.finding import find_exactly, find_order
 from portal.web.staff.text import _
-from portal.web.statuses import RELEASED, badge_of, status_of
+from portal.web.statuses import RELEASED, badge_of, gave, status_of
 
 PER_PAGE = 50
 _TABS = (
@@ -40,7 +40,7 @@ _TABS = (
 def outcome_of(return_: Return, *, free: bool) -> str | None:
     """What came of a closed return, if it is one thing: refund, store credit or exchange. ``free`` says that its payment was let
     go and never taken."""
-    found = {line.resolution for line in return_.lines if line.status == "accepted"}
+    found = {line.resolution for line in return_.lines if line.status == "accepted"} & gave(return_)
     if len(found) != 1:
         return None
     return RELEASED if free and found == {REFUND} else found.pop()

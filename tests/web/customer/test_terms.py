@@ -11,8 +11,9 @@ import pytest
 from pypdf import PdfReader
 
 from portal.config import ROOT
+from portal.notices.models import Notice
 from portal.orders.models import Order
-from tests.web.customer.desk import Customer, Desk, text_of
+from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, text_of, written
 
 Make = Callable[[], Customer]
 DEFAULT = (ROOT / "policies" / "default.yaml").read_text(encoding="utf-8")
@@ -128,3 +129,32 @@ def test_items_that_go_to_different_places_are_two_parcels(desk: Desk, customer:
     for each in (2, 3):
         priya.answer(each)
     assert "starting with some of them" in text_of(priya.get("/order/WH-20418/send"))
+
+
+def test_what_is_worth_nothing_after_its_label_is_said_to_be_so_before_it_is_booked_and_never_refunded(
+    desk: Desk, customer: Make
+) -> None:
+    desk.order(lines=[line(1, "Pin", 250, SECOND_PARCEL), line(2, "Jumper", 8900, SECOND_PARCEL)])
+    priya = customer()
+    priya.find()
+    priya.choose(1)
+    priya.answer(1)
+    priya.send_with()
+    nothing = "After label and fees nothing is left to pay out."
+    assert nothing in text_of(priya.get("/order/WH-20418/review"))
+    booked = priya.book().headers["Location"]
+    page = text_of(priya.get(booked))
+    assert f"You get £0.00 {nothing}" in page
+    assert "exchange" not in page
+    mail = written(desk, desk.rows(Notice)[-1])
+    assert "You get nothing for it: after label and fees nothing is left to pay out." in mail
+    rma = booked.split("/")[2]
+    waiting = text_of(priya.get(f"/returns/{rma}"))
+    assert "You get £0.00" in waiting
+    assert "Return label −£2.50" in waiting
+    desk.receive(rma)
+    assert desk.find(rma).status == "closed"
+    for address in (f"/returns/{rma}", "/order/WH-20418/returns"):
+        seen = text_of(priya.get(address))
+        assert "Closed" in seen
+        assert "Refunded" not in seen
