@@ -8,7 +8,7 @@ Never: a text for a person; an amount computed anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -28,13 +28,14 @@ from portal.refunds import exchange, gate, ledger, lifecycle
 from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
 from portal.refunds.models import Refund
-from portal.refunds.refusals import explain_state
+from portal.refunds.refusals import ANSWERED, explain, explain_state
 from portal.refunds.settle import ELSEWHERE, REFUND, RELEASE
 from portal.refunds.tenders import is_stripe, paid_with, tender_name
 from portal.returns import lifecycle as returns
 from portal.returns.models import Return
 from portal.returns.payable import payable_quote
 from portal.reviews import service as reviews
+from portal.reviews.models import Review
 from portal.shop import BankDays
 from portal.timeline import TimelineEntry
 
@@ -214,7 +215,23 @@ def is_stopped(session: Session, refunds: Iterable[Refund]) -> bool:
 def pieces_of(session: Session, refunds: Sequence[Refund], bank_days: BankDays) -> list[Piece]:
     """These refunds as the customer is told of them; their payments are loaded."""
     stopped, charged = is_stopped(session, refunds), _charged_beside(session, refunds)
-    return [piece_of(each, bank_days, stopped=stopped, charged_minor=charged.get(each.id, 0)) for each in refunds]
+    pieces = [piece_of(each, bank_days, stopped=stopped, charged_minor=charged.get(each.id, 0)) for each in refunds]
+    answered = _answered(session, refunds)
+    return [
+        replace(piece, told=ANSWERED) if refund.id in answered else piece
+        for refund, piece in zip(refunds, pieces, strict=True)
+    ]
+
+
+def _answered(session: Session, refunds: Iterable[Refund]) -> frozenset[int]:
+    """The ids of those that failed and about which the customer has answered where the money may go: one query, or none."""
+    failed = [each.id for each in refunds if each.status in lifecycle.LOST and not explain(each.failure_code).disputed]
+    if not failed:
+        return frozenset()
+    query = select(Review.refund_id).where(
+        Review.refund_id.in_(failed), Review.answered_at.is_not(None), Review.status.in_(reviews.UNDECIDED)
+    )
+    return frozenset(found for found in session.scalars(query) if found is not None)
 
 
 def _charged_beside(session: Session, refunds: Iterable[Refund]) -> dict[int, int]:

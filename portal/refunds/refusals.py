@@ -59,6 +59,9 @@ _BANK = N_("Your bank is looking into this payment. We wait for its answer befor
 _YOUR_MAIL = N_("Look for an e-mail from our payment provider: it asks where to send the money.")
 _NOT_TAKEN = N_("The payment was never taken in full. We’re sorting out what you were charged.")
 
+ANSWERED = N_("We have your answer, and a person in our team pays you that way. You don’t need to do anything.")
+"""What takes the place of the sentences above once the customer has said where the money may go."""
+
 _PAY_ELSEWHERE = N_("Ask for a bank account, pay there, then record it here.")
 _LOOK = N_("Look at the payment in Stripe before you do anything.")
 _SEND_AGAIN = N_("Try again, or pay another way and record it here.")

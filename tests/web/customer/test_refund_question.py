@@ -53,6 +53,16 @@ def test_a_question_is_in_its_mail_and_no_message_once_it_is_settled(
     assert "Message from" not in page
 
 
+def test_who_has_answered_where_the_money_may_go_is_not_told_to_wait_for_the_question(
+    desk: Desk, asked: tuple[Customer, str, str]
+) -> None:
+    priya, rma, _number = asked
+    desk.act(questions.answer_question, rma, "GB33 BUKB 2020 1555 5555 55")
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "We’ll ask you for another way" not in page
+    assert page.count("We have your answer, and a person in our team pays you that way.") == 2
+
+
 def test_a_question_leaves_the_message_of_the_decision_in_its_place(desk: Desk, two: tuple[Customer, str]) -> None:
     priya, rma = two
     count(desk, rma, ("1", 2, "damaged"), ("2", 1, "as_new"))
