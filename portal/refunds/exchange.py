@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -115,17 +116,23 @@ def order_replacements(tx: Tx, return_id: int) -> Order | None:
     return order
 
 
-def exchanges_of(session: Session, return_id: int) -> list[tuple[Exchange, Variant, str | None]]:
-    """Each exchange of a return with its variant and the number of its replacement order, by line."""
+def exchanges_of(session: Session, return_id: int) -> list[tuple[Exchange, Variant, str | None, datetime | None]]:
+    """Each exchange of a return, by line, with its variant, its replacement order's number, and when that says it was sent."""
+    sent = (
+        select(func.max(func.coalesce(OrderLine.shipped_at, OrderLine.delivered_at)))
+        .where(OrderLine.order_id == Exchange.replacement_order_id, OrderLine.sku == Exchange.sku)
+        .correlate(Exchange)
+        .scalar_subquery()
+    )
     query = (
-        select(Exchange, Variant, Order.number)
+        select(Exchange, Variant, Order.number, sent)
         .join(ReturnLine, ReturnLine.id == Exchange.return_line_id)
         .join(Variant, Variant.sku == Exchange.sku)
         .outerjoin(Order, Order.id == Exchange.replacement_order_id)
         .where(ReturnLine.return_id == return_id)
         .order_by(ReturnLine.position)
     )
-    return [(exchange, variant, number) for exchange, variant, number in session.execute(query)]
+    return [(exchange, variant, number, shipped_at) for exchange, variant, number, shipped_at in session.execute(query)]
 
 
 def has_held(session: Session, return_id: int) -> bool:

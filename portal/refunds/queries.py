@@ -92,6 +92,8 @@ class Piece:
     by_hand: bool = False
     """Staff paid by another way than the payment's own; ``provider`` names that way."""
     order_number: str = ""
+    shipped_at: datetime | None = None
+    """When a replacement that was ordered left, as far as the shop has said."""
     hold: str = ""
     """What a prepared refund waits for: the kind of the question that holds it; empty where none does."""
     prepared_at: datetime | None = None
@@ -173,10 +175,11 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
         amount = Money(credit.amount_minor, currency)
         pieces.append(Piece("store_credit", credit.code, "credited", amount, sent_at=credit.issued_at))
     exchanges = exchange.exchanges_of(session, return_id) if any(line.exchange_sku for line in return_.lines) else []
-    for held, variant, number in exchanges:
+    for held, variant, number, shipped_at in exchanges:
         if held.status != exchange.RELEASED:
             label = f"{held.quantity} × {variant.name} {variant.label}".strip()
-            pieces.append(Piece("exchange", label, held.status, sent_at=held.ordered_at, order_number=number or ""))
+            number, at = number or "", held.ordered_at
+            pieces.append(Piece("exchange", label, held.status, sent_at=at, order_number=number, shipped_at=shipped_at))
     return MoneyView(
         currency=currency,
         state=_state(return_, owed, sums, pieces),

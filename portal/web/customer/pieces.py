@@ -124,7 +124,9 @@ def piece_step(piece: Piece, today: date) -> Step:
             return Step(DONE, _("Store credit sent"), when, iso, amount)
         case "exchange", "ordered":
             detail = _("%(what)s, order %(number)s", what=piece.label, number=piece.order_number)
-            return Step(DONE, _("Exchange sent"), when, iso, detail)
+            if piece.shipped_at is None:
+                return Step(DONE, _("Exchange ordered"), when, iso, detail)
+            return Step(DONE, _("Exchange sent"), *moment_words(piece.shipped_at), detail)
         case "exchange", _state:
             return Step(NEXT, _("Exchange sent"), "", "", piece.label)
         case _kind, "arrived":
@@ -194,6 +196,8 @@ def _with_reference(text: str, piece: Piece) -> str:
 
 def state_words(piece: Piece) -> str:
     """What a part of the money is doing, behind its name."""
+    if piece.state == "ordered":
+        return _("on its way") if piece.shipped_at is not None else _("ordered")
     return {
         "planned": _("being prepared"),
         "sent": _("on its way"),
@@ -206,7 +210,6 @@ def state_words(piece: Piece) -> str:
         "released": _("free again, not charged"),
         "credited": _("ready to spend"),
         "reserved": _("held for you"),
-        "ordered": _("on its way"),
     }.get(piece.state, "")
 
 

@@ -215,6 +215,9 @@ def _all_parts(money: MoneyView, today: date) -> str:
 
 
 def _closed_headline(told: Told) -> tuple[str, Markup]:
-    if any(piece.kind == "exchange" and piece.state == "ordered" for piece in told.money.pieces):
-        return _("Your exchange is on its way"), escape(_("We’ve sent you its order number by e-mail."))
+    ordered = [piece for piece in told.money.pieces if piece.kind == "exchange" and piece.state == "ordered"]
+    if ordered:
+        sent = all(piece.shipped_at is not None for piece in ordered)
+        headline = _("Your exchange is on its way") if sent else _("Your exchange is ordered")
+        return headline, escape(_("We’ve sent you its order number by e-mail."))
     return _("This return is complete"), escape(_("You don’t need to do anything."))

@@ -486,3 +486,13 @@ def test_the_tax_in_a_price_is_called_as_the_shop_s_country_calls_it(shop: Shop)
     assert "The price includes £9.60 VAT." in flat(say("refund_sent", facts, shop).text)
     abroad = shop.model_copy(update={"country": "US"})
     assert "The price includes £9.60 tax." in flat(say("refund_sent", facts, abroad).text)
+
+
+def test_beside_an_exchange_the_rest_is_called_what_it_is(shop: Shop) -> None:
+    for quote, said in (
+        (REFUND_ONLY, "Your money for the other items comes separately."),
+        (CREDIT_ONLY, "Your store credit for the other items comes separately, by e-mail."),
+    ):
+        found = say("exchange_sent", context("exchange_sent", quote=quote), shop)
+        assert said in flat(found.text)
+        assert said in Page(found.html).text

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
+from sqlalchemy import select, update
 
 from portal.config import ROOT
 from portal.orders.incoming import MAX_SKU
+from portal.orders.models import Order, OrderLine
 from portal.returns.models import ReturnLine
 from portal.returns.photos import Encoded
 from tests.web.customer.desk import EMAIL, SECOND_PARCEL, Customer, Desk, inline_code, line, picture, text_of
@@ -268,6 +270,18 @@ def test_an_exchange_alone_promises_no_amount_and_says_when_it_is_sent(desk: Des
     assert "£0.00" not in review
     booked = text_of(somebody.get(somebody.book().headers["Location"]))
     assert "You get your exchange We send it when your parcel has reached us." in booked
+    (back,) = desk.returns
+    desk.receive(back.rma)
+    page = text_of(somebody.get(f"/returns/{back.rma}"))
+    assert "Your exchange is ordered" in page
+    assert "Exchange ordered" in page
+    assert "on its way" not in page
+    with desk.ports.database.transaction() as tx:
+        replacement = select(Order.id).where(Order.replaces_return_id == back.id).scalar_subquery()
+        tx.session.execute(update(OrderLine).where(OrderLine.order_id == replacement).values(shipped_at=tx.at))
+    page = text_of(somebody.get(f"/returns/{back.rma}"))
+    assert "Your exchange is on its way" in page
+    assert "Exchange sent" in page
 
 
 def test_a_faulty_article_can_be_exchanged_for_the_same_again(desk: Desk, priya: Customer) -> None:
