@@ -87,10 +87,11 @@ def item_name(name: str, variant: str, quantity: int, speech: Speech) -> str:
     return speech.gettext("%(name)s × %(count)s") % {"name": full, "count": quantity}
 
 
-def units_of(name: str, count: int, quantity: int, speech: Speech) -> str:
+def units_of(name: str, count: int, quantity: int, speech: Speech, variant: str = "") -> str:
     """``1 of 2 × Mug`` where these are not all the units of the line; else as `item_name`."""
     if count == quantity:
-        return item_name(name, "", count, speech)
+        return item_name(name, variant, count, speech)
+    name = item_name(name, variant, 1, speech)
     return speech.gettext("%(count)s of %(all)s × %(name)s") % {"count": count, "all": quantity, "name": name}
 
 

@@ -173,6 +173,7 @@ def _line(line: ReturnLine) -> dict[str, Any]:
         "name": article.name or article.sku or article.ref,
         "variant": article.variant,
         "quantity": line.quantity,
+        "of": article.quantity,
         "resolution": line.resolution,
         "status": line.status,
         "keeps_item": keeps_item(line),

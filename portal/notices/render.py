@@ -135,6 +135,7 @@ def _values(
         "taken_back": context.get("taken_back", ""),
         "label": context.get("label"),
         "lines": lines,
+        "declared": [_declared(line, speech) for line in lines],
         "accepted": accepted,
         "refused": [line for line in lines if line["status"] == "refused"],
         "travelling": [line for line in accepted if not line["keeps_item"]],
@@ -296,6 +297,11 @@ def _because(kind: str, rma: str, order: str, speech: Speech) -> str:
     else:
         text = speech.gettext("You’re getting this because you returned order %(order)s.")
     return text % {"order": order}
+
+
+def _declared(line: Mapping[str, Any], speech: Speech) -> str:
+    count = line["quantity"]
+    return breakdown.units_of(line["name"], count, line.get("of", count), speech, line["variant"])
 
 
 def _full_name(line: Mapping[str, Any], speech: Speech) -> str:

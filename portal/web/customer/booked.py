@@ -15,7 +15,7 @@ from portal import clock
 from portal.errors import Conflict, Forbidden
 from portal.labels import service as labels
 from portal.labels.models import Label
-from portal.notices.breakdown import item_name
+from portal.notices.breakdown import units_of
 from portal.orders.queries import get_order
 from portal.policy.quote import EXCHANGE, Quote
 from portal.returns import lifecycle, service
@@ -165,7 +165,9 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         owner=grants.order_grant(order.number) is not None,
         withdrawn=withdrawn_at(entries_for_return(session, return_.id)),
         declared=[
-            item_name(name_of(each.order_line), each.order_line.variant, each.quantity, speech())
+            units_of(
+                name_of(each.order_line), each.quantity, each.order_line.quantity, speech(), each.order_line.variant
+            )
             for each in return_.lines
         ],
     )

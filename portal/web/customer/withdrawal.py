@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 
 from portal import clock, ids
 from portal.errors import Conflict, Invalid
-from portal.notices.breakdown import item_name
+from portal.notices.breakdown import units_of
 from portal.orders.models import OrderLine
 from portal.policy.decision import ACCEPT
 from portal.policy.explain import cause_message
@@ -63,8 +63,8 @@ class Declared:
 
     @property
     def name(self) -> str:
-        """What the customer calls it, with the number where there are several."""
-        return item_name(name_of(self.line), self.line.variant, self.quantity, speech())
+        """What the customer calls it and how many of it: the confirmation is their proof."""
+        return units_of(name_of(self.line), self.quantity, self.line.quantity, speech(), self.line.variant)
 
 
 @pages.get("/order/<path:number>/withdraw")

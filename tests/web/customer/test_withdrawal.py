@@ -99,7 +99,10 @@ def test_selecting_nothing_is_named_and_everything_is_a_choice_of_its_own(desk: 
 
 
 def test_a_part_of_a_line_can_be_withdrawn_from(desk: Desk, priya: Customer) -> None:
-    declare(priya, "line=2&quantity-2=1")
+    some = "1 of 2 × Brushed flannel shirt, Moss check, size L"
+    assert some in text_of(priya.get(f"{SECOND}?line=2&quantity-2=1"))
+    assert some in text_of(priya.get(declare(priya, "line=2&quantity-2=1")))
+    assert some in mails(desk)[0].get_body(("plain",)).get_content()
     (made,) = desk.returns
     assert [row.quantity for row in desk.find(made.rma).lines] == [1]
 
