@@ -212,6 +212,11 @@ def held_by(earlier: list[Return], line: OrderLine) -> list[tuple[Return, Return
     ]
 
 
+def is_given(line: OrderLine, held: list[tuple[Return, ReturnLine]]) -> bool:
+    """Whether units of the line were refunded without a return, and stay with the customer."""
+    return line.units_held > sum(each.quantity for _return, each in held)
+
+
 def _told_of(held: list[tuple[Return, ReturnLine]]) -> str:
     """When and why it went into each return."""
     zone = ports().shop.timezone
@@ -247,7 +252,7 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions, held: list[tuple[Re
         price, counted = counted, ""
     about = ". ".join(part for part in (line.variant, counted) if part)
     changes = customer_sentences(told_of_line(basket.book, basket.order, options), words) if options.causes else ()
-    bold, more = _reason(options, words, _told_of(held), changes)
+    bold, more = _reason(options, words, held, changes)
     causes = options.causes
     gone = line.quantity - options.units_left
     return Shown(
@@ -258,7 +263,7 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions, held: list[tuple[Re
         units_left=options.units_left,
         selected=choice is not None and options.state == "returnable",
         quantity=choice.quantity if choice else 1,
-        sold=_gone(line, gone, inside) if gone and options.units_left else "",
+        sold=_gone(line, gone, held) if gone and options.units_left else "",
         inside=inside,
         hint=" ".join(dict.fromkeys((*_why(options, words), *changes))) if options.state == "returnable" else "",
         bold=bold,
@@ -270,8 +275,17 @@ def _shown(basket: Basket, plan: Plan, options: LineOptions, held: list[tuple[Re
     )  # fmt: skip
 
 
-def _gone(line: OrderLine, gone: int, inside: tuple[str, ...]) -> str:
-    if inside:
+def _gone(line: OrderLine, gone: int, held: list[tuple[Return, ReturnLine]]) -> str:
+    if is_given(line, held):
+        return ngettext(
+            "%(num)s of %(all)s is refunded or in a return already.",
+            "%(num)s of %(all)s are refunded or in a return already.",
+            gone, all=line.quantity,
+        ) if held else ngettext(
+            "%(num)s of %(all)s is refunded already.", "%(num)s of %(all)s are refunded already.",
+            gone, all=line.quantity,
+        )  # fmt: skip
+    if held:
         return ngettext(
             "%(num)s of %(all)s is in a return already.", "%(num)s of %(all)s are in a return already.",
             gone, all=line.quantity,
@@ -291,12 +305,18 @@ def _why(options: LineOptions, words: Wording) -> list[str]:
     ]
 
 
-def _reason(options: LineOptions, words: Wording, inside: str, changes: tuple[str, ...]) -> tuple[str, str]:
+def _reason(
+    options: LineOptions, words: Wording, held: list[tuple[Return, ReturnLine]], changes: tuple[str, ...]
+) -> tuple[str, str]:
     """Why it can't come back: the first sentence stands out, the date it turned is in it or follows."""
     if options.state == "returnable":
         return "", ""
     if options.state == "already_returned":
-        return (_("In a return already."), inside) if inside else (_("It has come back already."), "")
+        if held:
+            return _("In a return already."), _told_of(held)
+        if is_given(options.order_line, held):
+            return _("It’s refunded already."), _("You don’t need to send it back.")
+        return _("It has come back already."), ""
     text = " ".join(dict.fromkeys((*(cause_message(cause, words) for cause in options.causes), *changes)))
     first, dot, rest = text.partition(". ")
     return (first + ".", rest) if dot else (text, "")

@@ -36,7 +36,7 @@ from portal.web.customer.base import (
     typed_email,
 )
 from portal.web.customer.basket import Basket, booked_as, open_basket, save
-from portal.web.customer.items import held_by, name_of
+from portal.web.customer.items import held_by, is_given, name_of
 from portal.web.customer.plan import Plan
 from portal.web.customer.send import assessed, by_words, drop_off_by, offered_ways, way_words
 from portal.web.customer.words import _, ngettext
@@ -216,10 +216,13 @@ def _booked_meanwhile(basket: Basket) -> str:
     said = []
     for ref in basket.plan.gone:
         line = basket.line(ref)
-        inside = ", ".join(found.rma for found, _line in held_by(earlier, line))
+        held = held_by(earlier, line)
+        inside = ", ".join(found.rma for found, _line in held)
         said.append(
             _("%(item)s is in a return already (%(rma)s).", item=name_of(line), rma=inside)
             if inside
+            else _("%(item)s is refunded already.", item=name_of(line))
+            if is_given(line, held)
             else _("%(item)s has come back already.", item=name_of(line))
         )
     return " ".join(said)

@@ -114,3 +114,15 @@ def test_who_found_the_order_sees_what_was_given_for_it(desk: Desk, customer: Ma
     assert f"/gifts/{number}" in listed.text
     assert "Refund being prepared" in text_of(priya.get(f"/gifts/{number}"))
     assert priya.get(f"/gifts/{number}/credit-note.pdf").status_code == 404
+
+
+def test_what_was_given_and_kept_is_not_said_to_have_come_back(desk: Desk, customer: Make) -> None:
+    order_id = desk.order()
+    gift = Gift(lines={"1": 1, "2": 1})
+    desk.act(goodwill.give, order_id, gift, reason="Holes", command_key="k" * 20, shop=desk.ports.shop)
+    priya = customer()
+    priya.find()
+    page = text_of(priya.get("/order/WH-20418/items"))
+    assert "It’s refunded already. You don’t need to send it back." in page
+    assert "1 of 2 is refunded already." in page
+    assert "come back already" not in page

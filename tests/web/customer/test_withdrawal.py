@@ -239,7 +239,7 @@ def test_without_a_grant_there_is_nothing_to_see_and_with_one_nobody_is_asked_ag
     booked = priya.get(declare(priya)).get_data(as_text=True)
     assert 'href="/withdraw?order=WH-20418"' in booked
     # Everything is in the return now; the page says so instead of asking.
-    assert "Everything is in a return already" in text_of(priya.get(FIRST))
+    assert "Everything is in a return or refunded already" in text_of(priya.get(FIRST))
 
 
 def test_an_address_in_the_wrong_form_is_named_and_nothing_is_declared(desk: Desk, priya: Customer) -> None:
