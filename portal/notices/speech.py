@@ -59,10 +59,13 @@ class Speech:
             "paypal": _("your PayPal account"),
             "cash": _("you in cash"),
             "cod": _("you in person"),
+            "cash_on_delivery": _("you in person"),
             "stripe": _("the card or account you paid with"),
             "other": _("you by another way"),
         }
-        return method or own.get(provider.casefold(), _("the way you paid"))
+        # Nobody pays "to Cash": a method that only names the way is said as the way is.
+        named = own.get(method.casefold().replace(" ", "_"))
+        return named or method or own.get(provider.casefold(), _("the way you paid"))
 
     def working_days(self, least: int, most: int) -> str:
         """``5 to 10 working days``."""

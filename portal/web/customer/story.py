@@ -20,7 +20,7 @@ from portal.returns import lifecycle as life
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import accounted
 from portal.reviews.models import Review
-from portal.reviews.service import REFUND_FAILED
+from portal.reviews.service import PAY_ELSEWHERE, REFUND_FAILED
 from portal.shop import Shop
 from portal.timeline import TimelineEntry
 from portal.web.customer.base import money as words_of
@@ -182,18 +182,31 @@ def _about_money(told: Told) -> tuple[str, Markup]:
                 return _("Your bank details are needed"), escape(_("We’ve sent you an e-mail that says what to do."))
             if any(piece.state == "held" for piece in money.pieces):
                 return _("A part of your refund is delayed"), _held(told)
-            return _all_parts(money, told.today), Markup(" ").join(
-                (sums(money, told.today), escape(_("You don’t need to do anything.")))
-            )
+            said = (sums(money, told.today), _by_hand(told), escape(_("You don’t need to do anything.")))
+            return _all_parts(money, told.today), Markup(" ").join(filter(None, said))
+
+
+def _by_hand(told: Told) -> Markup:
+    """By when somebody pays what the portal can't send; empty where nothing is paid by hand, or that day has gone by."""
+    by = _due(told, PAY_ELSEWHERE)
+    if by is None or all(piece.state != "by_shop" for piece in told.money.pieces):
+        return Markup()
+    return strong(_("That is done by %(day)s."), day=_weekday(by))
+
+
+def _due(told: Told, kind: str) -> date | None:
+    """The day by which somebody answers the questions of this kind; None where there is none, or it has gone by."""
+    due = min((each.due_at for each in told.reviews if each.kind == kind), default=None)
+    by = clock.local_date(due, told.shop.timezone) if due is not None else None
+    return by if by is not None and by >= told.today else None
 
 
 def _held(told: Told) -> Markup:
     """What is done about money that did not get through, and by when: the words and the day of the mail about it."""
     piece = next((each for each in told.money.pieces if each.state == "held"), None)
     what = escape(_(piece.told) if piece and piece.told else _("We’re looking into it. You don’t need to do anything."))
-    due = min((each.due_at for each in told.reviews if each.kind == REFUND_FAILED), default=None)
-    by = clock.local_date(due, told.shop.timezone) if due is not None else None
-    if by is None or by < told.today:
+    by = _due(told, REFUND_FAILED)
+    if by is None:
         return what
     return Markup(" ").join((strong(_("You’ll hear from us by %(day)s."), day=_weekday(by)), what))
 

@@ -86,6 +86,23 @@ def test_a_payment_that_the_portal_cannot_refund_keeps_its_own_way(desk: Desk, c
     assert "We’ve sent £54.10 to your bank account" in text_of(priya.get(f"/returns/{rma}"))
 
 
+def test_cash_is_paid_in_cash_and_by_a_day(desk: Desk, customer: Make) -> None:
+    desk.order()
+    with desk.ports.database.transaction() as tx:
+        tx.session.execute(update(Payment).values(provider="cash", payment_intent=None, method="Cash"))
+    priya = customer()
+    rma = priya.book_shirt()
+    desk.receive(rma)
+    waiting = text_of(priya.get(f"/returns/{rma}"))
+    assert "A person in our team pays £54.10 to you in cash" in waiting
+    assert "That is done by Wednesday 18 November 2026" in waiting
+    assert "to Cash" not in waiting
+    (refund,) = desk.rows(Refund)
+    desk.act(actions.mark_paid_elsewhere, refund.public_id, "Over the counter")
+    told = written(desk, next(each for each in desk.rows(Notice) if each.kind == "refund_sent"))
+    assert "we sent £54.10 to you in cash today" in told.replace("everything was as you described. We", "we")
+
+
 def test_while_all_refunds_are_stopped_the_page_says_that_it_waits(desk: Desk, received: tuple[Customer, str]) -> None:
     priya, rma = received
     assert "We’re preparing your refund" in text_of(priya.get(f"/returns/{rma}"))
