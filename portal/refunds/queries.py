@@ -43,7 +43,7 @@ MAX_PAGE = 100
 BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
-#   planned "being prepared", waits "waits while it is checked", sent "sent to your bank",
+#   planned "being prepared", waits "waits while it is checked", paused "the shop sends no refunds now", sent "sent to your bank",
 #   needs_you "waiting for your bank details", unsure "being checked", by_shop "the shop pays this by hand",
 #   held "we are looking after it", arrived "refunded", released "never charged", credited, ordered, reserved
 _STATES = {
@@ -63,8 +63,8 @@ class Piece:
     """One way on which the customer gets something: a refund to one payment, a credit code, or a replacement.
 
     ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
-    ``state`` is one of planned, waits, sent, needs_you, unsure, by_shop, held, arrived, released (never charged), credited,
-    reserved, ordered.
+    ``state`` is one of planned, waits, paused, sent, needs_you, unsure, by_shop, held, arrived, released (never charged),
+    credited, reserved, ordered.
     A bank should show it between ``expected_from`` and ``expected_on``, by the shop's working days after ``counted_on``;
     ``late`` says that it was told to take longer, and still does. ``status`` and ``reason`` are Stripe's own, for staff.
     ``reference_status`` is `Refund.reference_status`.
@@ -258,7 +258,7 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False, char
     hold = ""
     if refund.status == lifecycle.PLANNED:
         hold = refund.waits_for or (reviews.DISPUTE if payment.disputed_at else "")
-        state = "by_shop" if not is_stripe(payment) else "waits" if hold or stopped else state
+        state = "by_shop" if not is_stripe(payment) else "waits" if hold else "paused" if stopped else state
     elif refund.status == lifecycle.SUCCEEDED and refund.way == RELEASE:
         state = "released"
     sent = refund.submitted_at if refund.status in lifecycle.ACCEPTED else None

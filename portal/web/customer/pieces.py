@@ -94,6 +94,14 @@ def sums(money: MoneyView, today: date) -> Markup:
                 said.append(
                     strong(_("%(amount)s to %(card)s waits until we’ve checked it."), amount=amount, card=piece.label)
                 )
+            case "refund", "paused":
+                said.append(
+                    strong(
+                        _("%(amount)s to %(card)s goes out by itself as soon as we send refunds again."),
+                        amount=amount,
+                        card=piece.label,
+                    )
+                )
             case "refund", "by_shop":
                 said.append(
                     strong(_("A person in our team pays %(amount)s to %(card)s."), amount=amount, card=piece.label)
@@ -151,6 +159,8 @@ def piece_step(piece: Piece, today: date) -> Step:
             return Step(NOW, _("Refund delayed"), _("Now"), "", _and_told(to, piece))
         case _kind, "waits":
             return Step(NOW, _("Refund waits while we check it"), _("Now"), "", to)
+        case _kind, "paused":
+            return Step(NOW, _("Refund paused"), _("Now"), "", to)
         case _kind, "by_shop":
             return Step(NOW, _("Our team pays your refund"), _("Now"), "", to)
         case _kind, "unsure":
@@ -204,6 +214,7 @@ def state_words(piece: Piece) -> str:
         "needs_you": _("waiting for your bank details"),
         "unsure": _("being checked"),
         "waits": _("waits while we check it"),
+        "paused": _("paused"),
         "by_shop": _("our team pays it"),
         "held": _("delayed"),
         "arrived": _("refunded"),

@@ -182,7 +182,12 @@ def _about_money(told: Told) -> tuple[str, Markup]:
                 return _("Your bank details are needed"), escape(_("We’ve sent you an e-mail that says what to do."))
             if any(piece.state == "held" for piece in money.pieces):
                 return _("A part of your refund is delayed"), _held(told)
-            said = (sums(money, told.today), _by_hand(told), escape(_("You don’t need to do anything.")))
+            said = (
+                sums(money, told.today),
+                _by_hand(told),
+                _paused(money),
+                escape(_("You don’t need to do anything.")),
+            )
             return _all_parts(money, told.today), Markup(" ").join(filter(None, said))
 
 
@@ -192,6 +197,13 @@ def _by_hand(told: Told) -> Markup:
     if by is None or all(piece.state != "by_shop" for piece in told.money.pieces):
         return Markup()
     return strong(_("That is done by %(day)s."), day=_weekday(by))
+
+
+def _paused(money: MoneyView) -> Markup:
+    """That a pause is nobody's fault, where the shop sends no refunds at all; else empty."""
+    if all(piece.state != "paused" for piece in money.pieces):
+        return Markup()
+    return escape(_("The pause is for all refunds of our shop and has nothing to do with yours."))
 
 
 def _due(told: Told, kind: str) -> date | None:
@@ -224,6 +236,8 @@ def _all_parts(money: MoneyView, today: date) -> str:
         return _("Your money is on its way")
     if "waits" in states:
         return _("Your refund waits while we check it")
+    if "paused" in states:
+        return _("We’ve paused all refunds for now")
     return _("Our team pays your refund") if "by_shop" in states else _("We’re preparing your refund")
 
 

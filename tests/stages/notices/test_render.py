@@ -498,10 +498,11 @@ def test_beside_an_exchange_the_rest_is_called_what_it_is(shop: Shop) -> None:
         assert said in Page(found.html).text
 
 
-@pytest.mark.parametrize("state", ["planned", "by_shop", "waits", "sent", "held", "needs_you", "unsure", "released"])
+@pytest.mark.parametrize(
+    "state", ["planned", "by_shop", "waits", "paused", "sent", "held", "needs_you", "unsure", "released"]
+)
 def test_the_mail_about_one_refund_names_the_others_whatever_they_are_doing(state: str, shop: Shop) -> None:
     other = REFUND | {"refund": "RF-2", "to": "Gift card", "state": state, "amount": 1000}
     found = say("refund_sent", context("refund_sent", pieces=[REFUND, other]), shop)
     assert "£10.00" in found.text
     assert "£10.00" in Page(found.html).text
-

@@ -103,16 +103,21 @@ def test_cash_is_paid_in_cash_and_by_a_day(desk: Desk, customer: Make) -> None:
     assert "we sent £54.10 to you in cash today" in told.replace("everything was as you described. We", "we")
 
 
-def test_while_all_refunds_are_stopped_the_page_says_that_it_waits(desk: Desk, received: tuple[Customer, str]) -> None:
+def test_while_all_refunds_are_stopped_the_page_says_so_and_that_it_goes_on_by_itself(
+    desk: Desk, received: tuple[Customer, str]
+) -> None:
     priya, rma = received
     assert "We’re preparing your refund" in text_of(priya.get(f"/returns/{rma}"))
     desk.act(gate.stop, "Something odd")
     text = text_of(priya.get(f"/returns/{rma}"))
-    assert "Your refund waits while we check it" in text
+    assert "We’ve paused all refunds for now" in text
+    assert "goes out by itself as soon as we send refunds again" in text
+    assert "The pause is for all refunds of our shop and has nothing to do with yours." in text
+    assert "check it" not in text
     assert "on its way" not in text.partition("Progress")[0]
     assert "odd" not in text
     desk.act(gate.resume, "All is well")
-    assert "waits" not in text_of(priya.get(f"/returns/{rma}"))
+    assert "pause" not in text_of(priya.get(f"/returns/{rma}"))
 
 
 def test_what_came_back_after_it_had_arrived_is_not_called_refunded_anywhere(
