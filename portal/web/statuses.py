@@ -58,6 +58,7 @@ _GOODS = {
     "authorized": Look("blue", _l("Approved")),
     "in_transit": Look("blue", _l("Shipped")),
     "partly_received": Look("violet", _l("Incomplete")),
+    "awaited": Look("blue", _l("Awaited")),
     "received": Look("violet", _l("Received")),
     "inspected": Look("violet", _l("Inspected")),
     "closed": Look("green", _l("Closed")),
@@ -143,8 +144,12 @@ def badge_of(return_: Return, setback: str = "") -> str:
     with (``setback``, of `refunds.setbacks.setback`)."""
     if setback:
         return setback
-    some = return_.status == IN_TRANSIT and any(line.received_quantity for line in return_.lines)
-    return "partly_received" if some else return_.status
+    return "partly_received" if is_partly_here(return_) else return_.status
+
+
+def is_partly_here(return_: Return) -> bool:
+    """True while some of it has come and the rest still travels."""
+    return return_.status == IN_TRANSIT and any(line.received_quantity for line in return_.lines)
 
 
 def line_badge(return_: Return, line: ReturnLine, setback: str = "", *, free: bool = False) -> tuple[str, str | None]:
@@ -162,6 +167,8 @@ def line_badge(return_: Return, line: ReturnLine, setback: str = "", *, free: bo
         return setback, None
     if return_.status == IN_TRANSIT and accounted(line) >= line.quantity:
         return RECEIVED, None
+    if is_partly_here(return_):
+        return "partly_received" if line.received_quantity else "awaited", None
     if line.resolution not in gave(return_):
         return return_.status, None
     return return_.status, RELEASED if free and line.resolution == REFUND else line.resolution

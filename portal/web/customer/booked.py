@@ -25,6 +25,7 @@ from portal.returns.payable import (
     accounted,
     expected_lines,
     gives_away,
+    goods_outstanding,
     message_of,
     payable_quote,
 )
@@ -40,6 +41,7 @@ from portal.web.customer.papers import find_own, own
 from portal.web.customer.review import shown_email
 from portal.web.customer.send import by_words
 from portal.web.customer.words import _, ngettext
+from portal.web.statuses import is_partly_here
 
 Answer = Response | tuple[str, int]
 
@@ -51,7 +53,7 @@ def booked(rma: str) -> Answer:
         return_ = find_own(session, rma)
         if return_ is None:
             return track_page(rma[:20], "")
-        if return_.status not in (lifecycle.REQUESTED, lifecycle.UNDER_REVIEW, lifecycle.AUTHORIZED):
+        if return_.status not in (*lifecycle.UNDECIDED, lifecycle.AUTHORIZED) and not is_partly_here(return_):
             return see("status", rma=return_.rma)
         return _show(session, return_)
 
@@ -135,7 +137,7 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
     label = labels.find_label(session, return_.id)
     order = get_order(session, return_.order.number)
     quote = payable_quote(session, return_)
-    review = return_.status != lifecycle.AUTHORIZED
+    review = return_.status in lifecycle.UNDECIDED
     travelling = expected_lines(return_)
     known = grants.knows_buyer(return_.rma, order.number)
     to = pay_to(order, knows_buyer=known)
@@ -148,6 +150,7 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         label=label,
         code=labels.short_code(label) if label is not None else return_.rma,
         review=review,
+        rest=is_partly_here(return_),
         sum=money(quote.total.minor, quote.currency) if quote.total.minor else "",
         answer_by=clock.local_date(due, shop.timezone) if due else None,
         email=shown_email(return_.email, known),
@@ -160,7 +163,7 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         stores=shop.shops if return_.ship_with == "shop" else (),
         days_left=(return_.ship_by_on - today).days if return_.ship_by_on else 0,
         travels=bool(travelling) and bool(return_.ship_with),
-        steps=_steps(return_, label, quote, to, sum(line.quantity for line in travelling), len(travelling)),
+        steps=_steps(return_, label, quote, to, goods_outstanding(return_)),
         can_cancel=can_cancel(return_),
         owner=grants.order_grant(order.number) is not None,
         withdrawn=withdrawn_at(entries_for_return(session, return_.id)),
@@ -189,9 +192,7 @@ def _told(return_: Return) -> list[tuple[str, str]]:
     return said + [(name_of(line.order_line), say) for line in lines if (say := message_of(line))]
 
 
-def _steps(
-    return_: Return, label: Label | None, quote: Quote, to: str, units: int, kinds: int
-) -> list[tuple[str, str | Markup]]:
+def _steps(return_: Return, label: Label | None, quote: Quote, to: str, units: int) -> list[tuple[str, str | Markup]]:
     shop = ports().shop
     steps: list[tuple[str, str | Markup]] = []
     if units and return_.ship_with:

@@ -26,7 +26,7 @@ from portal.refunds.queries import MoneyView, let_go, money_of_return
 from portal.refunds.setbacks import DELAYED, setback, setbacks
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
-from portal.returns.payable import WITHDRAWN, payable_quote, shortfall
+from portal.returns.payable import WITHDRAWN, goods_outstanding, payable_quote, shortfall
 from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
 from portal.returns.questions import is_sum_open
 from portal.reviews.service import ASKED, open_reviews
@@ -55,7 +55,7 @@ from portal.web.customer.story import tell
 from portal.web.customer.talk import is_for, talk_of, wrote
 from portal.web.customer.told import waits_for_bank
 from portal.web.customer.words import _
-from portal.web.statuses import RELEASED, badge_of, gave, line_badge
+from portal.web.statuses import RELEASED, badge_of, gave, is_partly_here, line_badge
 
 Answer = Response | tuple[str, int]
 
@@ -158,6 +158,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         asked_buyer=asked is None and any(review.status == ASKED for review in undecided),
         answer=request.form.get("answer", talk.begun),
         has_code=label is not None and return_.status == lifecycle.AUTHORIZED,
+        rest=is_partly_here(return_) and goods_outstanding(return_) > 0,
         can_cancel=can_cancel(return_),
         owner=grants.order_grant(order.number) is not None,
     )

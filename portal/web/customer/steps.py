@@ -93,10 +93,13 @@ def _way_back(told: Told) -> list[Step]:
                 "%(count)s of %(all)s items so far", count=told.came, all=sum(each.quantity for each in told.coming)
             )
             steps.append(_done(_("A part has arrived"), told.first_came, so_far))
-        now = status == life.IN_TRANSIT
-        steps.append(
-            Step(NOW if now else NEXT, _("On its way to us") if now else _("Arrives with us"), _("Now") if now else "")
-        )
+        if told.partly:
+            by = _("By %(day)s", day=short_day(told.rest_by)) if told.rest_by else _("Now")
+            steps.append(Step(NOW, _("Waiting for the rest"), by))
+        else:
+            now = status == life.IN_TRANSIT
+            what = _("On its way to us") if now else _("Arrives with us")
+            steps.append(Step(NOW if now else NEXT, what, _("Now") if now else ""))
     if return_.inspected_at is not None:
         steps.append(_done(_("Checked"), return_.inspected_at))
     elif told.money.planned_at is None and not (told.disputed and told.due):

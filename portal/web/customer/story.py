@@ -151,6 +151,8 @@ def _partly(told: Told) -> Markup:
     awaited = named((line, line.quantity - accounted(line)) for line in told.coming)
     said = [strong(_("Arrived: %(items)s."), items=came)] if came else []
     said.append(strong(_("Still awaited: %(items)s."), items=awaited))
+    if told.rest_by is not None:
+        said.append(strong(_("Send the rest by %(day)s, unless it is on its way."), day=_weekday(told.rest_by)))
     if told.money.owed.minor:
         said.append(escape(_("Your money goes out once all of it has arrived. If the rest can’t come, message us.")))
     return Markup(" ").join(said)

@@ -54,6 +54,12 @@ class Told:
         return sum(line.received_quantity for line in self.coming)
 
     @property
+    def rest_by(self) -> date | None:
+        """The day by which the rest is to be sent; None once it has gone by."""
+        by = self.return_.ship_by_on
+        return by if by is not None and by >= self.today else None
+
+    @property
     def asked(self) -> bool:
         return any(review.status == ASKED for review in self.reviews)
 

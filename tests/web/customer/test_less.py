@@ -109,6 +109,16 @@ def test_a_part_that_came_is_told_with_what_is_awaited_and_what_happens_with_the
     assert "1 of 3 items so far" in page
     assert "1 of 2 arrived" in page
     assert "Received" not in page
+    assert "Send the rest by Tuesday 1 December 2026, unless it is on its way." in page.replace(" ,", ",")
+    assert "Waiting for the rest By Tue 1 Dec 2026" in page
+    assert "On its way to us" not in page
+    assert "Shipped" not in page
+    assert "Plate Awaited" in page
+    assert "How to send the rest" in page
+    papers = text_of(priya.get(f"/returns/{rma}/booked"))
+    assert "Send the rest of your return" in papers
+    assert "Pack both items in one parcel" in papers
+    assert "Show this at a" in papers
 
 
 def test_what_staff_write_when_they_accept_goods_in_question_stands_in_the_mail_about_the_money(
