@@ -37,6 +37,7 @@ from portal.refunds import (
     reconcile,
     release,
     report,
+    settle,
     submit,
     webhooks,
 )
@@ -86,6 +87,19 @@ def tell(kind: str, *, to_buyer: bool = False) -> Step:
         if notice_id is not None:
             args, key = {"notice": notice_id}, f"{event.id}:notice:{kind}{':buyer' if to_buyer else ''}"
             jobs.enqueue(tx, "send_notice", args, key=key, run_at=tx.at + MAIL_WAITS)
+
+    return step
+
+
+def tell_sent(kind: str) -> Step:
+    """Tell once that a refund was sent: when it has succeeded, with the bank's reference; what takes the place of one that failed
+    as soon as it is accepted, so that the failure is not the last that its customer hears for days."""
+
+    def step(tx: Tx, event: Event, shop: Shop) -> None:
+        if event.what == "refund.accepted" and not settle.is_another_try(tx, event.refund_id):
+            return
+        if not notices.is_told(tx, kind, event):
+            tell(kind)(tx, event, shop)
 
     return step
 
@@ -224,10 +238,14 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.needs_customer": (tell("refund_needs_you"),),
     "refund.uncaptured": (then("release_payment"),),
     "refund.released": (tell("payment_released"), close_when_settled),
-    "refund.accepted": (then("check_refund", after=timedelta(hours=1)),),
+    "refund.accepted": (
+        tell_sent("refund_sent"),
+        tell_sent("goodwill_sent"),
+        then("check_refund", after=timedelta(hours=1)),
+    ),
     "refund.late": (tell("refund_late"),),
     "refund.unknown": (then("check_refund", after=timedelta(seconds=5)),),
-    "refund.succeeded": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
+    "refund.succeeded": (credit_note, tell_sent("refund_sent"), tell_sent("goodwill_sent"), close_when_settled),
     "refund.taken_back": (credit_note_of_rest,),
     "refund.given_up": (then("correct_credit_note"),),
     "refund.failed": (tell("refund_failed"),),

@@ -100,6 +100,16 @@ def queue(tx: Tx, kind: str, event: Event, *, to_buyer: bool = False) -> int | N
     return made or tx.session.scalar(select(Notice.id).where(Notice.key == key))
 
 
+def is_told(tx: Tx, kind: str, event: Event) -> bool:
+    """Whether this was told of the event's refund before, by another event."""
+    of_refund = (
+        Notice.refund_id == event.refund_id,
+        Notice.kind == kind,
+        Notice.return_id.is_not_distinct_from(event.return_id),
+    )
+    return tx.session.scalar(select(Notice.id).where(*of_refund).limit(1)) is not None
+
+
 def _queue_gift(tx: Tx, kind: str, event: Event, key: str) -> int | None:
     """The notice of money that was given without a return: it names the order, and nothing else of it."""
     order = tx.session.get(Order, event.order_id)

@@ -130,6 +130,16 @@ def lose(
     record(tx, "refund.failed", refund, payment, why=sentence)
 
 
+def is_another_try(tx: Tx, refund_id: int | None) -> bool:
+    """Whether the refund takes the place of one that failed and is with the banks; what waits for the shop's balance is not."""
+    refund = tx.session.get_one(Refund, refund_id)
+    return (
+        refund.replaces_id is not None
+        and refund.status == lifecycle.PENDING
+        and refund.pending_reason in ("", "processing")
+    )
+
+
 def give_back(tx: Tx, refund: Refund, *, sure: bool, code: str, sentence: str) -> None:
     """The try had no effect. ``sure`` says that no earlier try may have had one: the key has not begun to live then."""
     refund.status = lifecycle.PLANNED if sure else lifecycle.UNKNOWN

@@ -201,6 +201,8 @@ def _refunded(b: Books) -> Iterator[str]:
     for (refund_id, kind), count in told.items():
         row = rows[refund_id]
         ever = row["stripe_refund_id"] in b.ever_succeeded or bool(row["paid_elsewhere_by"])
+        # What takes the place of one that failed is told as soon as Stripe has accepted it.
+        ever = ever or bool(row["replaces_id"] and row["stripe_refund_id"])
         if kind == "payment_released":
             ever = row["way"] == "release" and row["status"] == "succeeded"
         if not ever or count > 2:

@@ -74,10 +74,14 @@ def sums(money: MoneyView, today: date) -> Markup:
             case "store_credit", "credited":
                 said.append(strong(_("%(amount)s of store credit is ready to spend."), amount=amount))
             case "refund", ("arrived" | "sent") if not shown:
-                to = _("to %(card)s", card=piece.label)
-                said.append(
-                    strong(_("We’ve sent %(amount)s %(where)s."), amount=amount, where=_at_your_bank(to, piece))
+                to = _at_your_bank(_("to %(card)s", card=piece.label), piece)
+                # No mail says that it was sent before Stripe has finished it, or it takes longer; the page says no more.
+                what = (
+                    _("We’ve sent %(amount)s %(where)s.")
+                    if piece.state == "arrived" or piece.late
+                    else _("%(amount)s is on its way %(where)s.")
                 )
+                said.append(strong(what, amount=amount, where=to))
             case "refund", "arrived":
                 said.append(strong(_("%(amount)s has gone to %(card)s."), amount=amount, card=piece.label))
             case "refund", "sent":

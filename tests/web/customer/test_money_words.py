@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from portal.flow import SCHEDULE
 from portal.notices.models import Notice
 from portal.orders.models import Payment
-from portal.refunds import actions, gate
+from portal.refunds import actions, gate, settle
 from portal.refunds.credit_note_models import CreditNote
+from portal.refunds.gateway import RefundView
 from portal.refunds.models import Refund
 from tests.web.customer.desk import SECOND_PARCEL, Customer, Desk, line, picture, text_of, written
 from tests.web.customer.test_status import news
@@ -254,3 +255,24 @@ def test_the_mail_about_money_that_left_days_ago_says_so_and_names_the_day_of_th
     mail = written(desk, desk.rows(Notice)[-1])
     assert "We sent £54.10 to Visa ending 4242 on 17 November 2026." in mail
     assert "Expect it by Tuesday 1 December 2026" in mail
+
+
+def test_a_second_try_is_told_as_soon_as_it_is_accepted_and_once(desk: Desk, received: tuple[Customer, str]) -> None:
+    priya, rma = received
+    news(desk, "failed", failure_reason="declined")
+    (failed,) = desk.rows(Refund)
+    desk.act(actions.retry, failed.public_id, "Once more")
+    for status in ("pending", "succeeded"):
+        with desk.ports.database.transaction() as tx:
+            refund = tx.session.scalars(select(Refund).where(Refund.replaces_id == failed.id)).one()
+            payment = tx.session.get_one(Payment, refund.payment_id)
+            refund.status = "submitted" if refund.status == "planned" else refund.status
+            refund.submitted_at = tx.at
+            view = RefundView("re_2", status, refund.amount_minor, refund.currency, "pi", tx.at, {})
+            settle.take_over(tx, refund, payment, view)
+        if status == "pending":
+            page = text_of(priya.get(f"/returns/{rma}")).replace(" ,", ",")
+            assert "£54.10 is on its way to Visa ending 4242, at your bank between" in page
+            assert "We’ve sent" not in page
+        kinds = [each.kind for each in desk.rows(Notice)]
+        assert kinds[-2:] == ["refund_failed", "refund_sent"]
