@@ -113,6 +113,14 @@
     return sum([{ dataset: { currency: node.dataset.currency, digits: node.dataset.digits, minor: minor } }]);
   }
 
+  /* How many are ticked: of what has a quantity, so many. */
+  function units(boxes) {
+    return Array.prototype.reduce.call(boxes, function (found, box) {
+      var quantity = document.getElementById("quantity-" + box.value);
+      return found + (Number(quantity && quantity.value) || 1);
+    }, 0);
+  }
+
   /* Counts, sums and previews of what is ticked: data-count says which boxes, data-when-checked which one box. */
   function selections() {
     function refresh() {
@@ -121,7 +129,7 @@
         node.hidden = !(box && box.checked);
       });
       each(document, "[data-count]", function (node) {
-        var count = document.querySelectorAll(node.dataset.count + ":checked").length;
+        var count = units(document.querySelectorAll(node.dataset.count + ":checked"));
         var pattern = count === 0 ? node.dataset.zero : count === 1 ? node.dataset.one : node.dataset.other;
         var words = (pattern || node.dataset.other).replace("{n}", String(count));
         if (node.textContent !== words) { node.textContent = words; }

@@ -323,3 +323,11 @@ def test_nothing_runs_out_of_the_page_on_the_smallest_phone_or_with_text_twice_a
     expect(page.get_by_label("Another size or colour")).to_be_visible()
     page.get_by_label("Another size or colour").check()
     fits()
+
+
+def test_each_unit_of_what_is_ticked_counts_as_one_item(page: Page, live: LivePortal) -> None:
+    find_order(page, live, "WH-20418", "priya.nair@example.com")
+    page.get_by_role("checkbox").nth(0).check()
+    page.get_by_role("checkbox").nth(1).check()
+    page.locator("#quantity-2").select_option("2")
+    expect(page.locator(".sticky-bar__row b")).to_have_text("3 items selected")

@@ -185,7 +185,7 @@ def _show(basket: Basket, plan: Plan, errors: Errors | None = None) -> tuple[str
         send_days=_send_days(options),
         several=len([group for group in groups if group.until]) > 1 and _parcels(basket) > 1,
         chosen=chosen if len(chosen) <= MOST_IN_THE_ASIDE else [],
-        count=len(plan.choices),
+        count=sum(choice.quantity for choice in plan.choices),
         most_in_a_list=MOST_IN_A_LIST,
         earlier=earlier,
         refunded=any(payment.refunding_minor for payment in basket.order.payments),

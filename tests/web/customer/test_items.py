@@ -309,3 +309,11 @@ def test_a_question_needs_no_photo_also_where_the_return_would(desk: Desk, custo
     text = text_of(priya.get("/order/WH-20418/item/3"))
     assert "Add a photo (optional) Up to 3 photos" in text
     assert "We need one" not in text
+
+
+def test_each_unit_that_was_chosen_counts_as_one_item(desk: Desk, customer: Make) -> None:
+    desk.order()
+    priya = customer()
+    priya.find()
+    priya.choose(1, 2, quantity_2="2")
+    assert "3 items selected" in text_of(priya.get(ITEMS))
