@@ -82,7 +82,12 @@ def _way_back(told: Told) -> list[Step]:
     elif status == life.AUTHORIZED:
         by = _("By %(day)s", day=short_day(return_.ship_by_on)) if return_.ship_by_on else ""
         waiting = _("Waiting for your items") if return_.ship_with == "shop" else _("Waiting for your parcel")
-        steps.append(Step(NOW, waiting, by, "", _("Keep the receipt until you have your money.")))
+        receipt = (
+            _("Keep the receipt until you have your money.")
+            if told.money.owed.minor
+            else _("Keep the receipt until it has reached us.")
+        )
+        steps.append(Step(NOW, waiting, by, "", receipt))
     elif status in life.UNDECIDED:
         steps.append(Step(NEXT, _("Drop it off")))
     if return_.received_at is not None:

@@ -152,6 +152,7 @@ def test_what_is_worth_nothing_after_its_label_is_said_to_be_so_before_it_is_boo
     waiting = text_of(priya.get(f"/returns/{rma}"))
     assert "You get £0.00" in waiting
     assert "Return label −£2.50" in waiting
+    assert "your money" not in waiting
     desk.receive(rma)
     assert desk.find(rma).status == "closed"
     for address in (f"/returns/{rma}", "/order/WH-20418/returns"):
