@@ -110,6 +110,12 @@ def tell_of_review(tx: Tx, event: Event, shop: Shop) -> None:
         tell("under_review")(tx, event, shop)
 
 
+def tell_of_closing(tx: Tx, event: Event, shop: Shop) -> None:
+    """Tell what is not paid; where nothing was open beside what is under way, there is nothing to tell."""
+    if (event.data or {}).get("amount"):
+        tell("closed_unpaid")(tx, event, shop)
+
+
 def tell_otherwise(tx: Tx, event: Event, shop: Shop) -> None:
     """Put right what was told of a decision that was taken back: a mail that has not left is called back; after one that has, or
     that leaves at this moment, the customer reads that a person looks at it again."""
@@ -251,7 +257,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
     "money.paid_elsewhere": (credit_note, replace, close_when_settled),
-    "money.waived": (then("correct_credit_note"), replace, close_when_settled),
+    "money.waived": (then("correct_credit_note"), tell_of_closing, replace, close_when_settled),
     # goods that were paid ahead did not come, and staff leave it at that
     "claim.ended": (resume,),
     # a chargeback held money back and has ended well

@@ -69,6 +69,11 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = F
         context["message"] = _about_the_money(session, return_)
     if second or (kind == CREDIT and not is_told_to_buyer(return_)):
         context["told_besides"] = masked_email(return_.email)
+    if kind == "closed_unpaid":
+        context["unpaid"] = (event.data or {})["amount"]
+        context["disputed"] = bool((event.data or {}).get("disputed"))
+        money = money_of_return(session, return_.id)
+        context["paid"] = 0 if money.never_charged else money.paid.minor
     if kind in _PROMISED_BY:
         context["answer_by"] = _iso(_deadline(session, return_, event, _PROMISED_BY[kind]))
     if kind == "booked":

@@ -45,6 +45,7 @@ KINDS = (
     "refund_late",
     "goodwill_sent",
     "payment_released",
+    "closed_unpaid",
     "credit_issued",
     "exchange_sent",
 )

@@ -135,6 +135,12 @@ def exchanges_of(session: Session, return_id: int) -> list[tuple[Exchange, Varia
     return [(exchange, variant, number, shipped_at) for exchange, variant, number, shipped_at in session.execute(query)]
 
 
+def ordered(session: Session, return_ids: Sequence[int]) -> frozenset[int]:
+    """Those of these returns for which a replacement was ordered, or is still held."""
+    query = select(ReturnLine.return_id).join(Exchange, Exchange.return_line_id == ReturnLine.id)
+    return frozenset(session.scalars(query.where(ReturnLine.return_id.in_(return_ids), Exchange.status != RELEASED)))
+
+
 def has_held(session: Session, return_id: int) -> bool:
     """True while goods are held that still have to be sent or let go. Costs no query where no line was an exchange."""
     lines = get_return_by_id(session, return_id).lines

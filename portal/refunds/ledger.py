@@ -7,9 +7,10 @@ refunded and credited is what is still open. Never: an update or a delete.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
@@ -83,21 +84,30 @@ def write_refund(tx: Tx, refund: Refund, order_id: int, account: str, kind: str,
 
 
 # Entries are written at once, so these may be read past the session's own objects; credits are flushed first.
-_BALANCES = (
-    select(LedgerEntry.account, func.sum(LedgerEntry.amount_minor))
+_SUMS = (
+    select(LedgerEntry.account, LedgerEntry.kind, func.sum(LedgerEntry.amount_minor))
     .where(LedgerEntry.return_id == bindparam("return_id"))
-    .group_by(LedgerEntry.account)
+    .group_by(LedgerEntry.account, LedgerEntry.kind)
 )
 _CARRIED = select(func.sum(LedgerEntry.amount_minor)).where(
     LedgerEntry.order_id == bindparam("order_id"), LedgerEntry.account == OWED, LedgerEntry.kind == "carried"
 )
 
 
+def sums(session: Session, return_id: int) -> Counter[tuple[str, str]]:
+    """What was written for one return, by account and kind, in minor units: one query."""
+    found = session.connection().execute(_SUMS, {"return_id": return_id})
+    return Counter({(account, kind): int(total) for account, kind, total in found})
+
+
 def balances(session: Session, return_id: int) -> dict[str, int]:
     """The sum of each account for one return, in minor units; accounts without rows are 0."""
-    found = session.connection().execute(_BALANCES, {"return_id": return_id})
-    sums = {account: int(total) for account, total in found}
-    return {account: sums.get(account, 0) for account in ACCOUNTS}
+    return balances_of(sums(session, return_id))
+
+
+def balances_of(found: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """The same of `sums` that are known."""
+    return {name: sum(total for (account, _kind), total in found.items() if account == name) for name in ACCOUNTS}
 
 
 def of_order(session: Session, order_id: int) -> list[tuple[LedgerEntry, str | None, str | None]]:
@@ -114,7 +124,7 @@ def of_order(session: Session, order_id: int) -> list[tuple[LedgerEntry, str | N
 
 def unsent(session: Session, return_id: int) -> int:
     """What is owed for the return and neither paid, nor promised, nor the matter of a refund that failed and waits for staff."""
-    sums = balances(session, return_id)
+    found = balances(session, return_id)
     later = select(Refund.replaces_id).where(Refund.replaces_id.is_not(None))
     query = select(func.sum(Refund.amount_minor)).where(
         Refund.return_id == return_id,
@@ -124,15 +134,25 @@ def unsent(session: Session, return_id: int) -> int:
         Refund.id.not_in(later),
     )
     waiting = int(session.scalar(query) or 0)
-    return sums[OWED] - sums[REFUNDED] - sums[STORE_CREDIT] - sums[RESERVED] - waiting
+    return found[OWED] - found[REFUNDED] - found[STORE_CREDIT] - found[RESERVED] - waiting
 
 
 def ended(session: Session, return_id: int) -> dict[str, int]:
     """What of a return's prices, and of its bonus, is owed no more because staff have ended it; never negative."""
-    query = select(LedgerEntry.kind, func.sum(LedgerEntry.amount_minor)).group_by(LedgerEntry.kind)
-    kinds = (WAIVED, BONUS_LAPSED)
-    found = session.execute(query.where(LedgerEntry.return_id == return_id, LedgerEntry.kind.in_(kinds)))
-    return dict.fromkeys(kinds, 0) | {kind: -int(total) for kind, total in found}
+    found = sums(session, return_id)
+    return {kind: -found[OWED, kind] for kind in (WAIVED, BONUS_LAPSED)}
+
+
+def waived_and_arrived(session: Session, return_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Of each of these returns, by its id: what was closed unpaid, what was refunded and what became store credit."""
+    minor = LedgerEntry.amount_minor
+    waived = func.sum(case((LedgerEntry.kind == WAIVED, -minor), else_=0))
+    refunded, credited = (
+        func.sum(case((LedgerEntry.account == account, minor), else_=0)) for account in (REFUNDED, STORE_CREDIT)
+    )
+    query = select(LedgerEntry.return_id, waived, refunded, credited).group_by(LedgerEntry.return_id)
+    found = session.execute(query.where(LedgerEntry.return_id.in_(return_ids)))
+    return {each: (int(gone), int(paid), int(credit)) for each, gone, paid, credit in found}
 
 
 def paid_beside(session: Session, order_ids: list[int]) -> int:

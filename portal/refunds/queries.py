@@ -7,6 +7,7 @@ Never: a text for a person; an amount computed anew.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -23,7 +24,8 @@ from portal.money import Money
 from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order, Payment
 from portal.paging import page
-from portal.policy.quote import QuotePart
+from portal.policy.quote import EXCHANGE, STORE_CREDIT, QuotePart
+from portal.policy.quote import REFUND as REFUNDED
 from portal.refunds import exchange, gate, ledger, lifecycle
 from portal.refunds.actions import find_refund
 from portal.refunds.credit import find_credit
@@ -40,6 +42,9 @@ from portal.shop import BankDays
 from portal.timeline import TimelineEntry
 
 MAX_PAGE = 100
+RELEASED, UNPAID = "released", "unpaid"
+"""What came of a refund, credit or exchange that was agreed, in its place: nothing had been taken and it was let go, or it was
+closed and never arrived."""
 BANK_DAYS = BankDays()
 
 # What a piece of money is doing, as the customer is told. Words for the codes:
@@ -107,7 +112,8 @@ class MoneyView:
     """The money of one return. ``state`` is:
 
     nothing (no money moves) · promised (nothing sent yet) · on_its_way · partly_refunded · refunded (all money arrived, credit
-    included) · held (a part failed or is looked at by staff). ``parts`` are the rows of the quote that ``owed`` sums up.
+    included) · held (a part failed or is looked at by staff). ``parts`` are the rows of the quote that ``owed`` sums up,
+    but for what staff have ended: ``waived`` of the prices and ``lapsed`` of the bonus of a store credit.
     """
 
     currency: str
@@ -120,6 +126,20 @@ class MoneyView:
     pieces: tuple[Piece, ...]
     tax_minor: int
     planned_at: datetime | None
+    waived: Money
+    lapsed: Money
+
+    @property
+    def unpaid(self) -> Money:
+        """What staff have closed and nobody gets. A bonus that lapsed because its price was paid in money is no part of it."""
+        return self.waived + self.lapsed if self.waived.minor else self.waived
+
+    @property
+    def came(self) -> dict[str, str]:
+        """What came of each resolution that came to something else than its name says: `RELEASED` or `UNPAID`."""
+        ordered = any(piece.kind == EXCHANGE for piece in self.pieces)
+        unpaid = (self.waived.minor, self.refunded.minor, self.credited.minor)
+        return _came(unpaid, ordered=ordered, free=self.let_go)
 
     @property
     def paid(self) -> Money:
@@ -162,7 +182,8 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
     for refund in refunds:
         # It is here already, and whoever works on the refund keeps it at hand.
         set_committed_value(refund, "return_", return_)
-    sums = ledger.balances(session, return_id) if planned else dict.fromkeys(ledger.ACCOUNTS, 0)
+    written = ledger.sums(session, return_id) if planned else Counter[tuple[str, str]]()
+    sums = ledger.balances_of(written)
     currency = return_.currency
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
     replaced = {refund.replaces_id for refund in refunds}
@@ -191,7 +212,17 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
         pieces=tuple(pieces),
         tax_minor=quote.tax_minor,
         planned_at=return_.payout_planned_at,
+        waived=Money(-written[ledger.OWED, ledger.WAIVED], currency),
+        lapsed=Money(-written[ledger.OWED, ledger.BONUS_LAPSED], currency),
     )
+
+
+def _came(unpaid: tuple[int, int, int], *, ordered: bool, free: bool) -> dict[str, str]:
+    waived, refunded, credited = unpaid
+    found = {} if ordered else {EXCHANGE: UNPAID}
+    if waived:
+        found |= {name: UNPAID for name, arrived in ((REFUNDED, refunded), (STORE_CREDIT, credited)) if not arrived}
+    return found | ({REFUNDED: RELEASED} if free else {})
 
 
 def _state(return_: Return, owed: int, sums: dict[str, int], pieces: list[Piece]) -> str:
@@ -319,6 +350,17 @@ def let_go(session: Session, returns_: Iterable[Return]) -> frozenset[int]:
         .having(func.min(Refund.way) == RELEASE, func.max(Refund.way) == RELEASE)
     )
     return frozenset(session.scalars(query))
+
+
+def endings(session: Session, returns_: Sequence[Return]) -> dict[int, dict[str, str]]:
+    """`MoneyView.came` of each of these returns that is closed, by its id: three queries, or none."""
+    closed = [each.id for each in returns_ if each.status == returns.CLOSED]
+    if not closed:
+        return {}
+    free = let_go(session, returns_)
+    ordered = exchange.ordered(session, closed)
+    unpaid = ledger.waived_and_arrived(session, closed)
+    return {each: _came(unpaid.get(each, (0, 0, 0)), ordered=each in ordered, free=each in free) for each in closed}
 
 
 def refunds_of(session: Session, return_id: int) -> list[Refund]:

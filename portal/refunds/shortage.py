@@ -8,6 +8,8 @@ amount typed by hand.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -127,13 +129,14 @@ def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:
         )
     owed = _promised(tx, return_, seen_minor, amount(tx.session, return_))
     bonus = _bonus_in(tx.session, return_, owed.minor)
+    disputed = any(each.kind == reviews.DISPUTE for each in questions(tx.session, return_.id))
     _settle(tx, return_, note)
     _owe_no_more(tx, return_, ledger.WAIVED, owed.minor - bonus)
     _owe_no_more(tx, return_, ledger.BONUS_LAPSED, bonus)
     if any(payment.disputed_at for payment in payments_of(tx.session, chain)):
         # The bank has taken back what was paid for the article, too.
         exchange.release(tx, return_.id)
-    _end(tx, return_, "money.waived", owed, note)
+    _end(tx, return_, "money.waived", owed, note, disputed=disputed)
     return owed
 
 
@@ -176,8 +179,8 @@ def _settle(tx: Tx, return_: Return, note: str) -> None:
         reviews.settle(tx, review, reviews.SETTLED, note=note)
 
 
-def _end(tx: Tx, return_: Return, what: str, owed: Money, note: str) -> None:
-    data = {"amount": owed.minor, "currency": owed.currency}
+def _end(tx: Tx, return_: Return, what: str, owed: Money, note: str, **more: Any) -> None:
+    data = {"amount": owed.minor, "currency": owed.currency, **more}
     timeline.record(tx, what, return_id=return_.id, order_id=return_.order_id, why=note, data=data)
 
 

@@ -7,6 +7,7 @@ so that one status is one word everywhere. An unknown status is a programming er
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.policy.quote import REFUND, STORE_CREDIT, Quote
 from portal.refunds.lifecycle import FAILED
+from portal.refunds.queries import RELEASED, UNPAID
 from portal.refunds.setbacks import DELAYED
 from portal.returns.lifecycle import IN_TRANSIT, RECEIVED, UNDECIDED
 from portal.returns.models import Return, ReturnLine
@@ -47,10 +49,6 @@ class Look:
         return GLYPHS[self.tone]
 
 
-RELEASED = "released"
-"""What came of a return whose payment was only reserved and let go: nothing was taken, so nothing was refunded."""
-
-
 _GOODS = {
     "requested": Look("neutral", _l("Requested")),
     "under_review": Look("amber", _l("Reviewing")),
@@ -81,6 +79,7 @@ _OUTCOMES = {
     "store_credit": _GOODS["credited"],
     "exchange": _GOODS["exchanged"],
     RELEASED: _GOODS["released"],
+    UNPAID: Look("neutral", _l("Closed")),
 }
 
 LOOKS: dict[str, dict[str, Look]] = {
@@ -130,7 +129,7 @@ def status_of(kind: str, status: object, outcome: object = None) -> Look:
     """Give the look of ``status``, one of the names stored for ``kind``.
 
     ``kind`` is return, line, refund, credit, review or policy; ``status`` a string or an enum whose value
-    is one. ``outcome`` (a resolution, or `RELEASED`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
+    is one. ``outcome`` (a resolution, `RELEASED` or `UNPAID`) replaces "Closed" by what came of it. Raises ``KeyError`` for a
     status that the table does not know.
     """
     name = str(getattr(status, "value", status))
@@ -152,10 +151,10 @@ def is_partly_here(return_: Return) -> bool:
     return return_.status == IN_TRANSIT and any(line.received_quantity for line in return_.lines)
 
 
-def line_badge(return_: Return, line: ReturnLine, setback: str = "", *, free: bool = False) -> tuple[str, str | None]:
+def line_badge(return_: Return, line: ReturnLine, came: Mapping[str, str], setback: str = "") -> tuple[str, str | None]:
     """The name of an item's badge and what came of it: its own end, else what the whole return has reached.
 
-    ``setback`` as in `badge_of`. ``free`` says that the payment was let go and never taken, which is no refund.
+    ``setback`` as in `badge_of`, ``came`` is `MoneyView.came`.
     """
     if line.status in ("refused", "canceled"):
         return line.status, None
@@ -171,7 +170,7 @@ def line_badge(return_: Return, line: ReturnLine, setback: str = "", *, free: bo
         return "partly_received" if line.received_quantity else "awaited", None
     if line.resolution not in gave(return_):
         return return_.status, None
-    return return_.status, RELEASED if free and line.resolution == REFUND else line.resolution
+    return return_.status, came.get(line.resolution, line.resolution)
 
 
 def gave(return_: Return) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote
 from portal.refunds.corrections import numbers_in
 from portal.refunds.credit_notes import number_in
 from portal.refunds.gifts import gifts_of_order
-from portal.refunds.queries import MoneyView, let_go, money_of_return
+from portal.refunds.queries import RELEASED, UNPAID, MoneyView, endings, money_of_return
 from portal.refunds.setbacks import DELAYED, setback, setbacks
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
@@ -55,7 +56,7 @@ from portal.web.customer.story import tell
 from portal.web.customer.talk import is_for, talk_of, wrote
 from portal.web.customer.told import waits_for_bank
 from portal.web.customer.words import _
-from portal.web.statuses import RELEASED, badge_of, gave, is_partly_here, line_badge
+from portal.web.statuses import badge_of, gave, is_partly_here, line_badge
 
 Answer = Response | tuple[str, int]
 
@@ -86,7 +87,7 @@ def returns(number: str) -> Answer:
     with read() as session:
         order = get_order(session, grant.key)
         found = returns_of_order(session, order.id)
-        free, late = let_go(session, found), setbacks(session, found)
+        came, late = endings(session, found), setbacks(session, found)
         return page(
             "returns",
             order=order,
@@ -94,7 +95,7 @@ def returns(number: str) -> Answer:
                 (
                     each,
                     badge_of(each, DELAYED if each.id in late else ""),
-                    _outcome(each, free=each.id in free),
+                    _outcome(each, came.get(each.id, {})),
                     _names(each),
                 )
                 for each in found
@@ -132,7 +133,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         return_=return_,
         order=order,
         story=told,
-        outcome=_outcome(return_, free=view.let_go),
+        outcome=_outcome(return_, view.came),
         badge="asked" if asked and return_.status not in lifecycle.ENDED else badge_of(return_, delayed),
         money=view,
         owed_words=_("Waits for your bank") if disputed else _owed_words(return_, view),
@@ -149,7 +150,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         changed="" if sum_open else _changed(return_, quote),
         why_less=why_less(shortfall(return_), names, speech()),
         lines=[
-            (line, name_of(line.order_line), _line_words(line), *line_badge(return_, line, delayed, free=view.let_go))
+            (line, name_of(line.order_line), _line_words(line), *line_badge(return_, line, view.came, delayed))
             for line in return_.lines
         ],
         refusals=_refusals(return_),
@@ -164,17 +165,12 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
     )
 
 
-def _outcome(return_: Return, *, free: bool) -> str | None:
-    """What came of a finished return, for its badge: money first, as that is what people wait for.
-
-    ``free`` says that the payment was let go and never taken; that is no refund.
-    """
+def _outcome(return_: Return, came: Mapping[str, str]) -> str | None:
+    """What came of a finished return, for its badge: money first, as people wait for that. ``came`` is `MoneyView.came`."""
     if return_.status != lifecycle.CLOSED:
         return None
-    wanted = gave(return_)
-    names = (STORE_CREDIT, EXCHANGE, REFUND) if free else (REFUND, STORE_CREDIT, EXCHANGE)
-    found = next((name for name in names if name in wanted), None)
-    return RELEASED if free and found == REFUND else found
+    found = {came.get(name, name) for name in gave(return_)}
+    return next((name for name in (REFUND, STORE_CREDIT, EXCHANGE, RELEASED, UNPAID) if name in found), None)
 
 
 def _names(return_: Return) -> str:
@@ -184,6 +180,8 @@ def _names(return_: Return) -> str:
 def _owed_words(return_: Return, view: MoneyView) -> str:
     if not view.owed.minor and any(piece.kind == "exchange" for piece in view.pieces):
         return _("Your exchange, nothing to pay")
+    if view.unpaid.minor and not view.owed.minor:
+        return _("This return is closed")
     if view.never_charged:
         return _("Free again") if view.charged else _("You weren’t charged")
     if view.state == "refunded":
@@ -213,6 +211,8 @@ def _facts(return_: Return, view: MoneyView, quote: Quote, to: str, *, disputed:
                 "exchange": piece.label,
             }.get(piece.kind, _("Refund to %(method)s", method=piece.label))
             found.append((name, state_words(piece), amount))
+        if view.unpaid.minor:
+            found.append((_("Closed"), _("not paid"), money(view.unpaid.minor, currency)))
         return found
     when = _("waits for your bank") if disputed else promise_words(return_.refund_when)
     rows: list[tuple[str, str, str]] = []

@@ -123,8 +123,12 @@ def _way_back(told: Told) -> list[Step]:
 def _money_steps(told: Told) -> list[Step]:
     money = told.money
     if money.planned_at is not None:
+        steps = [piece_step(piece, told.today) for piece in money.pieces]
+        if money.unpaid.minor and "money.waived" in told.when:
+            unpaid = _("%(amount)s not paid", amount=words_of(money.unpaid.minor, money.currency))
+            steps.append(_done(_("Closed"), told.when["money.waived"], unpaid))
         # What is done stands before what is under way.
-        return sorted((piece_step(piece, told.today) for piece in money.pieces), key=lambda step: step.state != DONE)
+        return sorted(steps, key=lambda step: step.state != DONE)
     if told.disputed:
         state, when = (NOW, _("Now")) if told.due else (NEXT, "")
         return [Step(state, _("Your refund waits for your bank"), when, "", bank_asks())]

@@ -65,7 +65,9 @@ def tell(
     first_came = next(
         (entry.at for entry in entries if entry.what == "return.partly_received" and _brought(entry)), None
     )
-    told = Told(return_, money, when, reviews, shop, clock.local_date(at, shop.timezone), pay_to, first_came)
+    by_bank = any(entry.what == "money.waived" and (entry.data or {}).get("disputed") for entry in entries)
+    today = clock.local_date(at, shop.timezone)
+    told = Told(return_, money, when, reviews, shop, today, pay_to, first_came, by_bank)
     headline, lead = _headline(told)
     late = None
     named = return_.status in (life.RECEIVED, life.INSPECTED) and money.planned_at is None and not told.disputed
@@ -117,8 +119,12 @@ def _headline(told: Told) -> tuple[str, Markup]:
             return _("This return has expired"), escape(
                 _("Nothing reached us in time. If you’ve sent it, message us with the receipt.")
             )
+    if money.unpaid.minor and money.state == "nothing" and return_.status == life.CLOSED:
+        return _("This return is closed"), _unpaid(told)
     if money.planned_at is not None and money.state != "nothing":
-        return _about_money(told)
+        headline, lead = _about_money(told)
+        closed = money.unpaid.minor and money.state == "refunded"
+        return headline, Markup(" ").join((lead, _unpaid(told))) if closed else lead
     if told.disputed and told.due:
         return _("Your refund waits for your bank"), escape(bank_asks())
     match return_.status:
@@ -213,6 +219,17 @@ def _due(told: Told, kind: str) -> date | None:
     due = min((each.due_at for each in told.reviews if each.kind == kind), default=None)
     by = clock.local_date(due, told.shop.timezone) if due is not None else None
     return by if by is not None and by >= told.today else None
+
+
+def _unpaid(told: Told) -> Markup:
+    """What we have closed and do not pay, why, and what to do about it."""
+    amount = words_of(told.money.unpaid.minor, told.money.currency)
+    closed = (
+        _("Your bank has decided about this payment, so we have closed this return without paying %(amount)s.")
+        if told.by_bank
+        else _("We have closed this return without paying %(amount)s.")
+    )
+    return Markup(" ").join((strong(closed, amount=amount), escape(_("If you see it differently, message us."))))
 
 
 def _held(told: Told) -> Markup:

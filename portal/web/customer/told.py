@@ -33,6 +33,8 @@ class Told:
     pay_to: str
     first_came: datetime | None
     """When the first goods were counted, if not all came at once."""
+    by_bank: bool = False
+    """The end of a dispute is why something was closed unpaid."""
 
     @property
     def travels(self) -> bool:

@@ -310,6 +310,7 @@ def notice(code: str) -> str:
         "refund_sent": _("refund sent"),
         "refund_failed": _("refund delayed"),
         "payment_released": _("never charged"),
+        "closed_unpaid": _("closed without payment"),
         "refund_needs_you": _("bank details needed"),
         "refund_late": _("refund takes longer"),
         "goodwill_sent": _("goodwill refund sent"),

@@ -11,14 +11,13 @@ from portal.money import Money
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 from portal.policy.terms import percent
 from portal.refunds.models import Goodwill
-from portal.refunds.queries import MoneyView, Piece
+from portal.refunds.queries import RELEASED, MoneyView, Piece
 from portal.refunds.settle import REVERSAL
 from portal.returns.models import Return
 from portal.reviews import service as questions
 from portal.reviews.models import Review
 from portal.web.staff import fate, words
 from portal.web.staff.text import _, ngettext
-from portal.web.statuses import RELEASED
 
 _PARTED = r"\d{1,3}(?:,\d{3})+"
 _THOUSANDS = re.compile(rf"{_PARTED}(?:\.\d*)?", re.ASCII)
@@ -192,6 +191,13 @@ def _reversal(piece: Piece) -> str:
 def when_words(return_: Return, view: MoneyView, open_: Iterable[Review]) -> str:
     """When the money goes, as one sentence; ``open_`` are the undecided questions about the return, which may hold it back."""
     asked = {each.kind for each in open_}
+    if view.unpaid.minor and view.state in ("nothing", "refunded"):
+        unpaid, paid = (words.amount(each.minor, each.currency) for each in (view.unpaid, view.paid))
+        if not view.paid.minor:
+            return _("Closed, %(unpaid)s not paid.", unpaid=unpaid)
+        if view.never_charged:
+            return _("%(paid)s was never charged. Closed, %(unpaid)s not paid.", paid=paid, unpaid=unpaid)
+        return _("%(paid)s has been sent. Closed, %(unpaid)s not paid.", paid=paid, unpaid=unpaid)
     if view.state == "nothing":
         return _("Nothing is owed.")
     if view.state == "refunded":

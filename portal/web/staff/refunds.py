@@ -17,6 +17,7 @@ from portal.errors import Invalid
 from portal.money import Money
 from portal.refunds import lifecycle
 from portal.refunds.models import Refund
+from portal.refunds.queries import RELEASED
 from portal.refunds.refusals import explain_state
 from portal.refunds.settle import RELEASE, REVERSAL
 from portal.refunds.tenders import is_stripe, paid_with
@@ -26,7 +27,6 @@ from portal.web.staff import csv_export, reads, words
 from portal.web.staff.base import counted, me, needs, ports, read, staff
 from portal.web.staff.reconciliation import summary
 from portal.web.staff.text import _, ngettext
-from portal.web.statuses import RELEASED
 
 PER_PAGE = 50
 NEEDING_SHOWN = 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,8 +11,8 @@ from werkzeug.wrappers import Response
 
 from portal import ids
 from portal.errors import Invalid
-from portal.policy.quote import REFUND, Quote
-from portal.refunds.queries import let_go
+from portal.policy.quote import Quote
+from portal.refunds.queries import endings
 from portal.refunds.setbacks import setbacks
 from portal.returns.lifecycle import STATUSES
 from portal.returns.models import Return
@@ -21,7 +22,7 @@ from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
 from portal.web.staff.finding import find_exactly, find_order
 from portal.web.staff.text import _
-from portal.web.statuses import RELEASED, badge_of, gave, status_of
+from portal.web.statuses import badge_of, gave, status_of
 
 PER_PAGE = 50
 _TABS = (
@@ -37,17 +38,15 @@ _TABS = (
 )
 
 
-def outcome_of(return_: Return, *, free: bool) -> str | None:
-    """What came of a closed return, if it is one thing: refund, store credit or exchange. ``free`` says that its payment was let
-    go and never taken."""
-    found = {line.resolution for line in return_.lines if line.status == "accepted"} & gave(return_)
-    if len(found) != 1:
-        return None
-    return RELEASED if free and found == {REFUND} else found.pop()
+def outcome_of(return_: Return, came: Mapping[str, str]) -> str | None:
+    """What came of a closed return, if it is one thing; ``came`` is `MoneyView.came`."""
+    wanted = {line.resolution for line in return_.lines if line.status == "accepted"} & gave(return_)
+    found = {came.get(each, each) for each in wanted}
+    return found.pop() if len(found) == 1 else None
 
 
-def row(return_: Return, setback: str, *, free: bool) -> dict[str, Any]:
-    """One return as the list shows it; ``setback`` is what its money met with."""
+def row(return_: Return, setback: str, came: Mapping[str, str]) -> dict[str, Any]:
+    """One return as the list shows it; ``setback`` is what its money met with, ``came`` as in `outcome_of`."""
     quote = Quote.from_json(return_.quote)
     return {
         "rma": return_.rma,
@@ -62,7 +61,7 @@ def row(return_: Return, setback: str, *, free: bool) -> dict[str, Any]:
         "value": words.amount(quote.total.minor, return_.currency),
         "booked_at": return_.booked_at,
         "status": badge_of(return_, setback),
-        "outcome": outcome_of(return_, free=free),
+        "outcome": outcome_of(return_, came),
     }
 
 
@@ -85,8 +84,8 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
             cursor = None
             rows, following = list_returns(session, status=status or None, search=text, limit=PER_PAGE)
         counts = reads.count_by_status(session)
-        free, late = let_go(session, rows), setbacks(session, rows)
-        shown = [row(each, late.get(each.id, ""), free=each.id in free) for each in rows]
+        came, late = endings(session, rows), setbacks(session, rows)
+        shown = [row(each, late.get(each.id, ""), came.get(each.id, {})) for each in rows]
 
     def href(**more: str | None) -> str:
         query = {"status": status, "q": text, **more}

@@ -66,7 +66,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "order": return_.order,
         "first_name": words.first_name(return_),
         "badge": badge_of(return_, late),
-        "outcome": outcome_of(return_, free=view.let_go),
+        "outcome": outcome_of(return_, view.came),
         "credit_note": number_in(entries),
         "corrections": numbers_in(entries),
         "reviews": [_question(each, return_, now, shop.timezone, shown, counts) for each in open_],
@@ -82,7 +82,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
             | {
                 "goes": away.get(each.order_line.ref, ""),
                 "to_come": to_come.get(each.id, 0),
-                "badge": line_badge(return_, each, late, free=view.let_go),
+                "badge": line_badge(return_, each, view.came, late),
             }
             for each in return_.lines
         ],

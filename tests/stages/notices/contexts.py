@@ -106,6 +106,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "lines": [],
     },
     "payment_released": {"quote": QUOTE, "pieces": [REFUND | {"state": "released"}, CREDIT], "refund": "RF-1"},
+    "closed_unpaid": {"unpaid": 5410, "paid": 8811, "disputed": False},
     "credit_issued": {"quote": QUOTE, "pieces": [CREDIT]},
     "exchange_sent": {"quote": QUOTE, "pieces": [REPLACEMENT]},
 }

@@ -112,6 +112,10 @@ SAID = {
     "refund_late": ["the bank hasn’t finished it yet.", "Expect it by Tuesday 1 December 2026 now"],
     "goodwill_sent": ["we sent £54.10 to Visa ending 4242 for order WH-20418.", "You don’t need to send anything back."],
     "payment_released": ["£54.10 was only reserved on Visa ending 4242 and was never taken.", "there is nothing to send back"],
+    "closed_unpaid": [
+        "we’ve closed your return of order WH-20418 without paying £54.10",
+        "The £88.11 that you have from us already stays yours.", "Reply to this e-mail and say why.",
+    ],
     "credit_issued": ["£88.11", "WHC-4KP2-90XN", "Your refund of £54.10 comes separately."],
     "exchange_sent": ["1 × Merino crew jumper Navy, size L", "Order WH-20418-X1"],
 }  # fmt: skip
@@ -131,6 +135,7 @@ SUBJECTS = {
     "refund_late": "Your £54.10 refund takes longer",
     "goodwill_sent": "Your £54.10 refund is on its way",
     "payment_released": "You weren’t charged £54.10",
+    "closed_unpaid": "Return R-7K4Q92M is closed, £54.10 isn’t paid",
     "credit_issued": "Your £88.11 store credit is ready",
     "exchange_sent": "Your replacement for order WH-20418 is ordered",
 }

@@ -370,6 +370,54 @@ def test_a_correction_stands_beside_the_credit_note_that_it_lowers(
     assert "Credit note CN-2026-0001 (PDF) Correction CN-2026-0002 (PDF) Correction CN-2026-0003 (PDF)" in seen
 
 
+@pytest.mark.parametrize("disputed", [False, True])
+def test_a_return_that_is_closed_unpaid_says_so_everywhere_and_is_never_called_refunded(
+    desk: Desk, booked: tuple[Customer, str], *, disputed: bool
+) -> None:
+    priya, rma = booked
+    with desk.ports.database.transaction() as tx:
+        payment = tx.session.scalars(select(Payment)).one()
+        if disputed:
+            payment.disputed_at = tx.at
+        else:
+            payment.refunded_elsewhere_minor = payment.captured_minor
+    desk.receive(rma)
+    desk.act(shortage.close, rma, "Only for colleagues.", seen_minor=5410)
+    assert desk.find(rma).status == "closed"
+    page, listed = text_of(priya.get(f"/returns/{rma}")), text_of(priya.get("/order/WH-20418/returns"))
+    (notice,) = [each for each in desk.rows(Notice) if each.kind == "closed_unpaid"]
+    mail = written(desk, notice)
+    for said in (page, listed):
+        assert "Refunded" not in said
+        assert "Closed" in said
+    assert "This return is closed" in page
+    assert "without paying £54.10" in page
+    assert "If you see it differently, message us." in page
+    assert "Closed not paid £54.10" in page
+    assert "You don’t need to do anything" not in page
+    assert "without paying £54.10" in mail
+    assert ("bank has decided" in page, "bank has decided" in mail) == (disputed, disputed)
+    assert "Only for colleagues" not in page + mail
+
+
+def test_what_arrived_of_a_return_is_refunded_and_the_rest_is_said_to_be_closed(
+    desk: Desk, booked: tuple[Customer, str]
+) -> None:
+    priya, rma = booked
+    with desk.ports.database.transaction() as tx:
+        tx.session.scalars(select(Payment)).one().captured_minor = 3000
+    desk.receive(rma)
+    news(desk, "succeeded")
+    desk.act(shortage.close, rma, "Both agreed.", seen_minor=2410)
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "Refunded" in page
+    assert "We’ve sent £30.00" in page
+    assert "We have closed this return without paying £24.10" in page
+    assert "Closed not paid £24.10" in page
+    (notice,) = [each for each in desk.rows(Notice) if each.kind == "closed_unpaid"]
+    assert "The £30.00 that you have from us already stays yours." in written(desk, notice)
+
+
 def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(
     desk: Desk, booked: tuple[Customer, str]
 ) -> None:

@@ -468,6 +468,16 @@ def test_money_that_could_not_be_sent_is_ended_on_the_returns_page(
     assert shop.events(rma)[-1] == "return.closed"
 
 
+def test_what_is_closed_unpaid_is_closed_and_never_refunded(lead: Browser, shop: Shop) -> None:
+    rma = short(shop)
+    here = f"/staff/returns/{rma}"
+    lead.submit(lead.form(here, "/money/close"), {"note": "Both agreed"})
+    page, listed = lead.words(here), lead.words("/staff/returns?status=closed")
+    assert "Refunded" not in page + listed
+    assert "Closed, £64.00 not paid." in page
+    assert "All of it has been sent" not in page
+
+
 def test_what_the_payments_have_left_is_sent_or_the_page_says_that_there_is_nothing(lead: Browser, shop: Shop) -> None:
     rma = short(shop)
     form = lead.form(f"/staff/returns/{rma}", "/money/send")
