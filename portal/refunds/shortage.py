@@ -32,7 +32,9 @@ from portal.returns.queries import get_return
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
 from portal.shop import Shop
+from portal.timeline import TimelineEntry
 
+PAID = "money.paid_elsewhere"
 KINDS = (reviews.REFUND_FAILED, reviews.DISPUTE, reviews.PAID_BEFORE)
 
 
@@ -109,8 +111,17 @@ def paid_elsewhere(
         ledger.write(
             tx, ledger.REFUNDED, "paid_elsewhere", beside, owed.currency, order_id=chain[-1], return_id=return_.id
         )
-    _end(tx, return_, "money.paid_elsewhere", owed, note)
+    _end(tx, return_, PAID, owed, note, how=how)
     return owed
+
+
+def find_record(session: Session, rma: str, *, since: int) -> TimelineEntry | None:
+    """What ended the question about the return's money as paid another way, if that came after the timeline's entry ``since``."""
+    return_ = get_return(session, rma)
+    if questions(session, return_.id):
+        return None
+    query = select(TimelineEntry).where(TimelineEntry.return_id == return_.id, TimelineEntry.id > since)
+    return session.scalar(query.where(TimelineEntry.what == PAID).order_by(TimelineEntry.id.desc()).limit(1))
 
 
 def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:

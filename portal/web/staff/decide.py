@@ -73,7 +73,7 @@ def answers_changes(view: View) -> View:
         try:
             return view(rma, **more)
         except Conflict as conflict:
-            return make_response(page(rma, typed=typed(), late=Late(conflict.message, _last_seen())), 409)
+            return make_response(page(rma, typed=typed(), late=Late(conflict.message, last_seen())), 409)
         except Invalid as wrong:
             return make_response(page(rma, errors=_fields(wrong), typed=typed()), 422)
         except Forbidden as forbidden:
@@ -82,7 +82,7 @@ def answers_changes(view: View) -> View:
     return guarded  # type: ignore[return-value]
 
 
-def _last_seen() -> int:
+def last_seen() -> int:
     """The last entry of the timeline that the person saw; zero where the form does not say."""
     seen = request.form.get("seen", "")
     return int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 18 else 0

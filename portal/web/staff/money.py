@@ -17,6 +17,7 @@ from portal.returns.models import Return
 from portal.reviews import service as questions
 from portal.reviews.models import Review
 from portal.web.staff import fate, words
+from portal.web.staff.base import me
 from portal.web.staff.text import _, ngettext
 
 _PARTED = r"\d{1,3}(?:,\d{3})+"
@@ -54,6 +55,13 @@ def read_way(way: str, note: str) -> str:
         lacking = {} if note.strip() else {"note": _("Write a note for your colleagues.")}
         raise Invalid("No way was chosen.", {"how": _("Choose by which way it was paid"), **lacking})
     return "" if way == words.OWN_WAY else way
+
+
+def recorded_before(who: str, way: str) -> str:
+    """What is said to whoever records a payment by hand after ``who`` has recorded one of the same money by ``way``."""
+    if who == me().name:
+        return _("You recorded this already as “%(way)s”; this was not recorded. Did you pay twice?", way=way)
+    return _("%(who)s recorded this already as “%(way)s”; yours was not recorded. Did you pay too?", who=who, way=way)
 
 
 def plain_amount(minor: int, currency: str) -> str:

@@ -16,7 +16,7 @@ from portal.refunds.models import Refund
 from portal.refunds.queries import get_refund
 from portal.refunds.refusals import Next, explain
 from portal.refunds.settle import ELSEWHERE
-from portal.refunds.tenders import is_stripe
+from portal.refunds.tenders import is_stripe, paid_with
 from portal.returns.queries import is_told_to_buyer, photos_of
 from portal.reviews import service as reviews
 from portal.staff import permissions as may
@@ -24,7 +24,7 @@ from portal.staff import queries as people
 from portal.timeline import entries_for_refund
 from portal.web.staff import fate, words
 from portal.web.staff.base import command, me, needs, ports, read, see_other, staff
-from portal.web.staff.money import read_way
+from portal.web.staff.money import read_way, recorded_before
 from portal.web.staff.refunds import needed_for, row
 from portal.web.staff.showing import log_entry, photos_shown, talk_of
 from portal.web.staff.text import _
@@ -41,7 +41,10 @@ def refund_page(public_id: str) -> str:
     return _page(public_id, {}, "")
 
 
-def _page(public_id: str, errors: dict[str, str], note: str, message: str | None = None, how: str = "") -> str:
+def _page(
+    public_id: str, errors: dict[str, str], note: str, message: str | None = None, how: str = "", *, kept: bool = False
+) -> str:
+    """``kept`` says that what was typed belongs to no form of the page any more and is only shown."""
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
         refund = get_refund(session, public_id)
@@ -93,6 +96,7 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             and refund.checked_at is not None
             and refund.checked_at >= begun + actions.KEY_IS_DEAD,
         }
+        ways = words.ways_by_hand(refund.payment)
         checked = words.when(refund.checked_at, now, zone) if refund.checked_at else ""
         return render_template(
             "staff/refund.html",
@@ -112,8 +116,9 @@ def _page(public_id: str, errors: dict[str, str], note: str, message: str | None
             message=_where_to_pay(refund, shown["amount"]) if message is None else message,
             buyer=refund.return_.order.email if refund.return_ is not None else "",
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
-            ways=words.ways_by_hand(refund.payment),
+            ways=ways,
             how=how,
+            kept=[(_("Paid with"), dict(ways).get(how, "—")), (_("Note"), note[:TYPED])] if kept else [],
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
 
@@ -228,6 +233,8 @@ def repair(public_id: str, act: str) -> Response:
             )
             done = acts[act](tx, public_id, note)
             number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
+            recorded = (done.paid_elsewhere_by, done.paid_elsewhere_note, done.paid_elsewhere_how)
+            way = words.paid_to(*paid_with(done))
             follows, of_return = fate.of_refund(done), done.return_id is not None
     except Invalid as wrong:
         fields = wrong.fields or {"note": wrong.message}
@@ -235,6 +242,10 @@ def repair(public_id: str, act: str) -> Response:
         return make_response(_page(public_id, errors, note, how=how), 422)
     except (Conflict, Forbidden) as refused:
         return make_response(_page(public_id, {"": refused.message}, note, how=how), refused.status)
+    if act == "elsewhere" and recorded != (me().actor.name, note.strip(), read_way(how, note)):
+        # A colleague's record holds, or another one of one's own: what was recorded now may have been paid beside it.
+        errors = {"": recorded_before(recorded[0], way)}
+        return make_response(_page(public_id, errors, note, how=how, kept=True), 409)
     if replaced is not None:
         flash(_("It was replaced already, by %(number)s. Nothing new was made.", number=number), "amber")
         return see_other("staff.refund_page", public_id=number)
