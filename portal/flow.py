@@ -110,6 +110,12 @@ def tell_of_review(tx: Tx, event: Event, shop: Shop) -> None:
         tell("under_review")(tx, event, shop)
 
 
+def tell_beside(tx: Tx, event: Event, shop: Shop) -> None:
+    """Tell what staff paid beside every payment; each part that was charged to a payment is told as that refund."""
+    if (event.data or {}).get("beside"):
+        tell("refund_sent")(tx, event, shop)
+
+
 def tell_of_closing(tx: Tx, event: Event, shop: Shop) -> None:
     """Tell what is not paid; where nothing was open beside what is under way, there is nothing to tell."""
     if (event.data or {}).get("amount"):
@@ -256,7 +262,7 @@ RIVER: dict[str, tuple[Step, ...]] = {
     "refund.given_up": (then("correct_credit_note"),),
     "refund.failed": (tell("refund_failed"),),
     "refund.paid_elsewhere": (credit_note, tell("refund_sent"), tell("goodwill_sent"), close_when_settled),
-    "money.paid_elsewhere": (credit_note, replace, close_when_settled),
+    "money.paid_elsewhere": (credit_note, tell_beside, replace, close_when_settled),
     "money.waived": (then("correct_credit_note"), tell_of_closing, replace, close_when_settled),
     # goods that were paid ahead did not come, and staff leave it at that
     "claim.ended": (resume,),

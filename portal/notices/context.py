@@ -93,7 +93,10 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = F
         context["quote"] = return_.quote
         context["less"] = shortfall(return_)
         context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)
-    if kind in ABOUT_REFUNDS and event.refund_id is not None:
+    if kind in ABOUT_REFUNDS and event.refund_id is None:
+        # What staff paid beside every payment has no row of its own, and no number.
+        context |= {"refund": "", "another_way": True}
+    elif kind in ABOUT_REFUNDS:
         refund = session.get_one(Refund, event.refund_id)
         context["refund"] = refund.public_id
         context["another_way"] = bool(refund.paid_elsewhere_by)
@@ -222,7 +225,7 @@ def _piece(piece: Piece) -> dict[str, Any]:
     frozen: dict[str, Any] = {"kind": piece.kind, "state": piece.state}
     if piece.amount is not None:
         frozen |= piece.amount.to_json()
-    if piece.refund:
+    if piece.kind == "refund":
         frozen |= {
             "refund": piece.refund,
             "to": piece.method,

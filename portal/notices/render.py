@@ -189,7 +189,7 @@ def _money(context: Mapping[str, Any], country: str, speech: Speech) -> dict[str
     pieces = [_piece(piece, speech) for piece in context["pieces"]]
     refunds = [piece for piece in pieces if piece["kind"] == "refund"]
     credit = next((piece for piece in pieces if piece["kind"] == "store_credit"), None)
-    this = next((piece for piece in refunds if piece["refund"] == context.get("refund")), None)
+    this = next((piece for piece in reversed(refunds) if piece["refund"] == context.get("refund")), None)
     if this is not None:
         this["at_bank"] = not context.get("another_way") or this["provider"] == "bank"
         this["told"], this["disputed"] = context.get("told", ""), bool(context.get("disputed"))

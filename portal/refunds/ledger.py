@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from portal.db import Tx
 from portal.refunds import lifecycle
 from portal.refunds.models import LedgerEntry, Refund
+from portal.refunds.tenders import BY_HAND
 from portal.returns.models import Return
+from portal.timeline import TimelineEntry
 
 OWED, RESERVED, REFUNDED, STORE_CREDIT = "owed", "reserved", "refunded", "store_credit"
 ACCOUNTS = (OWED, RESERVED, REFUNDED, STORE_CREDIT)
@@ -153,6 +156,22 @@ def waived_and_arrived(session: Session, return_ids: Sequence[int]) -> dict[int,
     query = select(LedgerEntry.return_id, waived, refunded, credited).group_by(LedgerEntry.return_id)
     found = session.execute(query.where(LedgerEntry.return_id.in_(return_ids)))
     return {each: (int(gone), int(paid), int(credit)) for each, gone, paid, credit in found}
+
+
+def paid_beside_return(session: Session, return_id: int) -> list[tuple[datetime, int, str]]:
+    """When staff paid for the return what no payment of it had left, how much, and by which way: one of `tenders.BY_HAND`."""
+    said = and_(
+        TimelineEntry.return_id == LedgerEntry.return_id,
+        TimelineEntry.at == LedgerEntry.at,
+        TimelineEntry.what == "money.paid_elsewhere",
+    )
+    query = (
+        select(LedgerEntry.at, LedgerEntry.amount_minor, TimelineEntry.data)
+        .outerjoin(TimelineEntry, said)
+        .where(LedgerEntry.return_id == return_id, LedgerEntry.account == REFUNDED, LedgerEntry.refund_id.is_(None))
+        .order_by(LedgerEntry.id)
+    )
+    return [(at, minor, (data or {}).get("how") or BY_HAND[0]) for at, minor, data in session.execute(query)]
 
 
 def paid_beside(session: Session, order_ids: list[int]) -> int:

@@ -67,7 +67,8 @@ _STATES = {
 class Piece:
     """One way on which the customer gets something: a refund to one payment, a credit code, or a replacement.
 
-    ``kind`` is refund, store_credit or exchange. ``label`` is ``Visa ending 4242``, the credit's code, or the article.
+    ``kind`` is refund, store_credit or exchange; what staff paid beside every payment is a refund without a number (``refund``).
+    ``label`` is ``Visa ending 4242``, the credit's code, or the article.
     ``state`` is one of planned, waits, paused, sent, needs_you, unsure, by_shop, held, arrived, released (never charged),
     credited, reserved, ordered.
     A bank should show it between ``expected_from`` and ``expected_on``, by the shop's working days after ``counted_on``;
@@ -191,6 +192,8 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
         refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
     ]
     pieces = pieces_of(session, shown, bank_days)
+    if written[ledger.REFUNDED, "paid_elsewhere"]:
+        pieces += [_beside(*each, currency, bank_days) for each in ledger.paid_beside_return(session, return_id)]
     credit = find_credit(session, return_id) if sums[ledger.STORE_CREDIT] else None
     if credit is not None:
         amount = Money(credit.amount_minor, currency)
@@ -325,6 +328,24 @@ def piece_of(refund: Refund, bank_days: BankDays, *, stopped: bool = False, char
         prepared_at=refund.planned_at,
         tried=refund.attempts > 0,
         charged=Money(charged_minor, refund.currency) if charged_minor else None,
+    )
+
+
+def _beside(at: datetime, minor: int, how: str, currency: str, bank_days: BankDays) -> Piece:
+    """What staff have paid although no payment had it left."""
+    counted = at.date() if how == "bank" else None
+    return Piece(
+        kind="refund",
+        label=tender_name("", how),
+        state="arrived",
+        amount=Money(minor, currency),
+        status=lifecycle.SUCCEEDED,
+        sent_at=at,
+        counted_on=counted,
+        expected_from=clock.add_working_days(counted, bank_days.least) if counted else None,
+        expected_on=clock.add_working_days(counted, bank_days.most) if counted else None,
+        provider=how,
+        by_hand=True,
     )
 
 

@@ -34,7 +34,6 @@ from portal.reviews.models import Review
 from portal.shop import Shop
 from portal.timeline import TimelineEntry
 
-PAID = "money.paid_elsewhere"
 KINDS = (reviews.REFUND_FAILED, reviews.DISPUTE, reviews.PAID_BEFORE)
 
 
@@ -111,7 +110,7 @@ def paid_elsewhere(
         ledger.write(
             tx, ledger.REFUNDED, "paid_elsewhere", beside, owed.currency, order_id=chain[-1], return_id=return_.id
         )
-    _end(tx, return_, PAID, owed, note, how=how)
+    _end(tx, return_, "money.paid_elsewhere", owed, note, how=how, beside=beside)
     return owed
 
 
@@ -121,7 +120,9 @@ def find_record(session: Session, rma: str, *, since: int) -> TimelineEntry | No
     if questions(session, return_.id):
         return None
     query = select(TimelineEntry).where(TimelineEntry.return_id == return_.id, TimelineEntry.id > since)
-    return session.scalar(query.where(TimelineEntry.what == PAID).order_by(TimelineEntry.id.desc()).limit(1))
+    return session.scalar(
+        query.where(TimelineEntry.what == "money.paid_elsewhere").order_by(TimelineEntry.id.desc()).limit(1)
+    )
 
 
 def close(tx: Tx, rma: str, note: str, *, seen_minor: int) -> Money:

@@ -418,6 +418,25 @@ def test_what_arrived_of_a_return_is_refunded_and_the_rest_is_said_to_be_closed(
     assert "The £30.00 that you have from us already stays yours." in written(desk, notice)
 
 
+def test_what_is_paid_beside_every_payment_is_told_with_its_way(desk: Desk, booked: tuple[Customer, str]) -> None:
+    priya, rma = booked
+    with desk.ports.database.transaction() as tx:
+        tx.session.scalars(select(Payment)).one().captured_minor = 3000
+    desk.receive(rma)
+    news(desk, "succeeded")
+    desk.act(shortage.paid_elsewhere, rma, "Only for colleagues.", seen_minor=2410, how="cash")
+    page = text_of(priya.get(f"/returns/{rma}"))
+    assert "We’ve sent £24.10 to you in cash" in page
+    assert "Refund to you in cash refunded £24.10" in page
+    sent = [each for each in desk.rows(Notice) if each.kind == "refund_sent"]
+    assert len(sent) == 2
+    mail = written(desk, sent[-1])
+    assert "Your £24.10 refund is paid" in mail
+    assert "you in cash (sent now): £24.10" in mail
+    assert "Visa ending 4242 (sent): £30.00" in mail
+    assert "Only for colleagues" not in page + mail
+
+
 def test_a_refund_that_fails_is_told_as_a_delay_without_the_banks_words(
     desk: Desk, booked: tuple[Customer, str]
 ) -> None:

@@ -498,6 +498,8 @@ def test_money_that_could_not_be_sent_is_ended_on_the_returns_page(
     assert f'id="money-{act}-note-error"' in answer.text
     assert lead.submit(form, {"how": "bank", "note": "By bank transfer"}).status_code == 303
     assert said in lead.words(here)
+    if act == "elsewhere":
+        assert "Bank transfer Recorded by hand £64.00" in lead.words(here)
     assert "Money that could not be sent" not in lead.words(here)
     # The same press once more is quiet where it recorded something, and refused where nothing is to be closed any more.
     assert lead.submit(form, {"how": "bank", "note": "By bank transfer"}).status_code == (
