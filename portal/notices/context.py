@@ -19,6 +19,7 @@ from portal.labels import service as labels
 from portal.orders.models import Order
 from portal.policy.decision import REFUSE
 from portal.policy.quote import Quote
+from portal.refunds import ledger
 from portal.refunds.models import Refund
 from portal.refunds.queries import BANK_DAYS, MoneyView, Piece, money_of_return, pieces_of
 from portal.refunds.refusals import explain
@@ -93,6 +94,10 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = F
         context["quote"] = return_.quote
         context["less"] = shortfall(return_)
         context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)
+    if kind in ABOUT_REFUNDS and any(
+        each.refund_id is None for each in open_reviews(session, return_.id, REFUND_FAILED, DISPUTE)
+    ):
+        context["rest"] = max(ledger.unsent(session, return_.id), 0)
     if kind in ABOUT_REFUNDS and event.refund_id is None:
         # What staff paid beside every payment has no row of its own, and no number.
         context |= {"refund": "", "another_way": True}

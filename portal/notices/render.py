@@ -136,6 +136,7 @@ def _values(
         "unpaid": speech.money(context["unpaid"], context["currency"]) if context.get("unpaid") else "",
         "paid": speech.money(context["paid"], context["currency"]) if context.get("paid") else "",
         "disputed": bool(context.get("disputed")),
+        "rest": speech.money(context["rest"], context["currency"]) if context.get("rest") else "",
         "label": context.get("label"),
         "lines": lines,
         "declared": [_declared(line, speech) for line in lines],

@@ -424,6 +424,9 @@ def test_what_is_paid_beside_every_payment_is_told_with_its_way(desk: Desk, book
         tx.session.scalars(select(Payment)).one().captured_minor = 3000
     desk.receive(rma)
     news(desk, "succeeded")
+    (first,) = [each for each in desk.rows(Notice) if each.kind == "refund_sent"]
+    owed = "£24.10 of it is still owed to you and isn’t on its way yet. A person looks at it, and you hear from us."
+    assert owed in written(desk, first)
     desk.act(shortage.paid_elsewhere, rma, "Only for colleagues.", seen_minor=2410, how="cash")
     page = text_of(priya.get(f"/returns/{rma}"))
     assert "We’ve sent £24.10 to you in cash" in page
@@ -432,6 +435,7 @@ def test_what_is_paid_beside_every_payment_is_told_with_its_way(desk: Desk, book
     assert len(sent) == 2
     mail = written(desk, sent[-1])
     assert "Your £24.10 refund is paid" in mail
+    assert "still owed" not in mail
     assert "you in cash (sent now): £24.10" in mail
     assert "Visa ending 4242 (sent): £30.00" in mail
     assert "Only for colleagues" not in page + mail
