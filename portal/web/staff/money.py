@@ -10,6 +10,7 @@ from portal.errors import Invalid
 from portal.money import Money
 from portal.policy.quote import EXCHANGE, REFUND, STORE_CREDIT, Quote, QuotePart
 from portal.policy.terms import percent
+from portal.refunds import ledger
 from portal.refunds.models import Goodwill
 from portal.refunds.queries import RELEASED, MoneyView, Piece
 from portal.refunds.settle import REVERSAL
@@ -161,6 +162,33 @@ def totals(quote: Quote) -> tuple[str, str]:
         words.amount(quote.refund_total.minor, quote.currency),
         words.amount(quote.credit_total.minor, quote.currency),
     )
+
+
+def ended(quote: Quote, view: MoneyView) -> tuple[list[dict[str, Any]], tuple[str, str]]:
+    """The rows of what staff have ended, each in the column of its pot, and the totals below them: what is owed to payments and
+    as store credit."""
+    # A store credit is given whole or not at all, so what was closed is its price as far as that goes.
+    price = 0 if view.credited.minor else quote.credit_total.minor - quote.bonus_minor
+    as_credit = min(view.waived.minor, max(price, 0))
+    rows = [
+        {
+            "entry": words.ledger_kind(kind),
+            "why": "",
+            "refund": words.amount(-refund, quote.currency) if refund else "—",
+            "credit": words.amount(-credit, quote.currency) if credit else "—",
+        }
+        for kind, refund, credit in (
+            (ledger.WAIVED, view.waived.minor - as_credit, as_credit),
+            (ledger.BONUS_LAPSED, 0, view.lapsed.minor),
+        )
+        if refund or credit
+    ]
+    left = (
+        quote.refund_total.minor - view.waived.minor + as_credit,
+        quote.credit_total.minor - as_credit - view.lapsed.minor,
+    )
+    refund, credit = (words.amount(minor, quote.currency) for minor in left)
+    return rows, (refund, credit)
 
 
 def pieces(view: MoneyView) -> list[dict[str, Any]]:

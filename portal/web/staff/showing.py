@@ -61,6 +61,7 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
     to_come = {each.id: each.quantity - accounted(each) for each in expected_lines(return_)} if waits else {}
     counts = {each.id: len(photos.get(each.id, ())) for each in return_.lines}
     late = setback(return_, view)
+    closed, owed = money.ended(quote, view)
     found: dict[str, Any] = {
         "return_": return_,
         "order": return_.order,
@@ -90,8 +91,8 @@ def return_view(session: Session, rma: str, who: Me, now: datetime, line: str = 
         "why": why.explained(load_book(session), return_.order, chosen, counts[chosen.id]),
         "rules_of": chosen.order_line.ref,
         "line_choices": [(each.order_line.ref, names[each.order_line.ref]) for each in return_.lines],
-        "money_rows": money.rows(quote, names),
-        "money_totals": money.totals(quote),
+        "money_rows": money.rows(quote, names) + closed,
+        "money_totals": owed,
         "owed": words.amount(view.owed.minor, view.currency),
         "paid": words.amount(view.paid.minor, view.currency),
         "never_charged": view.never_charged,

@@ -516,6 +516,7 @@ def test_what_is_closed_unpaid_is_closed_and_never_refunded(lead: Browser, shop:
     assert "Refunded" not in page + listed
     assert "Closed, £64.00 not paid." in page
     assert "All of it has been sent" not in page
+    assert "Jeans Price, includes £10.66 tax £64.00 — Closed, nothing more is owed −£64.00 — Owed £0.00 £0.00" in page
 
 
 def test_what_the_payments_have_left_is_sent_or_the_page_says_that_there_is_nothing(lead: Browser, shop: Shop) -> None:
