@@ -64,10 +64,10 @@ def send_left(tx: Tx, rma: str, note: str, shop: Shop) -> list[Refund]:
     return_, chain = _opened(tx, rma)
     if any(payment.disputed_at for payment in payments_of(tx.session, chain)):
         raise Conflict("A payment of this order is still disputed; sending now could pay twice.", state="disputed")
-    before = _refunds(tx.session, return_.id)
+    before, short = _refunds(tx.session, return_.id), amount(tx.session, return_)
     _settle(tx, return_, note)
-    timeline.record(tx, "money.resumed", return_id=return_.id, order_id=return_.order_id, why=note)
     payout.resume(tx, return_.id, shop)
+    _end(tx, return_, "money.resumed", short - amount(tx.session, return_), note)
     known = {refund.id for refund in before}
     return [refund for refund in _refunds(tx.session, return_.id) if refund.id not in known]
 

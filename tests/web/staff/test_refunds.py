@@ -523,7 +523,9 @@ def test_what_the_payments_have_left_is_sent_or_the_page_says_that_there_is_noth
     rma = short(shop)
     form = lead.form(f"/staff/returns/{rma}", "/money/send")
     assert lead.submit(form, {"note": "Look again"}).status_code == 303
-    assert "nothing was sent" in lead.words(f"/staff/returns/{rma}")
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "nothing was sent" in seen
+    assert "Maya Okafor looked what the payments have left, and there was nothing" in seen
     assert lead.post(f"/staff/returns/{rma}/money/send", {"note": "x", "amount": "-1"}).status_code == 400
 
 

@@ -138,6 +138,7 @@ class TestWhatWaits:
         stop(shop)
         owner.submit(owner.form(f"/staff/refunds/{number}", "/anyway"), {"note": "A busy day"})
         seen = owner.words(f"/staff/refunds/{number}")
+        assert "let £64.00 go although the daily cap is reached" in seen
         assert (
             "£64.00 may go although the daily cap is reached. All refunds are stopped. It waits until they flow" in seen
         )
