@@ -99,6 +99,8 @@ _OF_TODAY = (
     Refund.first_submitted_at >= bindparam("since", type_=Refund.first_submitted_at.type),
     Refund.status.not_in(lifecycle.LOST),
     Refund.cause != ELSEWHERE,
+    # Tried in vain and then paid by hand: the portal has sent nothing.
+    Refund.paid_elsewhere_by == "",
     Refund.id != bindparam("refund"),
 )
 _SAME_CURRENCY = case((Refund.currency == bindparam("currency"), Refund.amount_minor), else_=0)
@@ -108,7 +110,8 @@ _SENT = select(func.count(), func.coalesce(func.sum(_SAME_CURRENCY), 0)).select_
 def above_cap(tx: Tx, refund: Refund, cap: DailyCap, zone: str) -> str:
     """Why ``refund`` does not fit into what may leave today, as a sentence for staff; empty when it fits or was let through.
 
-    Counted is what was sent since the shop's midnight and has not failed. Holds the gate's row until the transaction ends.
+    Counted is what the portal has sent since the shop's midnight, unless it failed. Holds the gate's row until the transaction
+    ends.
     """
     if not cap or refund.let_through_by:
         return ""

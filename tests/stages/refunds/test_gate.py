@@ -201,6 +201,20 @@ class TestDailyCap:
         submit.submit(world.database, world.gateway, third, limits)
         assert len(world.at_stripe()) == 2
 
+    def test_what_staff_pay_by_hand_takes_no_room_whether_it_was_tried_before_or_not(self, quick_world: World) -> None:
+        world = quick_world
+        limits = Limits(DailyCap(count=1))
+        order_id = world.order(9000, quantity=3)
+        failed, untried, third = (world.pay(world.return_(order_id, amount))[0] for amount in (1000, 2000, 3000))
+        refusal = {"type": "invalid_request_error", "code": "expired_card", "message": "No."}
+        world.stripe.fault("answer", method="POST", path="/v1/refunds", status=400, error=refusal)
+        submit.submit(world.database, world.gateway, failed, limits)
+        for refund_id in (failed, untried):
+            with world.database.transaction(STAFF) as tx:
+                actions.mark_paid_elsewhere(tx, world.refund(refund_id).public_id, "Transfer.", how="bank")
+        submit.submit(world.database, world.gateway, third, limits)
+        assert world.at_stripe() == [(3000, "succeeded")]
+
     def test_two_workers_never_both_take_the_last_of_it(self, pg_world: World) -> None:
         world = pg_world
         limits = Limits(DailyCap(amounts={"GBP": Decimal(30)}))
