@@ -268,6 +268,24 @@ def test_a_gift_that_was_lost_after_its_credit_note_has_both_papers(lead: Browse
         assert (paper.status_code, paper.content_type) == (200, "application/pdf")
 
 
+def test_a_failed_gift_with_too_little_left_offers_no_way_that_is_closed(lead: Browser, shop: Shop) -> None:
+    here = f"/staff/orders/{shop.order(Item(gross=50_00))}/goodwill"
+    give(lead, lead.form(here, "/goodwill"), {"amount": "20.00", "reason": "Late parcel"})
+    (refund,) = rows(shop.database, select(Refund))
+    with shop.do(STRIPE) as tx:
+        settle.lose(
+            tx, *lock_refund(tx.session, refund.id), status="failed", code="expired_or_canceled_card", sentence="No."
+        )
+    page = f"/staff/refunds/{refund.public_id}"
+    assert "Ask for a bank account, pay there, then record it here" in lead.words(page)
+    with shop.do(INES) as tx:
+        tx.session.scalars(select(Payment)).one().refunded_elsewhere_minor = 40_00
+    seen = lead.words(page)
+    assert "It can only be ended" in seen
+    assert "The card has expired or was canceled" in seen
+    assert "record it here" not in seen
+
+
 def test_the_customer_is_told_of_a_gift_that_failed_or_is_late(shop: Shop, ports: Ports) -> None:
     for key in "ab":
         order_id = shop.order(Item(gross=50_00))
