@@ -93,11 +93,10 @@ def freeze(tx: Tx, kind: str, event: Event, return_: Return, *, second: bool = F
     if kind in WITH_MONEY and not sum_open:
         context["quote"] = return_.quote
         context["less"] = shortfall(return_)
-        context["pieces"] = _pieces(money_of_return(session, return_.id), to_buyer=to_buyer)
-    if kind in ABOUT_REFUNDS and any(
-        each.refund_id is None for each in open_reviews(session, return_.id, REFUND_FAILED, DISPUTE)
-    ):
-        context["rest"] = max(ledger.unsent(session, return_.id), 0)
+        money = money_of_return(session, return_.id)
+        context["pieces"] = _pieces(money, to_buyer=to_buyer)
+        if kind in ABOUT_REFUNDS and money.open.minor > money.under_way.minor:
+            context["rest"] = _rest(session, return_)
     if kind in ABOUT_REFUNDS and event.refund_id is None:
         # What staff paid beside every payment has no row of its own, and no number.
         context |= {"refund": "", "another_way": True}
@@ -168,6 +167,12 @@ def freeze_gift(tx: Tx, kind: str, event: Event, order: Order) -> dict[str, Any]
         context["answer_by"] = _iso(tx.session.scalar(query.order_by(Review.due_at).limit(1)))
         context |= _failure(refund)
     return context
+
+
+def _rest(session: Session, return_: Return) -> int:
+    """What is owed beside every refund, once that is a question to staff; before that it may be about to be sent."""
+    asked = any(each.refund_id is None for each in open_reviews(session, return_.id, REFUND_FAILED, DISPUTE))
+    return max(ledger.unsent(session, return_.id), 0) if asked else 0
 
 
 def _failure(refund: Refund) -> dict[str, Any]:
