@@ -219,6 +219,42 @@
     });
   }
 
+  /* What was typed in the other forms of a page when one of them is sent stands there again on its next view, in this tab. */
+  function carry() {
+    var page = document.querySelector("[data-carry]");
+    if (!page) { return; }
+    var key = "typed:" + page.dataset.carry;
+
+    function chooses(field) { return field.type === "radio" || field.type === "checkbox"; }
+
+    function touched(field) {
+      if (!field.id || !(editable(field) || chooses(field)) || /^(hidden|file)$/.test(field.type)) { return false; }
+      if (page.hasAttribute("data-given")) { return true; } // the page itself gave back what was typed before
+      if (chooses(field)) { return field.checked !== field.defaultChecked; }
+      if (field.tagName !== "SELECT") { return field.value !== field.defaultValue; }
+      var first = field.querySelector("option[selected]") || field.options[0];
+      return Boolean(first) && field.value !== first.value;
+    }
+
+    var typed = JSON.parse(sessionStorage.getItem(key) || "{}");
+    sessionStorage.removeItem(key);
+    Object.keys(typed).forEach(function (id) {
+      var field = document.getElementById(id);
+      if (!field || field.readOnly) { return; }
+      if (chooses(field)) { field.checked = typed[id]; } else { field.value = typed[id]; }
+      var folded = field.closest("details");
+      if (folded) { folded.open = true; }
+    });
+    document.addEventListener("submit", function (event) {
+      if (event.defaultPrevented) { return; }
+      var others = {};
+      each(page, "input, textarea, select", function (field) {
+        if (field.form !== event.target && touched(field)) { others[field.id] = chooses(field) ? field.checked : field.value; }
+      });
+      if (Object.keys(others).length) { sessionStorage.setItem(key, JSON.stringify(others)); }
+    });
+  }
+
   /* What was kept while somebody signed in again comes back by itself; its page carries nothing out. */
   function goOn() {
     var form = document.querySelector("form[data-go-on]");
@@ -227,6 +263,7 @@
   }
 
   errorSummary();
+  carry();
   singleSubmit();
   autoSubmit();
   selections();

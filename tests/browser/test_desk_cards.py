@@ -60,6 +60,42 @@ def test_some_items_are_approved_their_rest_awaited_and_the_money_asked_about(
     page.get_by_role("link", name="Bank transfer").first.click()
     expect(page.get_by_role("heading", name="Ask the customer")).to_be_visible()
     scan()
+    page.get_by_label("By which way was it paid?").select_option(index=1)
+    page.get_by_label("When, and with which reference?").fill("On Monday, FT-2291")
+    page.get_by_role("button", name="Ask where to pay").click()
+    expect(page.get_by_text("The question is on its way.")).to_be_visible()
+    expect(page.get_by_label("By which way was it paid?")).not_to_have_value("")
+    expect(page.get_by_label("When, and with which reference?")).to_have_value("On Monday, FT-2291")
+    page.get_by_role("button", name=re.compile("^Record £")).click()
+    expect(page.get_by_text("was paid another way.")).to_be_visible()
+
+
+def test_what_was_typed_in_one_form_is_still_there_after_another_was_sent(page: Page, staffed: LivePortal) -> None:
+    rma = under_review(staffed, "CARDS-3", "Coat", "Scarf")
+    page.set_viewport_size(DESK)
+    sign_in(page, staffed, "maya")
+    page.goto(f"{staffed.url}/staff/returns/{rma}")
+    page.get_by_role("radio", name=re.compile("^Ask for more")).check()
+    page.get_by_label(re.compile("^Message to")).fill("Which one is torn?")
+    page.get_by_label("Add a note").fill("Called, no answer")
+    page.get_by_role("button", name="Assign to me").click()
+    expect(page.get_by_text("The owner is changed.")).to_be_visible()
+    expect(page.get_by_label(re.compile("^Message to"))).to_have_value("Which one is torn?")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_text("Note added.")).to_be_visible()
+    expect(page.get_by_label("Add a note")).to_have_value("")
+    expect(page.get_by_role("radio", name=re.compile("^Ask for more"))).to_be_checked()
+    # A mistake in another form gives back that form's words, and leaves these alone; so does the next form.
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_role("heading", name="There is a problem")).to_be_visible()
+    expect(page.get_by_label(re.compile("^Message to"))).to_have_value("Which one is torn?")
+    page.get_by_label("Add a note").fill("Called again")
+    page.get_by_role("button", name="Send the question").click()
+    expect(page.get_by_text("The question is on its way.")).to_be_visible()
+    expect(page.get_by_label("Add a note")).to_have_value("Called again")
+    expect(page.get_by_label(re.compile("^Message to"))).to_have_value("")
+    page.reload()
+    expect(page.get_by_label(re.compile("^Message to"))).to_have_value("")
 
 
 def test_what_was_typed_before_the_sign_in_ended_is_given_back_on_a_page_of_its_own(
