@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flask import flash, make_response, render_template, request
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -38,13 +39,12 @@ CHECK_EVERY = timedelta(minutes=1)
 @needs(may.SEE_REFUNDS, "refunds")
 def refund_page(public_id: str) -> str:
     """One refund: what happened, what may be done."""
-    return _page(public_id, {}, "")
+    return _page(public_id, {})
 
 
-def _page(
-    public_id: str, errors: dict[str, str], note: str, message: str | None = None, how: str = "", *, kept: bool = False
-) -> str:
-    """``kept`` says that what was typed belongs to no form of the page any more and is only shown."""
+def _page(public_id: str, errors: dict[str, str], typed: dict[str, str] | None = None) -> str:
+    """The page; ``typed`` is what somebody wrote in one of its forms, with the name of that form as its ``act``."""
+    typed = typed or {}
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
         refund = get_refund(session, public_id)
@@ -96,7 +96,6 @@ def _page(
             and refund.checked_at is not None
             and refund.checked_at >= begun + actions.KEY_IS_DEAD,
         }
-        ways = words.ways_by_hand(refund.payment)
         checked = words.when(refund.checked_at, now, zone) if refund.checked_at else ""
         return render_template(
             "staff/refund.html",
@@ -107,18 +106,16 @@ def _page(
             offers=offers,
             asked=asked,
             errors=errors,
-            note=note,
+            typed=typed,
             checked=checked,
             first=first,
             fate=fate.of_refund(refund),
             talk=talk_of(question, now, zone, _photos(session, refund)) if question is not None else [],
             first_name=words.first_name(refund.return_) if refund.return_ is not None else "",
-            message=_where_to_pay(refund, shown["amount"]) if message is None else message,
+            suggested=_where_to_pay(refund, shown["amount"]),
             buyer=refund.return_.order.email if refund.return_ is not None else "",
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
-            ways=ways,
-            how=how,
-            kept=[(_("Paid with"), dict(ways).get(how, "—")), (_("Note"), note[:TYPED])] if kept else [],
+            ways=words.ways_by_hand(refund.payment),
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
 
@@ -158,14 +155,15 @@ def _others(session: Session, refund: Refund, *, first: bool, todo: bool) -> lis
 def ask_about_refund(public_id: str) -> Response:
     """Ask the customer where the money may go instead."""
     message = request.form.get("message", "")
+    typed = {"act": "ask", "message": message[:TYPED]}
     try:
         with command() as tx:
             actions.ask_customer(tx, public_id, message)
     except Invalid as wrong:
         errors = {"message": _("Write what the customer should answer") if not message.strip() else wrong.message}
-        return make_response(_page(public_id, errors, "", message[:TYPED]), 422)
+        return make_response(_page(public_id, errors, typed), 422)
     except Conflict as refused:
-        return make_response(_page(public_id, {"": refused.message}, "", message[:TYPED]), refused.status)
+        return make_response(_page(public_id, {"": gettext(refused.message)}, typed), refused.status)
     flash(_("The question is on its way. The deadline stands still until there is an answer."), "green")
     return see_other("staff.refund_page", public_id=public_id)
 
@@ -214,6 +212,7 @@ def repair(public_id: str, act: str) -> Response:
     """Try again with a new refund, record a payment made elsewhere, give up one that never arrived or has too little left,
     or count one that Stripe shows as paid after all. Each needs a note."""
     note, how = request.form.get("note", ""), request.form.get("how", "")
+    typed = {"act": act, "note": note[:TYPED], "how": how}
     acts: dict[str, Callable[..., Refund]] = {
         "retry": actions.retry,
         "elsewhere": lambda tx, refund, why: actions.mark_paid_elsewhere(
@@ -239,13 +238,12 @@ def repair(public_id: str, act: str) -> Response:
     except Invalid as wrong:
         fields = wrong.fields or {"note": wrong.message}
         errors = {f"{act}-note" if name == "note" else name: text for name, text in fields.items()}
-        return make_response(_page(public_id, errors, note, how=how), 422)
+        return make_response(_page(public_id, errors, typed), 422)
     except (Conflict, Forbidden) as refused:
-        return make_response(_page(public_id, {"": refused.message}, note, how=how), refused.status)
+        return make_response(_page(public_id, {"": gettext(refused.message)}, typed), refused.status)
     if act == "elsewhere" and recorded != (me().actor.name, note.strip(), read_way(how, note)):
         # A colleague's record holds, or another one of one's own: what was recorded now may have been paid beside it.
-        errors = {"": recorded_before(recorded[0], way)}
-        return make_response(_page(public_id, errors, note, how=how, kept=True), 409)
+        return make_response(_page(public_id, {"": recorded_before(recorded[0], way)}, typed), 409)
     if replaced is not None:
         flash(_("It was replaced already, by %(number)s. Nothing new was made.", number=number), "amber")
         return see_other("staff.refund_page", public_id=number)

@@ -18,11 +18,12 @@ from portal.notices.models import Notice
 from portal.orders.models import Payment
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import corrections, credit_notes, settle, shortage
+from portal.refunds import actions, corrections, credit_notes, settle, shortage
 from portal.refunds.gateway import RefundView
 from portal.refunds.models import Reconciliation, Refund
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
+from portal.refunds.two_people import never
 from portal.returns import decisions, service
 from portal.reviews import service as reviews
 from portal.reviews.models import Review
@@ -97,6 +98,33 @@ def test_each_trouble_says_what_went_wrong_and_what_to_do(lead: Browser, shop: S
         "Nothing. The portal goes on by itself.", "Failed", "Unsure", "Check now", "Put it right",
     ):  # fmt: skip
         assert part in seen, part
+
+
+def test_words_of_one_form_of_a_refund_stand_in_no_other(lead: Browser, shop: Shop) -> None:
+    number = seen_at_stripe(shop, planned(shop), "failed", "expired_or_canceled_card")
+    form = lead.form(f"/staff/refunds/{number}", "/elsewhere")
+    again = lead.submit(form, {"note": "FT-2291", "how": ""})
+    assert again.status_code == 422
+    assert lead.form("", "/elsewhere", html=again.text).get("note") == "FT-2291"
+    assert lead.form("", "/retry", html=again.text).get("note") == ""
+
+
+@pytest.mark.parametrize(
+    ("act", "field"),
+    [("/ask", "message"), ("/elsewhere", "note"), ("/retry", "note")],
+    ids=["ask", "elsewhere", "retry"],
+)
+def test_what_was_written_about_a_refund_is_given_back_where_a_colleague_was_faster(
+    lead: Browser, shop: Shop, act: str, field: str
+) -> None:
+    number = seen_at_stripe(shop, planned(shop), "failed", "expired_or_canceled_card")
+    form = lead.form(f"/staff/refunds/{number}", act)
+    with shop.do(INES) as tx:
+        actions.mark_paid_elsewhere(tx, number, "On Monday", above=never, how="bank")
+    late = lead.submit(form, {field: "What was so carefully written", "how": "paypal"})
+    assert late.status_code == 409
+    assert "What you wrote" in words(late.text)
+    assert "What was so carefully written</textarea>" in late.text
 
 
 def test_an_empty_page_says_so(lead: Browser, shop: Shop) -> None:
