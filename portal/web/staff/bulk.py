@@ -113,7 +113,8 @@ def _assign(chosen: list[Pick], back: str) -> Response:
     return redirect(back, 303)
 
 
-def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None = None) -> str:
+def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None = None, *, late: bool = False) -> str:
+    """What would be done, with what was typed. ``late`` shows what somebody was faster with, and the rest as it is now."""
     who, now, zone = me(), clock.now(), ports().shop.timezone
     versions = {pick.review_id: pick.version for pick in chosen}
     with read() as session:
@@ -125,13 +126,14 @@ def _page(act: str, chosen: list[Pick], back: str, errors: dict[str, str] | None
         "staff/bulk.html",
         act=act,
         back=back,
-        doing=[shown(row, now, zone) | {"version": versions[row.id]} for row in doing],
+        doing=[shown(row, now, zone) | {"version": row.version if late else versions[row.id]} for row in doing],
         skipped=skipped,
         gone=named([row for row in known if row not in rows]),
         total=sums([row.value for row in doing]),
         message=request.form.get("message", ""),
         note=request.form.get("note", ""),
         errors=errors or {},
+        late=late,
     )
 
 
@@ -169,7 +171,12 @@ def do_bulk(act: str) -> Response:
             left.append((row, " ".join(error.fields.values()) or error.message))
         except PortalError as error:
             left.append((row, gettext(error.message)))
-    _say(act, done, left, [row for row in known if row.id not in rows])
+    gone, over = [row for row in known if row.id not in rows], {row.id for row in done}
+    if (message or note) and len(over) < len(known):
+        # The page names what it skips; what it offers once more needs the reason said.
+        _say(act, done, [(row, why) for row, why in left if obstacle(row, act, who) is None], [])
+        return make_response(_page(act, [pick for pick in chosen if pick.review_id not in over], back, late=True), 409)
+    _say(act, done, left, gone)
     return redirect(back, 303)
 
 

@@ -87,6 +87,41 @@ def test_what_a_colleague_has_decided_is_named_before_the_others_are(lead: Brows
     assert f"/staff/returns/{first}" in links(page.text)
 
 
+@pytest.mark.parametrize("act", ["deny", "ask"])
+def test_what_was_written_for_several_is_given_back_where_a_colleague_was_faster(
+    lead: Browser, shop: Shop, act: str
+) -> None:
+    first, second, third = shop.under_review(), shop.under_review(400_00), shop.under_review(500_00)
+    form = lead.form("", f"/bulk/{act}", html=ticked(lead, shop, act, first, second, third).text)
+    with shop.do(JONAS) as tx:
+        service.authorize(tx, first)
+        service.ask(tx, second, message="Which size?")
+        service.answer_question(tx, second, "M")
+    late = lead.submit(form, {"message": "What was so carefully written", "note": "Checked by phone"})
+    assert late.status_code == 409
+    seen = words(late.text)
+    assert f"1 is skipped {first} It was decided meanwhile." in seen
+    assert (
+        f"1 was left as it is. This return has changed since you opened it. Nothing was saved. Look again and repeat. {second}"
+        in seen
+    )
+    assert shop.events(third)[-1] == ("return.rejected" if act == "deny" else "return.asked")
+    again = lead.form("", f"/bulk/{act}", html=late.text)
+    assert (again.get("message"), again.get("note")) == ("What was so carefully written", "Checked by phone")
+    assert lead.submit(again).status_code == 303
+    assert shop.events(second)[-1] == ("return.rejected" if act == "deny" else "return.asked")
+
+
+def test_what_was_written_for_nothing_that_is_left_can_still_be_read(lead: Browser, shop: Shop) -> None:
+    rma = shop.under_review()
+    form = lead.form("", "/bulk/deny", html=ticked(lead, shop, "deny", rma).text)
+    with shop.do(JONAS) as tx:
+        service.authorize(tx, rma)
+    late = lead.submit(form, {"message": "What was so carefully written"})
+    assert f"Nothing to deny 1 is skipped {rma} It was decided meanwhile. What you wrote" in words(late.text)
+    assert "What was so carefully written</textarea>" in late.text
+
+
 def test_what_is_above_the_limit_of_the_role_is_skipped_before_and_said(
     ports: Ports, shop: Shop, people: object
 ) -> None:
