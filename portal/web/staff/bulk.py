@@ -69,7 +69,7 @@ def picks() -> list[Pick]:
 def obstacle(row: QueueRow, act: str, who: Me) -> str | None:
     """Why this question can't be answered together with others, or None."""
     if row.return_id is None or row.kind not in questions.ON_THE_RETURN:
-        return _("It’s about money that was sent. Open it to see what to do.")
+        return _by_itself(row.kind)
     if row.paused:
         return _("The customer was asked and hasn’t answered yet.")
     if act == "approve" and row.value is not None and (why := above_limit(row.value)):
@@ -77,6 +77,19 @@ def obstacle(row: QueueRow, act: str, who: Me) -> str | None:
     if act == "approve" and row.kind == questions.ASKED_US and not who.may(may.OVERRULE):
         return _("The policy says no. Only a returns lead may approve it.")
     return None
+
+
+def _by_itself(kind: str) -> str:
+    """What a question that is no decision on a return is about, and what to do instead."""
+    if kind == questions.DAILY_CAP:
+        return _("It’s approved, and above what may leave in a day. Open it to send it anyway.")
+    if kind == questions.SECOND_PERSON:
+        return _("It’s approved, and waits for a second person. Whoever had no part in it opens it to approve it too.")
+    if kind in (questions.OUT_OF_STOCK, questions.GOODS_MISSING):
+        return _("It’s about goods that are missing. Open it to see what to do.")
+    if kind in (questions.PAY_ELSEWHERE, questions.BALANCE_LOW, questions.DISPUTE):
+        return _("It’s about money that waits. Open it to see what to do.")
+    return _("It’s about money that was sent. Open it to see what to do.")
 
 
 @staff.post("/bulk")

@@ -122,6 +122,25 @@ def test_what_was_written_for_nothing_that_is_left_can_still_be_read(lead: Brows
     assert "What was so carefully written</textarea>" in late.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("daily_cap", "It’s approved, and above what may leave in a day. Open it to send it anyway."),
+        ("second_person", "It’s approved, and waits for a second person."),
+        ("out_of_stock", "It’s about goods that are missing."),
+        ("pay_elsewhere", "It’s about money that waits."),
+        ("refund_failed", "It’s about money that was sent."),
+    ],
+)
+def test_what_is_no_decision_on_a_return_is_skipped_for_its_own_reason(
+    lead: Browser, shop: Shop, kind: str, said: str
+) -> None:
+    rma = shop.booked()
+    with shop.do(JONAS) as tx:
+        open_review(tx, kind=kind, why="A question", return_id=shop.look(rma).id, due_at=NOW)
+    assert f"{rma} {said}" in words(ticked(lead, shop, "approve", rma).text)
+
+
 def test_what_is_above_the_limit_of_the_role_is_skipped_before_and_said(
     ports: Ports, shop: Shop, people: object
 ) -> None:
