@@ -2,12 +2,13 @@
 
 In: a refund or a return's money, the shop's threshold, who acts. Out: whether somebody else is needed. Invariants: what counts is
 the whole payout, the store credit beside a refund too, or all that goodwill has given for the order and its replacements, so that
-no amount slips through in parts; a token acts for its owner. Never: a large payment that one person decides and records alone.
+no amount slips through in parts; a token acts for its owner; who decided what was taken back may second what another decides
+anew. Never: a large payment that one person decides and records alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
@@ -39,6 +40,8 @@ DECIDING = (
     "refund.handed_to_staff", "goodwill.given",
 )  # fmt: skip
 """Who did one of these had a part in the decision."""
+_DECIDED = ("return.authorized", "return.inspected", "return.reinstated")
+_TAKEN_BACK = "payout.taken_back"
 _SOMEBODY_ELSE = "You had a part in this decision. Somebody else has to record how it was paid."
 
 
@@ -84,7 +87,10 @@ def had_a_part(session: Session, refund: Refund, person: int | None) -> bool:
 
 
 def people_in(session: Session, refund: Refund) -> frozenset[int]:
-    """The accounts of everybody who decided what the refund pays, by hand or by a program of theirs: one query."""
+    """The accounts of everybody who decided what the refund pays, by hand or by a program of theirs: one query.
+
+    A payout that was taken back is decided anew, as a whole: who had decided it before has no part in that.
+    """
     return _people(session, refund.return_id, refund.id)
 
 
@@ -95,12 +101,21 @@ def _people(session: Session, return_id: int | None, refund_id: int | None) -> f
     by_hand = TimelineEntry.actor_kind == "staff"
     by_program = and_(TimelineEntry.actor_kind == "api", ApiToken.id == TimelineEntry.actor_id)
     query = (
-        select(case((by_hand, TimelineEntry.actor_id), else_=ApiToken.owner_id))
+        select(TimelineEntry.what, case((by_hand, TimelineEntry.actor_id), else_=ApiToken.owner_id))
         .outerjoin(ApiToken, by_program)
-        .where(or_(*about), TimelineEntry.what.in_(DECIDING), or_(by_hand, by_program))
-        .distinct()
+        .where(or_(*about), TimelineEntry.what.in_((*DECIDING, _TAKEN_BACK)), or_(by_hand, by_program))
+        .order_by(TimelineEntry.id)
     )
-    return frozenset(person for person in session.scalars(query) if person is not None)
+    return deciders([(what, person) for what, person in session.execute(query) if person is not None])
+
+
+def deciders(entries: Sequence[tuple[str, int]]) -> frozenset[int]:
+    """Who had a part in what holds now, of what people did in its order: name of the entry, and account."""
+    last_back = max((place for place, (what, _person) in enumerate(entries) if what == _TAKEN_BACK), default=0)
+    # Without a new decision by a person the old one stands, and so do those who had a part in it.
+    decided_anew = any(what in _DECIDED for what, _person in entries[last_back:])
+    counted = entries[last_back:] if decided_anew else entries
+    return frozenset(person for what, person in counted if what != _TAKEN_BACK)
 
 
 def _together(session: Session, refund: Refund, payment: Payment) -> int:

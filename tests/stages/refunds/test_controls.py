@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from portal.api import tokens
 from portal.db import Actor
 from portal.errors import Conflict, Forbidden, Invalid, PortalError
 from portal.orders.models import Payment
-from portal.refunds import actions, ledger, payout, second, shortage, submit, undo
+from portal.refunds import actions, ledger, payout, second, shortage, submit, two_people, undo
 from portal.refunds.submit import Limits
 from portal.returns import decisions
 from portal.returns.models import Return
@@ -262,6 +263,38 @@ class TestSecondPerson:
         take_back(world, refund_id, "Not for this one")
         with pytest.raises(Conflict, match="is canceled and waits for no second person"):
             approve(world, refund_id, MAYA)
+
+    def test_what_was_taken_back_is_decided_anew_by_one_and_seconded_by_who_had_decided_before(
+        self, quick_world: World
+    ) -> None:
+        world = quick_world
+        return_id = world.return_(world.order(5000), 5000)
+        with world.database.transaction(MAYA) as tx:
+            timeline.record(tx, "return.authorized", return_id=return_id)
+        (first,) = world.pay(return_id)
+        submit.submit(world.database, world.gateway, first, TWO_ABOVE_40)
+        take_back(world, first)
+        with world.database.transaction(INES) as tx:
+            for review in reviews.open_reviews(tx.session, return_id):
+                reviews.settle(tx, review, reviews.APPROVED, note="Right after all")
+            timeline.record(tx, "return.inspected", return_id=return_id)
+            payout.resume(tx, return_id, world.shop)
+        second_id = world.refund_ids(return_id)[-1]
+        submit.submit(world.database, world.gateway, second_id, TWO_ABOVE_40)
+        with pytest.raises(Forbidden, match="Somebody else"):
+            approve(world, second_id, INES)
+        approve(world, second_id, MAYA)
+        assert world.refund(second_id).seconded_by == "Maya"
+
+    def test_in_no_order_of_steps_does_one_person_decide_and_second(self) -> None:
+        decisions_, back = ("return.authorized", "return.inspected"), "payout.taken_back"
+        steps = [(what, who) for what in (*decisions_, "return.resolution_changed", back) for who in (1, 2)]
+        for done in itertools.product(steps, repeat=4):
+            last_back = max((place for place, (what, _who) in enumerate(done) if what == back), default=-1)
+            since = [(what, who) for what, who in done[last_back + 1 :]]
+            anew = any(what in decisions_ for what, _who in since)
+            counted = since if anew else [each for each in done if each[0] != back]
+            assert two_people.deciders(done) == {who for _what, who in counted}, done
 
     def test_who_has_the_same_name_as_the_second_person_has_not_approved_it(self, quick_world: World) -> None:
         world = quick_world
