@@ -102,6 +102,7 @@ def _page(public_id: str, errors: dict[str, str], typed: dict[str, str] | None =
             each=shown,
             later=later.public_id if later is not None else None,
             undone=undone,
+            decide_again=undone and _is_asked(session, refund),
             log=log,
             offers=offers,
             asked=asked,
@@ -118,6 +119,12 @@ def _page(public_id: str, errors: dict[str, str], typed: dict[str, str] | None =
             ways=words.ways_by_hand(refund.payment),
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),
         )
+
+
+def _is_asked(session: Session, refund: Refund) -> bool:
+    """Whether the return of the refund waits for a decision."""
+    open_ = reviews.open_reviews(session, refund.return_id, *reviews.ON_THE_RETURN) if refund.return_id else []
+    return bool(open_)
 
 
 def _photos(session: Session, refund: Refund) -> dict[int, dict[str, str]]:

@@ -597,8 +597,11 @@ def test_an_agreed_return_that_was_paid_at_once_can_be_denied_after_its_refund_w
     rma = planned(shop)
     (refund,) = shop.refunds(rma)
     lead.submit(lead.form(f"/staff/refunds/{refund.public_id}", "/undo"), {"note": "No"})
+    page, waits = f"/staff/refunds/{refund.public_id}", "It was taken back, and the return waits to be decided again."
+    assert f"{waits} Decide {rma}" in lead.words(page)
     with shop.do(STRIPE) as tx:
         decisions.refuse(tx, rma, message="It is not ours.")
+    assert waits not in lead.words(page)
     assert (shop.look(rma).status, len(shop.refunds(rma))) == ("rejected", 1)
 
 
