@@ -94,7 +94,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         "planned": Look("neutral", _l("Planned")),
         "submitted": Look("blue", _l("Sending")),
         "pending": Look("blue", _l("Sending")),
-        "requires_action": Look("amber", _l("Unsure")),
+        "requires_action": _GOODS["asked"],
         "unknown": Look("amber", _l("Unsure")),
         "succeeded": Look("green", _l("Refunded")),
         "paid_elsewhere": Look("green", _l("Refunded")),

@@ -208,7 +208,7 @@ def standings(session: Session) -> dict[str, Standing]:
     sent. One query."""
     kind = case(
         (and_(needs_somebody(), Refund.status.in_(refund_life.LOST)), FAILED),
-        (and_(needs_somebody(), Refund.status.in_((refund_life.UNKNOWN, refund_life.REQUIRES_ACTION))), UNSURE),
+        (and_(needs_somebody(), Refund.status == refund_life.UNKNOWN), UNSURE),
         (needs_somebody(), ASKED),
         (Refund.status == refund_life.PLANNED, WAITING),
         (Refund.status.in_((refund_life.SUBMITTED, refund_life.PENDING)), SENDING),

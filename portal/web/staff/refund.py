@@ -114,7 +114,7 @@ def _page(public_id: str, errors: dict[str, str], typed: dict[str, str] | None =
             talk=talk_of(question, now, zone, _photos(session, refund)) if question is not None else [],
             first_name=words.first_name(refund.return_) if refund.return_ is not None else "",
             suggested=_where_to_pay(refund, shown["amount"]),
-            buyer=refund.return_.order.email if refund.return_ is not None else "",
+            buyer=(refund.return_.order if refund.return_ is not None else refund.payment.order).email,
             closed=lost and explain(refund.failure_code).next is Next.STAFF_ELSEWHERE,
             ways=words.ways_by_hand(refund.payment),
             others=_others(session, refund, first=first, todo=bool(shown["todo"] or asked)),

@@ -92,12 +92,27 @@ def test_each_trouble_says_what_went_wrong_and_what_to_do(lead: Browser, shop: S
     seen_at_stripe(shop, needs, "requires_action")
     seen = lead.words("/staff/refunds")
     for part in (
-        "1 failed and 2 are unsure.", "Needs you 3", "3 to fix", failed, unsure, needs,
+        "1 failed and 1 is unsure. 1 more waits for somebody.", "Needs you 3", "3 to fix", failed, unsure, needs,
         "The card has expired or was canceled", "Ask for a bank account, pay there, then record it here.",
         "Stripe did not answer", "Stripe did not answer in time.",
         "Nothing. The portal goes on by itself.", "Failed", "Unsure", "Check now", "Put it right",
     ):  # fmt: skip
         assert part in seen, part
+
+
+def test_a_refund_that_waits_for_bank_details_says_whom_to_remind_and_is_not_called_unsure(
+    lead: Browser, shop: Shop
+) -> None:
+    rma = planned(shop)
+    number = seen_at_stripe(shop, rma, "requires_action")
+    email = shop.look(rma).email
+    seen = lead.words(f"/staff/refunds/{number}")
+    assert "£64.00 Asked" in seen
+    assert "Remind the customer Stripe has asked for the bank details by e-mail" in seen
+    assert f"Write to {email} to look for that mail." in seen
+    for wrong in ("Unsure", "while nobody knows"):
+        assert wrong not in seen
+        assert wrong not in lead.words("/staff/refunds")
 
 
 def test_words_of_one_form_of_a_refund_stand_in_no_other(lead: Browser, shop: Shop) -> None:
