@@ -114,8 +114,7 @@ def _shown(refund: Refund) -> str:
 @needs(may.SEE_REFUNDS, "refunds")
 def refunds() -> str:
     """The page."""
-    view = request.args.get("view", "")
-    view = view if view in VIEWS else "needs_you"
+    view = _view()
     cursor = request.args.get("cursor")
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
@@ -223,20 +222,35 @@ def _left(
 @staff.get("/refunds.csv")
 @needs(may.SEE_REFUNDS, "refunds")
 def export_refunds() -> Response:
-    """The refunds that need somebody, as a file."""
-    head = ("refund", "return", "order", "customer", "amount", "currency", "status", "what", "sentence", "tries")
-    return csv_export.answer(f"refunds-{clock.now():%Y-%m-%d}.csv", head, _each_needing())
+    """The refunds of a view, all of them, as a file."""
+    head = (
+        "refund", "return", "order", "customer", "amount", "currency", "status", "what", "sentence", "tries", "paid_to",
+        "stripe_refund", "prepared", "sent", "settled",
+    )  # fmt: skip
+    view = _view()
+    return csv_export.answer(f"refunds-{view}-{clock.now():%Y-%m-%d}.csv", head, _each(view))
 
 
-def _each_needing() -> Iterator[tuple[object, ...]]:
-    """Every refund that needs somebody, a batch in one query."""
+def _view() -> str:
+    said = request.args.get("view", "")
+    return said if said in VIEWS else "needs_you"
+
+
+def _each(view: str) -> Iterator[tuple[object, ...]]:
+    """Every refund of the view, a batch in one query."""
     now, zone = clock.now(), ports().shop.timezone
     after: int | None = 0
+    cursor: str | None = None
     while after is not None:
         with read() as session:
-            found = reads.list_needing(session, EXPORT_AT_ONCE, after)
+            if view == "needs_you":
+                found = reads.list_needing(session, EXPORT_AT_ONCE, after)
+                after = found[-1].id if len(found) == EXPORT_AT_ONCE else None
+            else:
+                going = view == "sending"
+                found, cursor = reads.list_with_status(session, _STATUSES[view], cursor, EXPORT_AT_ONCE, going=going)
+                after = None if cursor is None else after
             rows = [_csv_row(row(each, now, zone)) for each in found]
-            after = found[-1].id if len(found) == EXPORT_AT_ONCE else None
         yield from rows
 
 
@@ -253,4 +267,8 @@ def _csv_row(each: dict[str, Any]) -> tuple[object, ...]:
         each["wrong"],
         each["sentence"],
         each["tries"],
+        each["paid_to"],
+        # The number of a try that failed before staff paid by hand is no number of this payment.
+        "" if refund.paid_elsewhere_by else refund.stripe_refund_id,
+        *(at.isoformat() if at else "" for at in (refund.planned_at, refund.submitted_at, refund.settled_at)),
     )

@@ -375,6 +375,28 @@ def test_the_export_names_each_refund_that_needs_somebody(lead: Browser, shop: S
     assert (row["refund"], row["amount"], row["currency"], row["status"]) == (number, "64.00", "GBP", "failed")
 
 
+@pytest.mark.parametrize("at_once", [1, 500])
+def test_the_export_follows_the_tab_and_says_how_and_when_each_was_paid(
+    lead: Browser, shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("portal.web.staff.refunds.EXPORT_AT_ONCE", at_once)
+    failed = seen_at_stripe(shop, planned(shop), "failed", "declined")
+    paid, sending = seen_at_stripe(shop, planned(shop), "succeeded"), shop.refunds(planned(shop))[0].public_id
+    found = {}
+    for view in ("needs_you", "sending", "refunded", "all"):
+        address = f"/staff/refunds.csv?view={view}"
+        assert address in lead.page(f"/staff/refunds?view={view}")
+        found[view] = list(csv.DictReader(io.StringIO(lead.get(address).data.decode("utf-8-sig"))))
+    named = {view: [row["refund"] for row in rows_] for view, rows_ in found.items()}
+    assert named == {
+        "needs_you": [failed], "sending": [sending], "refunded": [paid], "all": [sending, paid, failed],
+    }  # fmt: skip
+    (row,) = found["refunded"]
+    assert row["stripe_refund"].startswith("re_")
+    assert (row["paid_to"], row["sent"][:16]) == ("Visa ending 1177", NOW.isoformat()[:16])
+    assert found["sending"][0]["settled"] == ""
+
+
 def test_the_export_has_every_refund_however_many_in_batches_of_one_query(
     lead: Browser, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
