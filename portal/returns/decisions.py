@@ -200,15 +200,26 @@ def cancel(tx: Tx, rma: str, *, by: str, note: str = "", expected: Expected = No
     return_ = lock_return(tx, rma)
     if not _goes_on(tx, return_, lifecycle.CANCEL, ("return.canceled",), expected, None):
         return return_
-    if any(accounted(line) for line in return_.lines):
-        raise Conflict("Some of it has arrived already, so it can't be canceled any more.", state=return_.status)
-    if return_.payout_planned_at is not None:
-        raise Conflict("Money for this return is on its way, so it can't be canceled any more.", state=return_.status)
+    if why := _stays(return_):
+        raise Conflict(why, state=return_.status)
     _end(tx, return_, lifecycle.CANCEL, "canceled")
     _settle(tx, return_, reviews.SETTLED, "", note)
     tx.session.flush()
     timeline.record(tx, "return.canceled", return_id=return_.id, order_id=return_.order_id, why=note, data={"by": by})
     return return_
+
+
+def can_be_canceled(return_: Return) -> bool:
+    """Whether the return may be called off as it is now."""
+    return lifecycle.step(return_.status, lifecycle.CANCEL).effect is Effect.MOVE and not _stays(return_)
+
+
+def _stays(return_: Return) -> str:
+    if any(accounted(line) for line in return_.lines):
+        return "Some of it has arrived already, so it can't be canceled any more."
+    if return_.payout_planned_at is not None:
+        return "Money for this return is on its way, so it can't be canceled any more."
+    return ""
 
 
 def expire(tx: Tx, rma: str) -> Return:

@@ -3,6 +3,7 @@
 from portal.returns.booking import DECIDE_WITHIN_HOURS, Refused, book
 from portal.returns.decisions import (
     authorize,
+    can_be_canceled,
     cancel,
     close,
     expire,
@@ -22,6 +23,7 @@ __all__ = [
     "ask",
     "authorize",
     "book",
+    "can_be_canceled",
     "cancel",
     "change_resolution",
     "close",

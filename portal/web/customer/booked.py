@@ -22,7 +22,6 @@ from portal.returns import lifecycle, service
 from portal.returns.models import Return
 from portal.returns.payable import (
     COUNTING,
-    accounted,
     expected_lines,
     gives_away,
     goods_outstanding,
@@ -58,12 +57,6 @@ def booked(rma: str) -> Answer:
         return _show(session, return_)
 
 
-def can_cancel(return_: Return) -> bool:
-    """True until the parcel is on its way, any of it has arrived, or money was sent in advance."""
-    moves = lifecycle.step(return_.status, lifecycle.CANCEL).effect is lifecycle.Effect.MOVE
-    return moves and return_.payout_planned_at is None and not any(accounted(line) for line in return_.lines)
-
-
 @pages.get("/returns/<rma>/cancel")
 def cancel(rma: str) -> Answer:
     """Ask once more before it is cancelled."""
@@ -71,7 +64,7 @@ def cancel(rma: str) -> Answer:
         return_ = find_own(session, rma)
         if return_ is None:
             return track_page(rma[:20], "")
-        if not can_cancel(return_):
+        if not service.can_be_canceled(return_):
             if return_.status not in lifecycle.ENDED:
                 flash(_("%(why)s Nothing was changed.", why=_why_not(return_)), "amber")
             return see("status", rma=return_.rma)
@@ -97,7 +90,7 @@ def cancel_it(rma: str) -> Answer:
         with read() as session:
             # It is told from what holds now; what was read before the command may be what has changed.
             now = own(session, number)
-            raise Conflict(error.message if can_cancel(now) else _why_not(now), now.status) from error
+            raise Conflict(error.message if service.can_be_canceled(now) else _why_not(now), now.status) from error
     flash(_("Your return is cancelled."), "green")
     return see("status", rma=number)
 
@@ -164,7 +157,7 @@ def _show(session: Session, return_: Return) -> tuple[str, int]:
         days_left=(return_.ship_by_on - today).days if return_.ship_by_on else 0,
         travels=bool(travelling) and bool(return_.ship_with),
         steps=_steps(return_, label, quote, to, goods_outstanding(return_)),
-        can_cancel=can_cancel(return_),
+        can_cancel=service.can_be_canceled(return_),
         owner=grants.order_grant(order.number) is not None,
         withdrawn=withdrawn_at(entries_for_return(session, return_.id)),
         declared=[

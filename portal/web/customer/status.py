@@ -26,6 +26,7 @@ from portal.refunds.gifts import gifts_of_order
 from portal.refunds.queries import RELEASED, UNPAID, MoneyView, endings, money_of_return
 from portal.refunds.setbacks import DELAYED, setback, setbacks
 from portal.returns import lifecycle
+from portal.returns.decisions import can_be_canceled
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import WITHDRAWN, goods_outstanding, payable_quote, shortfall
 from portal.returns.queries import get_return, is_told_to_buyer, returns_of_order
@@ -46,7 +47,6 @@ from portal.web.customer.base import (
     speech,
     today,
 )
-from portal.web.customer.booked import can_cancel
 from portal.web.customer.items import name_of
 from portal.web.customer.lookup import track_page
 from portal.web.customer.papers import find_own
@@ -160,7 +160,7 @@ def show(session: Session, return_: Return, errors: Errors | None = None) -> tup
         answer=request.form.get("answer", talk.begun),
         has_code=label is not None and return_.status == lifecycle.AUTHORIZED,
         rest=is_partly_here(return_) and goods_outstanding(return_) > 0,
-        can_cancel=can_cancel(return_),
+        can_cancel=can_be_canceled(return_),
         owner=grants.order_grant(order.number) is not None,
     )
 

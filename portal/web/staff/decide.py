@@ -15,8 +15,8 @@ from portal.db import Tx
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.money import Money
 from portal.refunds.queries import money_of_return
-from portal.returns import lifecycle, texts
 from portal.returns import service as returns
+from portal.returns import texts
 from portal.returns.holding import lock_return
 from portal.returns.models import Return
 from portal.returns.queries import get_return
@@ -251,7 +251,7 @@ def ask_cancel(rma: str) -> Response | str:
     """The page that confirms it, while there is something to cancel."""
     with read() as session:
         return_ = get_return(session, rma)
-        if lifecycle.step(return_.status, lifecycle.CANCEL).effect is not lifecycle.Effect.MOVE:
+        if not returns.can_be_canceled(return_):
             flash(_("This return can’t be cancelled any more. The timeline says why."), "amber")
             return see_other("staff.return_page", rma=rma)
         last = timeline.last_of_return(session, return_.id)

@@ -15,6 +15,7 @@ from portal.policy.quote import EXCHANGE, Quote
 from portal.refunds import exchange
 from portal.refunds import shortage as short
 from portal.returns import lifecycle
+from portal.returns.decisions import can_be_canceled
 from portal.returns.models import Return
 from portal.returns.payable import COUNTING, goods_outstanding
 from portal.reviews import service as questions
@@ -104,10 +105,7 @@ def more(return_: Return, open_: list[Review], who: Me) -> dict[str, Any]:
         and status == lifecycle.AUTHORIZED
         and return_.ship_with != "shop"
         and goods_outstanding(return_) > 0,
-        "cancel": decide
-        and status in (*lifecycle.UNDECIDED, lifecycle.AUTHORIZED)
-        and return_.payout_planned_at is None
-        and not any(line.found for line in return_.lines),
+        "cancel": decide and can_be_canceled(return_),
         "reinstate": who.may(may.OVERRULE) and status in (lifecycle.REJECTED, lifecycle.EXPIRED),
         "receive": who.may(may.RECEIVE) and (status in lifecycle.TRAVELLING and goods_outstanding(return_) > 0),
         # Where money does not wait for a check, what came is counted in its condition already.

@@ -12,6 +12,7 @@ from portal.notices.models import Notice
 from portal.orders.models import OrderLine
 from portal.receiving.service import Count, receive
 from portal.returns import service
+from portal.returns.holding import lock_return
 from portal.returns.models import Photo, ReturnLine
 from portal.reviews.service import open_review
 from portal.timeline import TimelineEntry
@@ -131,6 +132,16 @@ def test_what_is_over_is_not_offered_to_be_cancelled(lead: Browser, shop: Shop) 
     again = lead.get(page)
     assert (again.status_code, again.location) == (303, f"/staff/returns/{rma}")
     assert "This return can’t be cancelled any more. The timeline says why." in lead.words(f"/staff/returns/{rma}")
+
+
+def test_what_was_paid_ahead_is_not_offered_to_be_cancelled(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked()
+    with shop.do(JONAS) as tx:
+        lock_return(tx, rma).payout_planned_at = tx.at
+    page = f"/staff/returns/{rma}/cancel"
+    assert page not in lead.page(f"/staff/returns/{rma}")
+    assert lead.get(page).location == f"/staff/returns/{rma}"
+    assert "This return can’t be cancelled any more." in lead.words(f"/staff/returns/{rma}")
 
 
 def test_denying_is_confirmed_on_its_own_page_and_needs_a_reason(lead: Browser, shop: Shop) -> None:
