@@ -13,9 +13,12 @@ from portal.policy.quote import Quote
 from portal.returns import service as returns
 from portal.returns.models import Return, ReturnLine
 from portal.returns.payable import COUNTING
+from portal.timeline import entries_for_return
 from portal.web.staff import money, words
 from portal.web.staff.money import read_amount
 from portal.web.staff.text import _
+
+DECISIONS = ("return.authorized", "return.inspected")
 
 
 class Unseen(Exception):
@@ -69,6 +72,22 @@ def chosen_lines(return_: Return) -> list[str] | None:
     if not chosen:
         raise Invalid("Nothing would be approved.", {"lines": _("tick at least one item, or deny the return")})
     return None if set(chosen) == set(open_) else chosen
+
+
+def as_sent(tx: Tx, return_: Return, *, changed: bool) -> dict[str, Any]:
+    """Lines and amounts of a form that was made before the return's last decision, in the words of that decision's entry, by
+    which the second click of the same form is known."""
+    decided = [each for each in entries_for_return(tx.session, return_.id) if each.what in DECISIONS]
+    before: dict[str, Any] = (decided[-1].data or {}) if decided else {}
+    ticked = sorted(request.form.getlist("line")) if "choose_lines" in request.form else None
+    everything = sorted(line.order_line.ref for line in open_lines(return_))
+    quoted = {line.line: line.total_minor for line in returns.payable_quote(tx.session, return_).lines}
+    amounts = {}
+    for line in open_lines(return_) if changed else ():
+        ref, minor = line.order_line.ref, read_amount(request.form.get(f"amount-{line.id}", ""), return_.currency)
+        if minor is not None and (ref in (before.get("amounts") or {}) or minor != quoted.get(ref)):
+            amounts[ref] = minor
+    return {"lines": None if not before.get("lines") and ticked == everything else ticked, "amounts": amounts}
 
 
 def changed_amounts(tx: Tx, return_: Return) -> dict[str, int]:

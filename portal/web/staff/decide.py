@@ -25,7 +25,7 @@ from portal.staff import permissions as may
 from portal.staff import queries as people
 from portal.timeline import entries_for_return
 from portal.web.staff import fate, money, words
-from portal.web.staff.approval import Unseen, changed_amounts, check_seen, chosen_lines, open_lines
+from portal.web.staff.approval import Unseen, as_sent, changed_amounts, check_seen, chosen_lines, open_lines
 from portal.web.staff.base import (
     Resumed,
     check_limit,
@@ -123,7 +123,9 @@ def decide(rma: str) -> Response:
                 total = _approve(tx, found, changed=choice == "change")
             else:
                 # Nothing of the form fits any more: a second click is answered like the first, anybody else by what changed.
-                total = returns.payable_quote(tx.session, returns.authorize(tx, rma, expected=version)).total
+                sent = as_sent(tx, found, changed=choice == "change")
+                done = returns.authorize(tx, rma, expected=version, **sent)
+                total = returns.payable_quote(tx.session, done).total
     except Unseen as unseen:
         return make_response(render_template("staff/change.html", typed=typed(), **unseen.shown), unseen.status)
     _say_approved(rma, total)

@@ -208,6 +208,34 @@ def test_another_amount_needs_a_note_and_is_what_is_owed(lead: Browser, shop: Sh
     assert "£310.00 became £250.50" in seen
 
 
+SECOND_CLICKS = {
+    "some of the items": {"line": ["1"], "message": "The scarf is worn."},
+    "another amount": {"decision": "change", "AMOUNT": "250.50", "note": "Torn", "message": "It is torn."},
+    "both": {"decision": "change", "line": ["1"], "AMOUNT": "250.50", "note": "Torn", "message": "It is torn."},
+}
+
+
+@pytest.mark.parametrize("case", list(SECOND_CLICKS))
+def test_a_second_click_on_what_was_approved_in_part_is_answered_like_the_first(
+    lead: Browser, owner: Browser, shop: Shop, case: str
+) -> None:
+    rma = shop.booked(wish("1"), wish("2"), items=(Item(gross=310_00, name="Coat"), Item(gross=40_00, name="Scarf")))
+    amount = f"amount-{shop.look(rma).lines[0].id}"
+    changes = {{"AMOUNT": amount}.get(name, name): value for name, value in SECOND_CLICKS[case].items()}
+    card = lead.form(f"/staff/returns/{rma}", "/decision")
+    anothers = owner.form(f"/staff/returns/{rma}", "/decision")
+    confirm = lead.form("", "/decision", html=lead.submit(card, changes).text)
+    assert lead.submit(confirm).status_code == 303
+    assert shop.look(rma).status == "authorized"
+    assert lead.submit(confirm).status_code == 303
+    assert shop.events(rma).count("return.authorized") == 1
+    # Something else of the same person, or the same of somebody else, is no second click.
+    assert lead.submit(confirm, {"line": ["2"]}).status_code == 409
+    if "AMOUNT" in SECOND_CLICKS[case]:
+        assert lead.submit(confirm, {amount: "200"}).status_code == 409
+    assert owner.submit(anothers, changes).status_code == 409
+
+
 def test_a_comma_parts_thousands(lead: Browser, shop: Shop) -> None:
     rma = shop.under_review(1310_00)
     line = f"amount-{shop.look(rma).lines[0].id}"
