@@ -200,8 +200,8 @@ def cancel(tx: Tx, rma: str, *, by: str, note: str = "", expected: Expected = No
     return_ = lock_return(tx, rma)
     if not _goes_on(tx, return_, lifecycle.CANCEL, ("return.canceled",), expected, None):
         return return_
-    if why := _stays(return_):
-        raise Conflict(why, state=return_.status)
+    if (refused := _stays(return_)) is not None:
+        raise refused
     _end(tx, return_, lifecycle.CANCEL, "canceled")
     _settle(tx, return_, reviews.SETTLED, "", note)
     tx.session.flush()
@@ -211,15 +211,15 @@ def cancel(tx: Tx, rma: str, *, by: str, note: str = "", expected: Expected = No
 
 def can_be_canceled(return_: Return) -> bool:
     """Whether the return may be called off as it is now."""
-    return lifecycle.step(return_.status, lifecycle.CANCEL).effect is Effect.MOVE and not _stays(return_)
+    return lifecycle.step(return_.status, lifecycle.CANCEL).effect is Effect.MOVE and _stays(return_) is None
 
 
-def _stays(return_: Return) -> str:
+def _stays(return_: Return) -> Conflict | None:
     if any(accounted(line) for line in return_.lines):
-        return "Some of it has arrived already, so it can't be canceled any more."
+        return Conflict("Some of it has arrived already, so it can't be canceled any more.", state=return_.status)
     if return_.payout_planned_at is not None:
-        return "Money for this return is on its way, so it can't be canceled any more."
-    return ""
+        return Conflict("Money for this return is on its way, so it can't be canceled any more.", state=return_.status)
+    return None
 
 
 def expire(tx: Tx, rma: str) -> Return:

@@ -42,6 +42,23 @@ def test_every_text_of_a_template_reaches_the_translator(found: set[str]) -> Non
     assert missing == []
 
 
+ERRORS = ("NotFound", "Conflict", "Invalid", "TooManyTries", "Forbidden")
+"""The errors whose sentence the pages translate."""
+
+
+def test_every_constant_sentence_of_an_error_reaches_the_translator(found: set[str]) -> None:
+    missing = []
+    for path in sorted((ROOT / "portal").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ERRORS:
+                missing += [
+                    f"{path.relative_to(ROOT)}:{call.lineno}: {text.value}"
+                    for text in call.args[:1]
+                    if isinstance(text, ast.Constant) and text.value and text.value not in found
+                ]
+    assert missing == []
+
+
 def test_every_text_of_the_code_reaches_the_translator(found: set[str]) -> None:
     missing = []
     for path in sorted((ROOT / "portal").rglob("*.py")):

@@ -73,7 +73,7 @@ def answers_changes(view: View) -> View:
         try:
             return view(rma, **more)
         except Conflict as conflict:
-            return make_response(page(rma, typed=typed(), late=Late(conflict.message, last_seen())), 409)
+            return make_response(page(rma, typed=typed(), late=Late(gettext(conflict.message), last_seen())), 409)
         except Invalid as wrong:
             return make_response(page(rma, errors=_fields(wrong), typed=typed()), 422)
         except Forbidden as forbidden:
@@ -94,7 +94,7 @@ def _fields(wrong: Invalid) -> dict[str, str]:
     for name, text in wrong.fields.items():
         plain = name.strip("/").replace("/", "-")
         found[plain] = text[:1].upper() + text[1:]
-    return found or {"": wrong.message}
+    return found or {"": gettext(wrong.message)}
 
 
 @staff.post("/returns/<rma>/decision")
