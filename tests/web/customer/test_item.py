@@ -327,10 +327,17 @@ def test_the_way_back_keeps_what_was_typed_and_leaves_what_was_chosen(priya: Cus
     assert "much too long" in priya.get(SHIRT).get_data(as_text=True)
 
 
-def test_what_a_browser_sends_while_the_page_is_left_is_kept_and_answered_with_nothing(priya: Customer) -> None:
-    left = priya.post(SHIRT, {"note": "much too wide", "step": "left"})
+def test_what_a_browser_sends_while_the_page_is_left_keeps_what_was_typed_alone_and_is_answered_with_nothing(
+    priya: Customer, desk: Desk
+) -> None:
+    priya.answer(1)
+    priya.answer(2)
+    before = desk.drafts[0].data["lines"]
+    chosen = {"reason": "changed-mind", "outcome": "store_credit"}
+    left = priya.post(SHIRT, {**chosen, "note": "much too wide", "step": "left"})
     assert (left.status_code, left.get_data()) == (204, b"")
     assert "much too wide" in priya.get(SHIRT).get_data(as_text=True)
+    assert [{**each, "note": ""} for each in desk.drafts[0].data["lines"]] == before
 
 
 @pytest.mark.parametrize("position", ["0", "3", "99", "9999999999"])
