@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from flask import abort, flash, make_response, render_template, request, send_file, url_for
+from flask_babel import gettext
 from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
@@ -21,6 +22,7 @@ from portal.staff import permissions as may
 from portal.web.staff import words
 from portal.web.staff.base import command, limit_minor, needs, ports, read, see_other, staff
 from portal.web.staff.money import read_amount
+from portal.web.staff.refunds import shown_status
 from portal.web.staff.text import _
 
 
@@ -79,7 +81,7 @@ def _page(order_id: int, errors: dict[str, str], typed: dict[str, str]) -> str:
                     "why": each.goodwill.reason if each.goodwill is not None else _("Made outside the portal"),
                     "by": each.goodwill.given_by if each.goodwill is not None else "",
                     "when": words.when(each.planned_at, now, zone),
-                    "status": "paid_elsewhere" if each.paid_elsewhere_by else each.status,
+                    "status": shown_status(each),
                 }
                 for each in given
             ],
@@ -159,10 +161,10 @@ def give_goodwill(order_id: int) -> Response:
     except _Unseen as unseen:
         return make_response(render_template("staff/goodwill_check.html", **unseen.shown))
     except Invalid as wrong:
-        return make_response(_page(order_id, wrong.fields or {"": wrong.message}, typed), 422)
+        return make_response(_page(order_id, wrong.fields or {"": gettext(wrong.message)}, typed), 422)
     except (Conflict, Forbidden) as refused:
         status = 409 if isinstance(refused, Conflict) else 403
-        return make_response(_page(order_id, {"amount": refused.message}, _unused(typed)), status)
+        return make_response(_page(order_id, {"amount": gettext(refused.message)}, _unused(typed)), status)
     flash(_("%(amount)s goes to the customer.", amount=said), "green")
     return see_other("staff.goodwill_page", order_id=order_id)
 

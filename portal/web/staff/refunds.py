@@ -98,12 +98,12 @@ def row(refund: Refund, now: datetime, zone: str) -> dict[str, Any]:
         "reference": "" if by_hand else refund.bank_reference or refund.stripe_refund_id or "",
         "bank_reference": "" if by_hand else bank_reference(refund),
         "sent": wording.clock_time(refund.settled_at or last, zone),
-        "status": _shown(refund),
+        "status": shown_status(refund),
         "held": refund.waits_for,
     }
 
 
-def _shown(refund: Refund) -> str:
+def shown_status(refund: Refund) -> str:
     """Its status as the badges have it: what was never taken from the customer is no refund."""
     if refund.paid_elsewhere_by:
         return "paid_elsewhere"

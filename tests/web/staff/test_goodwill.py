@@ -330,3 +330,21 @@ def test_money_that_an_open_return_was_promised_is_given_only_after_a_tick(lead:
     seen = lead.words(there)
     assert "£10.00 of the £60.00 can be paid" in seen
     assert "no longer have the other £50.00" in seen
+
+
+def test_a_return_shows_nothing_that_was_given_for_another_order(lead: Browser, shop: Shop) -> None:
+    rma, other = shop.booked(), shop.order(Item(gross=72_00, name="Belt"))
+    form = lead.form(f"/staff/orders/{other}/goodwill", "/goodwill")
+    assert give(lead, form, {"amount": "5", "reason": "Late parcel"}) == 303
+    assert "Goodwill for this order" not in lead.words(f"/staff/returns/{rma}")
+
+
+def test_what_was_given_of_a_payment_that_was_never_taken_is_called_released(lead: Browser, shop: Shop) -> None:
+    here = f"/staff/orders/{shop.order(Item(gross=72_00, name='Belt'))}/goodwill"
+    assert give(lead, lead.form(here, "/goodwill"), {"amount": "5", "reason": "Late parcel"}) == 303
+    with shop.do(STRIPE) as tx:
+        (refund_id,) = tx.session.scalars(select(Refund.id))
+        settle.released(tx, *lock_refund(tx.session, refund_id))
+    seen = lead.words(here)
+    assert "Released" in seen
+    assert "Refunded" not in seen.partition("Late parcel")[2]
