@@ -30,10 +30,7 @@ def find_order(session: Session, number: str, proof: str) -> Order | None:
     Forgiven in the number are spaces, case, signs that are neither letter nor figure, the letters before its figures when they
     are left out, and words in front of it. Exactly one query when nothing is found, for whatever reason.
     """
-    key, shared = number_key(number), lookup_key(number)
-    columns = select(Order.id, Order.number_key, Order.lookup_key, Order.email_key, Order.postcode_key)
-    rows = session.execute(columns.where(or_(Order.number_key == key, Order.lookup_key == shared))).all()
-    found = _meant(rows, number)
+    found = _find_meant(session, number)
     order_id, email, postcode = (
         (found.id, found.email_key, found.postcode_key)
         if found is not None
@@ -45,6 +42,20 @@ def find_order(session: Session, number: str, proof: str) -> Order | None:
         return None
     query = select(Order).where(Order.id == order_id).options(selectinload(Order.lines))
     return session.scalars(query).one()
+
+
+def find_meant(session: Session, number: str) -> int | None:
+    """The row id of the order that is called so, with all that `find_order` forgives."""
+    found = _find_meant(session, number)
+    return None if found is None else found.id
+
+
+def _find_meant(session: Session, number: str) -> Row[int, str, str, str, str] | None:
+    key, shared = number_key(number), lookup_key(number)
+    columns = select(Order.id, Order.number_key, Order.lookup_key, Order.email_key, Order.postcode_key)
+    return _meant(
+        session.execute(columns.where(or_(Order.number_key == key, Order.lookup_key == shared))).all(), number
+    )
 
 
 def _meant(rows: Sequence[Row[int, str, str, str, str]], number: str) -> Row[int, str, str, str, str] | None:

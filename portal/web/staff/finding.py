@@ -5,13 +5,15 @@ In: what was typed, with readable text in it. Out: the numbers of returns, or an
 
 from __future__ import annotations
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal import ids
 from portal.labels.models import Label
-from portal.orders.keys import number_key
-from portal.orders.models import Order, OrderLine
+from portal.orders.lookup import find_meant
+from portal.orders.models import OrderLine
+from portal.refunds.credit_note_models import CreditCorrection, CreditNote
+from portal.refunds.models import Refund
 from portal.returns import lifecycle
 from portal.returns.models import Return, ReturnLine
 from portal.shop import Shop
@@ -27,14 +29,30 @@ def find_exactly(session: Session, text: str, shop: Shop) -> list[str]:
         return [rma]
     if (of_label := _find_by_label(session, text, shop)) is not None:
         return [of_label]
-    key = "".join(text.split()).upper().lstrip("#")
-    query = select(Return.rma).join(Order, Order.id == Return.order_id).where(Order.number_key == key)
-    return list(session.scalars(query.limit(2)))
+    order_id = find_meant(session, text)
+    if order_id is None:
+        return []
+    return list(session.scalars(select(Return.rma).where(Return.order_id == order_id).limit(2)))
 
 
-def find_order(session: Session, text: str) -> int | None:
-    """The order of exactly this number."""
-    return session.scalar(select(Order.id).where(Order.number_key == number_key(text)).limit(1))
+def find_refund(session: Session, text: str) -> tuple[str, str] | None:
+    """The refund of this number, ours or Stripe's, or of a credit note or its correction: its number and that of its return, one
+    of which may be empty: a credit note of a return names no single refund."""
+    refund = select(Refund.public_id, func.coalesce(Return.rma, "")).outerjoin(Return, Return.id == Refund.return_id)
+    named = refund.where(or_(Refund.public_id == text, Refund.stripe_refund_id == text))
+    if (found := session.execute(named).first()) is not None:
+        return found[0], found[1]
+    number = text.upper()
+    lowered = select(CreditCorrection.note_id).where(CreditCorrection.number == number).scalar_subquery()
+    noted = (
+        select(func.coalesce(Refund.public_id, ""), func.coalesce(Return.rma, ""))
+        .select_from(CreditNote)
+        .outerjoin(Refund, Refund.id == CreditNote.refund_id)
+        .outerjoin(Return, Return.id == CreditNote.return_id)
+        .where(or_(CreditNote.number == number, CreditNote.id == lowered))
+    )
+    found = session.execute(noted).first()
+    return None if found is None else (found[0], found[1])
 
 
 def _find_by_label(session: Session, text: str, shop: Shop) -> str | None:

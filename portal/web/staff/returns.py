@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from portal import ids
 from portal.errors import Invalid
+from portal.orders.lookup import find_meant
 from portal.policy.quote import Quote
 from portal.refunds.queries import endings
 from portal.refunds.setbacks import setbacks
@@ -20,7 +21,7 @@ from portal.returns.queries import list_returns
 from portal.staff import permissions as may
 from portal.web.staff import reads, words
 from portal.web.staff.base import me, needs, ports, read, staff
-from portal.web.staff.finding import find_exactly, find_order
+from portal.web.staff.finding import find_exactly, find_refund
 from portal.web.staff.text import _
 from portal.web.statuses import badge_of, gave, status_of
 
@@ -119,16 +120,21 @@ def _page(status: str, text: str, cursor: str | None, searched: bool = False) ->
 @staff.get("/search")
 @needs(may.SEE_RETURNS, "returns")
 def search() -> Response | str:
-    """Find by return, order, tracking code, e-mail, name or article number; one hit goes straight to its page."""
+    """Find by return, order, tracking code, refund, credit note, e-mail, name or article; one hit goes straight to its page."""
     text = request.args.get("q", "").strip()[:100]
     if not text or not ids.is_text(text):
         return redirect(url_for("staff.returns"), 303)
     with read() as session:
         found, order_id = find_exactly(session, text, ports().shop), None
+        refund, of_return = (not found and find_refund(session, text)) or ("", "")
+        if refund and me().may(may.SEE_REFUNDS):
+            return redirect(url_for("staff.refund_page", public_id=refund), 303)
+        if of_return:
+            found = [of_return]
         if not found:
             rows, _more = list_returns(session, search=text, limit=2)
             found = [each.rma for each in rows]
-        order_id = None if found or not me().may(may.GIVE_GOODWILL) else find_order(session, text)
+        order_id = None if found or not me().may(may.GIVE_GOODWILL) else find_meant(session, text)
     if len(found) == 1:
         return redirect(url_for("staff.return_page", rma=found[0]), 303)
     if order_id is not None:

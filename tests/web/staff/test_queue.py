@@ -11,12 +11,13 @@ import pytest
 import time_machine
 
 from portal.db import Database
+from portal.flow import Ports
 from portal.labels.models import Label
 from portal.orders.models import Order
 from portal.receiving import rest
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
-from portal.refunds import disputes, settle
+from portal.refunds import credit_notes, disputes, settle
 from portal.refunds.gateway import Gateway, PaymentView
 from portal.refunds.settle import STRIPE
 from portal.refunds.tenders import lock_refund
@@ -356,10 +357,30 @@ def test_search_goes_straight_to_the_one_return_that_fits(lead: Browser, shop: S
         code = session.query(Label.code).scalar()
     for text in (
         rma, rma.lower().replace("-", " "), found.order.number, f"#{found.order.number.lower()}",
+        found.order.number.replace("-", ""), found.order.number.rpartition("-")[2],
         code, f"{code[2:6]} {code[6:10]}".lower(), "priya@example.com", "Priya", "nair",
     ):  # fmt: skip
         answer = lead.get("/staff/search", query_string={"q": text})
         assert (answer.status_code, answer.location) == (303, f"/staff/returns/{rma}"), text
+
+
+def test_search_finds_a_refund_by_its_number_by_stripes_and_by_the_credit_note(
+    lead: Browser, warehouse: Browser, shop: Shop, ports: Ports
+) -> None:
+    rma = shop.booked()
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=rma)
+    number = shop.refunds(rma)[0].public_id
+    shop.set_refund(number, stripe_refund_id="re_3PfWq", status="succeeded", settled_at=NOW)
+    credit_notes.issue_and_draw(ports, shop.look(rma).id)
+
+    def leads_to(browser: Browser, text: str) -> str | None:
+        return browser.get("/staff/search", query_string={"q": text}).location
+
+    for text in (number, "re_3PfWq"):
+        assert leads_to(lead, text) == f"/staff/refunds/{number}"
+        assert leads_to(warehouse, text) == f"/staff/returns/{rma}"
+    assert leads_to(lead, "cn-2026-0001") == f"/staff/returns/{rma}"
 
 
 def test_search_with_several_hits_lists_them_and_with_none_says_so(lead: Browser, shop: Shop) -> None:
