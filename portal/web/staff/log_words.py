@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from portal.receiving.disposition import MISSING
 from portal.receiving.service import WITHOUT_SCAN
 from portal.refunds.refusals import REFUSALS
 from portal.timeline import TimelineEntry
@@ -159,6 +160,8 @@ def _goods(what: str, known: Mapping[str, Any], who: str, names: Mapping[str, st
         for condition in (words.condition(each["condition"])[0].lower(),)
     )
     if who and counted:
+        if what == "return.received" and all(each["condition"] == MISSING for each in known["counts"]):
+            return _("%(who)s counted what never came: %(counted)s", who=who, counted=counted)
         return {
             "return.received": _("%(who)s received the parcel: %(counted)s", who=who, counted=counted),
             "return.partly_received": _("%(who)s received a part of it: %(counted)s", who=who, counted=counted),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from portal.orders.models import Order, OrderLine, Payment
 from portal.paging import page
+from portal.receiving.disposition import MISSING
 from portal.receiving.models import Receipt
 from portal.refunds import lifecycle as refund_life
 from portal.refunds.ledger import REFUNDED, STORE_CREDIT
@@ -20,7 +21,8 @@ from portal.refunds.settle import ELSEWHERE, RELEASE
 from portal.returns.lifecycle import ENDED
 from portal.returns.models import Return, ReturnLine
 from portal.reviews.models import Review
-from portal.reviews.service import RECEIPT, UNDECIDED
+from portal.reviews.service import UNDECIDED
+from portal.timeline import TimelineEntry
 
 
 def needs_somebody() -> ColumnElement[bool]:
@@ -102,22 +104,22 @@ class Today:
     exceptions: int
 
 
-def today_at_the_bench(session: Session, since: datetime, by: str | None = None) -> Today:
-    """Figures since ``since``, of one person if ``by`` names one: two queries."""
-    where = [Receipt.at >= since, Receipt.stage == "received"]
-    if by is not None:
-        where.append(Receipt.by == by)
+def today_at_the_bench(session: Session, since: datetime, by: str) -> Today:
+    """What this person has done since ``since``: two queries."""
     parcels, items = session.execute(
         select(
-            func.count(func.distinct(ReturnLine.return_id)),
-            func.coalesce(func.sum(Receipt.quantity).filter(Receipt.condition != "missing"), 0),
-        )
-        .select_from(Receipt)
-        .join(ReturnLine, ReturnLine.id == Receipt.return_line_id)
-        .where(*where)
+            # The first row of each count stands for its parcel; the rest of a return that is given up is none.
+            func.count().filter(Receipt.command_key.like("%:0"), Receipt.command_key.not_like("rest:%")),
+            func.coalesce(func.sum(Receipt.quantity).filter(Receipt.condition != MISSING), 0),
+        ).where(Receipt.at >= since, Receipt.stage == "received", Receipt.by == by)
     ).one()
-    asked = select(func.count()).where(Review.kind == RECEIPT, Review.opened_at >= since)
-    return Today(parcels, int(items), session.scalar(asked) or 0)
+    asked = select(func.count(func.distinct(TimelineEntry.return_id))).where(
+        TimelineEntry.what.in_(("review.opened", "return.questioned")),
+        TimelineEntry.actor_kind == "staff",
+        TimelineEntry.actor_name == by,
+        TimelineEntry.at >= since,
+    )
+    return Today(int(parcels), int(items), session.scalar(asked) or 0)
 
 
 def was_counted(session: Session, rma: str, command_key: str) -> bool:
@@ -145,7 +147,7 @@ class Buyer:
 
 
 def buyer_of(session: Session, order: Order) -> Buyer:
-    """Who bought: found by the shop's own number of the customer, else by the e-mail address. Four queries."""
+    """Who bought: found by the shop's own number of the customer, else by the e-mail address. Five queries."""
     if order.customer_ref:
         same = Order.customer_ref == order.customer_ref
     elif order.email_key:
@@ -167,6 +169,19 @@ def buyer_of(session: Session, order: Order) -> Buyer:
         .join(ReturnLine, ReturnLine.return_id == Return.id)
         .where(Return.order_id.in_(ids), Return.status.not_in(ENDED), ReturnLine.status.in_(("accepted", "review")))
     ).one()
+    never_came = session.scalar(
+        select(func.coalesce(func.sum(Receipt.quantity), 0))
+        .join(ReturnLine, ReturnLine.id == Receipt.return_line_id)
+        .join(Return, Return.id == ReturnLine.return_id)
+        .where(
+            Return.order_id.in_(ids),
+            Return.status.not_in(ENDED),
+            ReturnLine.status.in_(("accepted", "review")),
+            Receipt.stage == "received",
+            Receipt.condition == MISSING,
+        )
+    )
+    returned -= never_came or 0
     gone = session.scalar(
         select(func.coalesce(func.sum(LedgerEntry.amount_minor), 0)).where(
             LedgerEntry.order_id.in_(ids),

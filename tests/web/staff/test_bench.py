@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from portal.db import Actor
 from portal.labels.models import Label
+from portal.receiving import rest
 from portal.receiving import service as receiving
 from portal.receiving.models import Receipt
 from portal.receiving.service import Count
 from portal.returns import service
-from tests.stages.returns.trade import BENCH, JONAS, rows
+from tests.stages.returns.trade import BENCH, JONAS, MAYA, rows
 from tests.web.staff.browser import Browser, words
 from tests.web.staff.shop import Item, Shop, wish
 
@@ -387,3 +389,29 @@ def test_a_correction_of_a_form_that_was_counted_in_part_is_named_as_not_saved(w
     assert "1 item is still to come. What you sent now was not saved" in seen
     assert "finished already" not in seen
     assert shop.count(Receipt) == 1
+
+
+def test_each_parcel_of_a_return_counts_and_a_day_has_only_what_the_person_did(warehouse: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(quantity=3), items=(Item(3, 96_00, name="Shirt"),))
+    other = shop.booked(items=(Item(gross=64_00),))
+    ben = Actor("staff", "Ben Whitlock", 5)
+    for key in ("first", "second"):
+        with shop.do(ben) as tx:
+            receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key=key)
+    with shop.do(MAYA) as tx:
+        rest.give_up(tx, rma, "Lost", decide_within_hours=24)
+        receiving.receive(tx, other, [Count("1", 1, "damaged")], command_key=other)
+    assert "2 parcels 2 items 0 exceptions" in " ".join(_figures(warehouse.words("/staff/receive")))
+
+
+def test_what_was_given_up_is_not_said_to_have_been_received_or_returned(lead: Browser, shop: Shop) -> None:
+    rma = shop.booked(wish(quantity=3), items=(Item(3, 96_00, name="Shirt"),))
+    with shop.do(BENCH) as tx:
+        receiving.receive(tx, rma, [Count("1", 1, "as_new")], command_key="first")
+    assert "Returns 3 of 3 items" in lead.words(f"/staff/returns/{rma}")
+    with shop.do(MAYA) as tx:
+        rest.give_up(tx, rma, "Lost", decide_within_hours=24)
+    seen = lead.words(f"/staff/returns/{rma}")
+    assert "counted what never came: 2 × missing" in seen
+    assert f"{MAYA.name} received the parcel" not in seen
+    assert "Returns 1 of 3 items" in seen
