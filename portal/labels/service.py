@@ -132,13 +132,26 @@ def print_label(ports: Printing, rma: str) -> bytes:
     return_id, order_id, doc = _label_of(ports, rma)
     drawn = ports.documents.label_pdf(doc)
     files.keep(ports.files, _key("labels", doc), drawn.pdf)
-    if not drawn.complete:
-        said = _incomplete(drawn)
-        known = select(TimelineEntry.id).filter_by(what="label.incomplete", why=said, return_id=return_id)
-        with ports.database.transaction() as tx:
-            if tx.session.scalar(known.limit(1)) is None:
-                timeline.record(tx, "label.incomplete", return_id=return_id, order_id=order_id, why=said)
+    _tell(ports, drawn, "label.incomplete", return_id, order_id)
     return drawn.pdf
+
+
+def print_slip(ports: Printing, rma: str) -> None:
+    """Draw the packing slip before its customer asks for it, and tell staff what it cannot show."""
+    return_id, order_id, doc = _slip_of(ports, rma)
+    drawn = ports.documents.slip_pdf(doc)
+    files.keep(ports.files, _key("slips", doc), drawn.pdf)
+    _tell(ports, drawn, "slip.incomplete", return_id, order_id)
+
+
+def _tell(ports: Printing, drawn: Rendered, what: str, return_id: int, order_id: int) -> None:
+    if drawn.complete:
+        return
+    said = _incomplete(drawn)
+    known = select(TimelineEntry.id).filter_by(what=what, why=said, return_id=return_id)
+    with ports.database.transaction() as tx:
+        if tx.session.scalar(known.limit(1)) is None:
+            timeline.record(tx, what, return_id=return_id, order_id=order_id, why=said)
 
 
 def _label_of(ports: Printing, rma: str) -> tuple[int, int, LabelDoc]:
@@ -153,11 +166,15 @@ def _label_of(ports: Printing, rma: str) -> tuple[int, int, LabelDoc]:
 
 def slip_pdf(ports: Printing, rma: str) -> bytes:
     """The packing slip. Raises `NotFound` when there is no such return or nothing of it is to be sent."""
+    doc = _slip_of(ports, rma)[-1]
+    return files.drawn_once(ports.files, _key("slips", doc), lambda: ports.documents.slip_pdf(doc).pdf)
+
+
+def _slip_of(ports: Printing, rma: str) -> tuple[int, int, SlipDoc]:
     with ports.database.read() as session:
         return_ = get_return(session, rma)
         check_to_be_sent(return_)
-        doc = _slip_doc(return_, find_label(session, return_.id), ports.shop)
-    return files.drawn_once(ports.files, _key("slips", doc), lambda: ports.documents.slip_pdf(doc).pdf)
+        return return_.id, return_.order_id, _slip_doc(return_, find_label(session, return_.id), ports.shop)
 
 
 def _key(kind: str, doc: LabelDoc | SlipDoc) -> str:

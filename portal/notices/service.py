@@ -161,6 +161,7 @@ def send(post: Post, notice_id: int) -> None:
         _settle(post.database, notice, FAILED, error=f"{error.code}: {error.staff_message}")
         return
     _settle(post.database, notice, SENT, subject=mail.subject)
+    _draw_slip(post, notice)
 
 
 def _claim(post: Post, notice_id: int) -> Notice | None:
@@ -248,6 +249,17 @@ def _link(config: Config, rma: str, gift: str) -> str:
     if rma:
         return status_link(config, rma)
     return gift_link(config, gift) if gift else config.base_url
+
+
+def _draw_slip(post: Post, notice: Notice) -> None:
+    """Once the mail that offers the packing slip has left, staff learn what the slip cannot show; no mail waits for that."""
+    if notice.kind != "booked":
+        return
+    rma = str(notice.context["rma"])
+    try:
+        labels.print_slip(post, rma)
+    except PortalError as error:
+        log.info("a packing slip is not drawn ahead", rma=rma, error=error.message)
 
 
 def _label(post: Post, notice: Notice) -> tuple[Attachment, ...]:

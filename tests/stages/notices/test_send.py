@@ -145,6 +145,14 @@ def test_a_label_that_cannot_be_drawn_holds_no_mail_back(post: PostOffice, rma: 
     assert "Open your return to print the label." in mail.text
 
 
+def test_staff_learn_what_the_packing_slip_cannot_show_once_it_is_offered(post: PostOffice, rma: str) -> None:
+    post.documents = PlainDocuments(missing=frozenset("龍鳳"))
+    notices.send(post, the_notice(post).id)
+    told = [entry for entry in trade.timeline_of(post.database, rma) if entry.what.endswith(".incomplete")]
+    assert sorted(entry.what for entry in told) == ["label.incomplete", "slip.incomplete"]
+    assert "鳳 龍" in told[-1].why
+
+
 def test_a_storage_that_is_away_is_waited_for(post: PostOffice, rma: str) -> None:
     post.documents = PlainDocuments(problem(retryable=True, code="storage"))
     with pytest.raises(UpstreamError):
