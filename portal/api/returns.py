@@ -25,7 +25,7 @@ from portal.policybook.service import load_book
 from portal.receiving import service as receiving
 from portal.receiving.service import Count
 from portal.refunds import corrections, credit_notes
-from portal.refunds import queries as refunds
+from portal.refunds import listing as refunds
 from portal.returns import queries, service
 from portal.returns.holding import lock_return
 from portal.returns.models import Return

@@ -12,7 +12,7 @@ from portal.policy.reasons import REASONS
 from portal.policy.terms import CONDITIONS, METHODS, RESOLUTIONS
 from portal.receiving.disposition import DISPOSITIONS
 from portal.refunds.lifecycle import STATUSES as REFUND_STATUSES
-from portal.refunds.queries import MAX_PAGE as MAX_REFUNDS
+from portal.refunds.listing import MAX_PAGE as MAX_REFUNDS
 from portal.returns.lifecycle import STATUSES
 
 MAX_TEXT = 4000

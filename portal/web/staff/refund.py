@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 from portal import clock, jobs
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, two_people, undo
+from portal.refunds.listing import get_refund
 from portal.refunds.models import Refund
-from portal.refunds.queries import get_refund
 from portal.refunds.refusals import Next, explain
 from portal.refunds.settle import ELSEWHERE
 from portal.refunds.tenders import is_stripe, paid_with

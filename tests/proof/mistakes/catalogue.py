@@ -415,7 +415,7 @@ MISTAKES = (
     ),
     Mistake(
         "a credit note goes on naming what was closed unpaid", "portal/flow.py",
-        '"money.waived": (then("correct_credit_note"), replace,', '"money.waived": (replace,',
+        '"money.waived": (then("correct_credit_note"), ', '"money.waived": (',
         (f"{REFUNDS}/test_corrections.py::test_a_close_asks_for_the_correction_and_the_job_issues_it",),
         "rest_closed",
     ),

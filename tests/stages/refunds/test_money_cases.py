@@ -10,8 +10,8 @@ from portal import clock
 from portal.errors import Invalid
 from portal.orders.models import Order, Payment
 from portal.refunds import actions, exchange
+from portal.refunds.listing import list_refunds, refund_json
 from portal.refunds.models import Refund
-from portal.refunds.queries import list_refunds, refund_json
 from tests.stages.refunds.world import STAFF, World
 
 

@@ -7,8 +7,8 @@ import pytest
 from portal.errors import Conflict, Invalid
 from portal.orders.models import Payment
 from portal.refunds import actions, payout, reconcile
+from portal.refunds.listing import list_refunds
 from portal.refunds.models import Refund
-from portal.refunds.queries import list_refunds
 from tests.stages.refunds.world import STAFF, World
 
 
