@@ -98,7 +98,8 @@ def tell_sent(kind: str) -> Step:
     def step(tx: Tx, event: Event, shop: Shop) -> None:
         if event.what == "refund.accepted" and not settle.is_another_try(tx, event.refund_id):
             return
-        if not notices.is_told(tx, kind, event):
+        # Of any other this is the first that is told: it costs no query.
+        if not (settle.takes_the_place(tx, event.refund_id) and notices.is_told(tx, kind, event)):
             tell(kind)(tx, event, shop)
 
     return step

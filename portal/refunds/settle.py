@@ -130,6 +130,11 @@ def lose(
     record(tx, "refund.failed", refund, payment, why=sentence)
 
 
+def takes_the_place(tx: Tx, refund_id: int | None) -> bool:
+    """Whether the refund is sent for one that failed."""
+    return tx.session.get_one(Refund, refund_id).replaces_id is not None
+
+
 def is_another_try(tx: Tx, refund_id: int | None) -> bool:
     """Whether the refund takes the place of one that failed and is with the banks; what waits for the shop's balance is not."""
     refund = tx.session.get_one(Refund, refund_id)

@@ -197,7 +197,13 @@ def _refunded(b: Books) -> Iterator[str]:
         if count > 1:
             yield f"(4) {what} was said {count} times of {number}"
     mails = ("refund_sent", "goodwill_sent", "payment_released")
-    told = Counter((row["refund_id"], row["kind"]) for row in b["notice"] if row["kind"] in mails)
+    beside = {
+        row["return_id"] for row in b["ledger_entry"] if row["kind"] == "paid_elsewhere" and row["refund_id"] is None
+    }
+    for row in b["notice"]:
+        if row["kind"] == "refund_sent" and row["refund_id"] is None and row["return_id"] not in beside:
+            yield f"(4) the customer of return {row['return_id']} was told of money that nobody has paid"
+    told = Counter((row["refund_id"], row["kind"]) for row in b["notice"] if row["kind"] in mails and row["refund_id"])
     for (refund_id, kind), count in told.items():
         row = rows[refund_id]
         ever = row["stripe_refund_id"] in b.ever_succeeded or bool(row["paid_elsewhere_by"])
