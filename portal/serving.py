@@ -17,8 +17,9 @@ from gunicorn.workers.sync import SyncWorker
 SILENCE = 5.0
 """Seconds that a client may say nothing in the middle of a request, or take nothing of an answer. A proxy that buffers never
 does; without one, a client that begins requests and does not go on would stop a process for `timeout`."""
-WHOLE = 10.0
-"""Seconds within which a whole request has to be here; one that comes byte by byte is never silent."""
+WHOLE = 20.0
+"""Seconds within which a whole request has to be here; one that comes byte by byte is never silent. Long enough for a phone that
+sends its photos without a proxy in between, and short enough to be answered before `timeout`."""
 
 worker_class = "portal.serving.Worker"
 timeout = 30
