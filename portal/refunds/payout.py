@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal import timeline
 from portal.db import Tx
 from portal.errors import Conflict
+from portal.jobs import Job
 from portal.money import Money
 from portal.orders.models import Order, Payment
 from portal.policy.quote import Quote
@@ -240,12 +241,33 @@ def _plan_credit(tx: Tx, return_: Return, chain: list[int], total: int, bonus: i
     """Give ``total`` as store credit, ``bonus`` of it on top of what was paid; all of it or, with a question, nothing."""
     if total <= 0:
         return 0
-    left = room(tx.session, chain, payments_of(tx.session, chain))
+    payments = payments_of(tx.session, chain)
+    if _is_undecided(tx.session, payments):
+        why = "The payment has several rows here, and Stripe has not said yet what was captured of it."
+        ask_about_shortage(tx, return_, total - bonus, frozen=False, cause=why)
+        return 0
+    left = room(tx.session, chain, payments)
     if total - bonus > left:
         ask_about_shortage(tx, return_, total - bonus - left, frozen=False)
         return 0
     credit.issue(tx, return_, total, bonus)
     return total
+
+
+def _is_undecided(session: Session, payments: list[Payment]) -> bool:
+    """Whether several rows, of one order or of more, name a payment that Stripe was not asked about yet: together they may say
+    more than was captured, and of credit, unlike of a refund, Stripe never hears."""
+    intents = [payment.payment_intent for payment in payments if is_stripe(payment)]
+    if not intents:
+        return False
+    rows = select(Payment.payment_intent).where(Payment.payment_intent.in_(intents)).group_by(Payment.payment_intent)
+    shared = session.scalars(rows.having(func.count(Payment.id) > 1)).all()
+    waiting = select(Job.id).where(
+        Job.name == "look_at_captured",
+        Job.state.in_(("ready", "running")),
+        Job.args["payment_intent"].as_string().in_(shared),
+    )
+    return bool(shared) and session.scalar(waiting.limit(1)) is not None
 
 
 _THESE = families_of(Order.id == bindparam("root")).c.id
@@ -325,10 +347,10 @@ def _plan_refunds(tx: Tx, return_: Return, chain: list[int], amount: int, shop: 
     return refunds, carry
 
 
-def ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: bool) -> None:
+def ask_about_shortage(tx: Tx, return_: Return, short_minor: int, *, frozen: bool, cause: str = "") -> None:
     """Put the question about money of the return that no refund stands for, or its new amount where it is open already."""
     short = said(Money(short_minor, return_.currency))
-    cause = (
+    cause = cause or (
         "A payment of this order is disputed and nothing can be sent to it."
         if frozen
         else "The payments of this order have less left: part of it was refunded elsewhere, or no payment is known."

@@ -10,10 +10,11 @@ from portal.errors import Conflict
 from portal.orders.models import Order, Payment
 from portal.orders.schema import read_order
 from portal.orders.service import put_order
-from portal.refunds import captured, exchange, goodwill, report
+from portal.refunds import captured, exchange, goodwill, report, shortage
 from portal.refunds.goodwill import Gift
+from portal.returns.models import Return
 from portal.reviews.models import Review
-from tests.stages.refunds.world import World, together
+from tests.stages.refunds.world import STAFF, World, together
 
 
 def bring(world: World, number: str, intent: str, amount: int, **more: object) -> int:
@@ -144,6 +145,26 @@ def test_two_captures_of_one_payment_that_add_up_keep_what_each_captured(world: 
     order_id = bring(world, "WH-9", intent, 4000, payments=parts)
     world.work()
     assert world.refundable(order_id) == [1500, 2500]
+
+
+def test_no_credit_is_given_on_a_shared_payment_while_stripe_can_not_be_asked(world: World) -> None:
+    intent = world.stripe.pay(4000).id
+    first, second = bring(world, "S-1", intent, 4000), bring(world, "S-2", intent, 4000)
+    world.stripe.fault("gateway", method="GET", path="/v1/payment_intents*", status=502, times=-1)
+    world.work()
+    returns = [world.return_(order_id, 0, credit=4000, resolution="store_credit") for order_id in (first, second)]
+    for return_id in returns:
+        world.pay(return_id)
+    assert [world.money(return_id).credited.minor for return_id in returns] == [0, 0]
+    assert [fact for _kind, fact in world.questions()] == ["short", "short"]
+
+    world.stripe.control("faults", "DELETE")
+    world.later(hours=1)
+    world.work()
+    for return_id in returns:
+        with world.database.transaction(STAFF) as tx:
+            shortage.send_left(tx, tx.session.get_one(Return, return_id).rma, "Stripe answers again.", world.shop)
+    assert sorted(world.money(return_id).credited.minor for return_id in returns) == [0, 4000]
 
 
 def test_of_a_canceled_payment_nothing_can_be_given_as_credit_once_it_was_looked_at(world: World) -> None:
