@@ -412,7 +412,7 @@ class Scenes(Customers, Staff, Outside, Powers):
         self.give_rest(order_id)
         parts = [row["public_id"] for row in self.books["refund"] if row["status"] == "planned" and row["goodwill_id"]]
         self.shop.stripe.control(
-            "faults", "POST", kind="rate_limit", retry_after=600, method="POST", path="/v1/refunds*"
+            "faults", "POST", kind="rate_limit", reason="", retry_after=600, method="POST", path="/v1/refunds*"
         )
         self.work(0)
         self.later(seconds=5)
