@@ -21,6 +21,7 @@ from portal.refunds import credit_notes, ledger
 from portal.refunds.credit_note_models import CreditCorrection, CreditNote
 from portal.refunds.credit_notes import CreditNoteDoc, Printing, Row
 from portal.refunds.models import Goodwill, Refund
+from portal.refunds.queries import standing
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns.models import Return
 from portal.shop import Shop
@@ -134,4 +135,4 @@ def _unpaid(session: Session, note: CreditNote) -> int:
         return ledger.ended(session, note.return_id)[ledger.WAIVED] + int(left_out)
     gift = session.get_one(Refund, note.refund_id).goodwill_id
     parts = credit_notes.parts_of_gift(session, gift) if gift is not None else []
-    return note.gross_minor - sum(part.amount_minor for part in credit_notes.standing(parts))
+    return note.gross_minor - sum(part.amount_minor for part in standing(parts))

@@ -32,6 +32,7 @@ from portal.policy.quote import EXCHANGE, Quote, QuotePart
 from portal.refunds import ledger, lifecycle
 from portal.refunds.credit_note_models import CreditCorrection, CreditNote, NumberSeries
 from portal.refunds.models import Refund
+from portal.refunds.queries import standing
 from portal.refunds.settle import RELEASE
 from portal.refunds.tenders import lock_refund, lock_return
 from portal.returns.models import Return
@@ -183,12 +184,6 @@ def issue_for_gift(tx: Tx, refund_id: int, shop: Shop) -> CreditNote | None:
 def parts_of_gift(session: Session, goodwill_id: int) -> Sequence[Refund]:
     """Every refund of a gift, oldest first."""
     return session.scalars(select(Refund).where(Refund.goodwill_id == goodwill_id).order_by(Refund.id)).all()
-
-
-def standing(parts: Sequence[Refund]) -> list[Refund]:
-    """Those of a gift's refunds that were given or are still owed: not what was taken back, given up, or sent again."""
-    replaced = {part.replaces_id for part in parts}
-    return [part for part in parts if part.id not in replaced and part.failure_code not in lifecycle.DECIDED_ANEW]
 
 
 def keep(

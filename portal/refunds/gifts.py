@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 from portal.errors import NotFound
 from portal.money import Money
 from portal.orders.models import Order, Payment
-from portal.refunds import corrections, credit_notes
+from portal.refunds import corrections
 from portal.refunds.credit_note_models import CreditNote
 from portal.refunds.models import Goodwill, Refund
-from portal.refunds.queries import Piece, pieces_of
+from portal.refunds.queries import Piece, pieces_of, standing
 from portal.shop import BankDays
 
 
@@ -48,7 +48,7 @@ def given_beside(session: Session, order_id: int, bank_days: BankDays) -> list[t
     while something is prepared."""
     query = _PARTS.join(Goodwill, Goodwill.id == Refund.goodwill_id).options(contains_eager(Refund.goodwill))
     refunds = session.scalars(query.where(Goodwill.order_id == order_id, Goodwill.ended_at.is_(None))).all()
-    shown = credit_notes.standing(refunds)
+    shown = standing(refunds)
     pieces = pieces_of(session, shown, bank_days)
     return [(each.goodwill, piece) for each, piece in zip(shown, pieces, strict=True) if each.goodwill is not None]
 
@@ -80,7 +80,7 @@ def get_gift(session: Session, public_id: str, bank_days: BankDays) -> GiftView:
         raise NotFound("There is no such refund.")
     gift, number = found
     refunds = parts_of(session, gift.id)
-    shown = credit_notes.standing(refunds)
+    shown = standing(refunds)
     ids = [refund.id for refund in refunds]
     note = session.scalar(select(CreditNote.number).where(CreditNote.refund_id.in_(ids)))
     lowered = corrections.numbers_of_gifts(session, [gift.id]).get(gift.id, [])

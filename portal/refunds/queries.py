@@ -179,11 +179,7 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
     sums = ledger.balances_of(written)
     currency = return_.currency
     owed = sums[ledger.OWED] if planned else quote.refund_total.minor + quote.credit_total.minor
-    replaced = {refund.replaces_id for refund in refunds}
-    shown = [
-        refund for refund in refunds if refund.id not in replaced and refund.failure_code not in lifecycle.DECIDED_ANEW
-    ]
-    pieces = pieces_of(session, shown, bank_days)
+    pieces = pieces_of(session, standing(refunds), bank_days)
     if written[ledger.REFUNDED, "paid_elsewhere"]:
         pieces += [_beside(*each, currency, bank_days) for each in ledger.paid_beside_return(session, return_id)]
     credit = find_credit(session, return_id) if sums[ledger.STORE_CREDIT] else None
@@ -210,6 +206,13 @@ def money_of_return(session: Session, return_id: int, *, bank_days: BankDays = B
         waived=Money(-written[ledger.OWED, ledger.WAIVED], currency),
         lapsed=Money(-written[ledger.OWED, ledger.BONUS_LAPSED], currency),
     )
+
+
+def standing(refunds: Sequence[Refund]) -> list[Refund]:
+    """Those of a return's or a gift's refunds that were given or are still owed: not what was taken back, given up, or sent
+    again."""
+    replaced = {refund.replaces_id for refund in refunds}
+    return [each for each in refunds if each.id not in replaced and each.failure_code not in lifecycle.DECIDED_ANEW]
 
 
 def _came(unpaid: tuple[int, int, int], *, ordered: bool, free: bool) -> dict[str, str]:
