@@ -18,7 +18,6 @@ from portal.orders.keys import email_key, number_key
 from portal.orders.models import Order, Payment
 from portal.paging import page
 from portal.refunds import lifecycle
-from portal.refunds.actions import find_refund
 from portal.refunds.models import Refund
 from portal.refunds.settle import ELSEWHERE, REFUND, RELEASE
 from portal.refunds.tenders import is_stripe
@@ -30,11 +29,6 @@ MAX_PAGE = 100
 def refunds_of(session: Session, return_id: int) -> list[Refund]:
     """Every refund of a return, oldest first, with payment and return loaded."""
     return list(session.scalars(_OF_RETURN, {"return_id": return_id}))
-
-
-def get_refund(session: Session, public_id: str) -> Refund:
-    """One refund. Raises `NotFound`."""
-    return find_refund(session, public_id)
 
 
 def list_refunds(

@@ -13,7 +13,6 @@ from werkzeug.wrappers import Response
 from portal import clock, jobs
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.refunds import actions, contradicted, given_up, lifecycle, second, settle, two_people, undo
-from portal.refunds.listing import get_refund
 from portal.refunds.models import Refund
 from portal.refunds.refusals import Next, explain
 from portal.refunds.settle import ELSEWHERE
@@ -47,7 +46,7 @@ def _page(public_id: str, errors: dict[str, str], typed: dict[str, str] | None =
     typed = typed or {}
     now, zone = clock.now(), ports().shop.timezone
     with read() as session:
-        refund = get_refund(session, public_id)
+        refund = actions.find_refund(session, public_id)
         shown = row(refund, now, zone)
         later = actions.find_replacement(session, refund)
         log = [log_entry(entry, now, zone) for entry in reversed(entries_for_refund(session, refund.id))]
@@ -180,7 +179,7 @@ def ask_about_refund(public_id: str) -> Response:
 def hand_over_refund(public_id: str) -> Response:
     """Give the open question about a refund to somebody who may do the next step: one press."""
     with command() as tx:
-        refund = get_refund(tx.session, public_id)
+        refund = actions.find_refund(tx.session, public_id)
         others = dict(_others(tx.session, refund, first=_took_part(tx.session, refund), todo=True) or [])
         asked = actions.hand_over(tx, public_id, list(others))
         name = others[asked.owner_id or 0]
@@ -235,7 +234,9 @@ def repair(public_id: str, act: str) -> Response:
     try:
         with command() as tx:
             replaced = (
-                actions.find_replacement(tx.session, get_refund(tx.session, public_id)) if act == "retry" else None
+                actions.find_replacement(tx.session, actions.find_refund(tx.session, public_id))
+                if act == "retry"
+                else None
             )
             done = acts[act](tx, public_id, note)
             number, amount = done.public_id, words.amount(done.amount_minor, done.currency)
@@ -275,7 +276,7 @@ def repair(public_id: str, act: str) -> Response:
 def check_refund(public_id: str) -> Response:
     """Let a worker ask the payment provider now; more clicks within a minute are one question."""
     with command() as tx:
-        refund = get_refund(tx.session, public_id)
+        refund = actions.find_refund(tx.session, public_id)
         minute = int(tx.at.timestamp() // CHECK_EVERY.total_seconds())
         jobs.enqueue(tx, "check_refund", {"refund": refund.id}, key=f"staff-check:{refund.id}:{minute}")
     flash(_("We’re asking the payment provider now. Look again in a moment."), "blue")
